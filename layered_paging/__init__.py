@@ -1,0 +1,66 @@
+"""Paging in layered caches: replay, optima, exact competitive ratios, and certificates for all of it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# public name -> module that defines it; imported when first used, so that the import stays light
+_HOMES = {
+    "Certificate": "certificate",
+    "CertificateRejected": "errors",
+    "Instance": "instance",
+    "LayeredPagingError": "errors",
+    "Optimum": "optimum",
+    "Run": "replay",
+    "Trace": "trace",
+    "diagnose": "diagnose",
+    "load_trace": "formats",
+    "miss_curve": "curves",
+    "optimum": "optimum",
+    "optimum_curve": "curves",
+    "register": "registry",
+    "replay": "replay",
+    "save_trace": "formats",
+}
+_MODULES = ("catalog", "certify", "formats", "workloads")
+
+__all__ = [*_HOMES, *_MODULES]
+
+if TYPE_CHECKING:
+    from . import catalog as catalog
+    from . import certify as certify
+    from . import formats as formats
+    from . import workloads as workloads
+    from .certificate import Certificate as Certificate
+    from .curves import miss_curve as miss_curve
+    from .curves import optimum_curve as optimum_curve
+    from .diagnose import diagnose as diagnose
+    from .errors import CertificateRejected as CertificateRejected
+    from .errors import LayeredPagingError as LayeredPagingError
+    from .formats import load_trace as load_trace
+    from .formats import save_trace as save_trace
+    from .instance import Instance as Instance
+    from .optimum import Optimum as Optimum
+    from .optimum import optimum as optimum
+    from .registry import register as register
+    from .replay import Run as Run
+    from .replay import replay as replay
+    from .trace import Trace as Trace
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,78 @@
+"""The command line: each command calls one public function and shows what it returns.
+
+A command is a module of this folder with ``configure(parser)``, ``run(args) -> dict`` (the
+answer, as JSON holds it) and ``show(answer, args)``; ``status(answer) -> int`` where the exit
+code depends on the answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from ..errors import LayeredPagingError
+
+__all__ = ["COMMANDS", "main"]
+
+# command -> one line of help; the module of the same name is imported only when it is called
+COMMANDS = {
+    "list": "policies, adversaries, claims and results that are registered",
+    "replay": "replay a trace with policies and count hits and misses",
+    "curve": "misses at every number of slots, as a table or a plot",
+    "diagnose": "say whether the policy or the working set is at fault",
+    "optimum": "the offline optimum, with a certificate",
+    "convert": "convert a trace from one file format to another",
+    "check": "check certificates",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, 1 if a check failed, 2 for a mistake in the input, 130 if interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="layered-paging",
+        description="Paging in layered caches: replay, optima, exact ratios, certificates.",
+        epilog="Every command takes --json and --help (with examples).",
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    module: ModuleType | None = None
+    for name, summary in COMMANDS.items():
+        sub = commands.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + ".", formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        if name == chosen:
+            module = importlib.import_module(f".{name}", __name__)
+            module.configure(sub)
+    args = parser.parse_args(words)
+    assert module is not None
+    try:
+        answer = module.run(args)
+        if args.json:
+            print(json.dumps(answer, allow_nan=False))
+        else:
+            module.show(answer, args)
+        sys.stdout.flush()
+        return int(module.status(answer)) if hasattr(module, "status") else 0
+    except LayeredPagingError as error:
+        print(f"layered-paging {args.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"layered-paging {args.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _version() -> str:
+    from .. import __version__
+
+    return f"layered-paging {__version__}"

@@ -1,0 +1,104 @@
+"""What several commands share: options, sizes in bytes, tables, progress."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import ParameterError
+from ..grid import EVENTS, POOLS, PREFILLS, RESETS, TIES
+
+__all__ = ["add_model_options", "byte_size", "percent", "positive", "progress", "table"]
+
+_UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+
+
+def byte_size(text: str) -> int:
+    """Read a size such as ``250MiB``, ``2GiB``, ``1.5GB`` or ``4096``; an argparse type."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", text)
+    factor = None if match is None else _UNITS.get(match[2].lower())
+    if match is None or factor is None:
+        raise argparse.ArgumentTypeError(f"a size is a number with B, KiB, MiB, GiB, TiB, kB, MB, GB or TB, such as 250MiB; got {text!r}")
+    whole, _, part = match[1].partition(".")
+    return (int(whole + part) * factor) // 10 ** len(part)
+
+
+def positive(text: str) -> int:
+    """Read an integer of at least 1; an argparse type."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be an integer of at least 1; got {text!r}")
+    return number
+
+
+def add_model_options(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add the options named: pool, reset, events, prefill, ties, oversize, admission."""
+    known: dict[str, tuple[tuple[str, ...], str]] = {
+        "pool": (POOLS, "one pool of slots, or a quota for each layer"),
+        "reset": (RESETS, "what is emptied at each session: nothing, cache and policy, or the cache"),
+        "events": (EVENTS, "members of an event together, or one at a time (a different problem)"),
+        "admission": (("forced", "bypass"), "whether all members must stay until their event ends"),
+        "prefill": (PREFILLS, "token by token, or one event per layer for a whole prompt"),
+        "ties": (TIES, "order of members within an event: by page number or by router rank"),
+        "oversize": (("error", "allow"), "what to do about an event larger than its pool"),
+    }
+    for name in names:
+        choices, text = known[name]
+        parser.add_argument(f"--{name}", choices=choices, default=choices[0], help=f"{text} (default: {choices[0]})")
+
+
+def percent(value: float | None) -> str:
+    """Format a share in percent with three decimals; a dash for None."""
+    return "-" if value is None else f"{100 * value:.3f}"
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table; the first column is text, the others are numbers."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    view = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for at, column in enumerate(columns):
+        view.add_column(column, justify="left" if at == 0 else "right", no_wrap=True)
+    for row in rows:
+        view.add_row(*(_cell(value) for value in row))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(view)
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else escape(str(value))
+
+
+@contextmanager
+def progress(label: str, total: int, quiet: bool = False) -> Iterator[Any]:
+    """Yield a function to call with the number of steps done; draws a bar on a terminal only."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def one_of(name: str, values: Sequence[Any]) -> None:
+    """Raise unless exactly one of the alternatives was given."""
+    if sum(value is not None for value in values) != 1:
+        raise ParameterError(f"give exactly one of {name}")

@@ -1,0 +1,68 @@
+"""How this package compiles: one decorator, a cache that notices changed sources, and two bit tricks.
+
+numba's on-disk cache looks only at the file of the function itself.  Kernels here call
+each other across files, so their cache folder is keyed by a hash of all sources that hold kernels.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba.core import types
+from numba.extending import intrinsic
+
+__all__ = ["kernel", "leading_zeros", "trailing_zeros"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@functools.cache
+def _cache_folder() -> str:
+    package = Path(__file__).parent
+    sources = sorted([*package.glob("kernels/*.py"), *package.glob("**/kernels.py"), *package.glob("**/*_kernels.py"), Path(__file__)])
+    text = hashlib.sha256()
+    for source in sources:
+        text.update(source.read_bytes())
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(home, "layered-paging", f"numba-{numba.__version__}-{text.hexdigest()[:16]}")
+
+
+def kernel(function: F) -> F:
+    """Compile a module-level function: no GIL, cached on disk (``NUMBA_CACHE_DIR`` wins if it is set)."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = before or _cache_folder()
+    try:
+        compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    finally:
+        numba.config.CACHE_DIR = before
+    return compiled
+
+
+@intrinsic
+def trailing_zeros(typing_context: Any, word: Any) -> Any:
+    """Return the number of trailing zeros of a uint64 (64 for 0)."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        from llvmlite import ir
+
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), build
+
+
+@intrinsic
+def leading_zeros(typing_context: Any, word: Any) -> Any:
+    """Return the number of leading zeros of a uint64 (64 for 0)."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        from llvmlite import ir
+
+        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), build

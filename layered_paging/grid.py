@@ -1,0 +1,213 @@
+"""A trace laid out for replay: what an event is, in which order its members come, when a cache starts anew.
+
+Everything that replays, optimises or counts works on a ``Grid``, so the variants (serial
+events, merged prefill, tie rules, per-layer pools, resets) are decided here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import BudgetError, ParameterError
+from .policy import Time
+from .trace import PREFILL, Trace
+
+__all__ = ["EVENTS", "POOLS", "PREFILLS", "RESETS", "TIES", "Event", "Grid", "choice", "lay_out", "quotas"]
+
+POOLS = ("shared", "per-layer")
+RESETS = ("never", "session", "cache")
+EVENTS = ("atomic", "serial")
+PREFILLS = ("token", "merged")
+TIES = ("page", "rank")
+
+
+def choice(name: str, value: str, known: tuple[str, ...]) -> str:
+    """Return ``value`` if it is one of ``known``, or raise ``ParameterError``."""
+    if value not in known:
+        raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}")
+    return value
+
+
+class Event(NamedTuple):
+    """One event: ``pages`` in the order in which they are presented."""
+
+    session: int
+    stage: int
+    time: Time
+    pages: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Events as a dense array, one column per event of a round.
+
+    Attributes
+    ----------
+    experts : int16 or int32 array, shape (rounds, columns, width), C-contiguous
+        Members of each event in the order of presentation; negative entries are skipped.
+    first, layer, offset : int64 arrays, shape (columns,)
+        Page number of expert 0, layer, and place in the clock of each column.
+    stride : int
+        Events of a round over all layers; the event in round r and column c has the
+        number ``r * stride + offset[c]``.
+    starts : int64 array
+        First round of each session.
+    stage : int8 array, shape (rounds,)
+    n_layers, pages : int
+    ranked : bool
+        Under ``ties="rank"`` the clock ticks once per member, otherwise once per event.
+    """
+
+    experts: npt.NDArray[np.signedinteger[Any]]
+    first: npt.NDArray[np.int64]
+    layer: npt.NDArray[np.int64]
+    offset: npt.NDArray[np.int64]
+    stride: int
+    starts: npt.NDArray[np.int64]
+    stage: npt.NDArray[np.int8]
+    n_layers: int
+    pages: int
+    ranked: bool
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(rounds, columns, width)."""
+        rounds, columns, width = self.experts.shape
+        return int(rounds), int(columns), int(width)
+
+    def largest_event(self) -> int:
+        """Return the number of members of the largest event."""
+        if self.shape[2] == 1:
+            return 1
+        return max(int((self.experts[at : at + 65536] >= 0).sum(axis=2).max()) for at in range(0, self.shape[0], 65536))
+
+    def largest_events(self) -> npt.NDArray[np.int64]:
+        """Return the number of members of the largest event of each layer."""
+        by_column = np.zeros(self.shape[1], np.int64)
+        for at in range(0, self.shape[0], 65536):
+            by_column = np.maximum(by_column, (self.experts[at : at + 65536] >= 0).sum(axis=2).max(axis=0))
+        by_layer = np.zeros(self.n_layers, np.int64)
+        np.maximum.at(by_layer, self.layer, by_column)
+        return by_layer
+
+    def of_layer(self, layer: int) -> Grid:
+        """Return the events of one layer, for a pool of its own; clock and page numbers stay."""
+        columns = np.flatnonzero(self.layer == layer)
+        return replace(
+            self,
+            experts=np.ascontiguousarray(self.experts[:, columns]),
+            first=self.first[columns],
+            layer=self.layer[columns],
+            offset=self.offset[columns],
+        )
+
+    def events(self) -> Iterator[Event]:
+        """Yield the events in order; the plain meaning of the arrays above."""
+        rounds, columns, width = self.shape
+        session = np.searchsorted(self.starts, np.arange(rounds), side="right") - 1
+        for r in range(rounds):
+            for c in range(columns):
+                number = r * self.stride + int(self.offset[c])
+                pages = tuple(int(self.first[c]) + int(e) for e in self.experts[r, c] if e >= 0)
+                clock = number * width if self.ranked else number
+                yield Event(int(session[r]), int(self.stage[r]), Time(clock, r, int(self.layer[c])), pages)
+
+
+def lay_out(trace: Trace, *, events: str = "atomic", prefill: str = "token", ties: str = "page") -> Grid:
+    """Lay a trace out for replay.
+
+    Parameters
+    ----------
+    trace : Trace
+    events : {"atomic", "serial"}
+        An event is all members together, or each member on its own in router order.
+    prefill : {"token", "merged"}
+        Merged: the prefill of a prompt (a maximal run of prefill rounds inside a session) is one
+        round; each layer then asks once for each distinct expert, ordered by last occurrence.
+    ties : {"page", "rank"}
+        Members are presented in ascending page number, or in router order with a clock that
+        ticks once per member.
+
+    Notes
+    -----
+    Costs one copy of the ids where members must be sorted, none for top-1 traces.
+    """
+    choice("events", events, EVENTS)
+    choice("prefill", prefill, PREFILLS)
+    choice("ties", ties, TIES)
+    experts, starts, stage = trace.experts, trace.sessions, trace.stage
+    if prefill == "merged":
+        experts, starts, stage = _merge(trace)
+    rounds, layers, width = experts.shape
+    layer = np.arange(layers, dtype=np.int64)
+    if events == "serial":
+        experts = experts.reshape(rounds, layers * width, 1)
+        layer = np.repeat(layer, width)
+    elif ties == "page" and width > 1:
+        experts = np.sort(experts, axis=2)
+    return Grid(
+        experts=np.ascontiguousarray(experts),
+        first=trace.first_page[layer],
+        layer=layer,
+        offset=np.arange(len(layer), dtype=np.int64),
+        stride=len(layer),
+        starts=starts,
+        stage=stage,
+        n_layers=layers,
+        pages=trace.pages,
+        ranked=ties == "rank" and events == "atomic",
+    )
+
+
+def _merge(trace: Trace) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.int8]]:
+    """Return (experts, starts, stage) with every prompt's prefill merged into one round."""
+    begins = np.zeros(trace.rounds, bool)
+    begins[trace.sessions] = True
+    is_prefill = trace.stage == PREFILL
+    joined = is_prefill[1:] & is_prefill[:-1] & ~begins[1:]
+    head = np.concatenate(([True], ~joined))  # rounds that begin a round of the merged trace
+    at = np.flatnonzero(head)
+    ends = np.append(at[1:], trace.rounds)
+    merged: dict[int, list[list[int]]] = {}
+    width = trace.top_k
+    for row, (a, b) in enumerate(zip(at.tolist(), ends.tolist(), strict=True)):
+        if b - a > 1:
+            merged[row] = [_by_last_use(trace.experts[a:b, j]) for j in range(trace.layers)]
+            width = max(width, max(map(len, merged[row])))
+    size = len(at) * trace.layers * width * trace.experts.itemsize
+    if size > 1 << 33:
+        raise ParameterError(f"prefill='merged' would need {size / 2**30:.1f} GiB for this trace; at most 8 GiB")
+    experts = np.full((len(at), trace.layers, width), -1, trace.experts.dtype)
+    experts[:, :, : trace.top_k] = trace.experts[at]
+    for row, events in merged.items():
+        experts[row] = -1
+        for j, members in enumerate(events):
+            experts[row, j, : len(members)] = members
+    return experts, np.searchsorted(at, trace.sessions).astype(np.int64), trace.stage[at]
+
+
+def _by_last_use(run: npt.NDArray[Any]) -> list[int]:
+    last: dict[int, None] = {}
+    for expert in run.ravel().tolist():
+        if expert >= 0:
+            last.pop(expert, None)
+            last[expert] = None
+    return list(last)
+
+
+def quotas(total: int, layers: int) -> list[int]:
+    """Split a total over the layers: floor(total / layers) each, the remainder to the lowest layers.
+
+    Examples
+    --------
+    >>> quotas(7, 3)
+    [3, 2, 2]
+    """
+    if total < 0:
+        raise BudgetError(f"the total must be at least 0; got {total}")
+    return [total // layers + (j < total % layers) for j in range(layers)]

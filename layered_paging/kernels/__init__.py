@@ -1,0 +1,27 @@
+"""Compiled twins of the reference policies, found by the name of the policy.
+
+A twin is a function with the signature of ``replay._slow``; it counts exactly what the
+reference loop counts.  ``numba`` is imported only when a twin is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from ..policy import PolicySpec
+from ..reference import Counts
+
+__all__ = ["twin"]
+
+# policy name -> module of this folder that holds its twin
+_HOMES: dict[str, str] = {}
+
+
+def twin(spec: PolicySpec) -> Callable[..., Counts] | None:
+    """Return the compiled twin of a policy, or None where it has none."""
+    home = _HOMES.get(spec.base)
+    if home is None or not spec.cls.__module__.startswith("layered_paging.policies."):
+        return None
+    play: Callable[..., Counts] = importlib.import_module(f".{home}", __name__).play
+    return play

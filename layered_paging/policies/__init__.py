@@ -1,0 +1,1 @@
+"""The shipped policies, one file each; each file is the definition of its policy."""

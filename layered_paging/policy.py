@@ -1,0 +1,207 @@
+"""What a policy is, how one is named, and the random numbers it may draw.
+
+A policy only chooses victims.  The replay owns the cache and tells the policy, event by
+event, which members were present (``hit``) and which were loaded (``miss``); then it asks
+for a ``victim`` until the cache fits.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from .errors import ParameterError, PolicyError
+from .instance import Instance
+from .registry import find
+
+__all__ = ["Policy", "PolicySpec", "Stream", "Time", "resolve"]
+
+
+class Time(NamedTuple):
+    """When something happens.
+
+    ``clock`` orders events: it grows by one from event to event (of all layers), and under
+    ``ties="rank"`` from member to member.  ``round`` and ``layer`` say where in the model we are.
+    """
+
+    clock: int
+    round: int
+    layer: int
+
+
+class Policy(Protocol):
+    """The methods of a policy, built as ``cls(instance, **parameters)``.
+
+    With a per-layer pool each layer has a policy of its own, whose ``instance.slots`` is the
+    layer's quota; page numbers stay those of the whole model.  A policy registered with
+    ``randomized=True`` is also given ``rng``, a ``Stream``.
+
+    Optional methods: ``flush(time)``: called instead of ``victim`` the first time an event does
+    not fit, and the cache then drops every candidate.  ``clear(time)``: the cache was emptied from
+    outside (``reset="cache"``): drop queues, keep statistics.
+    """
+
+    def hit(self, page: int, time: Time) -> None:
+        """Note that a member of the event was in the cache when the event began."""
+
+    def miss(self, page: int, time: Time) -> None:
+        """Note that a member of the event was loaded."""
+
+    def victim(self, candidates: Sequence[int], time: Time) -> int:
+        """Return the page of ``candidates`` (ascending, not empty) to evict; it is gone then."""
+
+
+_MASK = (1 << 64) - 1
+
+
+class Stream:
+    """A stream of random numbers that Python and the compiled kernels draw alike (SplitMix64).
+
+    Parameters
+    ----------
+    seed : int
+        Any integer of at least 0.
+    *key : int
+        What the stream is for, such as (session, layer); different keys give independent streams.
+
+    Notes
+    -----
+    SplitMix64 by Steele, Lea and Flood (steele-lea-flood-2014).
+
+    Examples
+    --------
+    >>> dice = Stream(7, 0, 0)
+    >>> [dice.below(6) for _ in range(8)]
+    [3, 5, 2, 0, 2, 1, 5, 2]
+    """
+
+    __slots__ = ("state",)
+
+    def __init__(self, seed: int, *key: int) -> None:
+        self.state = _mix(seed & _MASK)
+        for part in key:
+            self.state = _mix((self.state ^ (part + 1)) & _MASK)
+
+    def next(self) -> int:
+        """Return the next 64 random bits."""
+        self.state = (self.state + 0x9E3779B97F4A7C15) & _MASK
+        return _mix(self.state)
+
+    def below(self, n: int) -> int:
+        """Return an integer in 0..n-1 (n < 2^31); the bias is below n / 2^32."""
+        return ((self.next() >> 32) * n) >> 32
+
+    def random(self) -> float:
+        """Return a float in [0, 1) with 53 random bits."""
+        return (self.next() >> 11) * (1.0 / (1 << 53))
+
+
+def _mix(z: int) -> int:
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return z ^ (z >> 31)
+
+
+@dataclass(frozen=True)
+class PolicySpec:
+    """A policy and its parameters, ready to be built.
+
+    Attributes
+    ----------
+    name : str
+        As written, for example ``llru(rounds='absolute')``.
+    base : str
+        Registered name, or the class name for a class that is not registered.
+    cls : type
+        The reference class.
+    params : mapping
+        Keyword arguments of the class.
+    properties : mapping
+        What the policy declares.
+    """
+
+    name: str
+    base: str
+    cls: Any
+    params: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def randomized(self) -> bool:
+        """Whether the policy draws random numbers."""
+        return bool(self.properties.get("randomized", False))
+
+    def make(self, instance: Instance, seed: int = 0, *key: int) -> Policy:
+        """Build the policy; a randomized one draws from ``Stream(seed, *key)``."""
+        extra = {"rng": Stream(seed, *key)} if self.randomized else {}
+        policy: Policy = self.cls(instance, **extra, **self.params)
+        return policy
+
+
+_NAME = re.compile(r"\s*([A-Za-z0-9][\w./-]*)\s*(?:\((.*)\))?\s*", re.DOTALL)
+
+
+def resolve(policy: str | type | PolicySpec) -> PolicySpec:
+    """Return the policy that a name, a name with parameters, or a class stands for.
+
+    Raises
+    ------
+    NotRegistered
+        Unknown name; the message gives the nearest one.
+    ParameterError
+        The parameters cannot be read, or the policy has no such parameter.
+    PolicyError
+        A class without the methods of a policy.
+
+    Examples
+    --------
+    >>> resolve("llru(rounds='absolute')").params
+    {'rounds': 'absolute'}
+    """
+    if isinstance(policy, PolicySpec):
+        return policy
+    if not isinstance(policy, str):
+        return _of_class(policy)
+    match = _NAME.fullmatch(policy)
+    if match is None:
+        raise ParameterError(f"a policy is written name or name(parameter=value, ...); got {policy!r}")
+    base, arguments = match.groups()
+    entry = find("policy", base)
+    params = _arguments(policy, arguments or "")
+    _check_parameters(base, entry.obj, params)
+    shown = ", ".join(f"{key}={value!r}" for key, value in params.items())
+    return PolicySpec(f"{base}({shown})" if shown else base, base, entry.obj, params, entry.properties)
+
+
+def _of_class(cls: Any) -> PolicySpec:
+    missing = [name for name in ("hit", "miss", "victim") if not callable(getattr(cls, name, None))]
+    if missing:
+        raise PolicyError(f"a policy needs the methods hit, miss and victim; {getattr(cls, '__name__', cls)!r} lacks {', '.join(missing)}")
+    from .registry import entries
+
+    for entry in entries("policy"):
+        if entry.obj is cls:
+            return PolicySpec(entry.name, entry.name, cls, {}, entry.properties)
+    takes_rng = "rng" in inspect.signature(cls).parameters
+    return PolicySpec(cls.__name__, cls.__name__, cls, {}, {"randomized": takes_rng, "unregistered": True})
+
+
+def _arguments(policy: str, text: str) -> dict[str, Any]:
+    try:
+        call = ast.parse(f"f({text})", mode="eval").body
+        if not isinstance(call, ast.Call) or call.args or not isinstance(call.func, ast.Name):
+            raise ValueError
+        return {str(k.arg): ast.literal_eval(k.value) for k in call.keywords if k.arg is not None}
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise ParameterError(f"parameters are written name(parameter=value, ...) with plain values; got {policy!r}") from None
+
+
+def _check_parameters(base: str, cls: Any, params: Mapping[str, Any]) -> None:
+    known = [name for name, p in inspect.signature(cls).parameters.items() if p.kind is p.KEYWORD_ONLY and name not in ("rng", "predictions")]
+    for name in params:
+        if name not in known:
+            raise ParameterError(f"policy {base!r} has no parameter {name!r}; available: {', '.join(known) or 'none'}")

@@ -1,0 +1,157 @@
+"""The reference replay: small, slow and obvious.  What the compiled kernels must equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import BudgetError, PolicyError
+from .grid import Event, Grid
+from .policy import Policy
+
+__all__ = ["Counts", "Step", "play", "steps"]
+
+
+@dataclass
+class Counts:
+    """What a replay counts.
+
+    Attributes
+    ----------
+    misses : int64 array, shape (sessions, 2)
+        Misses by session and stage (0 prefill, 1 decode).
+    layer_misses : int64 array, shape (layers,)
+    missed_bytes : int
+        Sum of the sizes of what was loaded (the number of misses where all sizes are 1).
+    flags : bool array of the grid's shape, or None
+        Which requests missed, if recorded.
+    """
+
+    misses: npt.NDArray[np.int64]
+    layer_misses: npt.NDArray[np.int64]
+    missed_bytes: int = 0
+    flags: npt.NDArray[np.bool_] | None = None
+
+    @classmethod
+    def zero(cls, grid: Grid, record: bool) -> Counts:
+        """Return counts of nothing."""
+        flags = np.zeros(grid.shape, bool) if record else None
+        return cls(np.zeros((len(grid.starts), 2), np.int64), np.zeros(grid.n_layers, np.int64), 0, flags)
+
+    def add(self, other: Counts) -> None:
+        """Add the counts of another pool of the same trace (its flags are not merged)."""
+        self.misses += other.misses
+        self.layer_misses += other.layer_misses
+        self.missed_bytes += other.missed_bytes
+
+
+@dataclass(frozen=True)
+class Step:
+    """One event as it happened: what hit, what was loaded, what was evicted, what is held after."""
+
+    event: Event
+    hits: tuple[int, ...]
+    misses: tuple[int, ...]
+    evicted: tuple[int, ...]
+    resident: frozenset[int] = field(default_factory=frozenset)
+
+
+def steps(
+    grid: Grid,
+    make: Callable[[int], Policy],
+    capacity: int,
+    *,
+    sizes: npt.NDArray[np.int64] | None = None,
+    reset: str = "never",
+    bypass: bool = False,
+    oversize: bool = False,
+) -> Iterator[Step]:
+    """Replay one pool event by event.
+
+    Parameters
+    ----------
+    grid : Grid
+    make : callable
+        ``make(session)`` builds the policy; called once at the start and, under
+        ``reset="session"``, at every session.
+    capacity : int
+        Slots, or bytes if ``sizes`` is given.
+    sizes : int64 array, shape (pages,), optional
+    reset : {"never", "session", "cache"}
+    bypass : bool
+        Whether a just-loaded member may be the victim.
+    oversize : bool
+        Whether an event larger than the cache may stay over until the next event.
+    """
+    cache: set[int] = set()
+    policy = make(0)
+    session = 0
+    for event in grid.events():
+        time = event.time
+        if event.session != session:
+            session = event.session
+            if reset == "session":
+                cache, policy = set(), make(session)
+            elif reset == "cache":
+                cache = set()
+                getattr(policy, "clear", lambda _: None)(time)
+        hits = tuple(p for p in event.pages if p in cache)
+        misses = tuple(p for p in event.pages if p not in cache)
+        clock = {p: time._replace(clock=time.clock + q) if grid.ranked else time for q, p in enumerate(event.pages)}
+        for page in hits:
+            policy.hit(page, clock[page])
+        for page in misses:
+            policy.miss(page, clock[page])
+        cache |= set(misses)
+        held = sum(int(sizes[p]) for p in cache) if sizes is not None else len(cache)
+        evicted: list[int] = []
+        protected = frozenset() if bypass else frozenset(event.pages)
+        while held > capacity:
+            candidates = sorted(cache - protected)
+            if not candidates:
+                if oversize:
+                    break
+                raise BudgetError(f"round {time.round}, layer {time.layer}: an event of {held} does not fit into {capacity}")
+            flush: Any = getattr(policy, "flush", None)
+            if flush is not None:
+                flush(time)
+                gone = candidates
+            else:
+                gone = [policy.victim(candidates, time)]
+                if gone[0] not in candidates:
+                    raise PolicyError(
+                        f"round {time.round}, layer {time.layer}: {type(policy).__name__} must evict one of its candidates; got {gone[0]!r}"
+                    )
+            cache -= set(gone)
+            evicted += gone
+            held -= sum(int(sizes[p]) for p in gone) if sizes is not None else len(gone)
+        yield Step(event, hits, misses, tuple(evicted), frozenset(cache))
+
+
+def play(
+    grid: Grid,
+    make: Callable[[int], Policy],
+    capacity: int,
+    *,
+    sizes: npt.NDArray[np.int64] | None = None,
+    in_bytes: bool = False,
+    record: bool = False,
+    **options: Any,
+) -> Counts:
+    """Replay one pool and count; capacity in bytes if ``in_bytes``, other options as for ``steps``."""
+    counts = Counts.zero(grid, record)
+    columns = grid.shape[1]
+    for n, step in enumerate(steps(grid, make, capacity, sizes=sizes if in_bytes else None, **options)):
+        event = step.event
+        counts.misses[event.session, event.stage] += len(step.misses)
+        counts.layer_misses[event.time.layer] += len(step.misses)
+        counts.missed_bytes += sum(int(sizes[p]) for p in step.misses) if sizes is not None else len(step.misses)
+        if counts.flags is not None:
+            r, c = divmod(n, columns)
+            members = grid.experts[r, c]
+            counts.flags[r, c] = [e >= 0 and int(grid.first[c]) + int(e) in step.misses for e in members]
+    return counts

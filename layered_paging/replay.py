@@ -1,0 +1,324 @@
+"""Replay a trace with a policy and count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import reference
+from .errors import BudgetError, ParameterError
+from .grid import POOLS, RESETS, Grid, choice, lay_out, quotas
+from .instance import Instance, integer
+from .policy import PolicySpec, resolve
+from .reference import Counts
+from .trace import Trace
+
+__all__ = ["ADMISSIONS", "Run", "Totals", "pools_of", "prepared", "replay"]
+
+ADMISSIONS = ("forced", "bypass")
+ENGINES = ("auto", "kernel", "reference")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a trace asks for, whatever the policy.
+
+    Attributes
+    ----------
+    requests : int64 array, shape (sessions, 2)
+        By session and stage (0 prefill, 1 decode).
+    layer_requests : int64 array, shape (layers,)
+    requested_bytes : int or None
+    compulsory : int
+        Misses that no policy can avoid: pages requested since the cache was last empty, counted once.
+    """
+
+    requests: npt.NDArray[np.int64]
+    layer_requests: npt.NDArray[np.int64]
+    requested_bytes: int | None
+    compulsory: int
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The outcome of one replay.
+
+    Attributes
+    ----------
+    policy : str
+        The policy with its parameters.
+    slots, budget_bytes : int or None
+        The one that was given.
+    misses_by_session, requests_by_session : int64 array, shape (sessions, 2)
+        By session and stage (0 prefill, 1 decode).
+    misses_by_layer, requests_by_layer : int64 array, shape (layers,)
+    compulsory : int
+        Misses that no policy can avoid.
+    bytes_read : int or None
+        Bytes loaded, where the trace knows its sizes.
+    missed : bool array or None
+        With ``record=True``: which requests missed, in the shape of the laid-out trace.
+    seed : int
+        The seed of a randomized policy.
+    options : dict
+        pool, reset, events, admission, prefill, ties, oversize as given.
+    """
+
+    policy: str
+    slots: int | None
+    budget_bytes: int | None
+    misses_by_session: npt.NDArray[np.int64]
+    requests_by_session: npt.NDArray[np.int64]
+    misses_by_layer: npt.NDArray[np.int64]
+    requests_by_layer: npt.NDArray[np.int64]
+    compulsory: int
+    bytes_read: int | None
+    missed: npt.NDArray[np.bool_] | None
+    seed: int
+    options: dict[str, str]
+
+    @property
+    def requests(self) -> int:
+        """Number of expert requests."""
+        return int(self.requests_by_session.sum())
+
+    @property
+    def misses(self) -> int:
+        """Number of requests that were not in the cache when their event began."""
+        return int(self.misses_by_session.sum())
+
+    @property
+    def hits(self) -> int:
+        """Number of requests that were in the cache when their event began."""
+        return self.requests - self.misses
+
+    @property
+    def hit_rate(self) -> float:
+        """Hits / requests."""
+        return self.hits / self.requests
+
+    def stage_hit_rate(self, stage: int) -> float | None:
+        """Hits / requests of one stage (0 prefill, 1 decode); None without such requests."""
+        requests = int(self.requests_by_session[:, stage].sum())
+        return None if requests == 0 else 1 - int(self.misses_by_session[:, stage].sum()) / requests
+
+    def __repr__(self) -> str:
+        size = f"{self.slots} slots" if self.budget_bytes is None else f"{self.budget_bytes} bytes"
+        return f"<Run: {self.policy}, {size}: {self.misses} misses of {self.requests} requests, {100 * self.hit_rate:.3f} % hits>"
+
+
+def replay(
+    trace: Trace,
+    policy: str | type | PolicySpec,
+    slots: int | None = None,
+    *,
+    pool: str = "shared",
+    reset: str = "never",
+    events: str = "atomic",
+    admission: str = "forced",
+    budget_bytes: int | None = None,
+    prefill: str = "token",
+    ties: str = "page",
+    oversize: str = "error",
+    seed: int = 0,
+    record: bool = False,
+    engine: str = "auto",
+) -> Run:
+    """Replay a trace with a policy.
+
+    Hits are judged against the cache at the start of an event; all absent members are loaded.
+
+    Parameters
+    ----------
+    trace : Trace
+    policy : str or class
+        A registered name, with parameters if need be (``"llru(rounds='absolute')"``), or a class.
+    slots : int
+        Total slots, at least 1, also for a per-layer pool (floor(slots / layers) each, the
+        remainder to the lowest layers).
+    pool : {"shared", "per-layer"}
+    reset : {"never", "session", "cache"}
+        Empty cache and policy at every session; or only the cache; or neither.
+    events : {"atomic", "serial"}
+        Members of an event together, or one at a time in router order: a different problem.
+    admission : {"forced", "bypass"}
+        Forced: all members stay until the event ends.  Bypass: a just-loaded member may be dropped.
+    budget_bytes : int
+        Bytes instead of slots; the trace must know its sizes.
+    prefill : {"token", "merged"}
+        Merged: one event per layer for the whole prefill of a prompt.
+    ties : {"page", "rank"}
+        Members of an event are presented in ascending page number, or in router order with a clock tick each.
+    oversize : {"error", "allow"}
+        What to do about a forced event that does not fit.
+    seed : int
+        For randomized policies, at least 0.
+    record : bool
+        Keep which requests missed.
+    engine : {"auto", "kernel", "reference"}
+        Compiled kernel where the policy has one, or the reference loop; they count the same.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    BudgetError
+        The budget is missing, given twice, out of range, or below the largest event.
+    ParameterError, NotRegistered
+        Another argument is out of range.
+
+    Notes
+    -----
+    Time O(requests) for most policies, O(slots) more per miss for those that scan; memory O(pages)
+    beside the trace.  Exact and deterministic.
+
+    Examples
+    --------
+    >>> import layered_paging as lp
+    >>> trace = lp.Trace([[[0, 1], [0, 1]], [[0, 2], [0, 1]]], n_experts=3)
+    >>> lp.replay(trace, "lru", 4)
+    <Run: lru, 4 slots: 5 misses of 8 requests, 37.500 % hits>
+    """
+    spec = resolve(policy)
+    choice("engine", engine, ENGINES)
+    choice("admission", admission, ADMISSIONS)
+    choice("oversize", oversize, ("error", "allow"))
+    seed = integer("seed", seed, 0)
+    grid, totals = prepared(trace, reset=reset, events=events, prefill=prefill, ties=ties)
+    bypass, allowed = admission == "bypass", oversize == "allow"
+    counts = Counts.zero(grid, record and pool == "shared")
+    sizes = trace.page_bytes
+    in_bytes = budget_bytes is not None
+    flags = np.zeros(grid.shape, bool) if record else None
+    parts = pools_of(grid, trace, slots, budget_bytes, pool=pool, fits=bypass or allowed)
+    player = _player(spec, engine)
+    for layer, (part, capacity) in enumerate(parts):
+        nominal = capacity if not in_bytes or sizes is None else capacity * len(sizes) // int(sizes.sum())
+        instance = Instance(trace.layers, trace.n_experts, max(1, nominal))
+        got = player(
+            part,
+            spec,
+            instance,
+            capacity,
+            sizes=sizes,
+            in_bytes=in_bytes,
+            reset=reset,
+            bypass=bypass,
+            oversize=allowed,
+            seed=seed,
+            key=layer,
+            record=record,
+        )
+        counts.add(got)
+        if flags is not None:
+            columns = slice(None) if pool == "shared" else np.flatnonzero(grid.layer == layer)
+            flags[:, columns] = got.flags
+    return Run(
+        policy=spec.name,
+        slots=None if in_bytes else slots,
+        budget_bytes=budget_bytes,
+        misses_by_session=counts.misses,
+        requests_by_session=totals.requests,
+        misses_by_layer=counts.layer_misses,
+        requests_by_layer=totals.layer_requests,
+        compulsory=totals.compulsory,
+        bytes_read=None if sizes is None else counts.missed_bytes,
+        missed=flags,
+        seed=seed,
+        options={"pool": pool, "reset": reset, "events": events, "admission": admission, "prefill": prefill, "ties": ties, "oversize": oversize},
+    )
+
+
+def prepared(trace: Trace, *, reset: str = "never", events: str = "atomic", prefill: str = "token", ties: str = "page") -> tuple[Grid, Totals]:
+    """Return the laid-out trace and its totals; the last few are kept on the trace."""
+    choice("reset", reset, RESETS)
+    kept: dict[Any, Any] = trace.__dict__.setdefault("_prepared", {})
+    grid = kept.get((events, prefill, ties))
+    if grid is None:
+        grid = lay_out(trace, events=events, prefill=prefill, ties=ties)
+    totals = kept.get((events, prefill, ties, reset != "never"))
+    if totals is None:
+        totals = _totals(grid, reset != "never", trace.page_bytes)
+    if len(kept) > 8:
+        kept.clear()
+    kept[events, prefill, ties], kept[events, prefill, ties, reset != "never"] = grid, totals
+    return grid, totals
+
+
+def pools_of(grid: Grid, trace: Trace, slots: int | None, budget_bytes: int | None, *, pool: str, fits: bool) -> list[tuple[Grid, int]]:
+    """Return the events and the capacity of each pool.
+
+    ``fits`` says that an event larger than its pool is no error (bypass, or oversize allowed).
+    """
+    choice("pool", pool, POOLS)
+    if (slots is None) == (budget_bytes is None):
+        raise BudgetError("give slots or budget_bytes, one of them")
+    sizes = None
+    if budget_bytes is not None:
+        total = integer("budget_bytes", budget_bytes, 1)
+        sizes = trace.page_bytes
+        if sizes is None:
+            raise BudgetError("budget_bytes needs a trace with expert_bytes; this one has none (give slots instead)")
+    else:
+        total = integer("slots", slots, 1)
+    parts = [(grid, total)] if pool == "shared" else [(grid.of_layer(j), q) for j, q in enumerate(quotas(total, grid.n_layers))]
+    unit = "slots" if sizes is None else "bytes"
+    for layer, (part, capacity) in enumerate(parts if not fits else []):
+        need = part.largest_event() if sizes is None else _largest_bytes(part, sizes)
+        if need > capacity:
+            where = "" if pool == "shared" else f" of layer {layer}"
+            least = need if pool == "shared" else need * grid.n_layers
+            raise BudgetError(
+                f"{unit}{where} must hold the largest event ({need} {unit}); got {capacity} (use at least {least}, admission 'bypass', or oversize 'allow')"
+            )
+    return parts
+
+
+def _largest_bytes(grid: Grid, sizes: npt.NDArray[np.int64]) -> int:
+    largest = 0
+    for at in range(0, grid.shape[0], 65536):
+        part = grid.experts[at : at + 65536]
+        pages = np.where(part >= 0, part + grid.first[:, None], 0)
+        largest = max(largest, int(np.where(part >= 0, sizes[pages], 0).sum(axis=2).max()))
+    return largest
+
+
+def _totals(grid: Grid, resets: bool, sizes: npt.NDArray[np.int64] | None) -> Totals:
+    from .kernels.totals import count
+
+    return Totals(*count(grid, resets, sizes))
+
+
+def _player(spec: PolicySpec, engine: str) -> Any:
+    from .kernels import twin
+
+    fast = None if engine == "reference" else twin(spec)
+    if fast is None and engine == "kernel":
+        raise ParameterError(f"policy {spec.name!r} has no compiled kernel; use engine 'auto' or 'reference'")
+    return fast or _slow
+
+
+def _slow(
+    grid: Grid,
+    spec: PolicySpec,
+    instance: Instance,
+    capacity: int,
+    *,
+    sizes: npt.NDArray[np.int64] | None,
+    in_bytes: bool,
+    reset: str,
+    bypass: bool,
+    oversize: bool,
+    seed: int,
+    key: int,
+    record: bool,
+) -> Counts:
+    def make(session: int) -> Any:
+        return spec.make(instance, seed, session, key)
+
+    return reference.play(grid, make, capacity, sizes=sizes, in_bytes=in_bytes, record=record, reset=reset, bypass=bypass, oversize=oversize)
