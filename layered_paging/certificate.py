@@ -51,7 +51,9 @@ class Certificate:
     @property
     def digest(self) -> str:
         """SHA-256 of kind, statement and evidence in canonical JSON."""
-        text = json.dumps([self.kind, self.statement, self.evidence], sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(
+            [self.kind, self.statement, self.evidence], sort_keys=True, separators=(",", ":"), allow_nan=False
+        )
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
     def to_json(self) -> str:

@@ -25,7 +25,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 @functools.cache
 def _cache_folder() -> str:
     package = Path(__file__).parent
-    sources = sorted([*package.glob("kernels/*.py"), *package.glob("**/kernels.py"), *package.glob("**/*_kernels.py"), Path(__file__)])
+    sources = sorted(
+        [
+            *package.glob("kernels/*.py"),
+            *package.glob("**/kernels.py"),
+            *package.glob("**/*_kernels.py"),
+            Path(__file__),
+        ]
+    )
     text = hashlib.sha256()
     for source in sources:
         text.update(source.read_bytes())

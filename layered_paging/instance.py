@@ -60,7 +60,9 @@ class Instance:
         if isinstance(experts, Sequence) and not isinstance(experts, str):
             widths = tuple(integer(f"experts of layer {j}", n, 1) for j, n in enumerate(experts))
             if len(widths) != count:
-                raise ParameterError(f"experts must be one int, or one for each of the {count} layers; got {len(widths)}")
+                raise ParameterError(
+                    f"experts must be one int, or one for each of the {count} layers; got {len(widths)}"
+                )
         else:
             widths = (integer("experts", experts, 1),) * count
         first = [0]

@@ -180,7 +180,9 @@ def resolve(policy: str | type | PolicySpec) -> PolicySpec:
 def _of_class(cls: Any) -> PolicySpec:
     missing = [name for name in ("hit", "miss", "victim") if not callable(getattr(cls, name, None))]
     if missing:
-        raise PolicyError(f"a policy needs the methods hit, miss and victim; {getattr(cls, '__name__', cls)!r} lacks {', '.join(missing)}")
+        raise PolicyError(
+            f"a policy needs the methods hit, miss and victim; {getattr(cls, '__name__', cls)!r} lacks {', '.join(missing)}"
+        )
     from .registry import entries
 
     for entry in entries("policy"):
@@ -197,11 +199,17 @@ def _arguments(policy: str, text: str) -> dict[str, Any]:
             raise ValueError
         return {str(k.arg): ast.literal_eval(k.value) for k in call.keywords if k.arg is not None}
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        raise ParameterError(f"parameters are written name(parameter=value, ...) with plain values; got {policy!r}") from None
+        raise ParameterError(
+            f"parameters are written name(parameter=value, ...) with plain values; got {policy!r}"
+        ) from None
 
 
 def _check_parameters(base: str, cls: Any, params: Mapping[str, Any]) -> None:
-    known = [name for name, p in inspect.signature(cls).parameters.items() if p.kind is p.KEYWORD_ONLY and name not in ("rng", "predictions")]
+    known = [
+        name
+        for name, p in inspect.signature(cls).parameters.items()
+        if p.kind is p.KEYWORD_ONLY and name not in ("rng", "predictions")
+    ]
     for name in params:
         if name not in known:
             raise ParameterError(f"policy {base!r} has no parameter {name!r}; available: {', '.join(known) or 'none'}")

@@ -115,7 +115,9 @@ def steps(
             if not candidates:
                 if oversize:
                     break
-                raise BudgetError(f"round {time.round}, layer {time.layer}: an event of {held} does not fit into {capacity}")
+                raise BudgetError(
+                    f"round {time.round}, layer {time.layer}: an event of {held} does not fit into {capacity}"
+                )
             flush: Any = getattr(policy, "flush", None)
             if flush is not None:
                 flush(time)

@@ -79,7 +79,9 @@ def register(kind: str, name: str, **properties: Any) -> Callable[[T], T]:
         source = getattr(code, "co_filename", "") or getattr(obj, "__module__", "")
         known = _table.get((kind, name))
         if known is not None and known.source != source:
-            raise ParameterError(f"register: {kind} {name!r} is already registered by {known.source}; got it again from {source}")
+            raise ParameterError(
+                f"register: {kind} {name!r} is already registered by {known.source}; got it again from {source}"
+            )
         _table[kind, name] = Entry(kind, name, obj, source, dict(properties))
         return obj
 

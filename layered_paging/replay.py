@@ -230,11 +230,21 @@ def replay(
         bytes_read=None if sizes is None else counts.missed_bytes,
         missed=flags,
         seed=seed,
-        options={"pool": pool, "reset": reset, "events": events, "admission": admission, "prefill": prefill, "ties": ties, "oversize": oversize},
+        options={
+            "pool": pool,
+            "reset": reset,
+            "events": events,
+            "admission": admission,
+            "prefill": prefill,
+            "ties": ties,
+            "oversize": oversize,
+        },
     )
 
 
-def prepared(trace: Trace, *, reset: str = "never", events: str = "atomic", prefill: str = "token", ties: str = "page") -> tuple[Grid, Totals]:
+def prepared(
+    trace: Trace, *, reset: str = "never", events: str = "atomic", prefill: str = "token", ties: str = "page"
+) -> tuple[Grid, Totals]:
     """Return the laid-out trace and its totals; the last few are kept on the trace."""
     choice("reset", reset, RESETS)
     kept: dict[Any, Any] = trace.__dict__.setdefault("_prepared", {})
@@ -250,7 +260,9 @@ def prepared(trace: Trace, *, reset: str = "never", events: str = "atomic", pref
     return grid, totals
 
 
-def pools_of(grid: Grid, trace: Trace, slots: int | None, budget_bytes: int | None, *, pool: str, fits: bool) -> list[tuple[Grid, int]]:
+def pools_of(
+    grid: Grid, trace: Trace, slots: int | None, budget_bytes: int | None, *, pool: str, fits: bool
+) -> list[tuple[Grid, int]]:
     """Return the events and the capacity of each pool.
 
     ``fits`` says that an event larger than its pool is no error (bypass, or oversize allowed).
@@ -266,7 +278,11 @@ def pools_of(grid: Grid, trace: Trace, slots: int | None, budget_bytes: int | No
             raise BudgetError("budget_bytes needs a trace with expert_bytes; this one has none (give slots instead)")
     else:
         total = integer("slots", slots, 1)
-    parts = [(grid, total)] if pool == "shared" else [(grid.of_layer(j), q) for j, q in enumerate(quotas(total, grid.n_layers))]
+    parts = (
+        [(grid, total)]
+        if pool == "shared"
+        else [(grid.of_layer(j), q) for j, q in enumerate(quotas(total, grid.n_layers))]
+    )
     unit = "slots" if sizes is None else "bytes"
     for layer, (part, capacity) in enumerate(parts if not fits else []):
         need = part.largest_event() if sizes is None else _largest_bytes(part, sizes)
@@ -321,4 +337,14 @@ def _slow(
     def make(session: int) -> Any:
         return spec.make(instance, seed, session, key)
 
-    return reference.play(grid, make, capacity, sizes=sizes, in_bytes=in_bytes, record=record, reset=reset, bypass=bypass, oversize=oversize)
+    return reference.play(
+        grid,
+        make,
+        capacity,
+        sizes=sizes,
+        in_bytes=in_bytes,
+        record=record,
+        reset=reset,
+        bypass=bypass,
+        oversize=oversize,
+    )

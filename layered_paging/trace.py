@@ -184,7 +184,9 @@ def _id_array(experts: npt.ArrayLike) -> npt.NDArray[np.integer[Any]]:
     try:
         ids = np.asarray(experts)
     except ValueError as error:
-        raise TraceError(f"experts must be a rectangular array (rounds, layers, top_k), -1 for none; got {error}") from None
+        raise TraceError(
+            f"experts must be a rectangular array (rounds, layers, top_k), -1 for none; got {error}"
+        ) from None
     if ids.dtype.kind == "f" and ids.size and not np.isfinite(ids).all():
         raise TraceError("experts must be integers; got NaN or infinity")
     if ids.dtype.kind not in "iu":
@@ -217,7 +219,9 @@ def _check_ids(ids: npt.NDArray[np.integer[Any]], widths: tuple[int, ...]) -> No
         wrong = (part >= limit) | (part < -1)
         if wrong.any():
             r, j, q = (int(x) for x in np.argwhere(wrong)[0])
-            raise TraceError(f"experts[{at + r}, {j}, {q}] must be in 0..{widths[j] - 1}, or -1 for none; got {part[r, j, q]}")
+            raise TraceError(
+                f"experts[{at + r}, {j}, {q}] must be in 0..{widths[j] - 1}, or -1 for none; got {part[r, j, q]}"
+            )
         seen = seen or bool((part >= 0).any())
         if part.shape[2] > 1:
             ordered = np.sort(part, axis=2)
@@ -237,7 +241,9 @@ def _sessions(sessions: Any, rounds: int) -> npt.NDArray[np.int64]:
         raise TraceError(f"sessions must be a list of the first round of each session; got {sessions!r}")
     starts = starts.astype(np.int64)
     if starts[0] != 0 or (np.diff(starts) <= 0).any() or starts[-1] >= rounds:
-        raise TraceError(f"sessions must start with 0, ascend strictly and stay below {rounds} rounds; got {starts[:8].tolist()}...")
+        raise TraceError(
+            f"sessions must start with 0, ascend strictly and stay below {rounds} rounds; got {starts[:8].tolist()}..."
+        )
     return starts
 
 
@@ -246,7 +252,9 @@ def _stage(stage: Any, rounds: int) -> npt.NDArray[np.int8]:
         return np.full(rounds, DECODE, np.int8)
     stages = np.asarray(stage)
     if stages.shape != (rounds,) or stages.dtype.kind not in "iub":
-        raise TraceError(f"stage must hold one integer for each of the {rounds} rounds; got shape {stages.shape}, dtype {stages.dtype}")
+        raise TraceError(
+            f"stage must hold one integer for each of the {rounds} rounds; got shape {stages.shape}, dtype {stages.dtype}"
+        )
     wrong = np.flatnonzero((stages != PREFILL) & (stages != DECODE))
     if wrong.size:
         raise TraceError(f"stage[{wrong[0]}] must be 0 (prefill) or 1 (decode); got {stages[wrong[0]]}")
@@ -261,7 +269,9 @@ def _bytes(sizes: Any, layers: int, pages: int) -> npt.NDArray[np.int64] | None:
         raise TraceError(f"expert_bytes must be integers; got dtype {array.dtype}")
     array = np.full(layers, array) if array.ndim == 0 else array.ravel()
     if len(array) not in (layers, pages):
-        raise TraceError(f"expert_bytes must be one int, one for each of {layers} layers or of {pages} pages; got {len(array)}")
+        raise TraceError(
+            f"expert_bytes must be one int, one for each of {layers} layers or of {pages} pages; got {len(array)}"
+        )
     if (array < 1).any() or (array > np.iinfo(np.int64).max // pages).any():
         at = int(np.flatnonzero((array < 1) | (array > np.iinfo(np.int64).max // pages))[0])
         raise TraceError(f"expert_bytes[{at}] must be at least 1 and sum to less than 2^63; got {array[at]}")

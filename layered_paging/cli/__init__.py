@@ -45,7 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     module: ModuleType | None = None
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(
-            name, help=summary, description=summary[0].upper() + summary[1:] + ".", formatter_class=argparse.RawDescriptionHelpFormatter
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
         if name == chosen:

@@ -14,7 +14,18 @@ from ..grid import EVENTS, POOLS, PREFILLS, RESETS, TIES
 
 __all__ = ["add_model_options", "byte_size", "percent", "positive", "progress", "table"]
 
-_UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "kib": 1 << 10,
+    "mib": 1 << 20,
+    "gib": 1 << 30,
+    "tib": 1 << 40,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+}
 
 
 def byte_size(text: str) -> int:
@@ -22,7 +33,9 @@ def byte_size(text: str) -> int:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", text)
     factor = None if match is None else _UNITS.get(match[2].lower())
     if match is None or factor is None:
-        raise argparse.ArgumentTypeError(f"a size is a number with B, KiB, MiB, GiB, TiB, kB, MB, GB or TB, such as 250MiB; got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"a size is a number with B, KiB, MiB, GiB, TiB, kB, MB, GB or TB, such as 250MiB; got {text!r}"
+        )
     whole, _, part = match[1].partition(".")
     return (int(whole + part) * factor) // 10 ** len(part)
 

@@ -13,18 +13,30 @@ from ..grid import Grid
 __all__ = ["count"]
 
 
-def count(grid: Grid, resets: bool, sizes: npt.NDArray[np.int64] | None) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int | None, int]:
+def count(
+    grid: Grid, resets: bool, sizes: npt.NDArray[np.int64] | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int | None, int]:
     """Return the fields of ``replay.Totals``."""
     by_session = np.zeros((len(grid.starts), 2), np.int64)
     by_layer = np.zeros(grid.n_layers, np.int64)
     known = np.ones(grid.pages, np.int64) if sizes is None else sizes
-    requested, compulsory = _count(grid.experts, grid.first, grid.layer, grid.starts, grid.stage, resets, known, by_session, by_layer)
+    requested, compulsory = _count(
+        grid.experts, grid.first, grid.layer, grid.starts, grid.stage, resets, known, by_session, by_layer
+    )
     return by_session, by_layer, None if sizes is None else int(requested), int(compulsory)
 
 
 @kernel
 def _count(
-    experts: Any, first: Any, layer: Any, starts: Any, stage: Any, resets: bool, sizes: Any, by_session: Any, by_layer: Any
+    experts: Any,
+    first: Any,
+    layer: Any,
+    starts: Any,
+    stage: Any,
+    resets: bool,
+    sizes: Any,
+    by_session: Any,
+    by_layer: Any,
 ) -> tuple[int, int]:
     rounds, columns, width = experts.shape
     seen = np.full(sizes.shape[0], -1, np.int64)

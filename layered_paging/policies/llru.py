@@ -10,7 +10,9 @@ from ..policy import Time
 from ..registry import register
 
 
-@register("policy", "llru", cites=("angelopoulos-marchal-obrecht-simon-2025",), aka=("layered LRU",), stack=True, lazy=True)
+@register(
+    "policy", "llru", cites=("angelopoulos-marchal-obrecht-simon-2025",), aka=("layered LRU",), stack=True, lazy=True
+)
 class LLRU:
     """Evict by largest last-round index R, then largest relative layer distance D, then lowest page number.
 

@@ -9,7 +9,16 @@ from ..policy import Time
 from ..registry import register
 
 
-@register("policy", "lru", cites=("sleator-tarjan-1985",), aka=("least recently used",), stack=True, lazy=True, marking=True, conservative=True)
+@register(
+    "policy",
+    "lru",
+    cites=("sleator-tarjan-1985",),
+    aka=("least recently used",),
+    stack=True,
+    lazy=True,
+    marking=True,
+    conservative=True,
+)
 class LRU:
     """Evict the page whose last request is oldest; ties to the lowest page number.
 
