@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import BudgetError, ParameterError
+from .instance import integer
 from .policy import Time
 from .trace import PREFILL, Trace
 
-__all__ = ["EVENTS", "POOLS", "PREFILLS", "RESETS", "TIES", "Event", "Grid", "choice", "lay_out", "quotas"]
+__all__ = ["EVENTS", "POOLS", "PREFILLS", "RESETS", "TIES", "Event", "Grid", "choice", "lay_out", "pools_of", "quotas"]
 
 POOLS = ("shared", "per-layer")
 RESETS = ("never", "session", "cache")
@@ -135,11 +136,21 @@ def lay_out(trace: Trace, *, events: str = "atomic", prefill: str = "token", tie
 
     Notes
     -----
-    Costs one copy of the ids where members must be sorted, none for top-1 traces.
+    Costs one copy of the ids where members must be sorted, none for top-1 traces.  The last
+    few layouts are kept on the trace, so that many replays of it sort once.
     """
     choice("events", events, EVENTS)
     choice("prefill", prefill, PREFILLS)
     choice("ties", ties, TIES)
+    kept: dict[tuple[str, str, str], Grid] = trace.__dict__.setdefault("_grids", {})
+    if (events, prefill, ties) not in kept:
+        while len(kept) >= 2:
+            kept.pop(next(iter(kept)))
+        kept[events, prefill, ties] = _lay_out(trace, events, prefill, ties)
+    return kept[events, prefill, ties]
+
+
+def _lay_out(trace: Trace, events: str, prefill: str, ties: str) -> Grid:
     experts, starts, stage = trace.experts, trace.sessions, trace.stage
     if prefill == "merged":
         experts, starts, stage = _merge(trace)
@@ -211,3 +222,47 @@ def quotas(total: int, layers: int) -> list[int]:
     if total < 0:
         raise BudgetError(f"the total must be at least 0; got {total}")
     return [total // layers + (j < total % layers) for j in range(layers)]
+
+
+def pools_of(
+    grid: Grid, trace: Trace, slots: int | None, budget_bytes: int | None, *, pool: str, fits: bool
+) -> list[tuple[Grid, int]]:
+    """Return the events and the capacity of each pool.
+
+    ``fits`` says that an event larger than its pool is no error (bypass, or oversize allowed).
+    """
+    choice("pool", pool, POOLS)
+    if (slots is None) == (budget_bytes is None):
+        raise BudgetError("give slots or budget_bytes, one of them")
+    sizes = None
+    if budget_bytes is not None:
+        total = integer("budget_bytes", budget_bytes, 1)
+        sizes = trace.page_bytes
+        if sizes is None:
+            raise BudgetError("budget_bytes needs a trace with expert_bytes; this one has none (give slots instead)")
+    else:
+        total = integer("slots", slots, 1)
+    parts = (
+        [(grid, total)]
+        if pool == "shared"
+        else [(grid.of_layer(j), q) for j, q in enumerate(quotas(total, grid.n_layers))]
+    )
+    unit = "slots" if sizes is None else "bytes"
+    for layer, (part, capacity) in enumerate(parts if not fits else []):
+        need = part.largest_event() if sizes is None else _largest_bytes(part, sizes)
+        if need > capacity:
+            where = "" if pool == "shared" else f" of layer {layer}"
+            least = need if pool == "shared" else need * grid.n_layers
+            raise BudgetError(
+                f"{unit}{where} must hold the largest event ({need} {unit}); got {capacity} (use at least {least}, admission 'bypass', or oversize 'allow')"
+            )
+    return parts
+
+
+def _largest_bytes(grid: Grid, sizes: npt.NDArray[np.int64]) -> int:
+    largest = 0
+    for at in range(0, grid.shape[0], 65536):
+        part = grid.experts[at : at + 65536]
+        pages = np.where(part >= 0, part + grid.first[:, None], 0)
+        largest = max(largest, int(np.where(part >= 0, sizes[pages], 0).sum(axis=2).max()))
+    return largest

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import reference
-from .errors import BudgetError, ParameterError
-from .grid import POOLS, RESETS, Grid, choice, lay_out, quotas
+from .errors import ParameterError
+from .grid import RESETS, Grid, choice, lay_out, pools_of
 from .instance import Instance, integer
 from .policy import PolicySpec, resolve
 from .reference import Counts
 from .trace import Trace
 
-__all__ = ["ADMISSIONS", "Run", "Totals", "pools_of", "prepared", "replay"]
+__all__ = ["ADMISSIONS", "Run", "Totals", "replay", "totals_of"]
 
 ADMISSIONS = ("forced", "bypass")
 ENGINES = ("auto", "kernel", "reference")
@@ -189,7 +189,9 @@ def replay(
     choice("admission", admission, ADMISSIONS)
     choice("oversize", oversize, ("error", "allow"))
     seed = integer("seed", seed, 0)
-    grid, totals = prepared(trace, reset=reset, events=events, prefill=prefill, ties=ties)
+    choice("reset", reset, RESETS)
+    grid = lay_out(trace, events=events, prefill=prefill, ties=ties)
+    totals = totals_of(trace, grid, reset)
     bypass, allowed = admission == "bypass", oversize == "allow"
     counts = Counts.zero(grid, record and pool == "shared")
     sizes = trace.page_bytes
@@ -242,72 +244,16 @@ def replay(
     )
 
 
-def prepared(
-    trace: Trace, *, reset: str = "never", events: str = "atomic", prefill: str = "token", ties: str = "page"
-) -> tuple[Grid, Totals]:
-    """Return the laid-out trace and its totals; the last few are kept on the trace."""
-    choice("reset", reset, RESETS)
-    kept: dict[Any, Any] = trace.__dict__.setdefault("_prepared", {})
-    grid = kept.get((events, prefill, ties))
-    if grid is None:
-        grid = lay_out(trace, events=events, prefill=prefill, ties=ties)
-    totals = kept.get((events, prefill, ties, reset != "never"))
-    if totals is None:
-        totals = _totals(grid, reset != "never", trace.page_bytes)
-    if len(kept) > 8:
-        kept.clear()
-    kept[events, prefill, ties], kept[events, prefill, ties, reset != "never"] = grid, totals
-    return grid, totals
-
-
-def pools_of(
-    grid: Grid, trace: Trace, slots: int | None, budget_bytes: int | None, *, pool: str, fits: bool
-) -> list[tuple[Grid, int]]:
-    """Return the events and the capacity of each pool.
-
-    ``fits`` says that an event larger than its pool is no error (bypass, or oversize allowed).
-    """
-    choice("pool", pool, POOLS)
-    if (slots is None) == (budget_bytes is None):
-        raise BudgetError("give slots or budget_bytes, one of them")
-    sizes = None
-    if budget_bytes is not None:
-        total = integer("budget_bytes", budget_bytes, 1)
-        sizes = trace.page_bytes
-        if sizes is None:
-            raise BudgetError("budget_bytes needs a trace with expert_bytes; this one has none (give slots instead)")
-    else:
-        total = integer("slots", slots, 1)
-    parts = (
-        [(grid, total)]
-        if pool == "shared"
-        else [(grid.of_layer(j), q) for j, q in enumerate(quotas(total, grid.n_layers))]
-    )
-    unit = "slots" if sizes is None else "bytes"
-    for layer, (part, capacity) in enumerate(parts if not fits else []):
-        need = part.largest_event() if sizes is None else _largest_bytes(part, sizes)
-        if need > capacity:
-            where = "" if pool == "shared" else f" of layer {layer}"
-            least = need if pool == "shared" else need * grid.n_layers
-            raise BudgetError(
-                f"{unit}{where} must hold the largest event ({need} {unit}); got {capacity} (use at least {least}, admission 'bypass', or oversize 'allow')"
-            )
-    return parts
-
-
-def _largest_bytes(grid: Grid, sizes: npt.NDArray[np.int64]) -> int:
-    largest = 0
-    for at in range(0, grid.shape[0], 65536):
-        part = grid.experts[at : at + 65536]
-        pages = np.where(part >= 0, part + grid.first[:, None], 0)
-        largest = max(largest, int(np.where(part >= 0, sizes[pages], 0).sum(axis=2).max()))
-    return largest
-
-
-def _totals(grid: Grid, resets: bool, sizes: npt.NDArray[np.int64] | None) -> Totals:
+def totals_of(trace: Trace, grid: Grid, reset: str) -> Totals:
+    """Count what the trace asks for; kept on the trace, so that many replays count once."""
     from .kernels.totals import count
 
-    return Totals(*count(grid, resets, sizes))
+    kept = trace.__dict__.setdefault("_totals", {})
+    key = (grid.shape, grid.ranked, reset != "never")
+    if key not in kept:
+        kept[key] = Totals(*count(grid, reset != "never", trace.page_bytes))
+    found: Totals = kept[key]
+    return found
 
 
 def _player(spec: PolicySpec, engine: str) -> Any:
