@@ -14,15 +14,15 @@ _HOMES = {
     "Instance": "instance",
     "LayeredPagingError": "errors",
     "Optimum": "optimum",
-    "Run": "replay",
+    "Run": "runs",
     "Trace": "trace",
-    "diagnose": "diagnose",
+    "diagnose": "diagnosis",
     "load_trace": "formats",
     "miss_curve": "curves",
     "optimum": "optimum",
     "optimum_curve": "curves",
     "register": "registry",
-    "replay": "replay",
+    "replay": "runs",
     "save_trace": "formats",
 }
 _MODULES = ("catalog", "certify", "formats", "workloads")
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .certificate import Certificate as Certificate
     from .curves import miss_curve as miss_curve
     from .curves import optimum_curve as optimum_curve
-    from .diagnose import diagnose as diagnose
+    from .diagnosis import diagnose as diagnose
     from .errors import CertificateRejected as CertificateRejected
     from .errors import LayeredPagingError as LayeredPagingError
     from .formats import load_trace as load_trace
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from .optimum import Optimum as Optimum
     from .optimum import optimum as optimum
     from .registry import register as register
-    from .replay import Run as Run
-    from .replay import replay as replay
+    from .runs import Run as Run
+    from .runs import replay as replay
     from .trace import Trace as Trace
 
 

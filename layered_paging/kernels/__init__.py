@@ -1,6 +1,6 @@
 """Compiled twins of the reference policies, found by the name of the policy.
 
-A twin is a function with the signature of ``replay._slow``; it counts exactly what the
+A twin is a function with the signature of ``runs._slow``; it counts exactly what the
 reference loop counts.  ``numba`` is imported only when a twin is asked for.
 """
 
@@ -15,7 +15,7 @@ from ..reference import Counts
 __all__ = ["twin"]
 
 # policy name -> module of this folder that holds its twin
-_HOMES: dict[str, str] = {}
+_HOMES: dict[str, str] = {"lru": "recency", "llru": "recency"}
 
 
 def twin(spec: PolicySpec) -> Callable[..., Counts] | None:

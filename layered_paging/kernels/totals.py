@@ -16,7 +16,7 @@ __all__ = ["count"]
 def count(
     grid: Grid, resets: bool, sizes: npt.NDArray[np.int64] | None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int | None, int]:
-    """Return the fields of ``replay.Totals``."""
+    """Return the fields of ``runs.Totals``."""
     by_session = np.zeros((len(grid.starts), 2), np.int64)
     by_layer = np.zeros(grid.n_layers, np.int64)
     known = np.ones(grid.pages, np.int64) if sizes is None else sizes
