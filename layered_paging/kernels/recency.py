@@ -1,0 +1,324 @@
+"""Compiled twins of ``lru`` and ``llru``: the cache as a bitmap over the slots of the trace.
+
+Every request has a *place*: its index in the laid-out trace.  A page that was requested is *live*
+at the place of its last request until it is evicted or requested again.  One bit per place says what
+is live; bits of places to come are set beforehand, so that serving a request only clears the bit of
+the page's previous place.  Recency order is the order of places, so
+
+* LRU evicts the first live place: the word that holds it is kept in a register, and a page is in
+  the cache iff its last place is not before the first live one;
+* LLRU evicts from the window of places that share the largest last-round index, which starts at
+  the first live place and spans one round: a search in one or two words.
+
+Resets cost O(1): everything before the present place is dead.  The page of a place is read from the
+trace itself.  Memory: one bit per request and one integer per page.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..compiled import kernel, leading_zeros, trailing_zeros
+from ..errors import ParameterError
+from ..grid import Grid
+from ..instance import Instance
+from ..policy import PolicySpec
+from ..reference import Counts
+
+__all__ = ["play"]
+
+_ONE, _SIX, _LOW, _FULL, _NONE = np.uint64(1), np.uint64(6), np.uint64(63), np.uint64(2**64 - 1), np.uint64(0)
+_PAD = 64  # places start here, so that 0 can mean "never requested"
+
+
+def play(
+    grid: Grid,
+    spec: PolicySpec,
+    instance: Instance,
+    capacity: int,
+    *,
+    sizes: npt.NDArray[np.int64] | None,
+    in_bytes: bool,
+    reset: str,
+    bypass: bool,
+    oversize: bool,
+    seed: int,
+    key: int,
+    record: bool,
+) -> Counts:
+    """Replay one pool with LRU or LLRU; see ``kernels.twin``."""
+    rounds, columns, width = grid.shape
+    places = rounds * columns * width + _PAD
+    if places >= 1 << 32:
+        raise ParameterError(f"a replay holds at most 2^32 requests at once; got {places - _PAD} (replay it in parts)")
+    counts = Counts.zero(grid, record)
+    layers = len(np.unique(grid.layer))
+    resets = reset != "never"
+    unsorted = grid.ranked or columns != layers
+    if spec.base == "lru" or (layers == 1 and not unsorted):
+        if width == 1 and not in_bytes and not record and sizes is None and not oversize:
+            _lru_single(grid.experts, grid.first, grid.layer, grid.starts, grid.stage, resets, capacity, grid.pages, counts.misses, counts.layer_misses)
+            counts.missed_bytes = int(counts.misses.sum())
+            return counts
+        convention = -1
+    else:
+        same_far = spec.params.get("same_layer", "far") == "far"
+        convention = 2 * (spec.params.get("rounds", "visit") == "absolute") + (not same_far)
+    known = np.ones(grid.pages, np.int64) if sizes is None else sizes
+    flags = np.zeros((0, 0, 0), np.bool_) if counts.flags is None else counts.flags
+    counts.missed_bytes = int(
+        _events(
+            grid.experts,
+            grid.first,
+            grid.layer,
+            grid.starts,
+            grid.stage,
+            resets,
+            capacity,
+            known,
+            in_bytes,
+            bypass,
+            layers,
+            convention,
+            unsorted,
+            counts.misses,
+            counts.layer_misses,
+            flags,
+        )
+    )
+    return counts
+
+
+@kernel
+def _lru_single(
+    experts: Any,
+    first: Any,
+    layer: Any,
+    starts: Any,
+    stage: Any,
+    resets: bool,
+    slots: int,
+    pages: int,
+    misses: Any,
+    layer_misses: Any,
+) -> None:
+    """LRU on events of one member, without a branch on hit or miss."""
+    rounds, columns, _ = experts.shape
+    words = np.full((rounds * columns >> 6) + 3, _FULL, np.uint64)
+    last = np.zeros(pages, np.uint32)
+    by_column = np.zeros(columns, np.int64)
+    place = np.uint32(_PAD)
+    at = np.uint64(1)  # word of the first live place
+    word = _FULL  # its live bits
+    total = 0
+    full_from = slots  # once so many misses have happened, the cache is full
+    session = 0
+    for r in range(rounds):
+        while session + 1 < starts.shape[0] and starts[session + 1] <= r:
+            session += 1
+            if resets:
+                full_from = total + slots
+                at = np.uint64(place) >> _SIX
+                word = _FULL << (np.uint64(place) & _LOW)
+        before = total
+        for c in range(columns):
+            e = experts[r, c, 0]
+            if e < 0:
+                words[place >> 6] &= ~(_ONE << (np.uint64(place) & _LOW))
+                if np.uint64(place) >> _SIX == at:
+                    word &= ~(_ONE << (np.uint64(place) & _LOW))
+                    while word == _NONE:
+                        at += _ONE
+                        word = words[at]
+                place += np.uint32(1)
+                continue
+            page = np.uint32(first[c] + e)
+            old = np.uint64(last[page])
+            last[page] = place
+            place += np.uint32(1)
+            missed = old < (at << _SIX) + trailing_zeros(word)
+            here = old >> _SIX
+            keep = ~(_ONE << (old & _LOW))
+            words[here] &= keep
+            word &= keep if here == at else _FULL
+            total += missed
+            by_column[c] += missed
+            word &= word - _ONE if missed and total > full_from else _FULL
+            while word == _NONE:
+                at += _ONE
+                word = words[at]
+        misses[session, stage[r]] += total - before
+    for c in range(columns):
+        layer_misses[layer[c]] += by_column[c]
+
+
+@kernel
+def _events(
+    experts: Any,
+    first: Any,
+    layer: Any,
+    starts: Any,
+    stage: Any,
+    resets: bool,
+    capacity: int,
+    sizes: Any,
+    in_bytes: bool,
+    bypass: bool,
+    layers: int,
+    convention: int,
+    unsorted: bool,
+    misses: Any,
+    layer_misses: Any,
+    flags: Any,
+) -> int:
+    """LRU (convention -1) or LLRU (bit 1: absolute rounds, bit 0: same layer near) in every mode."""
+    rounds, columns, width = experts.shape
+    group = columns * width // layers  # places of one layer in one round
+    words = np.full((rounds * columns * width >> 6) + 3, _FULL, np.uint64)
+    words[0] = _NONE
+    last = np.zeros(sizes.shape[0], np.uint32)
+    record = flags.shape[0] > 0
+    place = _PAD
+    base = _PAD  # places before it are dead
+    tail = _PAD  # no live place before it
+    held = 0
+    missed_bytes = 0
+    session = 0
+    for r in range(rounds):
+        while session + 1 < starts.shape[0] and starts[session + 1] <= r:
+            session += 1
+            if resets:
+                base = place
+                tail = place
+                held = 0
+        missed = 0
+        for c in range(columns):
+            begin = place
+            count = 0
+            for q in range(width):
+                e = experts[r, c, q]
+                if e >= 0:
+                    page = np.uint32(first[c] + e)
+                    old = np.uint64(last[page])
+                    last[page] = np.uint32(place)
+                    bit = _ONE << (old & _LOW)
+                    live = (words[old >> _SIX] & bit) != _NONE and old >= np.uint64(base)
+                    words[old >> _SIX] &= ~bit
+                    absent = 1 - np.int64(live)
+                    count += absent
+                    size = sizes[page]
+                    missed_bytes += size * absent
+                    held += (size if in_bytes else 1) * absent
+                    if record:
+                        flags[r, c, q] = not live
+                else:
+                    words[np.uint64(place) >> _SIX] &= ~(_ONE << (np.uint64(place) & _LOW))
+                place += 1
+            missed += count
+            layer_misses[layer[c]] += count
+            limit = place if bypass else begin  # victims lie before it
+            while held > capacity:
+                tail = _first_live(words, tail, limit)
+                if tail == limit:
+                    break
+                if convention < 0:
+                    victim = tail
+                else:
+                    victim = _victim(words, tail, limit, r * layers, c * layers // columns, layers, group, convention)
+                    if unsorted:
+                        victim = _lowest_page(words, victim, limit, experts, first, group)
+                    else:
+                        start = victim - (victim - _PAD) % group
+                        victim = _first_live(words, max(start, tail), limit)
+                words[np.uint64(victim) >> _SIX] &= ~(_ONE << (np.uint64(victim) & _LOW))
+                held -= sizes[_page_of(victim, experts, first)] if in_bytes else 1
+        misses[session, stage[r]] += missed
+    return missed_bytes
+
+
+@kernel
+def _page_of(place: int, experts: Any, first: Any) -> int:
+    """Return the page requested at a place."""
+    _, columns, width = experts.shape
+    index = place - _PAD
+    event = index // width
+    r = event // columns
+    c = event - r * columns
+    return int(first[c] + experts[r, c, index - event * width])
+
+
+@kernel
+def _first_live(words: Any, place: int, limit: int) -> int:
+    """Return the first live place from ``place`` on and before ``limit``, else ``limit``."""
+    at = np.uint64(place) >> _SIX
+    word = words[at] & (_FULL << (np.uint64(place) & _LOW))
+    while word == _NONE and (at << _SIX) < np.uint64(limit):
+        at += _ONE
+        word = words[at]
+    found = np.int64((at << _SIX) + trailing_zeros(word))
+    return min(found, limit)
+
+
+@kernel
+def _last_live(words: Any, low: int, high: int) -> int:
+    """Return the last live place in low..high-1, else -1."""
+    if high <= low:
+        return -1
+    at = np.uint64(high - 1) >> _SIX
+    end = np.uint64(low) >> _SIX
+    word = words[at] & (_FULL >> (_LOW - (np.uint64(high - 1) & _LOW)))
+    while word == _NONE and at > end:
+        at -= _ONE
+        word = words[at]
+    if word == _NONE:
+        return -1
+    found = np.int64((at << _SIX) + _LOW - leading_zeros(word))
+    return found if found >= low else -1
+
+
+@kernel
+def _victim(words: Any, tail: int, limit: int, base: int, now: int, layers: int, group: int, convention: int) -> int:
+    """Return a live place of the page that LLRU evicts, or of its companions in the same layer and round.
+
+    Groups (the places of one layer in one round) are numbered through the rounds; the present
+    one is ``base + now``.  The candidates of largest R lie in one round of groups from the first live
+    one on; D then orders them: the present layer first (or last, if near), then the layers already
+    passed from the nearest back, and around.
+    """
+    oldest = (tail - _PAD) // group
+    if convention < 2:  # R counts visits of the page's own layer: the window ends at the present layer
+        end = base + now - (base + now - oldest) // layers * layers
+        low = end - layers + 1
+        split = end
+    else:  # R counts rounds: the window is a round of the model
+        low = oldest // layers * layers
+        end = low + layers - 1
+        split = low + now
+    far = (convention & 1) == 0
+    top = _PAD + (split + (1 if far else 0)) * group
+    start = max(tail, _PAD + low * group)
+    found = _last_live(words, start, min(limit, top))
+    if found < 0 and split < end:
+        found = _last_live(words, max(start, _PAD + (split + 1) * group), min(limit, _PAD + (end + 1) * group))
+    if found < 0:
+        found = _last_live(words, max(start, _PAD + split * group), min(limit, _PAD + (split + 1) * group))
+    return found
+
+
+@kernel
+def _lowest_page(words: Any, victim: int, limit: int, experts: Any, first: Any, group: int) -> int:
+    """Return the live place of the lowest page among those of the victim's layer and round."""
+    begin = victim - (victim - _PAD) % group
+    best = victim
+    page = _page_of(victim, experts, first)
+    place = _first_live(words, begin, min(limit, begin + group))
+    while place < min(limit, begin + group):
+        other = _page_of(place, experts, first)
+        if other < page:
+            page = other
+            best = place
+        place = _first_live(words, place + 1, min(limit, begin + group))
+    return best
