@@ -13,13 +13,13 @@ _HOMES = {
     "CertificateRejected": "errors",
     "Instance": "instance",
     "LayeredPagingError": "errors",
-    "Optimum": "optimum",
+    "Optimum": "offline",
     "Run": "runs",
     "Trace": "trace",
     "diagnose": "diagnosis",
     "load_trace": "formats",
     "miss_curve": "curves",
-    "optimum": "optimum",
+    "optimum": "offline",
     "optimum_curve": "curves",
     "register": "registry",
     "replay": "runs",
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from .formats import load_trace as load_trace
     from .formats import save_trace as save_trace
     from .instance import Instance as Instance
-    from .optimum import Optimum as Optimum
-    from .optimum import optimum as optimum
+    from .offline import Optimum as Optimum
+    from .offline import optimum as optimum
     from .registry import register as register
     from .runs import Run as Run
     from .runs import replay as replay
