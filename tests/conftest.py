@@ -1,0 +1,23 @@
+"""Shared by all tests: Hypothesis profiles and the optional real traces."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session")
+def traces() -> Path:
+    """Folder of the optional real traces; the test is skipped where they are absent."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "traces"
+    folder = Path(os.environ.get("LAYERED_PAGING_TRACES", default))
+    if not folder.is_dir():
+        pytest.skip(f"real traces are absent: no folder {folder}; set LAYERED_PAGING_TRACES")
+    return folder
