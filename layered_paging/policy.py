@@ -18,7 +18,7 @@ from .errors import ParameterError, PolicyError
 from .instance import Instance
 from .registry import find
 
-__all__ = ["Policy", "PolicySpec", "Stream", "Time", "resolve"]
+__all__ = ["Policy", "PolicySpec", "Stream", "Time", "ranks", "resolve"]
 
 
 class Time(NamedTuple):
@@ -42,7 +42,12 @@ class Policy(Protocol):
 
     Optional methods: ``flush(time)``: called instead of ``victim`` the first time an event does
     not fit, and the cache then drops every candidate.  ``clear(time)``: the cache was emptied from
-    outside (``reset="cache"``): drop queues, keep statistics.
+    outside (``reset="cache"``): drop queues, keep statistics.  ``state(resident, time)``: all that
+    the policy's future depends on, up to a shift of time, as a dict from pages to ints of at least 1
+    (other pages count as 0), finitely many dicts in all; ``resident`` holds the cached pages, ascending,
+    ``time`` is that of the last event.  Exact ratios need it.  The class attribute ``symmetric = True``
+    says that with one expert per event no decision ever depends on page numbers, so that
+    renaming the experts of a layer renames the victims alike.
     """
 
     def hit(self, page: int, time: Time) -> None:
@@ -53,6 +58,28 @@ class Policy(Protocol):
 
     def victim(self, candidates: Sequence[int], time: Time) -> int:
         """Return the page of ``candidates`` (ascending, not empty) to evict; it is gone then."""
+
+
+def ranks(values: Mapping[int, int], gap: int = 1) -> dict[int, int]:
+    """Return the places of values, the largest first: 1, then larger by each difference, cut at ``gap``.
+
+    What a policy's ``state`` needs where only the order of times matters (``gap=1``), or only
+    differences below ``gap`` do.
+
+    Examples
+    --------
+    >>> ranks({3: 70, 5: 40, 8: 41, 9: 41})
+    {3: 1, 5: 3, 8: 2, 9: 2}
+    >>> ranks({3: 70, 5: 40, 8: 41}, gap=2)
+    {3: 1, 5: 4, 8: 3}
+    """
+    place: dict[int, int] = {}
+    at, before = 1, None
+    for value in sorted(set(values.values()), reverse=True):
+        at += 0 if before is None else min(before - value, gap)
+        place[value] = at
+        before = value
+    return {key: place[value] for key, value in values.items()}
 
 
 _MASK = (1 << 64) - 1

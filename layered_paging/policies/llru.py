@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..errors import ParameterError
 from ..instance import Instance
-from ..policy import Time
+from ..policy import Time, ranks
 from ..registry import register
 
 
@@ -33,6 +33,8 @@ class LLRU:
     Exact ratios: ``layered-paging ratio llru``.
     """
 
+    symmetric = True
+
     def __init__(self, instance: Instance, *, rounds: str = "visit", same_layer: str = "far") -> None:
         if rounds not in ("visit", "absolute"):
             raise ParameterError(f"llru: rounds must be 'visit' or 'absolute'; got {rounds!r}")
@@ -52,6 +54,10 @@ class LLRU:
     def victim(self, candidates: Sequence[int], time: Time) -> int:
         """Return the candidate of largest (R, D)."""
         return min(candidates, key=lambda page: (*self._order(page, time), page))
+
+    def state(self, resident: Sequence[int], time: Time) -> dict[int, int]:
+        """Return the order of last rounds; differences above 1 count as 2, as R compares them only so far."""
+        return ranks({page: self._last[page][0] for page in resident}, gap=2 if self._visit else 1)
 
     def _order(self, page: int, time: Time) -> tuple[int, int]:
         round_, layer = self._last[page]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..instance import Instance
-from ..policy import Time
+from ..policy import Time, ranks
 from ..registry import register
 
 
@@ -32,6 +32,8 @@ class LRU:
     3
     """
 
+    symmetric = True
+
     def __init__(self, instance: Instance) -> None:
         self._last: dict[int, int] = {}
 
@@ -44,3 +46,7 @@ class LRU:
     def victim(self, candidates: Sequence[int], time: Time) -> int:
         """Return the candidate requested longest ago."""
         return min(candidates, key=lambda page: (self._last[page], page))
+
+    def state(self, resident: Sequence[int], time: Time) -> dict[int, int]:
+        """Return the order of last requests."""
+        return ranks({page: self._last[page] for page in resident})
