@@ -1,0 +1,165 @@
+"""Furthest next use over one pool: the optimum where all pages count alike, a heuristic where sizes differ."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BudgetError
+from ..grid import Grid
+from ..reference import Counts
+
+__all__ = ["Greedy", "furthest", "greedy", "see_ahead"]
+
+
+class Greedy(NamedTuple):
+    """Counts of one pool, and for each event the full point that its dropped intervals share (-1: none dropped)."""
+
+    counts: Counts
+    full: npt.NDArray[np.int64]
+
+
+def greedy(
+    grid: Grid,
+    slots: int,
+    *,
+    resets: bool,
+    bypass: bool,
+    warm: npt.NDArray[np.int64] | None = None,
+    record: bool = False,
+) -> Greedy:
+    """Play one pool by furthest next use, ties to the lowest page number.
+
+    Parameters
+    ----------
+    grid : Grid
+    slots : int
+        At least 1.  An event larger than the cache stays over until the next one.
+    resets : bool
+        Whether every session starts with an empty cache.
+    bypass : bool
+    warm : int64 array, optional
+        Distinct pages held at the start, at most ``slots``.
+    record : bool
+        Whether to fill ``counts.flags`` and ``full`` (otherwise empty).
+
+    Notes
+    -----
+    One pass, O(requests) in practice and O(requests * log) at worst; memory one bit a request and O(pages).
+    """
+    from . import kernels
+
+    rounds, columns, width = grid.shape
+    slots = min(slots, grid.pages + width)
+    counts = Counts.zero(grid, record)
+    by_column = np.zeros(columns, np.int64)
+    flags = np.zeros(0, np.bool_) if counts.flags is None else counts.flags.reshape(-1)
+    full = np.full(rounds * columns if record else 0, -1, np.int64)
+    small = slots + (rounds * columns + 3) * width < 1 << 32
+    last = np.zeros(grid.pages, np.uint32 if small else np.uint64)
+    held = np.zeros(0, np.int64) if warm is None else warm
+    shared: tuple[Any, ...] = (grid.first, grid.starts, grid.stage, resets, slots, bypass, held, last, record, flags)
+    members = grid.experts.reshape(-1)
+    if width == 1:
+        kernels.play_singles(members, *shared, full, counts.misses, by_column)
+    else:
+        kernels.play_sets(members, width, *shared, full, counts.misses, by_column)
+    np.add.at(counts.layer_misses, grid.layer, by_column)
+    counts.missed_bytes = int(counts.misses.sum())
+    return Greedy(counts, full)
+
+
+def furthest(
+    grid: Grid,
+    capacity: int,
+    *,
+    sizes: npt.NDArray[np.int64] | None = None,
+    in_bytes: bool = False,
+    reset: str = "never",
+    bypass: bool = False,
+    oversize: bool = False,
+    record: bool = False,
+) -> Counts:
+    """Play one pool by furthest next use and count, with the meaning of ``reference.play``.
+
+    The victim is the page whose next use is furthest, pages never used again first; ties go to
+    the lowest page number, under ``ties="rank"`` to the last in router order.  Optimal for slots;
+    for bytes a heuristic.
+
+    Raises
+    ------
+    BudgetError
+        A forced event does not fit and ``oversize`` is False.
+    """
+    resets = reset != "never"
+    if not bypass and not oversize and not in_bytes and capacity < grid.largest_event():
+        raise BudgetError(f"slots must hold the largest event ({grid.largest_event()}); got {capacity}")
+    if not in_bytes and capacity >= 1:
+        counts = greedy(grid, capacity, resets=resets, bypass=bypass, record=record or sizes is not None).counts
+        if sizes is not None and counts.flags is not None:
+            counts.missed_bytes = _bytes_of(grid, counts.flags, sizes)
+            counts.flags = counts.flags if record else None
+        return counts
+    from . import kernels
+
+    known = np.ones(grid.pages, np.int64) if sizes is None else sizes
+    measure = known if in_bytes else np.ones(grid.pages, np.int64)
+    if in_bytes and not bypass and not oversize:
+        _check_fits(grid, capacity, known)
+    width = grid.shape[2]
+    members = grid.experts.reshape(-1)
+    counts = Counts.zero(grid, record)
+    by_column = np.zeros(grid.shape[1], np.int64)
+    flags = np.zeros(0, np.bool_) if counts.flags is None else counts.flags.reshape(-1)
+    reverse = not grid.ranked
+    then = kernels.next_uses(members, width, grid.first, grid.starts, resets, reverse, grid.pages)
+    head = (members, width, grid.first, grid.starts, grid.stage, resets, capacity, bypass, oversize, reverse)
+    counts.missed_bytes = int(kernels.play_bytes(*head, measure, then, flags, counts.misses, by_column))
+    np.add.at(counts.layer_misses, grid.layer, by_column)
+    if not in_bytes and sizes is None:
+        counts.missed_bytes = int(counts.misses.sum())
+    return counts
+
+
+def see_ahead(grid: Grid, slots: int, rounds: int, *, resets: bool, bypass: bool) -> Counts:
+    """Play one pool with knowledge of the present round and ``rounds`` further ones; O(slots) a miss.
+
+    Pages not asked for in that window go first, the least recently used before all; then the
+    furthest next use.  Ties: the lowest page number.
+    """
+    from . import kernels
+
+    width = grid.shape[2]
+    members = grid.experts.reshape(-1)
+    counts = Counts.zero(grid, True)
+    assert counts.flags is not None
+    by_column = np.zeros(grid.shape[1], np.int64)
+    then = kernels.next_uses(members, width, grid.first, grid.starts, resets, False, grid.pages)
+    rounds = min(rounds, grid.shape[0])
+    head = (members, width, grid.first, grid.starts, grid.stage, resets, slots, bypass, rounds, then, grid.pages)
+    kernels.lookahead(*head, counts.flags.reshape(-1), counts.misses, by_column)
+    np.add.at(counts.layer_misses, grid.layer, by_column)
+    counts.missed_bytes = int(counts.misses.sum())
+    return counts
+
+
+def _bytes_of(grid: Grid, missed: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int64]) -> int:
+    total = 0
+    for at in range(0, grid.shape[0], 65536):
+        rows, columns, members = np.nonzero(missed[at : at + 65536])
+        pages = grid.first[columns] + grid.experts[at : at + 65536][rows, columns, members]
+        total += int(sizes[pages].sum())
+    return total
+
+
+def _check_fits(grid: Grid, capacity: int, sizes: npt.NDArray[np.int64]) -> None:
+    for at in range(0, grid.shape[0], 65536):
+        part = grid.experts[at : at + 65536]
+        held = np.where(part >= 0, sizes[np.where(part >= 0, part + grid.first[:, None], 0)], 0).sum(axis=2)
+        if int(held.max()) > capacity:
+            r, c = (int(x) for x in np.argwhere(held > capacity)[0])
+            raise BudgetError(
+                f"round {at + r}, layer {int(grid.layer[c])}: an event of {int(held[r, c])} bytes does not fit into {capacity}"
+            )
