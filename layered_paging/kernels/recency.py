@@ -31,7 +31,7 @@ from ..reference import Counts
 __all__ = ["play"]
 
 _ONE, _SIX, _LOW, _FULL, _NONE = np.uint64(1), np.uint64(6), np.uint64(63), np.uint64(2**64 - 1), np.uint64(0)
-_PAD = 64  # places start here, so that 0 can mean "never requested"
+_PAD, _PAD64 = 64, np.uint64(64)  # places start here, so that 0 can mean "never requested"
 
 
 def play(
@@ -56,39 +56,32 @@ def play(
         raise ParameterError(f"a replay holds at most 2^32 requests at once; got {places - _PAD} (replay it in parts)")
     counts = Counts.zero(grid, record)
     layers = len(np.unique(grid.layer))
-    resets = reset != "never"
     unsorted = grid.ranked or columns != layers
-    if spec.base == "lru" or (layers == 1 and not unsorted):
-        if width == 1 and not in_bytes and not record and sizes is None and not oversize:
-            _lru_single(grid.experts, grid.first, grid.layer, grid.starts, grid.stage, resets, capacity, grid.pages, counts.misses, counts.layer_misses)
-            counts.missed_bytes = int(counts.misses.sum())
-            return counts
-        convention = -1
-    else:
-        same_far = spec.params.get("same_layer", "far") == "far"
-        convention = 2 * (spec.params.get("rounds", "visit") == "absolute") + (not same_far)
+    far = spec.params.get("same_layer", "far") == "far"
+    visit = spec.params.get("rounds", "visit") == "visit"
+    convention = -1 if spec.base == "lru" or (layers == 1 and not unsorted) else 2 * (not visit) + (not far)
+    arrays = (grid.experts, grid.first, grid.layer, grid.starts, grid.stage, reset != "never", capacity)
+    if (
+        width == 1
+        and not unsorted
+        and not record
+        and not bypass
+        and sizes is None
+        and capacity >= 1
+        and (convention < 0 or (visit and layers <= 62))
+    ):
+        if convention < 0:
+            _lru_single(*arrays, grid.pages, counts.misses, counts.layer_misses)
+        else:
+            _llru_single(*arrays, grid.pages, far, counts.misses, counts.layer_misses)
+        counts.missed_bytes = int(counts.misses.sum())
+        return counts
     known = np.ones(grid.pages, np.int64) if sizes is None else sizes
     flags = np.zeros((0, 0, 0), np.bool_) if counts.flags is None else counts.flags
-    counts.missed_bytes = int(
-        _events(
-            grid.experts,
-            grid.first,
-            grid.layer,
-            grid.starts,
-            grid.stage,
-            resets,
-            capacity,
-            known,
-            in_bytes,
-            bypass,
-            layers,
-            convention,
-            unsorted,
-            counts.misses,
-            counts.layer_misses,
-            flags,
-        )
+    found = _events(
+        *arrays, known, in_bytes, bypass, layers, convention, unsorted, counts.misses, counts.layer_misses, flags
     )
+    counts.missed_bytes = int(found)
     return counts
 
 
@@ -105,14 +98,19 @@ def _lru_single(
     misses: Any,
     layer_misses: Any,
 ) -> None:
-    """LRU on events of one member, without a branch on hit or miss."""
+    """LRU on events of one member, without a branch on hit or miss.
+
+    A page is in the cache iff its last place is not before ``tail``, the first live place.  Both ways
+    on, with and without an eviction, are worked out before it is known which one is taken.
+    """
     rounds, columns, _ = experts.shape
     words = np.full((rounds * columns >> 6) + 3, _FULL, np.uint64)
     last = np.zeros(pages, np.uint32)
     by_column = np.zeros(columns, np.int64)
     place = np.uint32(_PAD)
-    at = np.uint64(1)  # word of the first live place
+    base = _PAD64  # first place of the word that holds the tail
     word = _FULL  # its live bits
+    tail = _PAD64
     total = 0
     full_from = slots  # once so many misses have happened, the cache is full
     session = 0
@@ -121,35 +119,144 @@ def _lru_single(
             session += 1
             if resets:
                 full_from = total + slots
-                at = np.uint64(place) >> _SIX
-                word = _FULL << (np.uint64(place) & _LOW)
+                tail = np.uint64(place)
+                base = tail & ~_LOW
+                word = words[base >> _SIX] & (_FULL << (tail & _LOW))
         before = total
         for c in range(columns):
             e = experts[r, c, 0]
             if e < 0:
-                words[place >> 6] &= ~(_ONE << (np.uint64(place) & _LOW))
-                if np.uint64(place) >> _SIX == at:
-                    word &= ~(_ONE << (np.uint64(place) & _LOW))
+                bit = _ONE << (np.uint64(place) & _LOW)
+                words[place >> 6] &= ~bit
+                if np.uint64(place) - base < _PAD64:
+                    word &= ~bit
                     while word == _NONE:
-                        at += _ONE
-                        word = words[at]
+                        base += _PAD64
+                        word = words[base >> _SIX]
+                    tail = base + trailing_zeros(word)
                 place += np.uint32(1)
                 continue
             page = np.uint32(first[c] + e)
             old = np.uint64(last[page])
             last[page] = place
             place += np.uint32(1)
-            missed = old < (at << _SIX) + trailing_zeros(word)
-            here = old >> _SIX
             keep = ~(_ONE << (old & _LOW))
-            words[here] &= keep
-            word &= keep if here == at else _FULL
+            words[old >> _SIX] &= keep
+            missed = old < tail
+            evict = missed and total >= full_from
+            stays = word & (keep if old - base < _PAD64 else _FULL)
+            leaves = stays & (stays - _ONE)
+            tail_stays = base + trailing_zeros(stays)
+            tail_leaves = base + trailing_zeros(leaves)
             total += missed
             by_column[c] += missed
-            word &= word - _ONE if missed and total > full_from else _FULL
+            word = leaves if evict else stays
+            tail = tail_leaves if evict else tail_stays
             while word == _NONE:
-                at += _ONE
-                word = words[at]
+                base += _PAD64
+                word = words[base >> _SIX]
+                tail = base + trailing_zeros(word)
+        misses[session, stage[r]] += total - before
+    for c in range(columns):
+        layer_misses[layer[c]] += by_column[c]
+
+
+@kernel
+def _llru_single(
+    experts: Any,
+    first: Any,
+    layer: Any,
+    starts: Any,
+    stage: Any,
+    resets: bool,
+    slots: int,
+    pages: int,
+    far: bool,
+    misses: Any,
+    layer_misses: Any,
+) -> None:
+    """LLRU (rounds by visit) on events of one member, 2 to 62 layers.
+
+    The pages of a round are distinct, so their last places are looked up for the whole round
+    first; a page that a later miss of the round evicts is noticed when its turn comes.  The window of the
+    largest last-round index goes from the first live place to the next place of the present layer.
+    """
+    rounds, columns, _ = experts.shape
+    words = np.full((rounds * columns >> 6) + 4, _FULL, np.uint64)
+    words[0] = _NONE
+    last = np.zeros(pages, np.uint32)
+    by_column = np.zeros(columns, np.int64)
+    olds = np.zeros(columns, np.uint32)
+    lives = np.zeros(columns, np.uint8)  # 0: not in the cache, 1: in it, 2: no request
+    layers = np.uint64(columns)
+    place = np.uint32(_PAD)
+    tail = _PAD64  # no live place before it
+    turn = _PAD64  # first place of the tail's round
+    total = 0
+    full_from = slots
+    session = 0
+    for r in range(rounds):
+        while session + 1 < starts.shape[0] and starts[session + 1] <= r:
+            session += 1
+            if resets:
+                full_from = total + slots
+                last[:] = 0
+                tail = np.uint64(place)
+                turn = tail
+        before = total
+        now = np.uint64(place) - _ONE
+        for c in range(columns):
+            e = experts[r, c, 0]
+            if e < 0:
+                lives[c] = 2
+                olds[c] = 0
+                words[place >> 6] &= ~(_ONE << (np.uint64(place) & _LOW))
+            else:
+                page = np.uint32(first[c] + e)
+                old = last[page]
+                last[page] = place
+                olds[c] = old
+                lives[c] = np.uint8((words[old >> 6] >> (np.uint64(old) & _LOW)) & _ONE)
+            place += np.uint32(1)
+        for c in range(columns):
+            now += _ONE
+            old = np.uint64(olds[c])
+            before_word = words[old >> _SIX]
+            bit = before_word & (_ONE << (old & _LOW))
+            words[old >> _SIX] = before_word ^ bit
+            if lives[c] == 0 or bit == _NONE:
+                if lives[c] == 2:
+                    continue
+                by_column[c] += 1
+                total += 1
+                if total > full_from:
+                    at = tail >> _SIX
+                    shift = tail & _LOW
+                    window = (words[at] >> shift) | ((words[at + _ONE] << _ONE) << (_LOW - shift))
+                    while window == _NONE:
+                        tail += _PAD64
+                        at = tail >> _SIX
+                        window = (words[at] >> shift) | ((words[at + _ONE] << _ONE) << (_LOW - shift))
+                    begin = tail
+                    skip = trailing_zeros(window)
+                    tail += skip
+                    turn = turn + layers if tail >= turn + layers else turn
+                    while tail >= turn + layers:
+                        turn += layers
+                    reach = turn + np.uint64(c) - tail  # places from the tail to the present layer's, modulo the layers
+                    reach = reach + layers if reach >= layers else reach
+                    if skip + reach > _LOW:
+                        begin = tail
+                        skip = _NONE
+                        at = tail >> _SIX
+                        shift = tail & _LOW
+                        window = (words[at] >> shift) | ((words[at + _ONE] << _ONE) << (_LOW - shift))
+                    inside = window & (_FULL >> (_LOW - skip - reach))
+                    if not far or tail + reach == now:
+                        others = inside & ~(_ONE << (skip + reach))
+                        inside = others if others != _NONE else inside
+                    victim = begin + _LOW - leading_zeros(inside)
+                    words[victim >> _SIX] ^= _ONE << (victim & _LOW)
         misses[session, stage[r]] += total - before
     for c in range(columns):
         layer_misses[layer[c]] += by_column[c]
