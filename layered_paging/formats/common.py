@@ -1,0 +1,246 @@
+"""What the readers and writers share: opening, limits, text in bulk, messages."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import lzma
+import os
+import stat
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import FormatError, LayeredPagingError, TraceError
+from ..trace import Trace
+
+__all__ = [
+    "Format",
+    "afford",
+    "blocks",
+    "build",
+    "guarded",
+    "head",
+    "id_dtype",
+    "numbers",
+    "parse_json",
+    "repeated",
+    "text",
+    "whole",
+]
+
+BLOCK = 1 << 24  # bytes of text read together; no line may be longer
+WIDEST = 2**31 - 1  # experts of a layer: ids are int32 at most
+_FLOOR, _RATIO = 256 << 20, 4096
+
+
+@dataclass(frozen=True)
+class Format:
+    """One file format: how to recognise, read and write it.
+
+    ``sniff`` looks at the first bytes (decompressed); ``refuse`` says why a trace cannot be
+    expressed in a file at that path, or returns None; ``write`` writes to an open binary file.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[bytes], bool]
+    read: Callable[[Path], Trace]
+    write: Callable[[Trace, IO[bytes]], None]
+    refuse: Callable[[Trace, Path], str | None]
+
+
+@contextlib.contextmanager
+def guarded(path: Path) -> Iterator[None]:
+    """Turn what reading a broken file can raise into a ``FormatError`` that names the file."""
+    try:
+        yield
+    except LayeredPagingError:
+        raise
+    except MemoryError:
+        raise FormatError(f"{path}: needs more memory than there is") from None
+    except RecursionError:
+        raise FormatError(f"{path}: nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path}: must be UTF-8 text; {error.reason} at byte {error.start}") from None
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+        raise FormatError(f"{path}: is cut short or damaged; {error}") from None
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read; {error.strerror or error}") from None
+
+
+def head(path: Path, size: int = 4096) -> bytes:
+    """Return the first bytes of a regular file that is not empty, gunzipped where it is gzip."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise FormatError(f"{path}: no such file") from None
+    except ValueError as error:
+        raise FormatError(f"{str(path)!r}: not a path; {error}") from None
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise FormatError(f"{path}: a trace is a file; this is {kind}")
+    if status.st_size == 0:
+        raise FormatError(f"{path}: the file is empty")
+    with text(path) as stream:
+        return stream.read(size)
+
+
+@contextlib.contextmanager
+def text(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading bytes, through gunzip where it begins as gzip files do."""
+    with path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        if packed:
+            with gzip.GzipFile(fileobj=raw) as stream:
+                yield stream  # type: ignore[misc]
+        else:
+            yield raw
+
+
+def available() -> int:
+    """Return the bytes of memory that can be had now, as far as the system tells."""
+    free = 1 << 62
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = 1024 * int(next(line for line in lines if line.startswith("MemAvailable")).split()[1])
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if soft != resource.RLIM_INFINITY:
+            free = min(free, soft)
+    return free
+
+
+def afford(path: Path, what: str, size: int) -> None:
+    """Refuse to allocate ``size`` bytes that the file's own size or the memory does not warrant.
+
+    Raises
+    ------
+    FormatError
+        ``size`` exceeds 256 MiB and 4096 times the file, or half of the available memory.
+    """
+    if size <= 1 << 20:
+        return
+    length = path.stat().st_size
+    most = max(_FLOOR, _RATIO * length)
+    if size > most:
+        raise FormatError(
+            f"{path}: {what} would take {size} bytes, more than a file of {length} bytes may ask for ({most})"
+        )
+    free = available()
+    if size > free // 2:
+        raise FormatError(f"{path}: {what} would take {size} bytes, more than half of the {free} bytes available")
+
+
+def id_dtype(widest: int) -> type[np.int16] | type[np.int32]:
+    """Return the integer type in which a trace holds ids below ``widest``."""
+    return np.int16 if widest <= np.iinfo(np.int16).max else np.int32
+
+
+def build(path: Path, *arguments: Any, **named: Any) -> Trace:
+    """Make a trace; what it complains about is told with the file's name."""
+    try:
+        return Trace(*arguments, **named)
+    except LayeredPagingError as error:
+        raise TraceError(f"{path}: {error}") from None
+    except RecursionError:
+        raise FormatError(f"{path}: meta is nested too deeply") from None
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} stands twice in an object")
+    return made
+
+
+_DECODER = json.JSONDecoder(parse_constant=_constant, object_pairs_hook=_object)
+
+
+def parse_json(where: str, line: bytes | str) -> Any:
+    """Parse strict JSON: no NaN, no name twice in an object, not too deep; ``where`` starts the message."""
+    try:
+        return _DECODER.decode(line if isinstance(line, str) else line.decode())
+    except RecursionError:
+        raise FormatError(f"{where}: JSON is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{where}: must be UTF-8 text; {error.reason} at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise FormatError(f"{where}: not JSON; {error.msg} at column {error.colno}") from None
+    except ValueError as error:
+        raise FormatError(f"{where}: not usable JSON; {str(error).partition(';')[0]}") from None
+
+
+def blocks(stream: IO[bytes], path: Path, line: int = 1, ended: bool = False) -> Iterator[tuple[int, bytes]]:
+    """Yield (number of the first line, whole lines) a few megabytes at a time; line ends become LF.
+
+    The last line is given an end if it has none, or refused where it must be ``ended``.
+    """
+    rest = b""
+    while True:
+        new = stream.read(BLOCK)
+        data = rest + new
+        if not data:
+            return
+        cut = data.rfind(b"\n") + 1 if new else len(data)
+        if not cut and len(data) > BLOCK:
+            raise FormatError(f"{path} line {line}: longer than {BLOCK} bytes")
+        whole, rest = data[:cut], data[cut:]
+        if whole:
+            if not whole.endswith(b"\n"):
+                if ended:
+                    at = line + whole.count(b"\n")
+                    raise FormatError(f"{path} line {at}: must end with a line end; the file is cut short")
+                whole += b"\n"
+            yield line, whole.replace(b"\r\n", b"\n") if b"\r" in whole else whole
+            line += whole.count(b"\n")
+
+
+def numbers(data: bytes, empty: bytes) -> npt.NDArray[np.float64] | None:
+    """Read plain finite numbers between commas, empty fields as ``empty``; None if there is anything else."""
+    lower = data.lower()
+    if b"nan" in lower or b"inf" in lower:
+        return None
+    while b",," in data:
+        data = data.replace(b",,", b"," + empty + b",")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        try:
+            return np.fromstring(data, sep=",")  # the text mode; many times faster than a loop
+        except (ValueError, DeprecationWarning):
+            return None
+
+
+def whole(values: npt.NDArray[np.float64]) -> bool:
+    """Say whether all values are integers that int32 holds."""
+    return bool((np.abs(values) <= WIDEST).all() and (values == np.floor(values)).all())
+
+
+def repeated(ids: npt.NDArray[np.signedinteger[Any]]) -> tuple[int, int] | None:
+    """Return (round, layer) of the first event that names an expert twice, or None."""
+    if ids.shape[2] < 2:
+        return None
+    ordered = np.sort(ids, axis=2)
+    twice = ((ordered[:, :, 1:] == ordered[:, :, :-1]) & (ordered[:, :, 1:] >= 0)).any(axis=2)
+    if not twice.any():
+        return None
+    r, j = np.argwhere(twice)[0]
+    return int(r), int(j)

@@ -1,0 +1,354 @@
+"""JSON Lines (``.jsonl``): a header, then one round a line; read and written in bounded memory."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import FormatError, LayeredPagingError
+from ..instance import integer
+from ..trace import DECODE, PREFILL, Trace
+from .common import BLOCK, WIDEST, Format, afford, build, guarded, id_dtype, parse_json, repeated, text
+
+__all__ = ["FORMAT", "Chunk", "Header", "chunks"]
+
+MAGIC = "layered-paging trace"
+_HEADER_KEYS = ("format", "version", "layers", "n_experts", "top_k", "rounds", "expert_bytes", "weights", "meta")
+_ROUND_KEYS = ("experts", "weights", "stage", "session")
+_FLOATS = ("float16", "float32", "float64")
+
+
+@dataclass(frozen=True)
+class Header:
+    """First line of the file: sizes, and what the lines below hold."""
+
+    layers: int
+    n_experts: tuple[int, ...]
+    top_k: int
+    rounds: int | None
+    expert_bytes: Any
+    weights: str | None
+    meta: dict[str, Any]
+
+
+class Chunk(NamedTuple):
+    """Some rounds in a row: ids and weights (rounds, layers, top_k), stages, sessions, and the first line's number."""
+
+    experts: npt.NDArray[np.signedinteger[Any]]
+    weights: npt.NDArray[np.floating[Any]] | None
+    stage: npt.NDArray[np.int8]
+    session: npt.NDArray[np.int64]
+    line: int
+
+
+def chunks(path: str | Path, rounds: int | None = None) -> Iterator[Header | Chunk]:
+    """Yield the header, then the rounds in chunks, checked, in bounded memory.
+
+    Parameters
+    ----------
+    path : path
+        A JSON Lines trace, possibly gzipped.
+    rounds : int, optional
+        Rounds of a chunk; default: about a quarter of a million ids.
+
+    Raises
+    ------
+    FormatError
+        A line breaks the format; the message says which and how.
+    """
+    file = Path(path)
+    with guarded(file), text(file) as stream:
+        header = _header(file, stream.readline(BLOCK))
+        yield header
+        size = header.layers * header.top_k
+        afford(file, f"a round of {header.layers} layers x top_k {header.top_k}", size * 16)
+        step = max(1, min(1 << 16, (1 << 18) // size)) if rounds is None else integer("rounds", rounds, 1)
+        longest = 1024 + 64 * size
+        line, session, seen = 2, 0, 0
+        while True:
+            lines = list(islice(iter(lambda: stream.readline(longest), b""), step))
+            if not lines:
+                break
+            for at, data in enumerate(lines):
+                if len(data) >= longest:
+                    raise FormatError(f"{file} line {line + at}: longer than {longest} bytes, too long for a round")
+            chunk = _chunk(file, header, lines, line, session)
+            session = int(chunk.session[-1])
+            line += len(lines)
+            seen += len(lines)
+            yield chunk
+    if header.rounds is not None and seen != header.rounds:
+        raise FormatError(
+            f"{file}: must hold the {header.rounds} rounds that line 1 states; the file ends after {seen}"
+        )
+    if not seen:
+        raise FormatError(f"{file}: must hold at least one round; there is only the header")
+
+
+def read(path: Path) -> Trace:
+    stream = chunks(path)
+    header = next(stream)
+    assert isinstance(header, Header)
+    parts: list[Chunk] = []
+    held = 0
+    for chunk in stream:
+        assert isinstance(chunk, Chunk)
+        held += chunk.experts.nbytes + (0 if chunk.weights is None else chunk.weights.nbytes)
+        afford(path, "the trace", 2 * held)
+        parts.append(chunk)
+    session = np.concatenate([part.session for part in parts])
+    weights = None
+    if header.weights is not None:
+        weights = np.concatenate([part.weights for part in parts if part.weights is not None])
+    return build(
+        path,
+        np.concatenate([part.experts for part in parts]),
+        header.n_experts,
+        np.concatenate(([0], np.flatnonzero(np.diff(session)) + 1)),
+        np.concatenate([part.stage for part in parts]),
+        header.expert_bytes,
+        header.meta,
+        weights,
+    )
+
+
+def write(trace: Trace, stream: IO[bytes]) -> None:
+    same = len(set(trace.n_experts)) == 1
+    header = {
+        "format": MAGIC,
+        "version": 1,
+        "layers": trace.layers,
+        "n_experts": trace.n_experts[0] if same else list(trace.n_experts),
+        "top_k": trace.top_k,
+        "rounds": trace.rounds,
+        "expert_bytes": None if trace.expert_bytes is None else trace.expert_bytes.tolist(),
+        "weights": None if trace.weights is None else trace.weights.dtype.name,
+        "meta": trace.meta,
+    }
+    stream.write(json.dumps(header, allow_nan=False).encode() + b"\n")
+    number = np.searchsorted(trace.sessions, np.arange(trace.rounds), side="right") - 1
+    step = max(1, (1 << 18) // (trace.layers * trace.top_k))
+    encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+    for at in range(0, trace.rounds, step):
+        ids = trace.experts[at : at + step]
+        table = (ids[:, :, 0] if trace.top_k == 1 else ids).tolist()
+        lines: list[dict[str, Any]] = [
+            {"session": s, "stage": g, "experts": e}
+            for s, g, e in zip(
+                number[at : at + step].tolist(), trace.stage[at : at + step].tolist(), table, strict=True
+            )
+        ]
+        if trace.weights is not None:
+            part = trace.weights[at : at + step]
+            gates = (part[:, :, 0] if trace.top_k == 1 else part).astype(np.float64)
+            values = gates.tolist() if not np.isnan(gates).any() else _nulls(gates)
+            for made, row in zip(lines, values, strict=True):
+                made["weights"] = row
+        stream.write("".join(f"{encode(made)}\n" for made in lines).encode())
+
+
+def _nulls(gates: npt.NDArray[np.float64]) -> Any:
+    objects = gates.astype(object)
+    objects[np.isnan(gates)] = None
+    return objects.tolist()
+
+
+def write_gz(trace: Trace, stream: IO[bytes]) -> None:
+    with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=4) as packed:
+        write(trace, packed)  # type: ignore[arg-type]
+
+
+def _header(path: Path, line: bytes) -> Header:
+    where = f"{path} line 1"
+    if len(line) >= BLOCK:
+        raise FormatError(f"{where}: longer than {BLOCK} bytes")
+    made = parse_json(where, line.removeprefix(b"\xef\xbb\xbf"))
+    if not isinstance(made, dict) or made.get("format") != MAGIC:
+        raise FormatError(f'{where}: must be an object with "format": "{MAGIC}"; got {_short(made)}')
+    if made.get("version") != 1 or made["version"] is True:
+        raise FormatError(f"{where}: 'version' must be 1; got {_short(made.get('version'))}")
+    for key in made:
+        if key not in _HEADER_KEYS:
+            raise FormatError(f"{where}: unknown entry {key!r}; known are {', '.join(_HEADER_KEYS)}")
+    try:
+        layers = integer("'layers'", made.get("layers"), 1)
+        top_k = integer("'top_k'", made.get("top_k"), 1)
+        rounds = None if made.get("rounds") is None else integer("'rounds'", made["rounds"], 1)
+        widths = made.get("n_experts")
+        each = widths if isinstance(widths, list) else [widths]
+        given = [integer("'n_experts'", n, 1) for n in each]
+    except LayeredPagingError as error:
+        raise FormatError(f"{where}: {str(error)[:200]}") from None
+    if isinstance(widths, list) and len(widths) != layers:
+        raise FormatError(
+            f"{where}: 'n_experts' must be one int, or one for each of {layers} layers; got {len(widths)}"
+        )
+    if max(given) > WIDEST:
+        raise FormatError(f"{where}: 'n_experts' must be at most {WIDEST}; got {_short(widths)}")
+    afford(path, f"{layers} layers", 64 * layers)
+    if made.get("weights") not in (None, *_FLOATS):
+        raise FormatError(
+            f"{where}: 'weights' must be null or one of {', '.join(_FLOATS)}; got {_short(made['weights'])}"
+        )
+    sizes = made.get("expert_bytes")
+    for size in sizes if isinstance(sizes, list) else [] if sizes is None else [sizes]:
+        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size < 1 << 63:
+            raise FormatError(f"{where}: 'expert_bytes' must be integers of at least 1; got {_short(size)}")
+    meta = {} if made.get("meta") is None else made["meta"]
+    if not isinstance(meta, dict):
+        raise FormatError(f"{where}: 'meta' must be an object; got {_short(meta)}")
+    widest = tuple(given) if isinstance(widths, list) else (given[0],) * layers
+    return Header(layers, widest, top_k, rounds, sizes, made.get("weights"), meta)
+
+
+def _short(value: Any) -> str:
+    said = json.dumps(value)
+    return said if len(said) <= 60 else f"{said[:57]}..."
+
+
+def _chunk(path: Path, header: Header, lines: list[bytes], line: int, session: int) -> Chunk:
+    objects = [parse_json(f"{path} line {line + at}", data) for at, data in enumerate(lines)]
+    shape = (len(lines), header.layers, header.top_k)
+    for at, made in enumerate(objects):
+        if not isinstance(made, dict) or "experts" not in made:
+            raise FormatError(f"{path} line {line + at}: must be an object with 'experts'; got {_short(made)}")
+        for key in made:
+            if key not in _ROUND_KEYS:
+                raise FormatError(f"{path} line {line + at}: unknown entry {key!r}; known are {', '.join(_ROUND_KEYS)}")
+    words = any(b"true" in data or b"false" in data for data in lines)  # NumPy would take them for 1 and 0
+    ids = _quick([made["experts"] for made in objects], shape, "i", words)
+    limit = np.asarray(header.n_experts)[:, None]
+    full = ids is not None
+    if ids is None or (ids >= limit).any() or (ids < -1).any():
+        rows = [_round(f"{path} line {line + at}", header, made["experts"]) for at, made in enumerate(objects)]
+        ids = np.array(rows, np.int64).reshape(shape)
+    ids = ids.astype(id_dtype(max(header.n_experts)))
+    twice = repeated(ids)
+    if twice is not None:
+        event = [e for e in ids[twice].tolist() if e >= 0]
+        raise FormatError(f"{path} line {line + twice[0]}: 'experts' must be distinct; got {event}")
+    weights = None
+    for at, made in enumerate(objects):
+        if ("weights" in made) != (header.weights is not None):
+            rule = "have" if header.weights is not None else "not have"
+            raise FormatError(
+                f"{path} line {line + at}: must {rule} 'weights', as line 1 says; entries are {list(made)}"
+            )
+    if header.weights is not None:
+        values = _quick([made["weights"] for made in objects], shape, "fi", words) if full else None
+        if values is None:
+            gates = [
+                _gates(f"{path} line {line + at}", header, made["experts"], made["weights"])
+                for at, made in enumerate(objects)
+            ]
+            values = np.array(gates, np.float64).reshape(shape)
+        with np.errstate(over="ignore"):
+            weights = values.astype(header.weights)
+        wrong = ~np.isfinite(weights) & (ids >= 0)
+        if wrong.any():
+            at, j, q = (int(x) for x in np.argwhere(wrong)[0])
+            raise FormatError(
+                f"{path} line {line + at}: 'weights' of layer {j} must be finite {header.weights} where an expert is; "
+                f"got {values[at, j, q]} at rank {q}"
+            )
+    stage, number = [], []
+    for at, made in enumerate(objects):
+        g, s = made.get("stage", DECODE), made.get("session", session)
+        if g not in (PREFILL, DECODE) or not isinstance(g, int) or isinstance(g, bool):
+            raise FormatError(f"{path} line {line + at}: 'stage' must be 0 (prefill) or 1 (decode); got {_short(g)}")
+        fits = s in ((0,) if line + at == 2 else (session, session + 1))
+        if not fits or not isinstance(s, int) or isinstance(s, bool):
+            raise FormatError(
+                f"{path} line {line + at}: 'session' must start with 0 and stay or rise by 1; got {_short(s)} after {session}"
+            )
+        session = s
+        stage.append(g)
+        number.append(s)
+    return Chunk(ids, weights, np.array(stage, np.int8), np.array(number, np.int64), line)
+
+
+def _quick(rows: list[Any], shape: tuple[int, int, int], kinds: str, words: bool) -> npt.NDArray[Any] | None:
+    """Make an array at once where every list has its full length, else return None."""
+    if words:
+        return None
+    try:
+        array = np.array(rows)
+    except (ValueError, OverflowError):
+        return None
+    if array.ndim == 2 and shape[2] == 1:
+        array = array[:, :, None]
+    if array.shape != shape or array.dtype.kind not in kinds:
+        return None
+    return array
+
+
+def _listed(where: str, name: str, header: Header, value: Any) -> list[list[Any]]:
+    if not isinstance(value, list) or len(value) != header.layers:
+        got = f"{len(value)} of them" if isinstance(value, list) else _short(value)
+        raise FormatError(f"{where}: '{name}' must be a list of {header.layers} layers; got {got}")
+    events = [event if isinstance(event, list) else [event] for event in value]
+    for j, event in enumerate(events):
+        if len(event) > header.top_k:
+            raise FormatError(
+                f"{where}: '{name}' of layer {j} must have at most top_k = {header.top_k} entries; got {len(event)}"
+            )
+    return events
+
+
+def _round(where: str, header: Header, value: Any) -> list[list[int]]:
+    """Return one round's ids padded to top_k, or say what is wrong with them."""
+    events = _listed(where, "experts", header, value)
+    for j, event in enumerate(events):
+        for expert in event:
+            if not isinstance(expert, int) or isinstance(expert, bool) or not -1 <= expert < header.n_experts[j]:
+                raise FormatError(
+                    f"{where}: 'experts' of layer {j} must be integers in 0..{header.n_experts[j] - 1}, or -1 for none; "
+                    f"got {_short(expert)}"
+                )
+    return [event + [-1] * (header.top_k - len(event)) for event in events]
+
+
+def _gates(where: str, header: Header, experts: Any, value: Any) -> list[list[float]]:
+    """Return one round's weights padded to top_k; null stands for NaN."""
+    events = _listed(where, "weights", header, value)
+    padded = []
+    for j, (event, ids) in enumerate(zip(events, _listed(where, "experts", header, experts), strict=True)):
+        if len(event) != len(ids):
+            raise FormatError(
+                f"{where}: 'weights' of layer {j} must be one for each entry of 'experts'; got {len(event)} for {len(ids)}"
+            )
+        row = []
+        for weight in event:
+            if weight is not None and (isinstance(weight, bool) or not isinstance(weight, (int, float))):
+                raise FormatError(f"{where}: 'weights' of layer {j} must be numbers or null; got {_short(weight)}")
+            try:
+                row.append(float("nan") if weight is None else float(weight))
+            except OverflowError:
+                raise FormatError(f"{where}: 'weights' of layer {j} must be finite; got {_short(weight)}") from None
+        padded.append(row + [0.0] * (header.top_k - len(row)))
+    return padded
+
+
+def _refuse(trace: Trace, path: Path) -> str | None:
+    if trace.weights is not None:
+        if trace.weights.dtype.name not in _FLOATS:
+            return f"weights must be {', '.join(_FLOATS)}; they are {trace.weights.dtype}"
+        if np.isinf(trace.weights).any():
+            return "JSON has no infinity, and a weight of a missing entry is infinite"
+    return None
+
+
+def _sniff(start: bytes) -> bool:
+    return start.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t").startswith(b"{")
+
+
+FORMAT = Format("jsonl", (".jsonl",), _sniff, read, write, _refuse)
+FORMAT_GZ = Format("jsonl.gz", (".jsonl.gz",), lambda start: False, read, write_gz, _refuse)

@@ -1,0 +1,254 @@
+"""Route traces, version 1 (``.route.csv``): comments with the model's sizes, then one row an expert request."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import FormatError
+from ..trace import Trace
+from .common import WIDEST, Format, afford, blocks, build, guarded, id_dtype, numbers, parse_json, repeated, text, whole
+
+__all__ = ["FORMAT"]
+
+MAGIC = "# route_trace v1"
+COLUMNS = ("turn", "phase", "step", "layer", "slot", "expert", "weight", "residency", "expert_bytes")
+_MODEL = re.compile(r"# model=(.*) arch=(\S*) n_layer=(\d{1,9}) n_expert=(\d{1,9}) n_expert_used=(\d{1,9})\s*")
+_LAYER = re.compile(r"# layer=(\d{1,9})(?: expert_bytes=(\d{1,18}))?(?: dense_bytes=(\d{1,18}))?\s*")
+_FIELD = re.compile(rb"\s*-?\d{1,18}\s*")
+_ROW, _WEIGHED = "%d,%d,%d,%d,%d,%d,,0,0\n", "%d,%d,%d,%d,%d,%d,%.9g,0,0\n"
+_LONGEST = 1 << 20  # comment lines
+
+
+def read(path: Path) -> Trace:
+    with guarded(path), text(path) as stream:
+        head, meta, sizes, line = _header(path, stream)
+        parts = [_rows(path, number, data) for number, data in blocks(stream, path, line)]
+    if not parts:
+        raise FormatError(f"{path}: must hold at least one request; there is only the header")
+    turn, phase, step, layer, slot, expert = (np.concatenate([p[0][:, c] for p in parts]) for c in range(6))
+    weight = np.concatenate([p[1] for p in parts])
+    layers, experts, used = head
+    limits = ((turn, WIDEST), (phase, 2), (step, WIDEST), (layer, layers), (slot, used), (expert, experts))
+    for name, (column, limit) in zip(COLUMNS, limits, strict=False):
+        wrong = np.flatnonzero((column < 0) | (column >= limit))
+        if wrong.size:
+            at = int(wrong[0])
+            raise FormatError(f"{path} line {line + at}: '{name}' must be in 0..{limit - 1}; got {column[at]}")
+    keys, round_of = np.unique(turn.astype(np.int64) << 32 | step, return_inverse=True)
+    rounds = len(keys)
+    afford(path, f"{rounds} rounds of {layers} layers x {used} experts", rounds * layers * used * 20)
+    stage = np.empty(rounds, np.int8)
+    stage[round_of] = phase
+    mixed = np.flatnonzero(stage[round_of] != phase)
+    if mixed.size:
+        at = int(mixed[0])
+        raise FormatError(f"{path} line {line + at}: 'phase' must be one for each turn and step; got 0 and 1")
+    place = (round_of * layers + layer) * used + slot
+    owner = np.full(rounds * layers * used, -1, np.int64)
+    owner[place] = np.arange(len(place))
+    twice = np.flatnonzero(owner[place] != np.arange(len(place)))
+    if twice.size:
+        at = int(twice[0])
+        raise FormatError(
+            f"{path} line {line + at}: turn, step, layer and slot must differ; "
+            f"line {line + int(owner[place[at]])} has the same"
+        )
+    ids = np.full((rounds, layers, used), -1, id_dtype(experts))
+    ids.reshape(-1)[place] = expert
+    again = repeated(ids)
+    if again is not None:
+        rows = np.flatnonzero((round_of == again[0]) & (layer == again[1]))
+        raise FormatError(
+            f"{path} line {line + int(rows[-1])}: the experts of an event must be distinct; got {expert[rows].tolist()}"
+        )
+    weights = None
+    given = ~np.isnan(weight)
+    if given.any():
+        if not given.all():
+            at = int(np.flatnonzero(~given)[0])
+            raise FormatError(
+                f"{path} line {line + at}: 'weight' must be a number in every row or in none; it is empty"
+            )
+        weights = np.zeros(ids.shape, np.float32)
+        with np.errstate(over="ignore"):
+            weights.reshape(-1)[place] = weight
+    sessions = np.flatnonzero(np.diff(keys >> 32, prepend=-1))
+    return build(path, ids, experts, sessions, stage, sizes, meta, weights)
+
+
+def _header(path: Path, stream: IO[bytes]) -> tuple[tuple[int, int, int], dict[str, Any], list[int] | None, int]:
+    """Read the comments and the names of the columns; return sizes, meta, bytes, and the number of the next line."""
+    sizes: dict[int, int] = {}
+    dense: dict[int, int] = {}
+    meta: dict[str, Any] = {}
+    head: tuple[int, int, int] | None = None
+    line = 0
+    while True:
+        line += 1
+        data = stream.readline(_LONGEST)
+        if len(data) >= _LONGEST:
+            raise FormatError(f"{path} line {line}: longer than {_LONGEST} bytes")
+        row = data.removeprefix(b"\xef\xbb\xbf").decode().rstrip("\r\n")
+        if not row.startswith("#"):
+            break
+        if row.startswith("# model="):
+            match = _MODEL.fullmatch(row)
+            if match is None or head is not None:
+                raise FormatError(
+                    f"{path} line {line}: must be '# model=... arch=... n_layer=... n_expert=... n_expert_used=...', once"
+                )
+            head = (int(match[3]), int(match[4]), int(match[5]))
+            if match[1] or match[2]:
+                meta |= {"model": match[1], "arch": match[2]}
+        elif row.startswith("# layer="):
+            match = _LAYER.fullmatch(row)
+            if match is None or int(match[1]) in sizes or int(match[1]) in dense:
+                raise FormatError(f"{path} line {line}: must be '# layer=J expert_bytes=B dense_bytes=B', once a layer")
+            if match[2] is not None:
+                sizes[int(match[1])] = int(match[2])
+            if match[3] is not None:
+                dense[int(match[1])] = int(match[3])
+        elif row.startswith("# meta="):
+            extra = parse_json(f"{path} line {line}", row.removeprefix("# meta="))
+            if not isinstance(extra, dict):
+                raise FormatError(f"{path} line {line}: 'meta' must be a JSON object; got {type(extra).__name__}")
+            meta = {**meta, **extra}
+    if row != ",".join(COLUMNS):
+        raise FormatError(f"{path} line {line}: must name the columns {','.join(COLUMNS)}; got {row[:100]!r}")
+    if head is None or min(head) < 1:
+        raise FormatError(f"{path}: must say '# model=...' with n_layer, n_expert and n_expert_used of at least 1")
+    for name, found in (("expert_bytes", sizes), ("dense_bytes", dense)):
+        if found and sorted(found) != list(range(head[0])):
+            raise FormatError(f"{path}: '{name}' must be given for each of {head[0]} layers or none; got {len(found)}")
+    if dense:
+        meta["dense_bytes"] = [dense[j] for j in range(head[0])]
+    return head, meta, [sizes[j] for j in range(head[0])] if sizes else None, line + 1
+
+
+def _rows(path: Path, line: int, data: bytes) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Parse rows in bulk, or one by one if they are not plain; return the first six columns and the weights."""
+    raw = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(raw == ord("\n"))
+    commas = np.searchsorted(np.flatnonzero(raw == ord(",")), ends)
+    if np.array_equal(commas, (len(COLUMNS) - 1) * np.arange(1, len(ends) + 1)):
+        flat = numbers(data.replace(b"\n", b","), b"nan")
+        if flat is not None and len(flat) == len(ends) * len(COLUMNS):
+            table = flat.reshape(-1, len(COLUMNS))
+            if whole(table[:, :6]):
+                return table[:, :6].astype(np.int32), table[:, 6].copy()
+    rows, weights = [], []
+    for at, row in enumerate(data.split(b"\n")[:-1]):
+        where = f"{path} line {line + at}"
+        fields = row.split(b",")
+        if len(fields) != len(COLUMNS):
+            raise FormatError(f"{where}: must have the {len(COLUMNS)} fields {','.join(COLUMNS)}; got {len(fields)}")
+        for name, field in zip(COLUMNS[:6], fields, strict=False):
+            if not _FIELD.fullmatch(field) or abs(int(field)) > WIDEST:
+                raise FormatError(f"{where}: '{name}' must be an integer of at most {WIDEST}; got {_said(field)}")
+        try:
+            weight = float(fields[6]) if fields[6].strip() else float("nan")
+        except ValueError:
+            weight = float("inf")
+        if fields[6].strip() and not np.isfinite(weight):
+            raise FormatError(f"{where}: 'weight' must be a finite number; got {_said(fields[6])}")
+        rows.append([int(field) for field in fields[:6]])
+        weights.append(weight)
+    return np.array(rows, np.int32).reshape(-1, 6), np.array(weights, np.float64)
+
+
+def _said(field: bytes) -> str:
+    return repr(field[:40].decode(errors="backslashreplace"))
+
+
+def write(trace: Trace, stream: IO[bytes]) -> None:
+    meta = dict(trace.meta)
+    named = _named(meta)
+    model, arch = (meta.pop("model"), meta.pop("arch")) if named else ("", "")
+    dense = meta.pop("dense_bytes") if _dense(meta, trace.layers) else None
+    lines = [
+        MAGIC,
+        f"# model={model} arch={arch} n_layer={trace.layers} n_expert={trace.n_experts[0]} n_expert_used={trace.top_k}",
+    ]
+    for j in range(trace.layers):
+        size = "" if trace.expert_bytes is None else f" expert_bytes={trace.expert_bytes[j]}"
+        rest = "" if dense is None else f" dense_bytes={dense[j]}"
+        if size or rest:
+            lines.append(f"# layer={j}{size}{rest}")
+    if meta:
+        lines.append(f"# meta={json.dumps(meta, allow_nan=False)}")
+    lines.append(",".join(COLUMNS))
+    stream.write("".join(f"{line}\n" for line in lines).encode())
+    turn = np.searchsorted(trace.sessions, np.arange(trace.rounds), side="right") - 1
+    step = max(1, (1 << 18) // (trace.layers * trace.top_k))
+    for at in range(0, trace.rounds, step):
+        ids = trace.experts[at : at + step]
+        at_round, j, q = np.nonzero(ids >= 0)
+        columns: list[npt.NDArray[Any]] = [
+            turn[at + at_round],
+            trace.stage[at + at_round],
+            at + at_round,
+            j,
+            q,
+            ids[at_round, j, q],
+        ]
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        if trace.weights is None:
+            text = "".join(_ROW % row for row in rows)
+        else:
+            gates = trace.weights[at : at + step][at_round, j, q].tolist()
+            text = "".join(_WEIGHED % (*row, g) for row, g in zip(rows, gates, strict=True))
+        stream.write(text.encode())
+
+
+def _named(meta: dict[str, Any]) -> bool:
+    """Say whether model and arch fit into the header as it is read."""
+    model, arch = meta.get("model"), meta.get("arch")
+    if not isinstance(model, str) or not isinstance(arch, str) or not (model or arch):
+        return False
+    line = f"# model={model} arch={arch} n_layer=1 n_expert=1 n_expert_used=1"
+    match = _MODEL.fullmatch(line) if line.isprintable() else None
+    return match is not None and (match[1], match[2]) == (model, arch)
+
+
+def _dense(meta: dict[str, Any], layers: int) -> bool:
+    dense = meta.get("dense_bytes")
+    if not isinstance(dense, list) or len(dense) != layers:
+        return False
+    return all(isinstance(b, int) and not isinstance(b, bool) and 0 <= b < 10**18 for b in dense)
+
+
+def _refuse(trace: Trace, path: Path) -> str | None:
+    if len(set(trace.n_experts)) > 1:
+        return "layers must have equally many experts"
+    if trace.expert_bytes is not None and len(trace.expert_bytes) != trace.layers:
+        return "expert_bytes must be one a layer; they are one a page"
+    if trace.expert_bytes is not None and int(trace.expert_bytes.max()) >= 10**18:
+        return "expert_bytes must be below 10^18"
+    if len(json.dumps(trace.meta)) > _LONGEST // 2:
+        return f"meta must be shorter than {_LONGEST // 2} characters"
+    step = max(1, (1 << 22) // (trace.layers * trace.top_k))
+    for at in range(0, trace.rounds, step):
+        present = trace.experts[at : at + step] >= 0
+        if not present.any(axis=(1, 2)).all():
+            return "every round must hold a request, since a round without one leaves no row"
+        if trace.weights is not None:
+            part = trace.weights[at : at + step]
+            if part.dtype != np.float32:
+                return f"weights must be float32; they are {part.dtype}"
+            if (part[~present] != 0).any():
+                return "weights of missing entries must be 0, since they leave no row"
+    return None
+
+
+def _sniff(start: bytes) -> bool:
+    start = start.removeprefix(b"\xef\xbb\xbf")
+    return start.startswith((MAGIC.encode(), ",".join(COLUMNS[:6]).encode()))
+
+
+FORMAT = Format("route_csv", (".route.csv",), _sniff, read, write, _refuse)
