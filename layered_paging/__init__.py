@@ -25,13 +25,14 @@ _HOMES = {
     "replay": "runs",
     "save_trace": "formats",
 }
-_MODULES = ("catalog", "certify", "formats", "workloads")
+_MODULES = ("catalog", "certify", "coupon", "formats", "workloads")
 
 __all__ = [*_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
     from . import catalog as catalog
     from . import certify as certify
+    from . import coupon as coupon
     from . import formats as formats
     from . import workloads as workloads
     from .certificate import Certificate as Certificate

@@ -28,6 +28,9 @@ COMMANDS = {
     "optimum": "the offline optimum, with a certificate",
     "convert": "convert a trace from one file format to another",
     "check": "check certificates",
+    "coupon": "coupon collectors in parallel, and the Yao bound on randomized policies",
+    "attack": "play an adversary against a policy, beside the exact optimum",
+    "verify": "run the claims and their controls",
 }
 
 

@@ -1,0 +1,74 @@
+"""Limit laws of coupon collectors; ``numeric`` measures how far they are off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..errors import ParameterError
+from ..instance import integer
+from .exact import harmonic
+
+__all__ = ["gumbel_cdf", "gumbel_mean", "many_collectors", "poissonised"]
+
+EULER = 0.57721566490153286060651209008240243
+
+
+def gumbel_cdf(t: float, experts: int, collectors: int = 1) -> float:
+    """Return ``exp(-e^-c)`` with ``t = n ln n + n ln l + c n``: the limit of ``cdf`` for large n.
+
+    The law of erdos-renyi-1961, to the power of the number of collectors.
+    """
+    n, size = integer("experts", experts, 1), integer("collectors", collectors, 1)
+    c = t / n - math.log(n) - math.log(size)
+    return math.exp(-math.exp(-c)) if c > -700 else 0.0
+
+
+def gumbel_mean(experts: int, collectors: int = 1) -> float:
+    """Return ``n ln n + n ln l + gamma n + 1/2``: the mean of the limit law, with the half round of l = 1.
+
+    Examples
+    --------
+    >>> round(gumbel_mean(1000), 3), round(float(1000 * harmonic(1000)), 3)
+    (7485.471, 7485.471)
+    """
+    n, size = integer("experts", experts, 1), integer("collectors", collectors, 1)
+    return n * (math.log(n) + math.log(size) + EULER) + 0.5
+
+
+def poissonised(experts: int, collectors: int = 1, *, probabilities: Sequence[float] | None = None) -> float:
+    """Return the expected time when each collector draws at the times of a Poisson process of rate 1.
+
+    Equal probabilities: ``n H_{n l}`` exactly.  Unequal (the same for all collectors): the integral of
+    ``1 - prod_i (1 - e^(-p_i t))^l`` (flajolet-gardy-thimonier-1992).  For one collector this is the expected
+    number of rounds itself; for several it is larger (n = l = 2: 25/6 against 11/3).
+
+    Examples
+    --------
+    >>> poissonised(2, 2) == 25 / 6
+    True
+    """
+    n, size = integer("experts", experts, 1), integer("collectors", collectors, 1)
+    if probabilities is None:
+        return float(n * harmonic(n * size))
+    import mpmath
+
+    values = [mpmath.mpf(float(p)) for p in probabilities]
+    if len(values) != n or min(values) <= 0 or abs(sum(values) - 1) > 1e-12:
+        raise ParameterError(f"probabilities must be {n} positive numbers that sum to 1; got {list(probabilities)}")
+
+    def missing(t: mpmath.mpf) -> mpmath.mpf:
+        return 1 - mpmath.fprod((1 - mpmath.exp(-p * t)) ** size for p in values)
+
+    slow = 1 / min(values)
+    knots = [0, *sorted({float(1 / p) for p in values}), float(slow * (3 + math.log(n * size))), mpmath.inf]
+    return float(mpmath.quad(missing, knots))
+
+
+def many_collectors(experts: int, collectors: int) -> float:
+    """Return ``ln(n l) / (-ln(1 - 1/n))``: the leading term for fixed n >= 2 and many collectors.
+
+    The difference to the expectation stays bounded but oscillates with ``ln l``: it has no limit.
+    """
+    n, size = integer("experts", experts, 2), integer("collectors", collectors, 1)
+    return math.log(n * size) / -math.log1p(-1 / n)
