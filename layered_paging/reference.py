@@ -1,8 +1,9 @@
-"""The reference replay: small, slow and obvious.  What the compiled kernels must equal."""
+"""The reference replay, and Belady's optimum for single requests: small, slow and obvious.  What the compiled kernels must equal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import heapq
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from .errors import BudgetError, PolicyError
 from .grid import Event, Grid
 from .policy import Policy
 
-__all__ = ["Counts", "Step", "play", "steps"]
+__all__ = ["Counts", "Step", "furthest", "play", "steps"]
 
 
 @dataclass
@@ -157,3 +158,30 @@ def play(
             members = grid.experts[r, c]
             counts.flags[r, c] = [e >= 0 and int(grid.first[c]) + int(e) in step.misses for e in members]
     return counts
+
+
+def furthest(requests: Sequence[int], slots: int) -> list[bool]:
+    """Return which of these single requests miss when the page needed furthest in the future is evicted.
+
+    The first t entries sum to the optimum of the first t requests, for every t: pages that are not needed
+    before t may be evicted in any order (belady-1966).  O(requests * log requests).
+    """
+    upcoming: dict[int, int] = {}
+    following = [0] * len(requests)
+    for t in range(len(requests) - 1, -1, -1):
+        following[t] = upcoming.get(requests[t], len(requests))
+        upcoming[requests[t]] = t
+    missed: list[bool] = []
+    due: dict[int, int] = {}  # next use of what is held
+    heap: list[tuple[int, int]] = []
+    for t, page in enumerate(requests):
+        missed.append(page not in due)
+        if page not in due and len(due) == slots:
+            while True:
+                when, victim = heapq.heappop(heap)
+                if due.get(victim) == -when:
+                    del due[victim]
+                    break
+        due[page] = following[t]
+        heapq.heappush(heap, (-following[t], page))
+    return missed
