@@ -14,8 +14,10 @@ _HOMES = {
     "Instance": "instance",
     "LayeredPagingError": "errors",
     "Optimum": "offline",
+    "Ratio": "ratio",
     "Run": "runs",
     "Trace": "trace",
+    "competitive_ratio": "ratio",
     "diagnose": "diagnosis",
     "load_trace": "formats",
     "miss_curve": "curves",
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from .instance import Instance as Instance
     from .offline import Optimum as Optimum
     from .offline import optimum as optimum
+    from .ratio import Ratio as Ratio
+    from .ratio import competitive_ratio as competitive_ratio
     from .registry import register as register
     from .runs import Run as Run
     from .runs import replay as replay

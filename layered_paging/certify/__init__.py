@@ -1,0 +1,48 @@
+"""The trusted checker: decides in ints and Fractions whether a certificate proves its statement.
+
+It shares no code with the searches; it imports the reference classes of policies and nothing that searches.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from ..certificate import Certificate
+from ..errors import CertificateRejected, LayeredPagingError
+
+__all__ = ["KINDS", "check"]
+
+# kind -> module of this folder with ``check(certificate)``, or ``check(certificate, trace)`` for kinds about a trace
+KINDS = {
+    "optimum": "optimum",
+    "ratio-policy": "ratio",
+    "ratio-game": "ratio_game",
+    "ratio-random-upper": "ratio_random",
+    "ratio-random-lower": "ratio_random",
+}
+
+
+def check(certificate: Certificate, trace: Any = None) -> None:
+    """Return if the certificate proves its statement.
+
+    Parameters
+    ----------
+    certificate : Certificate
+    trace : Trace, optional
+        What a certificate about a trace is about.
+
+    Raises
+    ------
+    CertificateRejected
+        It does not, or its kind is unknown, or the trace it needs is missing.
+    """
+    if certificate.kind not in KINDS:
+        raise CertificateRejected(f"unknown kind {certificate.kind!r}; available: {', '.join(KINDS)}")
+    module = importlib.import_module(f".{KINDS[certificate.kind]}", __name__)
+    try:
+        module.check(certificate, trace) if certificate.kind == "optimum" else module.check(certificate)
+    except CertificateRejected:
+        raise
+    except (LayeredPagingError, TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        raise CertificateRejected(f"malformed: {type(error).__name__}: {error}") from None

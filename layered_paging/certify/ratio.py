@@ -1,0 +1,334 @@
+"""Check the exact ratio of a given policy.
+
+Lower side: the policy's reference class plays ``prefix`` once and ``cycle`` until its state comes
+back, against an offline schedule whose cost is at least the optimum's.  Upper side: from empty
+caches at layer 0, every policy state, every offline cache, every event and every lazy offline
+answer is visited, with ``q * misses - p * optimum + potential(next) <= potential(here)`` on each move.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from itertools import combinations
+from typing import Any
+
+from ..certificate import Certificate
+from ..errors import CertificateRejected
+from ..instance import Instance
+from ..policy import PolicySpec, Time, resolve
+
+__all__ = ["Player", "check", "fraction", "need", "number", "schedule_cost"]
+
+Event = tuple[int, ...]
+TURNS = 100_000
+PROBES = 2_000
+
+
+def need(holds: bool, message: str) -> None:
+    """Reject the certificate unless the condition holds."""
+    if not holds:
+        raise CertificateRejected(message)
+
+
+def number(fields: Any, name: str, least: int) -> int:
+    """Return an integer field of at least ``least``."""
+    value = fields.get(name)
+    need(type(value) is int and value >= least, f"{name!r} must be an integer of at least {least}; got {value!r}")
+    return int(value)
+
+
+def fraction(fields: Any, name: str) -> Fraction:
+    """Return a field that holds a fraction such as "7/4", in lowest terms."""
+    text = fields.get(name)
+    try:
+        value = Fraction(text) if isinstance(text, str) and len(text) < 1000 else None
+    except (ValueError, ZeroDivisionError):
+        value = None
+    if value is None or str(value) != text:
+        raise CertificateRejected(f"{name!r} must be a fraction in lowest terms such as '7/4'; got {text!r}")
+    return value
+
+
+class Player:
+    """A policy in play: one or more pools, each with the policy's reference class and a cache."""
+
+    def __init__(self, spec: PolicySpec, instance: Instance, pool: str) -> None:
+        count = instance.layers if pool == "per-layer" else 1
+        share, rest = divmod(instance.slots, count)
+        self.instance = instance
+        self.room = [share + (j < rest) for j in range(count)]
+        self.held: list[set[int]] = [set() for _ in range(count)]
+        self.policies = [spec.make(Instance(instance.layers, instance.experts, room)) for room in self.room]
+        self.clock = 0
+
+    def play(self, event: Event) -> int:
+        """Play one event by the rules of the replay and return its misses."""
+        time = Time(self.clock, self.clock // self.instance.layers, self.clock % self.instance.layers)
+        at = time.layer % len(self.held)
+        policy: Any = self.policies[at]
+        held = self.held[at]
+        here = set(event) & held
+        for page in sorted(here):
+            policy.hit(page, time)
+        for page in sorted(set(event) - here):
+            policy.miss(page, time)
+        misses = len(event) - len(here)
+        held |= set(event)
+        if len(held) > self.room[at] and hasattr(policy, "flush"):
+            policy.flush(time)
+            held &= set(event)
+        while len(held) > self.room[at]:
+            page = policy.victim(sorted(held - set(event)), time)
+            need(page in held and page not in event, f"the policy evicts {page!r}, which is not a candidate")
+            held.remove(page)
+        self.clock += 1
+        return misses
+
+    def after(self, event: Event) -> tuple[Player, int]:
+        """Return a player that has played one event more, and the misses."""
+        twin = copy.deepcopy(self)
+        return twin, twin.play(event)
+
+    def labels(self) -> tuple[int, ...]:
+        """Return what the policy says that its future depends on, by page."""
+        last = self.clock - 1
+        time = Time(last, last // self.instance.layers, last % self.instance.layers)
+        labels = [0] * self.instance.pages
+        for policy, held in zip(self.policies, self.held, strict=True):
+            for page, label in policy.state(sorted(held), time).items():  # type: ignore[attr-defined]
+                labels[page] = int(label)
+            need(all(labels[page] >= 1 for page in held), "the policy's state leaves out a resident page")
+        return tuple(labels)
+
+
+def schedule_cost(prefix: Sequence[Event], cycle: Sequence[Event], slots: int) -> int:
+    """Return what an offline schedule pays for one turn of the cycle in the long run.
+
+    The schedule evicts the page whose next use is furthest; whatever it does, no optimum pays more.
+    With an empty cycle: its cost on the prefix, from an empty cache.
+    """
+    period = len(cycle)
+    events = list(prefix) + list(cycle)
+    uses: dict[int, list[int]] = {}
+    for at, event in enumerate(cycle):
+        for page in event:
+            uses.setdefault(page, []).append(at)
+
+    def next_use(page: int, at: int) -> int:
+        for later in range(at + 1, len(events)):
+            if page in events[later]:
+                return later
+        turn = (at + 1 - len(prefix)) % period if period else 0
+        places = uses.get(page, [])
+        return at + 1 + min(((place - turn) % period for place in places), default=1 << 60)
+
+    held: set[int] = set()
+
+    def serve(event: Event, at: int) -> int:
+        nonlocal held
+        absent = len(set(event) - held)
+        held = held | set(event)
+        while len(held) > slots:
+            held.remove(max(sorted(held - set(event)), key=lambda page: next_use(page, at)))
+        return absent
+
+    total = sum(serve(event, at) for at, event in enumerate(prefix))
+    if not period:
+        return total
+    seen: dict[frozenset[int], tuple[int, int]] = {}
+    paid = turns = 0
+    while frozenset(held) not in seen:
+        need(turns < TURNS, "the offline schedule does not come back")
+        seen[frozenset(held)] = (turns, paid)
+        # the events of later turns are those of the first: only the place in the turn matters
+        paid += sum(serve(event, len(prefix) + at) for at, event in enumerate(cycle))
+        turns += 1
+    since, before = seen[frozenset(held)]
+    need((paid - before) % (turns - since) == 0, "the offline cost of a turn is not whole; give a longer cycle")
+    return (paid - before) // (turns - since)
+
+
+def check(certificate: Certificate) -> None:
+    """Raise ``CertificateRejected`` unless the statement is proved."""
+    statement, evidence = certificate.statement, certificate.evidence
+    spec, instance, options = _problem(statement)
+    value = None if statement.get("value") is None else fraction(statement, "value")
+    prefix = list(_events(evidence, "prefix", instance, options["top_k"], 0))
+    cycle = list(_events(evidence, "cycle", instance, options["top_k"], len(prefix)))
+    need(bool(cycle), "'cycle' must hold at least one event")
+    need(len(cycle) % instance.layers == 0, "'cycle' must end at the layer where it starts")
+    start = Player(spec, instance, options["pool"])
+    need(hasattr(start.policies[0], "state"), f"{spec.name!r} does not state what its future depends on")
+    misses = _turn(copy.deepcopy(start), prefix, cycle)
+    optimum = schedule_cost(prefix, cycle, options["offline"])
+    if value is None:
+        need(statement.get("additive") is None, "'additive' must be null where the ratio is unbounded")
+        need(optimum == 0 and misses > 0, f"the cycle costs {misses} against {optimum}: that is not unbounded")
+        return
+    need(optimum > 0, "the cycle costs the optimum nothing, so it shows no ratio")
+    need(misses == value * optimum, f"the cycle costs {misses} against {optimum}, not {value} times as much")
+    additive = fraction(statement, "additive")
+    worst = list(_events(evidence, "worst_start", instance, options["top_k"], 0))
+    first = copy.deepcopy(start)
+    need(
+        sum(map(first.play, worst)) - value * schedule_cost(worst, [], options["offline"]) >= additive,
+        "'worst_start' does not need the additive constant",
+    )
+    _upper(start, value, additive, evidence, options)
+
+
+def _problem(statement: Any) -> tuple[PolicySpec, Instance, dict[str, Any]]:
+    name = statement.get("policy")
+    need(isinstance(name, str), f"'policy' must be the name of a registered policy; got {name!r}")
+    spec = resolve(str(name))
+    need(not spec.randomized, f"{name!r} draws random numbers")
+    layers, slots = number(statement, "layers", 1), number(statement, "slots", 1)
+    experts = statement.get("experts")
+    if not isinstance(experts, list):
+        experts = number(statement, "experts", 1)
+    instance = Instance(layers, experts, slots)
+    need(slots < instance.pages, f"'slots' must be below the number of pages, {instance.pages}; got {slots}")
+    general, pool = statement.get("general"), statement.get("pool")
+    need(isinstance(general, bool), f"'general' must be true or false; got {general!r}")
+    need(pool in ("shared", "per-layer"), f"'pool' must be 'shared' or 'per-layer'; got {pool!r}")
+    need(not general or pool == "shared", "'pool' must be 'shared' where 'general' is true")
+    need(pool == "shared" or slots >= layers, "'slots' must give each layer one")
+    offline, top_k = number(statement, "offline_slots", 1), number(statement, "top_k", 1)
+    need(offline <= slots, f"'offline_slots' must be at most {slots}; got {offline}")
+    need(top_k <= min(*instance.experts, offline), f"'top_k' does not fit; got {top_k}")
+    least = slots // layers if pool == "per-layer" else slots
+    need(top_k <= least, f"'top_k' does not fit into a pool; got {top_k}")
+    if general:
+        instance = Instance(1, instance.pages, slots)
+    return spec, instance, {"pool": pool, "offline": offline, "top_k": top_k}
+
+
+def _events(evidence: Any, name: str, instance: Instance, top_k: int, at: int) -> Iterator[Event]:
+    rows = evidence.get(name)
+    need(isinstance(rows, list), f"{name!r} must be a list of events")
+    for n, row in enumerate(rows):
+        pages = instance.pages_of((at + n) % instance.layers)
+        fits = isinstance(row, list) and len(row) == len(set(row)) == top_k and all(type(p) is int for p in row)
+        need(
+            fits and all(page in pages for page in row), f"{name!r}, event {n}: must be {top_k} of {pages}; got {row!r}"
+        )
+        yield tuple(sorted(row))
+
+
+def _turn(player: Player, prefix: Iterable[Event], cycle: Sequence[Event]) -> int:
+    """Return the policy's misses in one turn of the cycle, in the long run."""
+    for event in prefix:
+        player.play(event)
+    seen: dict[tuple[int, ...], tuple[int, int]] = {}
+    paid = turns = 0
+    while player.labels() not in seen:
+        need(turns < TURNS, "the policy's state does not come back")
+        seen[player.labels()] = (turns, paid)
+        paid += sum(map(player.play, cycle))
+        turns += 1
+    since, before = seen[player.labels()]
+    need((paid - before) % (turns - since) == 0, "the policy's cost of a turn is not whole; give a longer cycle")
+    return (paid - before) // (turns - since)
+
+
+def _least(labels: Sequence[int], mask: int, instance: Instance, free: bool) -> tuple[tuple[int, ...], int]:
+    """Return labels and mask with the places of each layer renamed to the least order, if that is free."""
+    order = list(range(len(labels)))
+    if free:
+        order = [
+            p
+            for j in range(instance.layers)
+            for p in sorted(instance.pages_of(j), key=lambda p: (labels[p], ~mask >> p & 1))
+        ]
+    return tuple(labels[p] for p in order), sum((mask >> p & 1) << i for i, p in enumerate(order))
+
+
+def _upper(start: Player, value: Fraction, additive: Fraction, evidence: Any, options: dict[str, Any]) -> None:
+    instance, offline, p, q = start.instance, options["offline"], value.numerator, value.denominator
+    free = options["top_k"] == 1 and bool(getattr(type(start.policies[0]), "symmetric", False))
+    events = [list(combinations(instance.pages_of(j), options["top_k"])) for j in range(instance.layers)]
+    states, rows = evidence.get("states"), evidence.get("potential")
+    need(
+        isinstance(states, list) and isinstance(rows, list) and len(states) == len(rows),
+        "'states' and 'potential' must be lists of one length",
+    )
+    potential: dict[tuple[int, ...], dict[int, int]] = {}
+    for state, row in zip(states, rows, strict=True):
+        need(
+            all(type(x) is int for x in state) and all(type(x) is int for x in row),
+            "'states' and 'potential' must hold integers",
+        )
+        potential[tuple(state)] = dict(zip(row[0::2], row[1::2], strict=True))
+    need(all(v >= 0 for row in potential.values() for v in row.values()), "'potential' must not be negative")
+    origin = (0,) * (instance.pages + 1)
+    need(0 in potential.get(origin, {}), "empty caches at layer 0 are missing from 'potential'")
+    need(potential[origin][0] <= q * additive, "'potential' at the empty caches exceeds the additive constant")
+
+    players: dict[tuple[int, ...], tuple[Player, tuple[int, ...]]] = {origin: (start, tuple(range(instance.pages)))}
+    probes = PROBES
+    for state in (queue := [origin]):
+        player, pages = players[state]  # place -> page of this player
+        layer, after = state[0], (state[0] + 1) % instance.layers
+        for places in events[layer]:
+            event = tuple(sorted(pages[i] for i in places))
+            then, misses = player.after(event)
+            raw = then.labels()
+            here = tuple(raw[page] for page in pages)
+            target = (after, *_least(here, 0, instance, free)[0])
+            need(target in potential, f"a state after {state} is missing from 'states': {target}")
+            if target not in players:
+                players[target] = (then, _order(here, pages, instance, free))
+                queue.append(target)
+            elif probes > 0:
+                probes -= 1
+                _same(then, _order(here, pages, instance, free), *players[target], events[after], instance, free)
+            asked = sum(1 << i for i in places)
+            for mask, value_here in potential[state].items():
+                paid = (asked & ~mask).bit_count()
+                for kept in _answers(mask | asked, asked, offline):
+                    goal = potential[target].get(_least(here, kept, instance, free)[1])
+                    if goal is None:
+                        raise CertificateRejected(
+                            f"an offline answer to {event} in state {state} is missing from 'potential'"
+                        )
+                    need(
+                        q * misses - p * paid + goal <= value_here,
+                        f"the potential fails at state {state}, offline cache {mask}, event {event}",
+                    )
+
+
+def _order(labels: Sequence[int], pages: Sequence[int], instance: Instance, free: bool) -> tuple[int, ...]:
+    if not free:
+        return tuple(pages)
+    return tuple(
+        pages[i] for j in range(instance.layers) for i in sorted(instance.pages_of(j), key=lambda i: labels[i])
+    )
+
+
+def _same(
+    one: Player,
+    pages: Sequence[int],
+    other: Player,
+    others: Sequence[int],
+    events: Sequence[Event],
+    instance: Instance,
+    free: bool,
+) -> None:
+    """Reject unless two players of one state miss and move alike: the policy's state must not forget anything."""
+    for places in events:
+        answers = []
+        for player, order in ((one, pages), (other, others)):
+            then, misses = player.after(tuple(sorted(order[i] for i in places)))
+            raw = then.labels()
+            answers.append((misses, _least([raw[page] for page in order], 0, instance, free)[0]))
+        need(answers[0] == answers[1], "the policy's state forgets something that its future depends on")
+
+
+def _answers(joined: int, asked: int, slots: int) -> Iterator[int]:
+    """Yield every cache that a lazy answer may leave: what was asked for, and as much of the rest as fits."""
+    spare = [i for i in range(joined.bit_length()) if joined >> i & 1 and not asked >> i & 1]
+    keep = min(len(spare), slots - asked.bit_count())
+    for stay in combinations(spare, keep):
+        yield asked | sum(1 << i for i in stay)

@@ -1,0 +1,229 @@
+"""A policy as a finite automaton, found by running its reference class.
+
+A state is (layer of the next event, label of every page), where the labels are what the
+policy's ``state`` method says, renamed within layers to the least such tuple if the policy is symmetric.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BudgetError, ParameterError, PolicyError
+from ..grid import quotas
+from ..instance import Instance
+from ..policy import PolicySpec, Time
+
+__all__ = ["Automaton", "Live", "build", "start", "step"]
+
+
+@dataclass
+class Live:
+    """Running policies, one for each pool, and what their caches hold."""
+
+    policies: list[Any]
+    slots: tuple[int, ...]
+    caches: list[tuple[int, ...]]
+    clock: int = 0
+
+
+@dataclass
+class Automaton:
+    """A policy's states and moves as arrays.
+
+    Attributes
+    ----------
+    layer : int64 array, shape (states,)
+        Layer of the next event; state 0 is the empty cache at layer 0.
+    labels : list of tuples of int
+        One label per page; resident pages have labels of at least 1.
+    events : list, one entry a layer, of lists of tuples of pages
+    next, misses : int64 arrays, shape (states, events)
+    moved : int8 array, shape (states, events, pages)
+        Place i of the next state holds the page that was at place ``moved[s, e, i]``.
+    """
+
+    instance: Instance
+    symmetric: bool
+    layer: npt.NDArray[np.int64]
+    labels: list[tuple[int, ...]]
+    events: list[list[tuple[int, ...]]]
+    next: npt.NDArray[np.int64]
+    misses: npt.NDArray[np.int64]
+    moved: npt.NDArray[np.int8]
+
+
+def start(spec: PolicySpec, instance: Instance, pool: str) -> Live:
+    """Return the policy with an empty cache.
+
+    Raises
+    ------
+    BudgetError
+        With ``pool="per-layer"``, a layer without a slot.
+    """
+    slots = quotas(instance.slots, instance.layers) if pool == "per-layer" else (instance.slots,)
+    if min(slots) < 1:
+        raise BudgetError(
+            f"pool='per-layer' needs a slot for each of the {instance.layers} layers; got {instance.slots}"
+        )
+    policies = [spec.make(Instance(instance.layers, instance.experts, k)) for k in slots]
+    return Live(policies, tuple(slots), [()] * len(slots))
+
+
+def step(live: Live, event: Sequence[int], layers: int) -> tuple[Live, int]:
+    """Return what a live policy becomes by an event, and its misses; ``live`` stays as it was."""
+    time = Time(live.clock, *divmod(live.clock, layers))
+    at = time.layer if len(live.policies) > 1 else 0
+    policy, cache = _clone(live.policies[at]), set(live.caches[at])
+    absent = [page for page in event if page not in cache]
+    for page in event:
+        if page in cache:
+            policy.hit(page, time)
+    for page in absent:
+        policy.miss(page, time)
+    cache.update(absent)
+    while len(cache) > live.slots[at]:
+        candidates = sorted(cache.difference(event))
+        if not candidates:
+            raise BudgetError(f"an event of {len(event)} does not fit into {live.slots[at]} slots")
+        if hasattr(policy, "flush"):
+            policy.flush(time)
+            cache.difference_update(candidates)
+        else:
+            page = policy.victim(candidates, time)
+            if page not in candidates:
+                raise PolicyError(f"{type(policy).__name__} must evict one of its candidates; got {page!r}")
+            cache.remove(page)
+    policies, caches = list(live.policies), list(live.caches)
+    policies[at], caches[at] = policy, tuple(sorted(cache))
+    return Live(policies, live.slots, caches, live.clock + 1), len(absent)
+
+
+def labels_of(live: Live, instance: Instance) -> tuple[int, ...]:
+    """Return the labels of all pages."""
+    clock = live.clock - 1
+    time = Time(clock, *divmod(clock, instance.layers))
+    labels = [0] * instance.pages
+    for policy, cache in zip(live.policies, live.caches, strict=True):
+        for page, label in policy.state(cache, time).items():
+            labels[page] = int(label)
+        for page in cache:
+            if labels[page] < 1:
+                raise PolicyError(
+                    f"{type(policy).__name__}.state must label every resident page with an int of at least 1"
+                )
+    return tuple(labels)
+
+
+def build(
+    spec: PolicySpec,
+    instance: Instance,
+    *,
+    pool: str = "shared",
+    top_k: int = 1,
+    limit: int = 2_000_000,
+    tick: Callable[[int], None] = lambda states: None,
+) -> Automaton:
+    """Explore all states of a policy from the empty cache.
+
+    Raises
+    ------
+    PolicyError
+        The policy has no ``state`` method, or draws random numbers.
+    ParameterError
+        More than ``limit`` states: too large, or the policy's states are not finitely many.
+    """
+    if not callable(getattr(spec.cls, "state", None)):
+        raise PolicyError(f"an exact ratio needs a policy with a method state(resident, time); {spec.name!r} has none")
+    if spec.randomized:
+        raise PolicyError(f"an exact ratio needs a deterministic policy; {spec.name!r} draws random numbers")
+    symmetric = top_k == 1 and bool(getattr(spec.cls, "symmetric", False))
+    events = [list(combinations(instance.pages_of(j), top_k)) for j in range(instance.layers)]
+    wide = max(map(len, events))
+    pages = instance.pages
+    lives = [start(spec, instance, pool)]
+    labels = [(0,) * pages]
+    orders: list[tuple[int, ...]] = [tuple(range(pages))]  # place -> page of the live policy
+    known = {(0, labels[0]): 0}
+    layer = [0]
+    nexts: list[list[int]] = []
+    misses: list[list[int]] = []
+    moved: list[list[list[int]]] = []
+    at = 0
+    while at < len(labels):
+        here, order = lives[at], orders[at]
+        lives[at] = None  # type: ignore[call-overload]
+        place = {page: i for i, page in enumerate(order)}
+        row: tuple[list[int], list[int], list[list[int]]] = ([], [], [])
+        after = (layer[at] + 1) % instance.layers
+        for event in events[layer[at]]:
+            live, missed = step(here, sorted(order[i] for i in event), instance.layers)
+            raw = labels_of(live, instance)
+            perm = list(range(pages))
+            if symmetric:
+                for j in range(instance.layers):
+                    block = instance.pages_of(j)
+                    perm[block.start : block.stop] = sorted(block, key=lambda page: (raw[page], place[page]))
+            else:
+                perm = list(order)
+            key = (after, tuple(raw[page] for page in perm))
+            if key not in known:
+                known[key] = len(labels)
+                labels.append(key[1])
+                layer.append(after)
+                lives.append(live)
+                orders.append(tuple(perm))
+                if len(labels) > limit:
+                    raise ParameterError(
+                        f"{spec.name!r} has more than {limit:,} states here: too large, or not finitely many"
+                    )
+            row[0].append(known[key])
+            row[1].append(missed)
+            row[2].append([place[page] for page in perm])
+        short = wide - len(row[0])
+        nexts.append(row[0] + [-1] * short)
+        misses.append(row[1] + [0] * short)
+        moved.append(row[2] + [[0] * pages] * short)
+        at += 1
+        if at % 1000 == 0:
+            tick(at)
+    return Automaton(
+        instance,
+        symmetric,
+        np.array(layer, np.int64),
+        labels,
+        events,
+        np.array(nexts, np.int64),
+        np.array(misses, np.int64),
+        np.array(moved, np.int8),
+    )
+
+
+def _clone(policy: Any) -> Any:
+    """Return an independent copy: attribute by attribute where all are plain, else ``copy.deepcopy``."""
+    fields = getattr(policy, "__dict__", None)
+    if fields is None:
+        return copy.deepcopy(policy)
+    twin = copy.copy(policy)
+    for name, value in fields.items():
+        if _plain(value):
+            continue
+        if (type(value) is dict and all(map(_plain, value.values()))) or (
+            type(value) in (list, set) and all(map(_plain, value))
+        ):
+            setattr(twin, name, value.copy())
+        else:
+            return copy.deepcopy(policy)
+    return twin
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_plain, value))
+    return value is None or type(value) in (int, str, bool, float, Instance)

@@ -1,0 +1,348 @@
+"""The exact competitive ratio of a given policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..certificate import Certificate
+from ..errors import ParameterError
+from ..grid import POOLS, choice
+from ..instance import Instance, integer
+from ..policy import PolicySpec, resolve
+from .automaton import Automaton, build
+from .cycle import Arcs, Best, largest_ratio
+
+__all__ = ["Product", "Ratio", "Witness", "competitive_ratio", "problem"]
+
+Event = tuple[int, ...]
+ARC_BYTES = 36  # peak memory for an arc, nodes included
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A request sequence for the lower side: ``prefix`` once, then ``cycle`` for ever.
+
+    Attributes
+    ----------
+    prefix, cycle : tuples of events, each a tuple of pages
+        ``cycle`` starts at the layer where ``prefix`` ends.
+    misses, optimum : int
+        Misses of the policy and cost of an offline schedule in one turn of the cycle.
+    """
+
+    prefix: tuple[Event, ...]
+    cycle: tuple[Event, ...]
+    misses: int
+    optimum: int
+
+    def __str__(self) -> str:
+        def show(events: Sequence[Event]) -> str:
+            return " ".join("+".join(map(str, event)) for event in events) or "nothing"
+
+        return f"{show(self.prefix)}, then for ever {show(self.cycle)}"
+
+
+@dataclass
+class Product:
+    """The graph of (policy state, offline cache) and what was found on it."""
+
+    automaton: Automaton
+    groups: Any
+    nodes: Any
+    arcs: Arcs
+    event: Any
+    slots: int
+
+    def walk(self, path: Sequence[int], sigma: list[int]) -> tuple[list[Event], list[int]]:
+        """Return the pages that a path of arcs requests; ``sigma`` maps places to pages."""
+        pages = self.automaton.instance.pages
+        sources = np.searchsorted(self.arcs.first, np.array(path, np.int64), side="right") - 1
+        out: list[Event] = []
+        for arc, source in zip(path, sources, strict=True):
+            here, there = int(self.nodes[source]), int(self.nodes[self.arcs.targets[arc]])
+            state, mask, target = here >> pages, here & ((1 << pages) - 1), there & ((1 << pages) - 1)
+            at = int(self.event[arc])
+            event = self.automaton.events[int(self.automaton.layer[state])][at]
+            out.append(tuple(sorted(sigma[i] for i in event)))
+            moved = self.automaton.moved[state, at]
+            groups = self.groups[there >> pages]
+            joined = mask | sum(1 << i for i in event)
+            for kept in _kept(joined, sum(1 << i for i in event), self.slots):
+                order: list[int] = []
+                i = 0
+                while i < pages:
+                    run = [int(moved[j]) for j in range(i, int(groups[i]))]
+                    order += sorted(run, key=lambda j: not kept >> j & 1)
+                    i = int(groups[i])
+                if sum((kept >> j & 1) << i for i, j in enumerate(order)) == target:
+                    sigma = [sigma[j] for j in order]
+                    break
+            else:
+                raise AssertionError("an arc without an offline answer")
+        return out, sigma
+
+    def path_to(self, node: int) -> list[int]:
+        """Return the arcs of a shortest path from the start to a node."""
+        from scipy.sparse import csr_matrix
+        from scipy.sparse.csgraph import breadth_first_order
+
+        count = len(self.nodes)
+        graph = csr_matrix(
+            (np.ones(len(self.arcs.targets), np.int8), self.arcs.targets, self.arcs.first), (count, count)
+        )
+        before = breadth_first_order(graph, 0, directed=True, return_predecessors=True)[1]
+        path: list[int] = []
+        while node != 0:
+            source = int(before[node])
+            begin, end = int(self.arcs.first[source]), int(self.arcs.first[source + 1])
+            path.append(begin + int(np.flatnonzero(self.arcs.targets[begin:end] == node)[0]))
+            node = source
+        return path[::-1]
+
+
+@dataclass(eq=False)
+class Ratio:
+    """An exact competitive ratio and what proves it.
+
+    Attributes
+    ----------
+    policy : str
+    instance : Instance
+        Of the sequences: one layer of all pages if ``general``.
+    value : Fraction or None
+        The ratio; None if it is unbounded.
+    additive : Fraction or None
+        The least ``c`` with ``policy <= value * optimum + c`` on every sequence from empty caches at layer 0.
+    states, nodes : int
+        Of the policy, and of the product graph.
+    """
+
+    policy: str
+    instance: Instance
+    value: Fraction | None
+    additive: Fraction | None
+    statement: dict[str, Any]
+    _product: Product = field(repr=False)
+    _best: Best = field(repr=False)
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether no ratio holds."""
+        return self.value is None
+
+    @property
+    def states(self) -> int:
+        """Number of states of the policy."""
+        return len(self._product.automaton.labels)
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes of the product graph."""
+        return len(self._product.nodes)
+
+    @cached_property
+    def witness(self) -> Witness:
+        """Requests on which the ratio is attained; computed on first access."""
+        product, cycle = self._product, self._best.cycle
+        if not cycle:  # no cycle costs the policy more than nothing: any cycle will do
+            raise ParameterError("no sequence makes the policy miss for ever, so there is no witness")
+        home = int(np.searchsorted(product.arcs.first, cycle[0], side="right") - 1)
+        prefix, sigma = product.walk(product.path_to(home), list(range(self.instance.pages)))
+        at, turns = sigma, 0
+        events: list[Event] = []
+        while turns == 0 or at != sigma:
+            more, at = product.walk(cycle, at)
+            events += more
+            turns += 1
+        misses = turns * int(product.arcs.cost[cycle].astype(np.int64).sum())
+        optimum = turns * int(product.arcs.opt[cycle].astype(np.int64).sum())
+        return Witness(tuple(prefix), tuple(events), misses, optimum)
+
+    @cached_property
+    def worst_start(self) -> tuple[Event, ...]:
+        """Requests from empty caches on which ``misses - value * optimum`` is ``additive``; empty if unbounded."""
+        path: list[int] = []
+        node = 0
+        while self.value is not None and self._best.choice[node] >= 0:
+            path.append(int(self._best.choice[node]))
+            node = int(self._product.arcs.targets[path[-1]])
+        return tuple(self._product.walk(path, list(range(self.instance.pages)))[0])
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """Both sides, for ``layered_paging.certify``; computed on first access."""
+        product, pages = self._product, self.instance.pages
+        witness = self.witness
+        evidence: dict[str, Any] = {
+            "prefix": [list(event) for event in witness.prefix],
+            "cycle": [list(event) for event in witness.cycle],
+        }
+        if self.value is not None:
+            potential: list[list[int]] = [[] for _ in product.automaton.labels]
+            low = (1 << pages) - 1
+            for node, value in zip(product.nodes.tolist(), self._best.potential.tolist(), strict=True):
+                potential[node >> pages] += [node & low, value]
+            evidence["worst_start"] = [list(event) for event in self.worst_start]
+            evidence["states"] = [
+                [int(j), *labels] for j, labels in zip(product.automaton.layer, product.automaton.labels, strict=True)
+            ]
+            evidence["potential"] = potential
+        return Certificate("ratio-policy", self.statement, evidence)
+
+    def __repr__(self) -> str:
+        shown = "unbounded" if self.value is None else f"{self.value} (additive {self.additive})"
+        return f"<Ratio: {self.policy}, {self.instance.slots} slots: {shown}>"
+
+
+def problem(layers: int, experts: int | Sequence[int], slots: int, *, general: bool = False) -> Instance:
+    """Return the instance, one layer of all pages if ``general``; the pages must not all fit.
+
+    Raises
+    ------
+    ParameterError
+        A value outside its range, or at least as many slots as pages.
+    """
+    instance = Instance(layers, experts, slots)
+    if instance.slots >= instance.pages:
+        raise ParameterError(f"slots must be below the number of pages, {instance.pages}; got {slots}")
+    if instance.pages > 24:
+        raise ParameterError(f"exact ratios need at most 24 pages; got {instance.pages}")
+    return Instance(1, instance.pages, slots) if general else instance
+
+
+def competitive_ratio(
+    policy: str | type | PolicySpec,
+    *,
+    layers: int,
+    experts: int | Sequence[int],
+    slots: int,
+    pool: str = "shared",
+    offline_slots: int | None = None,
+    general: bool = False,
+    top_k: int = 1,
+    memory: int = 8 << 30,
+    tick: Callable[[str, Any], None] = lambda what, value: None,
+) -> Ratio:
+    """Return the exact competitive ratio of a deterministic policy with finitely many states.
+
+    The largest ratio of misses to optimal misses over the cycles of the graph whose nodes are
+    (policy state, offline cache), reached from empty caches at the first layer, in exact integers.
+
+    Parameters
+    ----------
+    policy : str, type or PolicySpec
+        With a method ``state`` (see ``layered_paging.policy.Policy``).
+    layers, experts, slots : int
+        ``experts`` may be one int a layer; at least 1 slot, fewer than pages; at most 24 pages.
+    pool : {"shared", "per-layer"}
+        The policy's cache: one pool, or a quota for each layer.  The optimum's is always one pool.
+    offline_slots : int, optional
+        Slots of the optimum, at most ``slots``; default as many.
+    general : bool
+        Classical paging: any page may follow any other, and the policy sees a single layer.
+    top_k : int
+        Distinct experts of each event, at least 1; cost is the number of absent members.
+    memory : int
+        Bytes that the graph may take.
+    tick : callable
+        Called as ``tick(what, value)`` with "states" explored, "nodes", "arcs", and every "ratio" reached.
+
+    Raises
+    ------
+    ParameterError
+        A value outside its range, or the graph does not fit into ``memory``.
+    PolicyError
+        The policy has no ``state``, or is randomized.
+    BudgetError
+        An event does not fit into its pool.
+
+    Notes
+    -----
+    Renamings inside layers are divided out for a policy that declares itself ``symmetric``.
+    Exact: every number is an int or a Fraction.
+
+    Examples
+    --------
+    >>> competitive_ratio("lru", layers=2, experts=2, slots=2).value
+    Fraction(3, 2)
+    """
+    spec = resolve(policy)
+    choice("pool", pool, POOLS)
+    integer("top_k", top_k, 1)
+    instance = problem(layers, experts, slots, general=general)
+    if general and pool != "shared":
+        raise ParameterError("general=True has a single layer, so pool must be 'shared'; got 'per-layer'")
+    offline = instance.slots if offline_slots is None else integer("offline_slots", offline_slots, 1)
+    if offline > instance.slots:
+        raise ParameterError(f"offline_slots must be at most slots, {instance.slots}; got {offline}")
+    if top_k > min(*instance.experts, offline):
+        raise ParameterError(
+            f"top_k must be at most the experts of each layer and the slots, {min(*instance.experts, offline)}; got {top_k}"
+        )
+    automaton = build(spec, instance, pool=pool, top_k=top_k, tick=lambda count: tick("states", count))
+    tick("states", len(automaton.labels))
+    product = _product(automaton, offline, memory)
+    tick("nodes", len(product.nodes))
+    tick("arcs", len(product.arcs.targets))
+    best = largest_ratio(product.arcs, tick=lambda ratio: tick("ratio", ratio))
+    additive = None if best.value is None else Fraction(int(best.potential[0]), best.value.denominator)
+    statement = {
+        "policy": spec.name,
+        "layers": layers,
+        "experts": experts if isinstance(experts, int) else [int(n) for n in experts],
+        "slots": slots,
+        "pool": pool,
+        "offline_slots": offline,
+        "general": bool(general),
+        "top_k": top_k,
+        "value": None if best.value is None else str(best.value),
+        "additive": None if additive is None else str(additive),
+    }
+    return Ratio(spec.name, instance, best.value, additive, statement, product, best)
+
+
+def _product(automaton: Automaton, slots: int, memory: int) -> Product:
+    from . import kernels
+
+    instance = automaton.instance
+    counts = np.array([len(events) for events in automaton.events], np.int64)
+    masks = np.zeros((instance.layers, counts.max()), np.int64)
+    for j, events in enumerate(automaton.events):
+        masks[j, : len(events)] = [sum(1 << page for page in event) for event in events]
+    groups = np.zeros((len(automaton.labels), instance.pages), np.int8)
+    for s, labels in enumerate(automaton.labels):
+        for j in range(instance.layers):
+            end = instance.pages_of(j).stop
+            for i in reversed(instance.pages_of(j)):
+                if not automaton.symmetric or i + 1 == instance.pages_of(j).stop or labels[i] != labels[i + 1]:
+                    end = i + 1
+                groups[s, i] = end
+    limit = memory // ARC_BYTES
+    nodes, first, targets, cost, opt, event = kernels.explore(
+        automaton.layer, automaton.next, automaton.misses, automaton.moved, groups, masks, counts, slots, limit
+    )
+    if len(first) == 0:
+        raise ParameterError(
+            f"the graph of {len(automaton.labels):,} policy states with offline caches does not fit into {memory:,} bytes of memory"
+        )
+    return Product(automaton, groups, nodes, Arcs(first, targets, cost, opt), event, slots)
+
+
+def _kept(joined: int, event: int, slots: int) -> list[int]:
+    """Return the caches that a lazy offline answer may leave."""
+    need = joined.bit_count() - slots
+    if need <= 0:
+        return [joined]
+    spare = joined & ~event
+    gone, out = spare, []
+    while gone:
+        if gone.bit_count() == need:
+            out.append(joined & ~gone)
+        gone = (gone - 1) & spare
+    return out
