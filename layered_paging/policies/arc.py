@@ -1,0 +1,83 @@
+"""ARC: recency and frequency lists whose balance adapts by what their ghosts would have hit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..instance import Instance
+from ..policy import Time
+from ..registry import register
+
+
+@register("policy", "arc", cites=("megiddo-modha-2003",), aka=("adaptive replacement cache",), stack=False, lazy=True)
+class ARC:
+    """Evict the least recent page of T1 (used once) if T1 exceeds its target, otherwise of T2 (used again).
+
+    The case analysis is the paper's: a hit goes to T2; a miss known to ghost list B1 raises the target by
+    max(1, |B2| / |B1|), one known to B2 lowers it by max(1, |B1| / |B2|), and both go to T2; any other
+    goes to T1.  T1 and B1 together keep at most ``slots`` pages, all four lists 2 ``slots``: the least recent ghosts leave.
+
+    Notes
+    -----
+    Conventions chosen: the ratios are rounded down, so that the target is an integer.  A list is
+    ordered by the event of entry, then page number.  Pages loaded by the present event do not count in
+    |T1| and are not evicted until its older pages are; whether the request was in B2 (which decides when
+    |T1| is the target) is asked of the page loaded last.  If no page of the list may go, the other list
+    gives one.  ``reset="cache"`` keeps ghosts and target.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        self._slots = instance.slots
+        self._target = 0
+        self._t1: dict[int, int] = {}
+        self._t2: dict[int, int] = {}
+        self._b1: list[int] = []  # least recent first
+        self._b2: list[int] = []
+        self._loaded: dict[int, int] = {}
+        self._was_in_b2 = False
+
+    def hit(self, page: int, time: Time) -> None:
+        """Move the page to the recent end of T2."""
+        self._t1.pop(page, None)
+        self._t2[page] = time.clock
+
+    def miss(self, page: int, time: Time) -> None:
+        """Adapt the target if a ghost list knows the page; let it enter."""
+        b1, b2 = len(self._b1), len(self._b2)
+        self._was_in_b2 = page in self._b2
+        self._loaded[page] = time.clock
+        if page in self._b1:
+            self._target = min(self._target + max(1, b2 // b1), self._slots)
+            self._b1.remove(page)
+            self._t2[page] = time.clock
+        elif page in self._b2:
+            self._target = max(self._target - max(1, b1 // b2), 0)
+            self._b2.remove(page)
+            self._t2[page] = time.clock
+        else:
+            self._t1[page] = time.clock
+        self._trim()
+
+    def victim(self, candidates: Sequence[int], time: Time) -> int:
+        """Return the least recent candidate of the list that must give."""
+        older = [page for page in candidates if self._loaded[page] < time.clock] or candidates
+        size = sum(self._loaded[page] < time.clock for page in self._t1)
+        first = size > self._target or (size == self._target and size > 0 and self._was_in_b2)
+        inside = [page for page in older if page in self._t1]
+        outside = [page for page in older if page in self._t2]
+        pages, ghosts = (self._t1, self._b1) if (first and inside) or not outside else (self._t2, self._b2)
+        page = min((p for p in older if p in pages), key=lambda p: (pages[p], p))
+        del pages[page]
+        ghosts.append(page)
+        self._trim()
+        return page
+
+    def clear(self, time: Time) -> None:
+        """Empty T1 and T2."""
+        self._t1, self._t2 = {}, {}
+
+    def _trim(self) -> None:
+        while self._b1 and len(self._t1) + len(self._b1) > self._slots:
+            del self._b1[0]
+        while self._b2 and len(self._t1) + len(self._t2) + len(self._b1) + len(self._b2) > 2 * self._slots:
+            del self._b2[0]

@@ -1,0 +1,38 @@
+"""LFRU: evict the page with the smallest number of uses per event since its last use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from ..instance import Instance
+from ..policy import Time
+from ..registry import register
+
+
+@register("policy", "lfru", cites=("vllm-issue-38256",), aka=("least frequently recently used",), stack=True, lazy=True)
+class LFRU:
+    """Evict the page of smallest uses / (now - last + 1); ties to the oldest last use, then the lowest page.
+
+    ``now`` and ``last`` are clocks, which count events (members of events under ``ties="rank"``);
+    a page of the present event has the denominator 1.  Uses survive evictions and end with the reset.
+    Scores are compared exactly.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        self._uses: dict[int, int] = {}
+        self._last: dict[int, int] = {}
+
+    def hit(self, page: int, time: Time) -> None:
+        """Count the use."""
+        self._uses[page] = self._uses.get(page, 0) + 1
+        self._last[page] = time.clock
+
+    miss = hit
+
+    def victim(self, candidates: Sequence[int], time: Time) -> int:
+        """Return the candidate of the smallest score."""
+        return min(candidates, key=lambda page: (self._score(page, time.clock), self._last[page], page))
+
+    def _score(self, page: int, now: int) -> Fraction:
+        return Fraction(self._uses[page], max(1, now - self._last[page] + 1))
