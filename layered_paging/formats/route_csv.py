@@ -175,11 +175,11 @@ def write(trace: Trace, stream: IO[bytes]) -> None:
         MAGIC,
         f"# model={model} arch={arch} n_layer={trace.layers} n_expert={trace.n_experts[0]} n_expert_used={trace.top_k}",
     ]
-    for j in range(trace.layers):
-        size = "" if trace.expert_bytes is None else f" expert_bytes={trace.expert_bytes[j]}"
-        rest = "" if dense is None else f" dense_bytes={dense[j]}"
+    for layer in range(trace.layers):
+        size = "" if trace.expert_bytes is None else f" expert_bytes={trace.expert_bytes[layer]}"
+        rest = "" if dense is None else f" dense_bytes={dense[layer]}"
         if size or rest:
-            lines.append(f"# layer={j}{size}{rest}")
+            lines.append(f"# layer={layer}{size}{rest}")
     if meta:
         lines.append(f"# meta={json.dumps(meta, allow_nan=False)}")
     lines.append(",".join(COLUMNS))
@@ -189,7 +189,7 @@ def write(trace: Trace, stream: IO[bytes]) -> None:
     for at in range(0, trace.rounds, step):
         ids = trace.experts[at : at + step]
         at_round, j, q = np.nonzero(ids >= 0)
-        columns: list[npt.NDArray[Any]] = [
+        columns: list[Any] = [
             turn[at + at_round],
             trace.stage[at + at_round],
             at + at_round,

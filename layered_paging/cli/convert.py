@@ -1,0 +1,63 @@
+"""``layered-paging convert IN OUT``: read a trace and write it in another format."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..errors import ParameterError
+from ..formats import FORMATS, detect, load_trace, save_trace
+from ..trace import Trace
+
+_DROPS = ("sessions", "stage", "expert_bytes", "weights", "meta")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("input", metavar="IN", help="the trace to read; its format is found from its content")
+    parser.add_argument("output", metavar="OUT", help="the file to write; its suffix names the format")
+    parser.add_argument("--force", action="store_true", help="replace OUT if it is there")
+    parser.add_argument(
+        "--drop", nargs="+", choices=_DROPS, default=[], metavar="PART", help=f"leave out some of {', '.join(_DROPS)}"
+    )
+    suffixes = "\n".join(f"  {known.name:<11} *{known.suffixes[0]}" for known in FORMATS)
+    parser.epilog = (
+        f"formats:\n{suffixes}\n\nexamples:\n"
+        "  layered-paging convert run.route.csv run.npz\n"
+        "  layered-paging convert run.npz run.events.csv --drop stage weights expert_bytes meta"
+    )
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Convert the file."""
+    source, target = Path(args.input), Path(args.output)
+    if target.exists() and not args.force:
+        raise ParameterError(f"{target}: is there already; give --force to replace it")
+    known = detect(source)
+    trace = load_trace(source)
+    if args.drop:
+        kept = {name: None if name in args.drop else getattr(trace, name) for name in _DROPS}
+        trace = Trace(trace.experts, trace.n_experts, **kept)
+    save_trace(trace, target)
+    return {
+        "input": str(source),
+        "input_format": known.name,
+        "output": str(target),
+        "output_format": detect(target).name,
+        "rounds": trace.rounds,
+        "sessions": len(trace.sessions),
+        "layers": trace.layers,
+        "top_k": trace.top_k,
+        "requests": trace.requests,
+        "dropped": list(args.drop),
+        "digest": trace.digest(),
+    }
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print what was written."""
+    print(
+        f"{answer['output']}: {answer['requests']:,} requests in {answer['rounds']:,} rounds and "
+        f"{answer['sessions']:,} session(s), from {answer['input_format']} to {answer['output_format']}"
+    )
