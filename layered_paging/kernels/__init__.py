@@ -15,7 +15,11 @@ from ..reference import Counts
 __all__ = ["twin"]
 
 # policy name -> module of this folder that holds its twin
-_HOMES: dict[str, str] = {"lru": "recency", "llru": "recency"}
+_HOMES: dict[str, str] = {
+    "lru": "recency",
+    "llru": "recency",
+    **dict.fromkeys(("fifo", "lifo", "fwf", "clock", "slru", "mark-lru"), "queues"),
+}
 
 
 def twin(spec: PolicySpec) -> Callable[..., Counts] | None:
