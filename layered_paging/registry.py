@@ -54,7 +54,7 @@ class Entry:
 _table: dict[tuple[str, str], Entry] = {}
 
 
-def register(kind: str, name: str, **properties: Any) -> Callable[[T], T]:
+def register(kind: str, name: str, /, **properties: Any) -> Callable[[T], T]:
     """Return a decorator that enters an object under ``kind`` and ``name``.
 
     Parameters
