@@ -162,9 +162,18 @@ class PolicySpec:
         """Whether the policy draws random numbers."""
         return bool(self.properties.get("randomized", False))
 
-    def make(self, instance: Instance, seed: int = 0, *key: int) -> Policy:
-        """Build the policy; a randomized one draws from ``Stream(seed, *key)``."""
-        extra = {"rng": Stream(seed, *key)} if self.randomized else {}
+    @property
+    def offline(self) -> bool:
+        """Whether the policy is given the future."""
+        return bool(self.properties.get("offline", False))
+
+    def make(
+        self, instance: Instance, seed: int = 0, *key: int, future: Mapping[int, Sequence[int]] | None = None
+    ) -> Policy:
+        """Build the policy; a randomized one draws from ``Stream(seed, *key)``, an offline one is given ``future``."""
+        extra: dict[str, Any] = {"rng": Stream(seed, *key)} if self.randomized else {}
+        if self.offline:
+            extra["future"] = future
         policy: Policy = self.cls(instance, **extra, **self.params)
         return policy
 
@@ -235,7 +244,7 @@ def _check_parameters(base: str, cls: Any, params: Mapping[str, Any]) -> None:
     known = [
         name
         for name, p in inspect.signature(cls).parameters.items()
-        if p.kind is p.KEYWORD_ONLY and name not in ("rng", "predictions")
+        if p.kind is p.KEYWORD_ONLY and name not in ("future", "predictions", "rng")
     ]
     for name in params:
         if name not in known:

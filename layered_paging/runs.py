@@ -280,8 +280,12 @@ def _slow(
     key: int,
     record: bool,
 ) -> Counts:
+    if spec.offline and reset == "cache":
+        reset = "session"  # nothing is learnt, and requests beyond a reset do not matter
+    futures = _futures(grid, reset != "never") if spec.offline else {}
+
     def make(session: int) -> Any:
-        return spec.make(instance, seed, session, key)
+        return spec.make(instance, seed, session, key, future=futures.get(session))
 
     return reference.play(
         grid,
@@ -294,3 +298,13 @@ def _slow(
         bypass=bypass,
         oversize=oversize,
     )
+
+
+def _futures(grid: Grid, resets: bool) -> dict[int, dict[int, list[int]]]:
+    """Return, for each session (or for all of them as session 0), the clocks of the requests of every page."""
+    futures: dict[int, dict[int, list[int]]] = {}
+    for event in grid.events():
+        future = futures.setdefault(event.session if resets else 0, {})
+        for q, page in enumerate(event.pages):
+            future.setdefault(page, []).append(event.time.clock + (q if grid.ranked else 0))
+    return futures

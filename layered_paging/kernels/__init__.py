@@ -18,7 +18,11 @@ __all__ = ["twin"]
 _HOMES: dict[str, str] = {
     "lru": "recency",
     "llru": "recency",
+    "belady": "belady",
     **dict.fromkeys(("fifo", "lifo", "fwf", "clock", "slru", "mark-lru"), "queues"),
+    **dict.fromkeys(("lfu", "lru-2", "lfu-window", "lfu-decay", "lfru", "static", "least-stale"), "scores"),
+    **dict.fromkeys(("random", "marking", "mark-far", "online-min"), "marks"),
+    **dict.fromkeys(("sieve", "s3-fifo", "arc"), "modern"),
 }
 
 
