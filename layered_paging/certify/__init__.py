@@ -16,6 +16,7 @@ __all__ = ["KINDS", "check"]
 # kind -> module of this folder with ``check(certificate)``, or ``check(certificate, trace)`` for kinds about a trace
 KINDS = {
     "optimum": "optimum",
+    "optimum-bound": "optimum",
     "ratio-policy": "ratio",
     "ratio-game": "ratio_game",
     "ratio-random-upper": "ratio_random",
@@ -41,7 +42,7 @@ def check(certificate: Certificate, trace: Any = None) -> None:
         raise CertificateRejected(f"unknown kind {certificate.kind!r}; available: {', '.join(KINDS)}")
     module = importlib.import_module(f".{KINDS[certificate.kind]}", __name__)
     try:
-        module.check(certificate, trace) if certificate.kind == "optimum" else module.check(certificate)
+        module.check(certificate, trace) if KINDS[certificate.kind] == "optimum" else module.check(certificate)
     except CertificateRejected:
         raise
     except (LayeredPagingError, TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:

@@ -1,0 +1,287 @@
+"""Check an offline optimum: a schedule and prices that meet, in linear time and exact integers.
+
+The schedule is one bit a request: did it hit?  A hit means that the page was kept since its
+last use, all the way.  Event number t of a pool leaves ``slots`` minus its members to what is
+kept strictly over it (forced); or every gap before an event t holds at most ``slots`` pages
+(bypass).  Both are counted here as *points* t with a capacity.
+
+The prices y_t >= 0, one a point, bound what any schedule can save.  An interval between two uses
+that covers the points I and saves w is worth at most sum(y over I) + max(0, w - sum(y over I)),
+and all that is kept together takes at most capacity_t of point t.  So no schedule saves more than
+
+    sum of capacity_t * y_t  +  sum over all intervals of max(0, w - sum(y over I)).
+
+If the schedule saves exactly that, its cost is the optimum.  With sizes an interval pays its
+size times the price, and prices come with a common denominator; what they prove is a bound.
+
+For the best split of slots over the layers, each layer brings several price vectors; each bounds
+the layer's savings by a linear function of its quota q, the least of them is U(q), and
+``slot_price * slots + sum over layers of max over q of (U(q) - slot_price * q)`` bounds the whole.
+
+Arrays are stored as ``{"length": n, "bytes": b, "data": base64}``: unsigned integers of b bytes
+each, little-endian, or for b = 0 single bits, first bit highest.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..certificate import Certificate
+from ..errors import CertificateRejected
+from ..grid import Grid, lay_out, quotas
+from ..trace import Trace
+
+__all__ = ["check"]
+
+Ints = npt.NDArray[np.int64]
+SAFE = 1 << 62  # sums below this cannot overflow
+
+STATEMENT = {
+    "optimum": ("costs", "cost", "misses", "slots", "split", "quotas"),
+    "optimum-bound": ("costs", "lower", "upper", "misses", "budget_bytes", "split"),
+}
+SHARED_KEYS = ("trace", "admission", "pool", "reset", "events", "prefill", "warm", "requests")
+
+
+class Pool(NamedTuple):
+    """Intervals between uses in one pool, and the members of its events."""
+
+    begin: Ints
+    end: Ints
+    worth: Ints
+    size: Ints
+    kept: npt.NDArray[np.bool_]
+    members: Ints  # what an event itself takes
+    all_cost: int
+    hits: int
+
+
+def check(certificate: Certificate, trace: Any = None) -> None:
+    """Return if the certificate proves its statement about ``trace``; raise ``CertificateRejected`` otherwise."""
+    says, shows = certificate.statement, certificate.evidence
+    bound = certificate.kind == "optimum-bound"
+    _need(certificate.kind in STATEMENT, f"kind must be one of {', '.join(STATEMENT)}; got {certificate.kind!r}")
+    _need(isinstance(trace, Trace), "an optimum is about a trace: give the trace too")
+    keys = {*SHARED_KEYS, *STATEMENT[certificate.kind]}
+    _need(set(says) == keys, f"the statement must have the keys {', '.join(sorted(keys))}; got {', '.join(sorted(says))}")
+    _need(says["trace"] == trace.digest(), f"made for another trace: {says['trace']!r} is not {trace.digest()!r}")
+    for key, known in (
+        ("admission", ("forced", "bypass")),
+        ("pool", ("shared", "per-layer")),
+        ("reset", ("never", "session")),
+        ("events", ("atomic", "serial")),
+        ("prefill", ("token", "merged")),
+    ):
+        _need(says[key] in known, f"{key} must be one of {', '.join(known)}; got {says[key]!r}")
+    costs = _per_page(says["costs"], trace.pages)
+    sizes = trace.page_bytes if bound else np.ones(trace.pages, np.int64)
+    _need(sizes is not None, "a bound in bytes needs a trace with sizes")
+    grid = lay_out(trace, events=says["events"], prefill=says["prefill"])
+    grids = [grid] if says["pool"] == "shared" else [grid.of_layer(j) for j in range(grid.n_layers)]
+    split = [_int(x, "split") for x in says["split"]]
+    total = _int(says["budget_bytes" if bound else "slots"], "slots")
+    _check_split(split, len(grids), total, "given" if bound else says["quotas"], says["pool"])
+    pools = _pools(grid, grids, says, shows, costs, sizes)
+    bypass = says["admission"] == "bypass"
+    for pool, capacity in zip(pools, split, strict=True):
+        _check_fits(pool, capacity, bypass)
+    requests = int(np.count_nonzero(grid.experts >= 0))
+    misses = requests - sum(pool.hits for pool in pools)
+    cost = sum(pool.all_cost - int(pool.worth[pool.kept].sum()) for pool in pools)
+    everything = sum(pool.all_cost for pool in pools)
+    _equal("requests", says["requests"], requests)
+    _equal("misses", says["misses"], misses)
+    if bound:
+        scale = _int(shows["denominator"], "denominator", 1)
+        saved = sum(_savings(p, _prices(x, p), q, bypass, scale) for p, x, q in _match(pools, shows["prices"], split))
+        _equal("upper", says["upper"], cost)
+        _equal("lower", says["lower"], everything - saved // scale)
+        _need(says["lower"] <= says["upper"], "the lower bound must not exceed the upper")
+        return
+    if says["quotas"] == "free":
+        saved = _free(pools, shows, total, trace, bypass)
+    else:
+        saved = sum(_savings(p, _prices(x, p), q, bypass) for p, x, q in _match(pools, shows["prices"], split))
+    _equal("cost", says["cost"], cost)
+    _need(everything - saved == cost, f"the prices prove a cost of at least {everything - saved}, the schedule has {cost}")
+
+
+def _check_split(split: list[int], pools: int, total: int, rule: Any, pool: str) -> None:
+    _need(len(split) == pools, f"split must have one entry for each of {pools} pools; got {len(split)}")
+    _need(rule in ("uniform", "free", "given"), f"quotas must be uniform, free or given; got {rule!r}")
+    _need(total >= 1, f"slots must be at least 1; got {total}")
+    if rule == "uniform":
+        _need(split == (quotas(total, pools) if pool == "per-layer" else [total]), "split must be the uniform split")
+    elif rule == "free":
+        _need(pool == "per-layer", "free quotas are about per-layer pools")
+        _need(sum(split) <= total, f"split must sum to at most {total}; got {sum(split)}")
+    else:
+        _need(sum(split) == total, f"split must sum to {total}; got {sum(split)}")
+
+
+def _pools(
+    grid: Grid, grids: list[Grid], says: Mapping[str, Any], shows: Mapping[str, Any], costs: Ints, sizes: Ints
+) -> list[Pool]:
+    """Find the intervals of every pool and read off which ones are kept."""
+    present = grid.experts >= 0
+    hit = np.zeros(grid.shape, bool)
+    hit[present] = _array(shows["hits"], int(np.count_nonzero(present))).astype(bool)
+    warm = np.array([_int(p, "warm") for p in says["warm"]], np.int64)
+    _need(len(np.unique(warm)) == len(warm) and (warm < grid.pages).all(), "warm must hold distinct pages of the model")
+    pools = []
+    for number, part in enumerate(grids):
+        columns = slice(None) if says["pool"] == "shared" else np.flatnonzero(grid.layer == number)
+        pools.append(_pool(part, hit[:, columns], says, costs, sizes, warm))
+    return pools
+
+
+def _pool(
+    grid: Grid, hit: npt.NDArray[np.bool_], says: Mapping[str, Any], costs: Ints, sizes: Ints, warm: Ints
+) -> Pool:
+    rounds, columns, width = grid.shape
+    present = grid.experts.reshape(-1) >= 0
+    small = np.uint16 if grid.pages < 1 << 16 else np.int64
+    page = (grid.experts + grid.first[:, None]).astype(small).reshape(-1)[present]
+    event = np.repeat(np.arange(rounds * columns), np.count_nonzero(present.reshape(-1, width), axis=1))
+    hits = hit.reshape(-1)[present]
+    order = np.argsort(page, kind="stable")  # by page, then by time
+    page, event, hits = page[order], event[order], hits[order]
+    before = np.empty_like(event)  # event of the last use; -1: held at the start; -2: neither
+    before[1:] = event[:-1]
+    head = np.ones(len(page), bool)
+    head[1:] = page[1:] != page[:-1]
+    before[head] = np.where(np.isin(page[head], warm), -1, -2)
+    if says["reset"] == "session":
+        opening = np.repeat(grid.starts * columns, np.diff(np.append(grid.starts, rounds)) * columns)
+        before[before < np.where(opening == 0, -1, opening)[event]] = -2
+    again = before >= -1
+    _need(not bool((hits & ~again).any()), "a request without an earlier use in reach is marked as a hit")
+    members = np.bincount(event, weights=None if (sizes == 1).all() else sizes[page], minlength=rounds * columns)
+    _need(int(sizes.max()) * len(page) < SAFE and int(costs.max()) * len(page) < SAFE, "the numbers are too large")
+    if (sizes != 1).any():  # weights are floats: exact below 2^53
+        _need(float(members.max()) < 2.0**53, "the sizes are too large")
+    end = event[again] if says["admission"] == "forced" else event[again] + 1
+    return Pool(
+        begin=before[again] + 1,
+        end=end,
+        worth=costs[page[again]],
+        size=sizes[page[again]],
+        kept=hits[again],
+        members=members.astype(np.int64),
+        all_cost=int(costs[page].sum()),
+        hits=int(np.count_nonzero(hits)),
+    )
+
+
+def _check_fits(pool: Pool, capacity: int, bypass: bool) -> None:
+    """At every point, what is kept must fit beside what the event itself takes."""
+    points = len(pool.members)
+    size = pool.size[pool.kept]
+    change = np.zeros(points + 1, np.int64)
+    if (pool.size == 1).all():
+        change += np.bincount(pool.begin[pool.kept], minlength=points + 1)
+        change -= np.bincount(pool.end[pool.kept], minlength=points + 1)
+    else:
+        np.add.at(change, pool.begin[pool.kept], size)
+        np.subtract.at(change, pool.end[pool.kept], size)
+    used = np.cumsum(change[:-1])
+    if not bypass:
+        used += pool.members
+    over = np.flatnonzero(used > capacity)
+    if len(over):
+        raise CertificateRejected(
+            f"event {over[0]} of a pool: the schedule holds {used[over[0]]} where {capacity} is the capacity"
+        )
+
+
+def _savings(pool: Pool, price: Ints, capacity: int, bypass: bool, scale: int = 1) -> int:
+    """Return what the prices prove about all schedules: an upper bound on what can be saved, times ``scale``."""
+    slope, rest = _line(pool, price, bypass, scale)
+    return slope * capacity + rest
+
+
+def _line(pool: Pool, price: Ints, bypass: bool, scale: int = 1) -> tuple[int, int]:
+    """Return (a, b) such that the prices bound what capacity q can save by a * q + b."""
+    largest = int(price.max(initial=0))
+    big = max(len(price), len(pool.worth), 1) * max(1, int(pool.members.max(initial=0)), int(pool.size.max(initial=0)))
+    _need(largest * big * 4 < SAFE, "the prices are too large")
+    _need(int(pool.worth.max(initial=0)) * scale * max(1, len(pool.worth)) < SAFE, "the costs are too large")
+    before = np.zeros(len(price) + 1, np.int64)
+    np.cumsum(price, out=before[1:])
+    paid = (before[pool.end] - before[pool.begin]) * pool.size
+    left = int(np.maximum(pool.worth * scale - paid, 0).sum())
+    taken = 0 if bypass else int((price * pool.members).sum())
+    return int(before[-1]), left - taken
+
+
+def _free(pools: list[Pool], shows: Mapping[str, Any], slots: int, trace: Trace, bypass: bool) -> int:
+    """Bound what any split of the slots over the layers can save."""
+    slot_price = _int(shows["slot_price"], "slot_price")
+    bound = slot_price * slots
+    supports = shows["supports"]
+    _need(len(supports) == len(pools), "supports must have one entry a layer")
+    for j, (pool, vectors) in enumerate(zip(pools, supports, strict=True)):
+        lines = [_line(pool, _prices(vector, pool), bypass) for vector in vectors]
+        _need(len(lines) > 0, f"layer {j} has no prices")
+        # fewer slots than the largest event are not allowed if forced; more than the layer's experts change nothing
+        least = 0 if bypass else int(pool.members.max())
+        bound += max(min(a * q + b for a, b in lines) - slot_price * q for q in range(least, trace.n_experts[j] + 1))
+    return bound
+
+
+def _match(pools: list[Pool], vectors: Any, split: list[int]) -> list[tuple[Pool, Any, int]]:
+    _need(isinstance(vectors, list) and len(vectors) == len(pools), "prices must have one entry for each pool")
+    return list(zip(pools, vectors, split, strict=True))
+
+
+def _prices(field: Any, pool: Pool) -> Ints:
+    return _array(field, len(pool.members))
+
+
+def _array(field: Any, length: int) -> Ints:
+    """Read an array of non-negative integers."""
+    _need(isinstance(field, Mapping) and set(field) == {"length", "bytes", "data"}, "an array has length, bytes and data")
+    _equal("length of an array", field["length"], length)
+    _need(field["bytes"] in (0, 1, 2, 4, 8), f"bytes of an array must be 0, 1, 2, 4 or 8; got {field['bytes']!r}")
+    try:
+        raw = np.frombuffer(base64.b64decode(field["data"], validate=True), np.uint8)
+    except (binascii.Error, ValueError, TypeError):
+        raise CertificateRejected("the data of an array must be base64") from None
+    if field["bytes"] == 0:
+        _equal("bytes in an array", len(raw), (length + 7) // 8)
+        bits = np.unpackbits(raw)
+        _need(not bits[length:].any(), "the bits behind the end of an array must be 0")
+        return bits[:length].astype(np.int64)
+    _equal("bytes in an array", len(raw), length * field["bytes"])
+    wide = raw.view(f"<u{field['bytes']}").astype(np.uint64)
+    _need(not length or int(wide.max()) < SAFE, "an entry of an array is too large")
+    return wide.astype(np.int64)
+
+
+def _per_page(costs: Any, pages: int) -> Ints:
+    if costs is None:
+        return np.ones(pages, np.int64)
+    _need(isinstance(costs, list) and len(costs) == pages, f"costs must be null or one integer for each of {pages} pages")
+    return np.array([_int(c, "costs") for c in costs], np.int64)
+
+
+def _int(value: Any, name: str, least: int = 0) -> int:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    _need(whole and least <= value < SAFE, f"{name} must be an integer of at least {least}; got {value!r}")
+    return int(value)
+
+
+def _equal(name: str, stated: Any, found: int) -> None:
+    same = isinstance(stated, int) and not isinstance(stated, bool) and stated == found
+    _need(same, f"{name} is stated as {stated!r}, found {found}")
+
+
+def _need(holds: bool, message: str) -> None:
+    if not holds:
+        raise CertificateRejected(message)
