@@ -168,7 +168,8 @@ def markov(
         anew = chance.random(shared.rounds) >= keep
         anew[shared.starts] = True
         fresh = _draw(draws, _weights(n, _of(powers, j)), int(np.count_nonzero(anew)), shared.top_k)
-        return order[fresh[np.cumsum(anew) - 1]]
+        ranks: _Ids = fresh[np.cumsum(anew) - 1]
+        return order[ranks]
 
     return shared.trace(layer)
 
