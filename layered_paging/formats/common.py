@@ -26,6 +26,7 @@ __all__ = [
     "Format",
     "afford",
     "blocks",
+    "brief",
     "build",
     "guarded",
     "head",
@@ -58,6 +59,11 @@ class Format:
     refuse: Callable[[Trace, Path], str | None]
 
 
+def brief(error: object) -> str:
+    """Return what a library says, on one line of at most 160 characters."""
+    return " ".join(str(error).split())[:160]
+
+
 @contextlib.contextmanager
 def guarded(path: Path) -> Iterator[None]:
     """Turn what reading a broken file can raise into a ``FormatError`` that names the file."""
@@ -72,9 +78,9 @@ def guarded(path: Path) -> Iterator[None]:
     except UnicodeDecodeError as error:
         raise FormatError(f"{path}: must be UTF-8 text; {error.reason} at byte {error.start}") from None
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-        raise FormatError(f"{path}: is cut short or damaged; {error}") from None
+        raise FormatError(f"{path}: is cut short or damaged; {brief(error)}") from None
     except OSError as error:
-        raise FormatError(f"{path}: cannot be read; {error.strerror or error}") from None
+        raise FormatError(f"{path}: cannot be read; {brief(error.strerror or error)}") from None
 
 
 def head(path: Path, size: int = 4096) -> bytes:

@@ -52,8 +52,8 @@ def read(path: Path) -> Trace:
     if twice.size:
         at = int(twice[0])
         raise FormatError(
-            f"{path} line {at + 2}: scheduler_step and layer must differ from row to row; "
-            f"line {int(owner[place[at]]) + 2} has the same"
+            f"{path} line {int(owner[place[at]]) + 2}: scheduler_step and layer must differ from row to row; "
+            f"line {at + 2} has the same"
         )
     event = np.repeat(np.arange(len(count)), count)
     rank = np.arange(len(member)) - np.repeat(np.cumsum(count) - count, count)
@@ -83,7 +83,8 @@ def _rows(path: Path, line: int, data: bytes, names: list[str]) -> _Rows:
     raw = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(raw == ord("\n"))
     commas = np.searchsorted(np.flatnonzero(raw == ord(",")), ends)
-    if max(at_step, at_layer) < at_experts and np.array_equal(commas, (fields - 1) * np.arange(1, len(ends) + 1)):
+    plain = b"-" not in data and max(at_step, at_layer) < at_experts
+    if plain and np.array_equal(commas, (fields - 1) * np.arange(1, len(ends) + 1)):
         spaces = np.diff(np.searchsorted(np.flatnonzero(raw == ord(" ")), ends), prepend=0)
         flat = numbers(data.replace(b"\n", b",").replace(b" ", b","), b"-1")
         if flat is not None and len(flat) == len(ends) * fields + spaces.sum() and whole(flat):

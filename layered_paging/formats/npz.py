@@ -7,6 +7,7 @@ member, and the member must not be larger than deflate can make it.
 from __future__ import annotations
 
 import json
+import warnings
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from ..errors import FormatError
 from ..trace import Trace
-from .common import WIDEST, Format, afford, build, guarded, parse_json
+from .common import WIDEST, Format, afford, brief, build, guarded, parse_json
 
 __all__ = ["FORMAT"]
 
@@ -31,7 +32,6 @@ _NAMES = {
     "meta": None,
 }
 _DEFLATE = 1032  # no deflated stream expands by more
-_HEADER = 65536
 
 
 def read(path: Path) -> Trace:
@@ -110,15 +110,8 @@ def _array(path: Path, name: str, archive: zipfile.ZipFile, info: zipfile.ZipInf
     if info.file_size > most:
         raise FormatError(f"{where} claims {info.file_size} bytes, which {packed} bytes in the file cannot hold")
     with archive.open(info) as member:
-        try:
-            version = np.lib.format.read_magic(member)
-            if version not in ((1, 0), (2, 0)):
-                raise ValueError(f"version {version} is not a plain array's")
-            reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = reader(member, max_header_size=_HEADER)
-            begin = member.tell()
-        except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError) as error:
-            raise FormatError(f"{where} has no valid npy header; {str(error).splitlines()[0][:100]}") from None
+        shape, fortran, dtype = _npy_header(where, member)
+        begin = member.tell()
         if dtype.hasobject:
             raise FormatError(f"{where} holds Python objects (a pickle), which are never read; save plain numbers")
         if dtype.kind not in "iufbUS":
@@ -142,6 +135,20 @@ def _array(path: Path, name: str, archive: zipfile.ZipFile, info: zipfile.ZipInf
         member.read(1)  # at the end the checksum is compared
     array = flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
     return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
+
+
+def _npy_header(where: str, member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            version = np.lib.format.read_magic(member)
+            if version not in ((1, 0), (2, 0)):
+                raise ValueError(f"version {version} is not a plain array's")
+            reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, fortran, dtype = reader(member)
+    except Exception as error:  # NumPy parses the header with Python's own tokenizer, which raises many kinds
+        raise FormatError(f"{where} has no valid npy header; {brief(error)}") from None
+    return shape, fortran, dtype
 
 
 def _meta(path: Path, array: npt.NDArray[Any] | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..errors import FormatError, LayeredPagingError
 from ..instance import integer
 from ..trace import Trace
-from .common import WIDEST, Format, afford, build, guarded, id_dtype, parse_json
+from .common import WIDEST, Format, afford, brief, build, guarded, id_dtype, parse_json
 
 __all__ = ["FORMAT"]
 
@@ -35,7 +35,7 @@ def read(path: Path) -> Trace:
         try:
             return _read(path, parquet)
         except (pyarrow.ArrowException, KeyError, TypeError) as error:
-            raise FormatError(f"{path}: is cut short or damaged; {str(error).splitlines()[0][:160]}") from None
+            raise FormatError(f"{path}: is cut short or damaged; {brief(error)}") from None
 
 
 def _read(path: Path, parquet: Any) -> Trace:
@@ -50,6 +50,10 @@ def _read(path: Path, parquet: Any) -> Trace:
             widest = max([integer("'n_experts'", n, 1) for n in given], default=1)
         except LayeredPagingError as error:
             raise FormatError(f"{path}: {str(error)[:200]}") from None
+        if isinstance(sizes["n_experts"], list) and len(given) != layers:
+            raise FormatError(
+                f"{path}: n_experts must be one int, or one for each of {layers} layers; got {len(given)}"
+            )
         if widest > WIDEST:
             raise FormatError(f"{path}: n_experts must be at most {WIDEST}; got {widest}")
         columns = file.schema_arrow.names

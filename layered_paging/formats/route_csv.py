@@ -56,8 +56,8 @@ def read(path: Path) -> Trace:
     if twice.size:
         at = int(twice[0])
         raise FormatError(
-            f"{path} line {line + at}: turn, step, layer and slot must differ; "
-            f"line {line + int(owner[place[at]])} has the same"
+            f"{path} line {line + int(owner[place[at]])}: turn, step, layer and slot must differ; "
+            f"line {line + at} has the same"
         )
     ids = np.full((rounds, layers, used), -1, id_dtype(experts))
     ids.reshape(-1)[place] = expert
@@ -75,9 +75,12 @@ def read(path: Path) -> Trace:
             raise FormatError(
                 f"{path} line {line + at}: 'weight' must be a number in every row or in none; it is empty"
             )
+        wrong = np.flatnonzero(np.abs(weight) > np.finfo(np.float32).max)
+        if wrong.size:
+            at = int(wrong[0])
+            raise FormatError(f"{path} line {line + at}: 'weight' must be a finite float32; got {weight[at]}")
         weights = np.zeros(ids.shape, np.float32)
-        with np.errstate(over="ignore"):
-            weights.reshape(-1)[place] = weight
+        weights.reshape(-1)[place] = weight
     sessions = np.flatnonzero(np.diff(keys >> 32, prepend=-1))
     return build(path, ids, experts, sessions, stage, sizes, meta, weights)
 
@@ -140,7 +143,7 @@ def _rows(path: Path, line: int, data: bytes) -> tuple[npt.NDArray[np.int32], np
         flat = numbers(data.replace(b"\n", b","), b"nan")
         if flat is not None and len(flat) == len(ends) * len(COLUMNS):
             table = flat.reshape(-1, len(COLUMNS))
-            if whole(table[:, :6]):
+            if whole(table[:, :6]) and not np.isinf(table[:, 6]).any():
                 return table[:, :6].astype(np.int32), table[:, 6].copy()
     rows, weights = [], []
     for at, row in enumerate(data.split(b"\n")[:-1]):
