@@ -1,0 +1,309 @@
+"""Say whether the policy or the working set is at fault, and what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .curves import miss_curve, optimum_curve
+from .errors import BudgetError
+from .grid import lay_out
+from .instance import integer
+from .policy import resolve
+from .runs import replay, totals_of
+from .trace import DECODE, Trace
+
+__all__ = ["Diagnosis", "diagnose"]
+
+USUAL = ("lru", "llru", "lfu", "lfu-decay", "slru", "sieve", "s3-fifo", "arc", "least-stale", "fifo")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What ``diagnose`` found; counts are of expert requests.
+
+    Attributes
+    ----------
+    verdict : str
+        ``policy`` (most misses are lost by the policy), ``working set`` (most are unavoidable
+        at this capacity) or ``cold`` (most are first requests).
+    slots, pages, requests : int
+    budget_bytes : int or None
+        As given; ``slots`` is then what it holds at the mean size of an expert.
+    demand : int
+        Experts that one token asks for over all layers, at the most.
+    top_k : int
+        Size of the largest event.
+    policy : str
+        The policy under suspicion.
+    misses, optimum, compulsory : int
+        Of that policy, of the forced optimum, and of any policy whatever.
+    by_policy : dict
+        Misses of each policy tried; ``None`` where the budget is not legal for it.
+    best : str
+        The one with the fewest misses.
+    bypass, per_layer_optimum, per_layer_best, doubled, doubled_optimum : int or None
+        Misses: of the bypass optimum; of the optimum and of the best policy with a per-layer pool; of the
+        best policy and of the optimum with twice the slots.
+    coverage : dict
+        Share of all requests that the hottest 10, 25 and 50 % of the pages receive, and the
+        hottest ``slots`` pages.
+    repeated : float
+        Share of the requests that the same layer also made one round before.
+    reuse : dict
+        10, 25, 50, 75 and 90 % points of the number of distinct pages between two requests of a page.
+    sentences : list of str
+        The findings in words.
+    """
+
+    verdict: str
+    slots: int
+    pages: int
+    requests: int
+    budget_bytes: int | None
+    demand: int
+    top_k: int
+    policy: str
+    misses: int
+    optimum: int
+    compulsory: int
+    by_policy: dict[str, int | None]
+    best: str
+    bypass: int
+    per_layer_optimum: int | None
+    per_layer_best: int | None
+    doubled: int
+    doubled_optimum: int
+    coverage: dict[str, float]
+    repeated: float
+    reuse: dict[str, int]
+    sentences: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON holds them."""
+        return asdict(self)
+
+
+def diagnose(
+    trace: Trace,
+    slots: int | None = None,
+    *,
+    budget_bytes: int | None = None,
+    policy: str = "lru",
+    policies: Sequence[str] = USUAL,
+    reset: str = "never",
+    progress: Callable[[int], object] | None = None,
+) -> Diagnosis:
+    """Diagnose a trace at a budget: is it the policy, or is it the working set?
+
+    Parameters
+    ----------
+    trace : Trace
+    slots : int, optional
+    budget_bytes : int, optional
+        One of the two.  Bytes need a trace with sizes; they are turned into slots at the mean size.
+    policy : str
+        The policy in use, whose misses are split.
+    policies : sequence of str
+        The policies to compare it with.
+    reset : {"never", "session", "cache"}
+    progress : callable, optional
+        Called with the number of policies replayed so far.
+
+    Returns
+    -------
+    Diagnosis
+
+    Raises
+    ------
+    BudgetError
+        No budget or two, or one below the largest event.
+
+    Notes
+    -----
+    Forced admission, atomic events.  All counts are exact; costs one replay per policy and pool,
+    and three passes over all capacities.
+    """
+    slots = _slots(trace, slots, budget_bytes)
+    grid = lay_out(trace)
+    largest = grid.largest_event()
+    if slots < largest:
+        raise BudgetError(f"slots must hold the largest event ({largest}); got {slots}")
+    totals = totals_of(trace, grid, reset)
+    requests = int(totals.requests.sum())
+    forced = optimum_curve(trace, admission="forced", reset=reset)
+    bypass = optimum_curve(trace, admission="bypass", reset=reset)
+    apart = optimum_curve(trace, admission="forced", pool="per-layer", reset=reset)
+    at = min(slots, trace.pages)
+    twice = min(2 * slots, trace.pages)
+    names = [resolve(name).name for name in dict.fromkeys((policy, *policies))]
+    by_policy: dict[str, int | None] = {}
+    for done, name in enumerate(names, start=1):
+        by_policy[name] = _misses(trace, name, slots, "shared", reset)
+        if progress is not None:
+            progress(done)
+    known = {name: count for name, count in by_policy.items() if count is not None}
+    best = min(known, key=lambda name: (known[name], names.index(name)))
+    reuse = miss_curve(trace, "lru", reset=reset)
+    found = {
+        "slots": slots,
+        "pages": trace.pages,
+        "requests": requests,
+        "budget_bytes": budget_bytes,
+        "demand": _demand(trace),
+        "top_k": largest,
+        "policy": names[0],
+        "misses": known[names[0]],
+        "optimum": int(forced[at]),
+        "compulsory": totals.compulsory,
+        "by_policy": by_policy,
+        "best": best,
+        "bypass": int(bypass[at]),
+        "per_layer_optimum": None if apart[at] < 0 else int(apart[at]),
+        "per_layer_best": _misses(trace, best, slots, "per-layer", reset),
+        "doubled": _misses(trace, best, 2 * slots, "shared", reset),
+        "doubled_optimum": int(forced[twice]),
+        "coverage": _coverage(trace, slots),
+        "repeated": _repeated(trace),
+        "reuse": _quantiles(reuse, requests, largest),
+    }
+    parts = {
+        "cold": totals.compulsory,
+        "working set": found["optimum"] - totals.compulsory,
+        "policy": found["misses"] - found["optimum"],
+    }
+    verdict = max(("policy", "working set", "cold"), key=lambda name: parts[name])
+    return Diagnosis(verdict=verdict, sentences=_sentences(found, parts, verdict), **found)
+
+
+def _slots(trace: Trace, slots: int | None, budget_bytes: int | None) -> int:
+    if (slots is None) == (budget_bytes is None):
+        raise BudgetError("give slots or budget_bytes, one of them")
+    if slots is not None:
+        return integer("slots", slots, 1)
+    total = integer("budget_bytes", budget_bytes, 1)
+    sizes = trace.page_bytes
+    if sizes is None:
+        raise BudgetError("budget_bytes needs a trace with expert_bytes; this one has none (give slots instead)")
+    held = total * len(sizes) // int(sizes.sum())
+    if held < 1:
+        raise BudgetError(f"budget_bytes must hold an expert ({int(sizes.mean())} bytes on average); got {total}")
+    return held
+
+
+def _misses(trace: Trace, policy: str, slots: int, pool: str, reset: str) -> int | None:
+    try:
+        return replay(trace, policy, slots, pool=pool, reset=reset).misses
+    except BudgetError:
+        return None
+
+
+def _demand(trace: Trace) -> int:
+    rows = np.flatnonzero(trace.stage == DECODE)
+    largest = 0
+    for at in range(0, trace.rounds, 65536):
+        per_round = (trace.experts[at : at + 65536] >= 0).sum(axis=(1, 2))
+        inside = rows[(rows >= at) & (rows < at + 65536)] - at
+        largest = max(largest, int(per_round[inside].max() if inside.size else per_round.max()))
+    return largest
+
+
+def _coverage(trace: Trace, slots: int) -> dict[str, float]:
+    uses = np.zeros(trace.pages, np.int64)
+    first = trace.first_page[:, None]
+    for at in range(0, trace.rounds, 65536):
+        part = trace.experts[at : at + 65536]
+        uses += np.bincount((part + first)[part >= 0], minlength=trace.pages)
+    share = np.cumsum(np.sort(uses)[::-1]) / uses.sum()
+    marks = {f"{p} %": max(1, trace.pages * p // 100) for p in (10, 25, 50)}
+    marks[f"{min(slots, trace.pages)} slots"] = min(slots, trace.pages)
+    return {name: round(float(share[n - 1]), 6) for name, n in marks.items()}
+
+
+def _repeated(trace: Trace) -> float:
+    total = again = 0
+    begins = np.zeros(trace.rounds, bool)
+    begins[trace.sessions] = True
+    for at in range(0, trace.rounds, 8192):
+        now = trace.experts[at : at + 8192]
+        total += int((now >= 0).sum())
+        before = trace.experts[max(0, at - 1) : at + len(now) - 1]
+        now = now[len(now) - len(before) :]
+        fresh = begins[at + (at == 0) : at + 8192][: len(before)]
+        same = (now[:, :, :, None] == before[:, :, None, :]).any(axis=3) & (now >= 0)
+        again += int(same[~fresh].sum())
+    return round(again / total, 6)
+
+
+def _quantiles(curve: npt.NDArray[np.int64], requests: int, least: int) -> dict[str, int]:
+    """Return points of the distribution of LRU stack positions; those up to ``least`` read as ``least``."""
+    misses = curve[least:]
+    repeated = requests - int(misses[-1])
+    points = {}
+    for p in (10, 25, 50, 75, 90):
+        points[f"{p} %"] = least + int(np.argmax(100 * (requests - misses) >= repeated * p))
+    return points
+
+
+def _sentences(found: dict[str, Any], parts: dict[str, int], verdict: str) -> list[str]:
+    requests, misses, optimum = found["requests"], found["misses"], found["optimum"]
+
+    def share(count: int, whole: int = requests) -> str:
+        return f"{100 * count / whole:.1f} %"
+
+    said = [
+        {
+            "policy": "Policy failure: most misses would not happen to the optimum in the same cache.",
+            "working set": "Working-set failure: most misses are unavoidable at this capacity, whatever the policy.",
+            "cold": "Cold trace: most misses are first requests, which no cache can avoid.",
+        }[verdict],
+        f"{found['policy']} misses {misses:,} of {requests:,} requests ({share(misses)}): "
+        f"{share(parts['cold'], misses)} of these are first requests, {share(parts['working set'], misses)} unavoidable "
+        f"at {found['slots']:,} slots, {share(parts['policy'], misses)} lost by the policy.",
+    ]
+    cliff = found["demand"] - found["top_k"]
+    if found["slots"] <= cliff:
+        said.append(
+            f"The budget is below the cliff: one token asks for {found['demand']} experts; with at most {cliff} slots a "
+            f"shared LRU never hits a page of the token before, while the optimum still hits {share(requests - optimum)}."
+        )
+    elif found["slots"] < found["demand"]:
+        said.append(
+            f"The budget is on the cliff: one token asks for {found['demand']} experts; a shared LRU starts to hit above "
+            f"{cliff} slots and holds a whole token from {found['demand']} on."
+        )
+    else:
+        said.append(
+            f"One token asks for {found['demand']} experts; the budget holds {found['slots'] / found['demand']:.2f} tokens."
+        )
+    best = found["by_policy"][found["best"]]
+    if found["best"] != found["policy"]:
+        said.append(
+            f"Best policy tried: {found['best']}, {share(misses - best, misses)} fewer misses than {found['policy']}; "
+            f"the optimum would have {share(misses - optimum, misses)} fewer."
+        )
+    else:
+        said.append(
+            f"No policy tried does better than {found['policy']}; the optimum would have {share(misses - optimum, misses)} fewer misses."
+        )
+    changes = {
+        "bypassing the cache": (optimum, found["bypass"], "the optimum"),
+        "a quota for each layer": (best, found["per_layer_best"], found["best"]),
+        "twice the memory": (best, found["doubled"], found["best"]),
+    }
+    for what, (before, after, who) in changes.items():
+        if after is None:
+            said.append(f"With {what} the budget is not legal: some quota is below the event.")
+        else:
+            word = "fewer" if after <= before else "more"
+            said.append(f"With {what}, {who} would have {share(abs(before - after), max(1, before))} {word} misses.")
+    hottest = f"{min(found['slots'], found['pages'])} slots"
+    said.append(
+        f"Skew: the hottest {hottest.replace(' slots', '')} pages receive {100 * found['coverage'][hottest]:.1f} % of the requests. "
+        f"Locality: {100 * found['repeated']:.1f} % of the requests repeat one of the round before."
+    )
+    return said
