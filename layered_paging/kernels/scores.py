@@ -1,0 +1,390 @@
+"""Twins of the policies that evict the smallest score: lfu, lru-2, lfu-window by a heap; lfu-decay, lfru, static, least-stale by a scan."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..compiled import kernel
+from ..grid import Grid
+from ..instance import Instance
+from ..policy import PolicySpec
+from ..reference import Counts
+from .driver import behaves, run
+
+__all__ = ["play"]
+
+
+class Uses(NamedTuple):
+    """A heap of the resident pages by ``key = (uses << bits) + tick of the last use``."""
+
+    bits: int  # of the largest tick
+    forgets: bool
+    key: Any
+    heap: Any
+    at: Any  # place in the heap; -1: not there
+    size: Any
+
+
+class Window(NamedTuple):
+    """The same heap, with the uses that leave the window taken back round by round."""
+
+    bits: int
+    window: int
+    key: Any
+    heap: Any
+    at: Any
+    size: Any
+    experts: Any
+    first: Any
+
+
+class Twice(NamedTuple):
+    """The same heap, by ``key = ((event of the last use but one + 1) << bits) + tick of the last use``."""
+
+    bits: int
+    key: Any
+    heap: Any
+    at: Any
+    size: Any
+    clock: Any  # of the last use; -1: none
+
+
+class Decay(NamedTuple):
+    """Decayed counts as of the round of the last use, and the factors by age."""
+
+    factor: Any
+    value: Any
+    round: Any
+    tick: Any
+
+
+class Rate(NamedTuple):
+    """Uses, clock and tick of the last use."""
+
+    uses: Any
+    clock: Any
+    tick: Any
+
+
+class Ranks(NamedTuple):
+    """A fixed rank of each page."""
+
+    rank: Any
+    tick: Any
+
+
+class Stale(NamedTuple):
+    """Round, layer and tick of the last use."""
+
+    round: Any
+    layer: Any
+    tick: Any
+
+
+def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **options: Any) -> Counts:
+    """Replay one pool; see ``driver.run``."""
+    policy: Any = spec.make(instance)
+    pages = grid.pages
+    rounds, _, width = grid.shape
+    bits = (rounds * grid.stride * width).bit_length()
+
+    def longs() -> Any:
+        return np.zeros(pages, np.int64)
+
+    def heap() -> tuple[Any, Any, Any, Any]:
+        return longs(), np.zeros(pages, np.int32), np.full(pages, -1, np.int32), np.zeros(1, np.int64)
+
+    def state() -> Any:
+        match spec.base:
+            case "lfu":
+                return Uses(bits, policy.forgets, *heap())
+            case "lfu-window":
+                experts, first = grid.experts.view(), grid.first.view()
+                experts.flags.writeable = first.flags.writeable = False
+                return Window(bits, min(policy.window, rounds), *heap(), experts, first)
+            case "lru-2":
+                return Twice(bits, *heap(), longs())
+            case "lfu-decay":
+                length = min(rounds, int(1100 * policy.half_life) + 2)
+                factor = np.array([policy.factor(age) for age in range(length)])
+                return Decay(factor, np.zeros(pages), longs(), longs())
+            case "lfru":
+                return Rate(longs(), longs(), longs())
+            case "static":
+                return Ranks(np.array(policy.ranks, np.int64), longs())
+            case _:
+                return Stale(longs(), longs(), longs())
+
+    return run(grid, spec, instance, capacity, state, **options)
+
+
+# the heap
+
+
+@kernel
+def _rise(key: Any, heap: Any, at: Any, i: int, page: int) -> None:
+    """Put ``page`` into the hole ``i`` or above it."""
+    k = key[page]
+    while i > 0:
+        up = (i - 1) >> 1
+        other = heap[up]
+        if key[other] <= k:
+            break
+        heap[i] = other
+        at[other] = i
+        i = up
+    heap[i] = page
+    at[page] = i
+
+
+@kernel
+def _sink(key: Any, heap: Any, at: Any, n: int, i: int, page: int) -> None:
+    """Put ``page`` into the hole ``i`` or below it."""
+    k = key[page]
+    while True:
+        down = 2 * i + 1
+        if down >= n:
+            break
+        other = heap[down]
+        if down + 1 < n and key[heap[down + 1]] < key[other]:
+            down += 1
+            other = heap[down]
+        if k <= key[other]:
+            break
+        heap[i] = other
+        at[other] = i
+        i = down
+    heap[i] = page
+    at[page] = i
+
+
+@kernel
+def _remove(key: Any, heap: Any, at: Any, size: Any, page: int) -> None:
+    i = at[page]
+    at[page] = -1
+    n = size[0] - 1
+    size[0] = n
+    if i < n:
+        last = heap[n]
+        if key[last] < key[page]:
+            _rise(key, heap, at, i, last)
+        else:
+            _sink(key, heap, at, n, i, last)
+
+
+@kernel
+def _add(key: Any, heap: Any, at: Any, size: Any, page: int) -> None:
+    n = size[0]
+    size[0] = n + 1
+    _rise(key, heap, at, n, page)
+
+
+@kernel
+def _least(key: Any, heap: Any, size: Any, guard: Any, stamp: int, i: int, best: int) -> int:
+    """Return the page of least key that may go in the tree below ``i``, or ``best``; visits guarded pages and their children."""
+    if i >= size[0]:
+        return best
+    page = heap[i]
+    if best >= 0 and key[best] <= key[page]:
+        return best
+    if guard[page] != stamp:
+        return page
+    best = _least(key, heap, size, guard, stamp, 2 * i + 1, best)
+    return _least(key, heap, size, guard, stamp, 2 * i + 2, best)
+
+
+def _heap_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
+    page = np.int64(state.heap[0])
+    if guard[page] == now.stamp:
+        page = _least(state.key, state.heap, state.size, guard, now.stamp, 0, -1)
+    _remove(state.key, state.heap, state.at, state.size, page)
+    return page
+
+
+def _heap_clear(state: Any, now: Any) -> None:
+    state.size[0] = 0
+    state.at[:] = -1
+
+
+def _uses_hit(state: Any, page: Any, now: Any) -> None:
+    uses = state.key[page] >> state.bits
+    state.key[page] = ((uses + 1) << state.bits) + now.tick
+    _sink(state.key, state.heap, state.at, state.size[0], state.at[page], page)
+
+
+def _uses_miss(state: Any, page: Any, now: Any) -> None:
+    uses = 0 if state.forgets else state.key[page] >> state.bits
+    state.key[page] = ((uses + 1) << state.bits) + now.tick
+    _add(state.key, state.heap, state.at, state.size, page)
+
+
+def _uses_reset(state: Any, session: Any) -> None:
+    state.key[:] = 0
+    state.at[:] = -1
+    state.size[0] = 0
+
+
+behaves(Uses, hit=_uses_hit, miss=_uses_miss, victim=_heap_victim, reset=_uses_reset, clear=_heap_clear)
+
+
+def _window_miss(state: Any, page: Any, now: Any) -> None:
+    uses = state.key[page] >> state.bits
+    state.key[page] = ((uses + 1) << state.bits) + now.tick
+    _add(state.key, state.heap, state.at, state.size, page)
+
+
+def _window_round(state: Any, r: Any, begin: Any) -> None:
+    gone = r - state.window
+    if gone >= begin:
+        for c in range(state.experts.shape[1]):
+            for q in range(state.experts.shape[2]):
+                e = state.experts[gone, c, q]
+                if e >= 0:
+                    page = state.first[c] + e
+                    state.key[page] -= 1 << state.bits
+                    if state.at[page] >= 0:
+                        _rise(state.key, state.heap, state.at, state.at[page], page)
+
+
+behaves(
+    Window,
+    hit=_uses_hit,
+    miss=_window_miss,
+    victim=_heap_victim,
+    reset=_uses_reset,
+    clear=_heap_clear,
+    each_round=_window_round,
+)
+
+
+def _twice_hit(state: Any, page: Any, now: Any) -> None:
+    state.key[page] = ((state.clock[page] + 1) << state.bits) + now.tick
+    state.clock[page] = now.clock
+    _sink(state.key, state.heap, state.at, state.size[0], state.at[page], page)
+
+
+def _twice_miss(state: Any, page: Any, now: Any) -> None:
+    state.key[page] = ((state.clock[page] + 1) << state.bits) + now.tick
+    state.clock[page] = now.clock
+    _add(state.key, state.heap, state.at, state.size, page)
+
+
+def _twice_reset(state: Any, session: Any) -> None:
+    state.clock[:] = -1
+    state.at[:] = -1
+    state.size[0] = 0
+
+
+behaves(Twice, hit=_twice_hit, miss=_twice_miss, victim=_heap_victim, reset=_twice_reset, clear=_heap_clear)
+
+
+# the scans
+
+
+def _decay_use(state: Any, page: Any, now: Any) -> None:
+    value = 0.0
+    if state.value[page] > 0.0:
+        value = state.value[page] * _faded(state.factor, now.round - state.round[page])
+    state.value[page] = value + 1.0
+    state.round[page] = now.round
+    state.tick[page] = now.tick
+
+
+@kernel
+def _faded(factor: Any, age: int) -> float:
+    return factor[min(age, factor.shape[0] - 1)]
+
+
+def _decay_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
+    best = -1
+    least = 0.0
+    for page in range(resident.shape[0]):
+        if resident[page] and guard[page] != now.stamp:
+            value = state.value[page] * _faded(state.factor, now.round - state.round[page])
+            if best < 0 or value < least or (value == least and state.tick[page] < state.tick[best]):
+                best = page
+                least = value
+    return best
+
+
+def _decay_reset(state: Any, session: Any) -> None:
+    state.value[:] = 0.0
+
+
+behaves(Decay, hit=_decay_use, miss=_decay_use, victim=_decay_victim, reset=_decay_reset)
+
+
+def _rate_use(state: Any, page: Any, now: Any) -> None:
+    state.uses[page] += 1
+    state.clock[page] = now.clock
+    state.tick[page] = now.tick
+
+
+def _rate_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
+    best = -1
+    uses = 0
+    age = 1
+    for page in range(resident.shape[0]):
+        if resident[page] and guard[page] != now.stamp:
+            of_page = max(1, now.clock - state.clock[page] + 1)
+            a = state.uses[page] * age
+            b = uses * of_page
+            if best < 0 or a < b or (a == b and state.tick[page] < state.tick[best]):
+                best = page
+                uses = state.uses[page]
+                age = of_page
+    return best
+
+
+def _rate_reset(state: Any, session: Any) -> None:
+    state.uses[:] = 0
+
+
+behaves(Rate, hit=_rate_use, miss=_rate_use, victim=_rate_victim, reset=_rate_reset)
+
+
+def _tick(state: Any, page: Any, now: Any) -> None:
+    state.tick[page] = now.tick
+
+
+def _nothing(state: Any, session: Any) -> None:
+    return None
+
+
+def _ranks_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
+    best = -1
+    for page in range(resident.shape[0]):
+        if resident[page] and guard[page] != now.stamp:
+            if (
+                best < 0
+                or state.rank[page] < state.rank[best]
+                or (state.rank[page] == state.rank[best] and state.tick[page] < state.tick[best])
+            ):
+                best = page
+    return best
+
+
+behaves(Ranks, hit=_tick, miss=_tick, victim=_ranks_victim, reset=_nothing)
+
+
+def _stale_use(state: Any, page: Any, now: Any) -> None:
+    state.round[page] = now.round
+    state.layer[page] = now.layer
+    state.tick[page] = now.tick
+
+
+def _stale_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
+    best = -1
+    least = 3
+    for page in range(resident.shape[0]):
+        if resident[page] and guard[page] != now.stamp:
+            kind = 2 if state.round[page] == now.round else (0 if state.layer[page] <= now.layer else 1)
+            if best < 0 or kind < least or (kind == least and state.tick[page] < state.tick[best]):
+                best = page
+                least = kind
+    return best
+
+
+behaves(Stale, hit=_stale_use, miss=_stale_use, victim=_stale_victim, reset=_nothing)
