@@ -68,6 +68,7 @@ def phase_ratio(
     runs: int = 40,
     seed: int = 0,
     confidence: float = 0.95,
+    engine: str = "reference",
     **parameters: Any,
 ) -> RatioEstimate:
     """Estimate E[cost] / E[optimum] of a policy on a random source, to set beside ``yao_bound``.
@@ -85,6 +86,8 @@ def phase_ratio(
     seed : int
         Sequences and a randomized policy's coins are drawn from streams keyed by it.
     confidence : float
+    engine : str
+        As for ``replay``; the reference is enough for small sizes, ``"auto"`` is faster for long runs.
     **parameters
         Further parameters of a registered source.
 
@@ -115,7 +118,7 @@ def phase_ratio(
         if len(starts) < 3:
             continue
         trace = Trace(np.array(pages).reshape(-1, count) - first, n)
-        played = replay(trace, spec, k, record=True, seed=seed + run)
+        played = replay(trace, spec, k, record=True, seed=seed + run, engine=engine)
         assert played.missed is not None
         missed = played.missed.reshape(-1)
         window = slice(starts[1], starts[-1])
