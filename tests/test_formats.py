@@ -373,3 +373,31 @@ def test_real_traces_survive(suffix: str, traces: Path, tmp_path: Path) -> None:
 def test_every_error_is_ours(tmp_path: Path) -> None:
     with pytest.raises(LayeredPagingError):
         detect(tmp_path / "none")
+
+
+# the documentation's examples are files
+
+
+@pytest.mark.parametrize(
+    ("language", "at", "suffix", "expected"),
+    [
+        ("json", 0, ".jsonl", lp.Trace([[[0, 1], [2, -1]], [[3, 1], [2, 0]], [[0, -1], [-1, -1]]], 4, [0, 2], [0, 1, 1])),
+        ("text", 1, ".events.csv", lp.Trace([[[0, 1]]])),
+    ],
+)  # fmt: skip
+def test_documented_examples(language: str, at: int, suffix: str, expected: lp.Trace, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "trace-formats.md").read_text()
+    blocks = [part.split("```")[0] for part in page.split(f"```{language}\n")[1:]]
+    path = tmp_path / f"t{suffix}"
+    path.write_text(blocks[at])
+    assert lp.load_trace(path) == expected
+
+
+def test_documented_route(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "trace-formats.md").read_text()
+    path = tmp_path / "t.route.csv"
+    path.write_text(page.split("```text\n")[1].split("```")[0])
+    trace = lp.load_trace(path)
+    assert trace.experts.tolist() == [[[3, -1], [-1, -1]]] and trace.stage.tolist() == [0]
+    assert trace.expert_bytes is not None and trace.expert_bytes.tolist() == [4096, 4096]
+    assert trace.meta == {"model": "NAME", "arch": "NAME", "dense_bytes": [8192, 8192]}
