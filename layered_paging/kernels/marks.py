@@ -209,9 +209,9 @@ def _levels_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
                 continue
         best = -1
         for page in range(resident.shape[0]):
-            if resident[page] and guard[page] != now.stamp and state.level[page] <= bound:
-                if best < 0 or state.priority[page] < state.priority[best]:
-                    best = page
+            free = resident[page] and guard[page] != now.stamp and state.level[page] <= bound
+            if free and (best < 0 or state.priority[page] < state.priority[best]):
+                best = page
         if best >= 0:
             return best
     return -1

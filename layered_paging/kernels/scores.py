@@ -181,25 +181,20 @@ def _add(key: Any, heap: Any, at: Any, size: Any, page: int) -> None:
     _rise(key, heap, at, n, page)
 
 
-@kernel
-def _least(key: Any, heap: Any, size: Any, guard: Any, stamp: int, i: int, best: int) -> int:
-    """Return the page of least key that may go in the tree below ``i``, or ``best``; visits guarded pages and their children."""
-    if i >= size[0]:
-        return best
-    page = heap[i]
-    if best >= 0 and key[best] <= key[page]:
-        return best
-    if guard[page] != stamp:
-        return page
-    best = _least(key, heap, size, guard, stamp, 2 * i + 1, best)
-    return _least(key, heap, size, guard, stamp, 2 * i + 2, best)
-
-
 def _heap_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
-    page = np.int64(state.heap[0])
-    if guard[page] == now.stamp:
-        page = _least(state.key, state.heap, state.size, guard, now.stamp, 0, -1)
-    _remove(state.key, state.heap, state.at, state.size, page)
+    heap = state.heap
+    size = state.size
+    parked = 0  # pages that may not go, kept behind the shrinking heap
+    while True:
+        page = np.int64(heap[0])
+        _remove(state.key, heap, state.at, size, page)
+        if guard[page] != now.stamp:
+            break
+        heap[size[0]] = page
+        parked += 1
+    behind = size[0] + 1
+    for i in range(behind, behind + parked):
+        _add(state.key, heap, state.at, size, heap[i])
     return page
 
 
@@ -357,11 +352,8 @@ def _ranks_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
     best = -1
     for page in range(resident.shape[0]):
         if resident[page] and guard[page] != now.stamp:
-            if (
-                best < 0
-                or state.rank[page] < state.rank[best]
-                or (state.rank[page] == state.rank[best] and state.tick[page] < state.tick[best])
-            ):
+            before = state.rank[page] - (state.rank[best] if best >= 0 else 0)
+            if best < 0 or before < 0 or (before == 0 and state.tick[page] < state.tick[best]):
                 best = page
     return best
 

@@ -1,0 +1,88 @@
+"""Every compiled twin counts what the reference loop counts, in every mode."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import layered_paging as lp
+from layered_paging import catalog, registry
+from layered_paging.kernels import twin
+from layered_paging.policy import resolve
+
+catalog.collect()
+VARIANTS = (
+    "llru(rounds='absolute')",
+    "llru(same_layer='near')",
+    "clock(fresh=False)",
+    "lfu(history='cache')",
+    "lfu-decay(half_life=0.7)",
+    "lfu-decay(half_life=3)",
+    "lfu-window(window=1)",
+    "lfu-window(window=3)",
+    "slru(protected=0.34)",
+    "slru(protected=0)",
+    "s3-fifo(filling='main')",
+    "s3-fifo(small=0.5, ghost=0.4)",
+    "s3-fifo(ghost=0)",
+    "static(profile=PROFILE)",
+)
+SHIPPED = [e.name for e in registry.entries("policy") if e.obj.__module__.startswith("layered_paging.policies.") and e.name != "belady"]
+NAMES = [*SHIPPED, *VARIANTS]
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> lp.Trace:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    layers = draw(st.integers(1, 3))
+    widths = [draw(st.integers(1, 6)) for _ in range(layers)]
+    rounds = draw(st.integers(1, 40))
+    top_k = draw(st.integers(1, 3))
+    ids = np.full((rounds, layers, top_k), -1)
+    for r in range(rounds):
+        for j, n in enumerate(widths):
+            some = rng.permutation(n)[: rng.integers(0, top_k + 1)]
+            ids[r, j, rng.permutation(top_k)[: len(some)]] = some
+    ids[0, 0, 0] = 0
+    ids[0, 0, 1:] = -1
+    starts = np.flatnonzero(rng.random(rounds) < 0.15)
+    starts = np.unique(np.append(starts, 0))
+    sizes = rng.integers(1, 5, sum(widths))
+    return lp.Trace(ids, widths, starts, (rng.random(rounds) < 0.6).astype(int), sizes)
+
+
+MODES = st.fixed_dictionaries(
+    {
+        "pool": st.sampled_from(["shared", "per-layer"]),
+        "reset": st.sampled_from(["never", "session", "cache"]),
+        "events": st.sampled_from(["atomic", "serial"]),
+        "admission": st.sampled_from(["forced", "bypass"]),
+        "prefill": st.sampled_from(["token", "merged"]),
+        "ties": st.sampled_from(["page", "rank"]),
+        "oversize": st.just("allow"),
+        "seed": st.integers(0, 2**64 + 3),
+    }
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=100, deadline=None)
+@given(trace=traces(), mode=MODES, share=st.floats(0, 1), in_bytes=st.booleans())
+def test_a_twin_equals_its_reference(name: str, trace: lp.Trace, mode: dict, share: float, in_bytes: bool) -> None:
+    total = int(trace.page_bytes.sum()) if in_bytes else trace.pages
+    budget = {"budget_bytes" if in_bytes else "slots": max(1, int(share * total))}
+    name = name.replace("PROFILE", str([page * 7 % 5 for page in range(trace.pages)]))
+    fast, slow = (
+        lp.replay(trace, name, **budget, **mode, record=True, engine=engine) for engine in ("kernel", "reference")
+    )
+    assert fast.misses_by_session.tolist() == slow.misses_by_session.tolist()
+    assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
+    assert fast.bytes_read == slow.bytes_read
+    assert fast.missed is not None
+    assert np.array_equal(fast.missed, slow.missed)
+
+
+def test_every_shipped_policy_has_a_twin() -> None:
+    assert [name for name in SHIPPED if twin(resolve(name)) is None] == []
