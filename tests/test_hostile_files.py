@@ -232,6 +232,30 @@ def test_more_than_the_memory_is_refused_with_the_size(tmp_path: Path, monkeypat
         refused(path, "would take", "more than half of the 1500000 bytes available")
 
 
+def test_gzip_bomb_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common, "BLOCK", 1 << 16)
+    monkeypatch.setattr(common, "available", lambda: 1 << 22)
+    for name, head, row in (
+        ("t.route.csv.gz", ROUTE, "0,1,0,0,0,3,0.5,0,0\n"),
+        ("t.events.csv.gz", EVENTS, "0,0,0,1,0,0\n"),
+    ):
+        refused(saved(tmp_path / name, gzip.compress((head + row * 200_000).encode())), "the rows would take")
+
+
+def test_meta_has_a_limit(tmp_path: Path) -> None:
+    trace = lp.Trace([[0]], meta={"a": "x" * (9 << 20)})
+    for known in FORMATS:
+        with pytest.raises(FormatError, match="meta"):
+            lp.save_trace(trace, tmp_path / f"t{known.suffixes[0]}")
+    refused(archive(tmp_path / "t.npz", experts=GOOD, meta=json.dumps(trace.meta)), "array 'meta' must be at most")
+
+
+def test_not_a_path_to_write(tmp_path: Path) -> None:
+    for name in ("a\0.npz", "x" * 300 + ".npz", "x" * 300 + ".events.csv"):
+        with pytest.raises(LayeredPagingError):
+            lp.save_trace(lp.Trace([[0]]), tmp_path / name)
+
+
 # JSON Lines
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Convert the file."""
     source, target = Path(args.input), Path(args.output)
-    if target.exists() and not args.force:
+    if os.path.lexists(target) and not args.force:
         raise ParameterError(f"{target}: is there already; give --force to replace it")
     known = detect(source)
     trace = load_trace(source)

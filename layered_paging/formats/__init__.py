@@ -116,9 +116,12 @@ def save_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
     """
     file = Path(path)
     known = _by_suffix(file)
+    if "\0" in str(file):
+        raise FormatError(f"{str(file)!r}: not a path; it holds a null character")
     if known is None:
         raise FormatError(f"{file}: the suffix names no trace format; known are {_available()}")
-    reason = known.refuse(trace, file)
+    with guarded(file):
+        reason = known.refuse(trace, file)
     if reason is not None:
         raise FormatError(f"{file}: {known.name} cannot express this trace: {reason}")
     with replacing(file) as stream:

@@ -23,14 +23,19 @@ from ..errors import FormatError, LayeredPagingError, TraceError
 from ..trace import Trace
 
 __all__ = [
+    "BLOCK",
+    "META",
+    "WIDEST",
     "Format",
     "afford",
+    "available",
     "blocks",
     "brief",
     "build",
     "guarded",
     "head",
     "id_dtype",
+    "meta_refused",
     "numbers",
     "parse_json",
     "repeated",
@@ -39,6 +44,7 @@ __all__ = [
 ]
 
 BLOCK = 1 << 24  # bytes of text read together; no line may be longer
+META = 1 << 23  # characters of meta as JSON
 WIDEST = 2**31 - 1  # experts of a layer: ids are int32 at most
 _FLOOR, _RATIO = 256 << 20, 4096
 
@@ -121,6 +127,10 @@ def available() -> int:
     with contextlib.suppress(OSError, ValueError, IndexError):
         lines = Path("/proc/meminfo").read_text().splitlines()
         free = 1024 * int(next(line for line in lines if line.startswith("MemAvailable")).split()[1])
+    with contextlib.suppress(OSError, ValueError):  # in a container
+        group = Path("/sys/fs/cgroup")
+        limit, used = ((group / f"memory.{name}").read_text() for name in ("max", "current"))
+        free = min(free, max(0, int(limit) - int(used)))
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -149,6 +159,12 @@ def afford(path: Path, what: str, size: int) -> None:
     free = available()
     if size > free // 2:
         raise FormatError(f"{path}: {what} would take {size} bytes, more than half of the {free} bytes available")
+
+
+def meta_refused(trace: Trace) -> str | None:
+    """Say why meta is too long to be written, or return None."""
+    length = len(json.dumps(trace.meta))
+    return None if length <= META else f"meta must be at most {META} characters of JSON; it has {length}"
 
 
 def id_dtype(widest: int) -> type[np.int16] | type[np.int32]:

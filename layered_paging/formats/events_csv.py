@@ -28,10 +28,10 @@ def read(path: Path) -> Trace:
         for name in NEEDED:
             if names.count(name) != 1:
                 raise FormatError(f"{path} line 1: must name the columns {', '.join(NEEDED)}; got {first[:200]!r}")
-        parts = [
-            _rows(path, number, data, names)
-            for number, data in blocks(stream, path, 2, ended=names[-1] == "requested_experts")
-        ]
+        parts = []
+        for number, data in blocks(stream, path, 2, ended=names[-1] == "requested_experts"):
+            parts.append(_rows(path, number, data, names))
+            afford(path, "the rows", 2 * sum(column.nbytes for part in parts for column in part))
     if not parts:
         raise FormatError(f"{path}: must hold at least one event; there is only the header")
     step, layer, count, member = (np.concatenate([part[c] for part in parts]) for c in range(4))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..errors import FormatError, LayeredPagingError
 from ..instance import integer
 from ..trace import DECODE, PREFILL, Trace
-from .common import BLOCK, WIDEST, Format, afford, build, guarded, id_dtype, parse_json, repeated, text
+from .common import BLOCK, WIDEST, Format, afford, build, guarded, id_dtype, meta_refused, parse_json, repeated, text
 
 __all__ = ["FORMAT", "Chunk", "Header", "chunks"]
 
@@ -120,7 +120,7 @@ def read(path: Path) -> Trace:
     )
 
 
-def write(trace: Trace, stream: IO[bytes]) -> None:
+def _first_line(trace: Trace) -> bytes:
     same = len(set(trace.n_experts)) == 1
     header = {
         "format": MAGIC,
@@ -133,7 +133,11 @@ def write(trace: Trace, stream: IO[bytes]) -> None:
         "weights": None if trace.weights is None else trace.weights.dtype.name,
         "meta": trace.meta,
     }
-    stream.write(json.dumps(header, allow_nan=False).encode() + b"\n")
+    return json.dumps(header, allow_nan=False).encode() + b"\n"
+
+
+def write(trace: Trace, stream: IO[bytes]) -> None:
+    stream.write(_first_line(trace))
     number = np.searchsorted(trace.sessions, np.arange(trace.rounds), side="right") - 1
     step = max(1, (1 << 18) // (trace.layers * trace.top_k))
     encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -343,7 +347,9 @@ def _refuse(trace: Trace, path: Path) -> str | None:
             return f"weights must be {', '.join(_FLOATS)}; they are {trace.weights.dtype}"
         if np.isinf(trace.weights).any():
             return "JSON has no infinity, and a weight of a missing entry is infinite"
-    return None
+    if len(_first_line(trace)) >= BLOCK:
+        return f"the header must be shorter than {BLOCK} bytes"
+    return meta_refused(trace)
 
 
 def _sniff(start: bytes) -> bool:

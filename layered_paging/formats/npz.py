@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..errors import FormatError
 from ..trace import Trace
-from .common import WIDEST, Format, afford, brief, build, guarded, parse_json
+from .common import META, WIDEST, Format, afford, brief, build, guarded, meta_refused, parse_json
 
 __all__ = ["FORMAT"]
 
@@ -109,6 +109,8 @@ def _array(path: Path, name: str, archive: zipfile.ZipFile, info: zipfile.ZipInf
     most = packed if info.compress_type == zipfile.ZIP_STORED else _DEFLATE * packed + 1024
     if info.file_size > most:
         raise FormatError(f"{where} claims {info.file_size} bytes, which {packed} bytes in the file cannot hold")
+    if name == "meta" and info.file_size > 4 * META + 1024:
+        raise FormatError(f"{where} must be at most {META} characters; it takes {info.file_size} bytes")
     with archive.open(info) as member:
         shape, fortran, dtype = _npy_header(where, member)
         begin = member.tell()
@@ -192,7 +194,7 @@ def _tail(array: npt.NDArray[Any]) -> str:
 def _refuse(trace: Trace, path: Path) -> str | None:
     if trace.weights is not None and trace.weights.dtype.itemsize > 8:
         return f"weights must be float16, float32 or float64; they are {trace.weights.dtype}"
-    return None
+    return meta_refused(trace)
 
 
 def _sniff(start: bytes) -> bool:

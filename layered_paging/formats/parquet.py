@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..errors import FormatError, LayeredPagingError
 from ..instance import integer
 from ..trace import Trace
-from .common import WIDEST, Format, afford, brief, build, guarded, id_dtype, parse_json
+from .common import WIDEST, Format, afford, brief, build, guarded, id_dtype, meta_refused, parse_json
 
 __all__ = ["FORMAT"]
 
@@ -163,7 +163,7 @@ def _refuse(trace: Trace, path: Path) -> str | None:
     _pyarrow()
     if trace.weights is not None and trace.weights.dtype.name not in _FLOATS:
         return f"weights must be {', '.join(_FLOATS)}; they are {trace.weights.dtype}"
-    return None
+    return meta_refused(trace)
 
 
 def _sniff(start: bytes) -> bool:

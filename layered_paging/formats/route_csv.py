@@ -28,7 +28,10 @@ _LONGEST = 1 << 20  # comment lines
 def read(path: Path) -> Trace:
     with guarded(path), text(path) as stream:
         head, meta, sizes, line = _header(path, stream)
-        parts = [_rows(path, number, data) for number, data in blocks(stream, path, line)]
+        parts = []
+        for number, data in blocks(stream, path, line):
+            parts.append(_rows(path, number, data))
+            afford(path, "the rows", 2 * sum(rows.nbytes + weights.nbytes for rows, weights in parts))
     if not parts:
         raise FormatError(f"{path}: must hold at least one request; there is only the header")
     turn, phase, step, layer, slot, expert = (np.concatenate([p[0][:, c] for p in parts]) for c in range(6))
