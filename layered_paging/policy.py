@@ -43,8 +43,9 @@ class Policy(Protocol):
     Optional methods: ``flush(time)``: called instead of ``victim`` the first time an event does
     not fit, and the cache then drops every candidate.  ``clear(time)``: the cache was emptied from
     outside (``reset="cache"``): drop queues, keep statistics.  ``state(resident, time)``: all that
-    the policy's future depends on, up to a shift of time, as a dict from pages to ints of at least 1
-    (other pages count as 0), finitely many dicts in all; ``resident`` holds the cached pages, ascending,
+    the policy's future depends on, up to a shift of time, as a dict from pages to ints of at least 0
+    (pages left out count as 0; what is resident need not be said), finitely many dicts in all;
+    ``resident`` holds the cached pages, ascending,
     ``time`` is that of the last event.  Exact ratios need it.  The class attribute ``symmetric = True``
     says that with one expert per event no decision ever depends on page numbers, so that
     renaming the experts of a layer renames the victims alike.

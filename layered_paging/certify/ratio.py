@@ -92,14 +92,15 @@ class Player:
         return twin, twin.play(event)
 
     def labels(self) -> tuple[int, ...]:
-        """Return what the policy says that its future depends on, by page."""
+        """Return what the policy says that its future depends on, by page: doubled, and 1 more where resident."""
         last = self.clock - 1
         time = Time(last, last // self.instance.layers, last % self.instance.layers)
         labels = [0] * self.instance.pages
         for policy, held in zip(self.policies, self.held, strict=True):
             for page, label in policy.state(sorted(held), time).items():  # type: ignore[attr-defined]
-                labels[page] = int(label)
-            need(all(labels[page] >= 1 for page in held), "the policy's state leaves out a resident page")
+                labels[page] = 2 * int(label)
+            for page in held:
+                labels[page] += 1
         return tuple(labels)
 
 

@@ -34,6 +34,6 @@ class LRU2:
 
     def state(self, resident: Sequence[int], time: Time) -> dict[int, int]:
         """Return the order of the last two uses of every page ever used."""
-        both = {2 * page + at: use for page, uses in self._uses.items() for at, use in enumerate(uses)}
-        place = ranks(both)
-        return {page: place[2 * page] * (len(both) + 1) + place[2 * page + 1] for page in self._uses}
+        both = {2 * page + at: use for page, uses in self._uses.items() for at, use in enumerate(uses) if use >= 0}
+        place, base = ranks(both), 2 * len(self._uses) + 1
+        return {page: place.get(2 * page, 0) * base + place[2 * page + 1] for page in self._uses}

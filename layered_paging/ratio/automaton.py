@@ -42,7 +42,7 @@ class Automaton:
     layer : int64 array, shape (states,)
         Layer of the next event; state 0 is the empty cache at layer 0.
     labels : list of tuples of int
-        One label per page; resident pages have labels of at least 1.
+        One label per page: twice the policy's, and 1 more if it is resident.
     events : list, one entry a layer, of lists of tuples of pages
     next, misses : int64 arrays, shape (states, events)
     moved : int8 array, shape (states, events, pages)
@@ -106,18 +106,15 @@ def step(live: Live, event: Sequence[int], layers: int) -> tuple[Live, int]:
 
 
 def labels_of(live: Live, instance: Instance) -> tuple[int, ...]:
-    """Return the labels of all pages."""
+    """Return the label of each page: twice what the policy states, and 1 more if it is resident."""
     clock = live.clock - 1
     time = Time(clock, *divmod(clock, instance.layers))
     labels = [0] * instance.pages
     for policy, cache in zip(live.policies, live.caches, strict=True):
         for page, label in policy.state(cache, time).items():
-            labels[page] = int(label)
+            labels[page] = 2 * int(label)
         for page in cache:
-            if labels[page] < 1:
-                raise PolicyError(
-                    f"{type(policy).__name__}.state must label every resident page with an int of at least 1"
-                )
+            labels[page] += 1
     return tuple(labels)
 
 
