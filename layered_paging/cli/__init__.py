@@ -27,6 +27,7 @@ COMMANDS = {
     "diagnose": "say whether the policy or the working set is at fault",
     "optimum": "the offline optimum, with a certificate",
     "convert": "convert a trace from one file format to another",
+    "ratio": "exact competitive ratios, of a policy or of the best possible one",
     "check": "check certificates",
     "coupon": "coupon collectors in parallel, and the Yao bound on randomized policies",
     "attack": "play an adversary against a policy, beside the exact optimum",

@@ -1,0 +1,155 @@
+"""``layered-paging ratio``: exact competitive ratios, of a policy or of the best possible one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from ..errors import ParameterError
+from ..grid import POOLS
+from .common import byte_size, positive
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("policy", nargs="?", metavar="POLICY", help="name of a policy that states its state")
+    parser.add_argument("--optimal", action="store_true", help="the best deterministic policy instead")
+    parser.add_argument("--randomized", action="store_true", help="with --optimal: the best randomized policy")
+    parser.add_argument("--layers", type=positive, required=True, help="layers")
+    parser.add_argument("--experts", type=positive, required=True, nargs="+", help="experts of each layer")
+    parser.add_argument("--slots", type=positive, required=True, help="slots, fewer than there are pages")
+    parser.add_argument("--offline-slots", type=positive, metavar="H", help="slots of the optimum (default: as many)")
+    parser.add_argument("--general", action="store_true", help="classical paging: any page may follow any other")
+    parser.add_argument("--pool", choices=POOLS, default=POOLS[0], help="the policy's cache (default: shared)")
+    parser.add_argument("--top-k", type=positive, default=1, help="experts of each event (default: 1)")
+    parser.add_argument("--memory", type=byte_size, default=8 << 30, help="memory for the graph (default: 8GiB)")
+    parser.add_argument("--witness", action="store_true", help="print the bad sequence")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the certificate (.json or .json.gz)")
+    parser.epilog = (
+        "examples:\n"
+        "  layered-paging ratio lru --layers 2 --experts 3 --slots 4 -o lru.json\n"
+        "  layered-paging ratio \"llru(rounds='absolute')\" --layers 2 --experts 4 --slots 6 --witness\n"
+        "  layered-paging ratio --optimal --layers 2 --experts 3 --slots 4"
+    )
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the ratio; fractions as strings, null where unbounded."""
+    if (args.policy is None) != args.optimal:
+        raise ParameterError("give either a policy or --optimal")
+    if args.randomized and not args.optimal:
+        raise ParameterError("--randomized goes with --optimal")
+    experts: Any = args.experts[0] if len(args.experts) == 1 else args.experts
+    size = {"layers": args.layers, "experts": experts, "slots": args.slots}
+    return _optimal(args, size) if args.optimal else _given(args, size)
+
+
+def _given(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
+    from ..ratio import competitive_ratio
+
+    said = _Progress(args.json)
+    options = {"pool": args.pool, "offline_slots": args.offline_slots, "general": args.general, "top_k": args.top_k}
+    try:
+        ratio = competitive_ratio(args.policy, **size, **options, memory=args.memory, tick=said)
+    except KeyboardInterrupt:
+        said.clear()
+        if said.ratio is None:
+            raise
+        return {"policy": args.policy, **size, **options, "complete": False, "lower": str(said.ratio), "upper": None}
+    said.clear()
+    witness = ratio.witness
+    answer = {
+        **ratio.statement,
+        "unbounded": ratio.unbounded,
+        "states": ratio.states,
+        "nodes": ratio.nodes,
+        "witness": {
+            "prefix": [list(event) for event in witness.prefix],
+            "cycle": [list(event) for event in witness.cycle],
+            "misses": witness.misses,
+            "optimum": witness.optimum,
+        },
+        "complete": True,
+    }
+    if args.output:
+        ratio.certificate.save(args.output)
+        answer["certificate"] = args.output
+    return answer
+
+
+def _optimal(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
+    from ..ratio import optimal_ratio
+
+    if args.general or args.offline_slots or args.pool != POOLS[0] or args.top_k != 1:
+        raise ParameterError("--optimal goes with --layers, --experts, --slots and --randomized only")
+    said = _Progress(args.json)
+    bracket = optimal_ratio(**size, randomized=args.randomized, memory=args.memory, tick=said)
+    said.clear()
+    answer = {
+        **size,
+        "randomized": args.randomized,
+        "lower": str(bracket.lower),
+        "upper": str(bracket.upper),
+        "solved": bracket.lower == bracket.upper,
+        "nodes": bracket.nodes,
+        "complete": bracket.complete,
+    }
+    if args.output:
+        bracket.certificate.save(args.output)
+        answer["certificate"] = args.output
+    return answer
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print the ratio, and where asked for the sequence that has it."""
+    where = f"{answer['layers']} layers of {answer['experts']} experts, {answer['slots']} slots"
+    if args.optimal:
+        kind = "randomized" if args.randomized else "deterministic"
+        value = f"exactly {answer['lower']}" if answer["solved"] else f"between {answer['lower']} and {answer['upper']}"
+        print(f"best {kind} policy, {where}: {value}")
+        if not answer["complete"]:
+            print("stopped early: the bounds hold, but are not the best that can be had")
+    elif not answer["complete"]:
+        print(f"{answer['policy']}, {where}: at least {answer['lower']} (stopped early; no upper bound yet)")
+    else:
+        value = (
+            "unbounded" if answer["unbounded"] else f"ratio {answer['value']}, additive constant {answer['additive']}"
+        )
+        print(f"{answer['policy']}, {where}: {value}")
+        witness = answer["witness"]
+        print(
+            f"  a cycle of {len(witness['cycle'])} events costs {witness['misses']}, the optimum {witness['optimum']}"
+        )
+        print(f"  {answer['states']:,} states of the policy, {answer['nodes']:,} with the optimum's caches")
+        if args.witness:
+            for name in ("prefix", "cycle"):
+                print(f"  {name}: " + " ".join("+".join(map(str, event)) for event in witness[name]))
+    if "certificate" in answer:
+        print(f"  certificate: {answer['certificate']} (layered-paging check {answer['certificate']})")
+
+
+class _Progress:
+    """Shows on a terminal how far a search has come, and remembers the best ratio so far."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.ratio: Any = None
+        self._shown = not quiet and sys.stderr.isatty()
+        self._last = 0.0
+        self._facts: dict[str, Any] = {}
+
+    def __call__(self, what: str, value: Any) -> None:
+        if what == "ratio":
+            self.ratio = value
+        self._facts[what] = value
+        now = time.monotonic()
+        if self._shown and now - self._last > 0.2:
+            self._last = now
+            facts = ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in self._facts.items())
+            print(f"\r\x1b[2K{facts}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Remove the line."""
+        if self._shown:
+            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
