@@ -202,6 +202,7 @@ def replay(
     for layer, (part, capacity) in enumerate(parts):
         nominal = capacity if not in_bytes or sizes is None else capacity * len(sizes) // int(sizes.sum())
         instance = Instance(trace.layers, trace.n_experts, max(1, nominal))
+        spec.make(instance, future={})  # refuses bad parameters, also where a kernel does the work
         got = player(
             part,
             spec,

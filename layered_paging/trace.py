@@ -187,14 +187,14 @@ def _id_array(experts: npt.ArrayLike) -> npt.NDArray[np.integer[Any]]:
         raise TraceError(
             f"experts must be a rectangular array (rounds, layers, top_k), -1 for none; got {error}"
         ) from None
-    if ids.dtype.kind == "f" and ids.size and not np.isfinite(ids).all():
-        raise TraceError("experts must be integers; got NaN or infinity")
-    if ids.dtype.kind not in "iu":
-        raise TraceError(f"experts must be an array of integers; got dtype {ids.dtype}")
     if ids.ndim == 2:
         ids = ids[:, :, None]
     if ids.ndim != 3 or 0 in ids.shape:
         raise TraceError(f"experts must have shape (rounds, layers, top_k), each at least 1; got {ids.shape}")
+    if ids.dtype.kind == "f" and not np.isfinite(ids).all():
+        raise TraceError("experts must be integers; got NaN or infinity")
+    if ids.dtype.kind not in "iu":
+        raise TraceError(f"experts must be an array of integers; got dtype {ids.dtype}")
     return ids
 
 

@@ -72,15 +72,16 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.3f}"
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; the first column is text, the others are numbers."""
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, text: int = 1) -> None:
+    """Print a table; the first ``text`` columns are text, the others are numbers."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    view = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    print(title)
+    view = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for at, column in enumerate(columns):
-        view.add_column(column, justify="left" if at == 0 else "right", no_wrap=True)
+        view.add_column(column, justify="left" if at < text else "right", no_wrap=True)
     for row in rows:
         view.add_row(*(_cell(value) for value in row))
     console = Console()
@@ -115,3 +116,15 @@ def one_of(name: str, values: Sequence[Any]) -> None:
     """Raise unless exactly one of the alternatives was given."""
     if sum(value is not None for value in values) != 1:
         raise ParameterError(f"give exactly one of {name}")
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and the half width of its 95 % interval (Student's t)."""
+    import statistics
+
+    from scipy.stats import t
+
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return mean, 0.0
+    return mean, float(t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5

@@ -1,0 +1,33 @@
+# Everything sets itself up: `make demo` and `make test` need only Python >= 3.11 and make.
+PYTHON ?= python3
+BIN := .venv/bin
+JOBS ?= 2
+
+.PHONY: demo test test-all lint bench clean
+
+demo: .venv/ready
+	@$(BIN)/layered-paging replay layered_paging/samples/sample.npz --slots 24 48 96 --policy lru llru lfu --reset session --optimum forced
+
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+test-all: lint
+	LAYERED_PAGING_FULL=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready
+	$(BIN)/python tests/benchmarks/replay.py
+	$(BIN)/python tests/benchmarks/optimum.py
+
+.venv/ready: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	touch $@
+
+clean:
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

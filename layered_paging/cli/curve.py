@@ -1,0 +1,90 @@
+"""``layered-paging curve``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..curves import has_one_pass, miss_curve, optimum_curve
+from ..errors import ParameterError
+from ..formats import load_trace
+from ..policy import resolve
+from .common import add_model_options, percent, positive, progress, table
+
+EXAMPLES = """examples:
+  layered-paging curve trace.npz --policy lru llru lfu --optimum forced -o curve.svg
+  layered-paging curve trace.npz --policy sieve --points 30 --pool per-layer --json
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("trace", help="a trace file")
+    parser.add_argument(
+        "--policy", nargs="+", default=["lru", "llru"], metavar="P", help="policies (default: lru llru)"
+    )
+    parser.add_argument(
+        "--optimum", nargs="*", choices=("forced", "bypass"), default=["forced"], help="optima to add (default: forced)"
+    )
+    parser.add_argument(
+        "--points",
+        type=positive,
+        default=40,
+        metavar="N",
+        help="sizes for policies that need one replay each (default: 40)",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="plot to a .svg, .png or .pdf file")
+    add_model_options(parser, "pool", "reset")
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Compute the curves, and plot them if asked to."""
+    if args.output:
+        from ..plot import check_picture
+
+        check_picture(args.output)
+    trace = load_trace(args.trace)
+    grid = sorted({max(1, round(trace.pages * n / args.points)) for n in range(1, args.points + 1)})
+    curves: dict[str, list[int]] = {}
+    for name in args.policy:
+        spec = resolve(name)
+        sizes = None if has_one_pass(spec) else grid
+        with progress(spec.name, len(grid), args.json or sizes is None) as advance:
+            curves[spec.name] = miss_curve(
+                trace, spec, pool=args.pool, reset=args.reset, sizes=sizes, progress=advance
+            ).tolist()
+    for admission in args.optimum:
+        curves[f"optimum ({admission})"] = optimum_curve(
+            trace, admission=admission, pool=args.pool, reset=args.reset
+        ).tolist()
+    if not curves:
+        raise ParameterError("give at least one policy or optimum")
+    answer = {
+        "trace": str(args.trace),
+        "pages": trace.pages,
+        "requests": trace.requests,
+        "pool": args.pool,
+        "reset": args.reset,
+        "curves": curves,
+        "output": args.output,
+    }
+    if args.output:
+        from ..plot import plot_curves
+
+        plot_curves(curves, trace.requests, args.output, title=f"{args.trace} ({args.pool} pool)")
+    return answer
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print hit rates at a dozen sizes."""
+    pages, requests, curves = answer["pages"], answer["requests"], answer["curves"]
+    legal = [s for s in range(1, pages + 1) if any(curve[s] >= 0 for curve in curves.values())]
+    known = [s for s in legal if all(curve[s] >= 0 for curve in curves.values())] or legal
+    marks = sorted({known[(len(known) - 1) * n // 11] for n in range(12)})
+    rows = [[f"{s:,}", *(percent(1 - c[s] / requests) if c[s] >= 0 else None for c in curves.values())] for s in marks]
+    table(
+        f"{answer['trace']}: hits % by slots ({answer['pool']} pool, reset {answer['reset']})", ["slots", *curves], rows
+    )
+    if answer["output"]:
+        print(f"wrote {answer['output']}")

@@ -1,0 +1,175 @@
+"""``layered-paging replay``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import ParameterError
+from ..formats import load_trace
+from ..instance import integer
+from ..policy import resolve
+from ..runs import Run, replay
+from ..trace import Trace
+from .common import add_model_options, byte_size, interval, percent, positive, progress, table
+
+EXAMPLES = """examples:
+  layered-paging replay trace.npz --slots 144 192 288 --policy lru llru lfu --reset session --optimum forced
+  layered-paging replay trace.npz --bytes 500MiB 1GiB --policy lru "lfu-decay(half_life=8)"
+  layered-paging replay trace.npz --slots 192 --policy marking --repeat 20 --seed 1
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("trace", help="a trace file, of any format that 'convert' reads")
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--slots", nargs="+", type=int, metavar="N", help="total slots, one or more numbers")
+    budget.add_argument("--bytes", nargs="+", type=byte_size, metavar="SIZE", help="budgets such as 250MiB or 2GiB")
+    parser.add_argument(
+        "--policy", nargs="+", default=["lru", "llru"], metavar="P", help="policies (default: lru llru)"
+    )
+    add_model_options(parser, "pool", "reset", "events", "admission", "prefill", "ties", "oversize")
+    parser.add_argument("--optimum", choices=("forced", "bypass"), help="also the offline optimum, of this admission")
+    parser.add_argument("--seed", type=int, default=0, help="seed of randomized policies (default: 0)")
+    parser.add_argument(
+        "--repeat", type=positive, default=1, metavar="N", help="runs of randomized policies, seeds SEED, SEED + 1, ..."
+    )
+    parser.add_argument("--by", choices=("layer", "session"), help="also hits and misses of each layer or session")
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Replay every policy at every budget."""
+    trace = load_trace(args.trace)
+    specs = [resolve(name) for name in args.policy]
+    integer("--seed", args.seed, 0)
+    budgets: Sequence[int] = args.slots or args.bytes
+    key = "slots" if args.slots else "budget_bytes"
+    options = {
+        name: getattr(args, name) for name in ("pool", "reset", "events", "admission", "prefill", "ties", "oversize")
+    }
+    rows = []
+    total = len(budgets) * sum(args.repeat if spec.randomized else 1 for spec in specs)
+    with progress("replay", total, args.json) as advance:
+        done = 0
+        for budget in budgets:
+            for spec in specs:
+                runs = []
+                for n in range(args.repeat if spec.randomized else 1):
+                    runs.append(replay(trace, spec, **{key: budget}, **options, seed=args.seed + n))
+                    done += 1
+                    advance(done)
+                rows.append(_row(runs, args.by))
+    best = [_optimum(trace, key, budget, args) for budget in budgets] if args.optimum else None
+    return {
+        "trace": str(args.trace),
+        "rounds": trace.rounds,
+        "layers": trace.layers,
+        "sessions": len(trace.sessions),
+        "requests": rows[0]["requests"],
+        "compulsory": rows[0]["compulsory"],
+        "options": options,
+        "runs": rows,
+        "optimum": best,
+    }
+
+
+def _row(runs: list[Run], by: str | None) -> dict[str, Any]:
+    first = runs[0]
+    row: dict[str, Any] = {
+        "policy": first.policy,
+        "slots": first.slots,
+        "budget_bytes": first.budget_bytes,
+        "requests": first.requests,
+        "hits": first.hits,
+        "misses": first.misses,
+        "hit_rate": first.hit_rate,
+        "hit_rate_prefill": first.stage_hit_rate(0),
+        "hit_rate_decode": first.stage_hit_rate(1),
+        "compulsory": first.compulsory,
+        "bytes_read": first.bytes_read,
+        "seed": first.seed,
+    }
+    if len(runs) > 1:
+        mean, half = interval([r.misses for r in runs])
+        row |= {
+            "repeats": len(runs),
+            "all_misses": [r.misses for r in runs],
+            "mean_misses": mean,
+            "half_width_95": half,
+        }
+    if by is not None:
+        if by == "layer":
+            requests, misses = first.requests_by_layer, first.misses_by_layer
+        else:
+            requests, misses = first.requests_by_session.sum(axis=1), first.misses_by_session.sum(axis=1)
+        row[f"by_{by}"] = [
+            {by: n, "requests": int(a), "misses": int(b)} for n, (a, b) in enumerate(zip(requests, misses, strict=True))
+        ]
+    return row
+
+
+def _optimum(trace: Trace, key: str, budget: int, args: argparse.Namespace) -> dict[str, Any]:
+    if key == "budget_bytes":
+        raise ParameterError(
+            "--optimum is exact for slots; for a budget in bytes use 'layered-paging optimum', which states bound and gap"
+        )
+    if args.ties != "page" or args.oversize != "error":
+        raise ParameterError("--optimum goes with --ties page and --oversize error")
+    from ..offline import optimum
+
+    found = optimum(
+        trace,
+        budget,
+        admission=args.optimum,
+        pool=args.pool,
+        reset=args.reset,
+        events=args.events,
+        prefill=args.prefill,
+    )
+    return {"admission": args.optimum, "slots": budget, "misses": found.misses}
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print one table, budgets in the order given, the optimum below its policies."""
+    options = ", ".join(
+        f"{key} {value}" for key, value in answer["options"].items() if key in ("pool", "reset", "events", "admission")
+    )
+    title = (
+        f"{answer['trace']}: {answer['requests']:,} requests, {answer['compulsory']:,} compulsory misses ({options})"
+    )
+    optima = {row["slots"]: row["misses"] for row in answer["optimum"] or ()}
+    rows: list[list[Any]] = []
+    budgets = list(dict.fromkeys(row["slots"] or row["budget_bytes"] for row in answer["runs"]))
+    for budget in budgets:
+        here = [row for row in answer["runs"] if (row["slots"] or row["budget_bytes"]) == budget]
+        best = optima.get(budget)
+        for row in here:
+            spread = f" ± {row['half_width_95']:,.0f}" if "repeats" in row else ""
+            misses = f"{row['mean_misses']:,.0f}{spread}" if spread else row["misses"]
+            line = [row["policy"], budget, misses, percent(row["hit_rate"])]
+            line += [f"{row['misses'] / best:.3f}" if best else None] if optima else []
+            line += [f"{row['bytes_read'] / 2**20:,.1f}"] if row["bytes_read"] is not None else []
+            line += (
+                [percent(row["hit_rate_prefill"]), percent(row["hit_rate_decode"])]
+                if row["hit_rate_prefill"] is not None
+                else []
+            )
+            rows.append(line)
+        if best is not None:
+            rows.append([f"optimum ({args.optimum})", budget, best, percent(1 - best / answer["requests"]), "1.000"])
+    first = answer["runs"][0]
+    columns = ["policy", "slots" if first["slots"] else "bytes", "misses", "hits %"]
+    columns += ["to optimum"] if optima else []
+    columns += ["MiB read"] if first["bytes_read"] is not None else []
+    columns += ["prefill hits %", "decode hits %"] if first["hit_rate_prefill"] is not None else []
+    table(title, columns, [row + [None] * (len(columns) - len(row)) for row in rows])
+    for row in answer["runs"] if args.by else ():
+        name = f"{row['policy']}, {row['slots'] or row['budget_bytes']}"
+        lines = [
+            (part[args.by], part["requests"], part["misses"], percent(1 - part["misses"] / max(1, part["requests"])))
+            for part in row[f"by_{args.by}"]
+        ]
+        table(f"{name} by {args.by}", [args.by, "requests", "misses", "hits %"], lines)

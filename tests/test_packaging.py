@@ -1,0 +1,89 @@
+"""The wheel holds what the checkout holds: same catalog, same sample, typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import layered_paging as lp
+
+ROOT = Path(__file__).resolve().parent.parent
+FULL = bool(os.environ.get("LAYERED_PAGING_FULL"))
+LIST = "import json, layered_paging as lp; print(json.dumps([[e.kind, e.name, e.summary] for e in lp.catalog.collect()] + [[f.source, f.reason] for f in lp.catalog.failures()]))"
+
+
+def run(*words: str | Path, cwd: Path | None = None) -> str:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "COV_"))}
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, cwd=cwd, env=clean, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel and install it in a fresh environment; return its Python.
+
+    The dependencies are lent from the present environment, or installed anew with LAYERED_PAGING_FULL=1.
+    """
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
+    (wheel,) = folder.glob("layered_paging-*.whl")
+    venv.create(folder / "fresh", with_pip=True)
+    python = folder / "fresh" / "bin" / "python"
+    extra = [] if FULL else ["--no-deps"]
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *extra, wheel)
+    if not FULL:
+        site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+        # a path added by a .pth file comes last, and .pth files in it (the editable install) are not read
+        (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+def test_the_wheel_is_what_is_imported(installed: Path, tmp_path: Path) -> None:
+    where = run(installed, "-c", "import layered_paging as lp; print(lp.__file__)", cwd=tmp_path)
+    assert str(installed.parent.parent) in where
+
+
+def test_same_catalog_from_checkout_and_wheel(installed: Path, tmp_path: Path) -> None:
+    here = json.loads(run(sys.executable, "-c", LIST, cwd=tmp_path))
+    there = json.loads(run(installed, "-c", LIST, cwd=tmp_path))
+    assert here == there
+    kinds = {row[0] for row in here}
+    assert "policy" in kinds
+    assert len(here) > 20
+
+
+def test_the_command_of_the_wheel_replays_its_sample(installed: Path, tmp_path: Path) -> None:
+    sample = run(installed, "-c", "import layered_paging.samples as s; print(s.SAMPLE)", cwd=tmp_path).strip()
+    command = installed.parent / "layered-paging"
+    answer = json.loads(run(command, "replay", sample, "--slots", "48", "--policy", "lru", "--json", cwd=tmp_path))
+    assert answer["runs"][0]["misses"] == lp.replay(lp.load_trace(sample), "lru", 48, engine="reference").misses
+
+
+def test_the_wheel_is_typed_and_licensed(installed: Path, tmp_path: Path) -> None:
+    out = run(
+        installed,
+        "-c",
+        "import importlib.metadata as m; d = m.distribution('layered-paging'); "
+        "names = [str(f) for f in d.files]; print('layered_paging/py.typed' in names, any(n.endswith('LICENSE') for n in names))",
+        cwd=tmp_path,
+    )
+    assert out.split() == ["True", "True"]
+
+
+def test_the_sample_is_what_its_readme_says() -> None:
+    from layered_paging.samples import SAMPLE
+
+    exponents = [0.2 * j for j in range(1, 13)]
+    made = lp.workloads.markov(12, 16, 600, top_k=2, stickiness=0.5, exponent=exponents, seed=7, sessions=6)
+    shipped = lp.load_trace(SAMPLE)
+    assert np.array_equal(made.experts, shipped.experts)
+    assert made.digest() == shipped.digest()
