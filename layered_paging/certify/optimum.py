@@ -69,7 +69,9 @@ def check(certificate: Certificate, trace: Any = None) -> None:
     _need(certificate.kind in STATEMENT, f"kind must be one of {', '.join(STATEMENT)}; got {certificate.kind!r}")
     _need(isinstance(trace, Trace), "an optimum is about a trace: give the trace too")
     keys = {*SHARED_KEYS, *STATEMENT[certificate.kind]}
-    _need(set(says) == keys, f"the statement must have the keys {', '.join(sorted(keys))}; got {', '.join(sorted(says))}")
+    _need(
+        set(says) == keys, f"the statement must have the keys {', '.join(sorted(keys))}; got {', '.join(sorted(says))}"
+    )
     _need(says["trace"] == trace.digest(), f"made for another trace: {says['trace']!r} is not {trace.digest()!r}")
     for key, known in (
         ("admission", ("forced", "bypass")),
@@ -109,7 +111,9 @@ def check(certificate: Certificate, trace: Any = None) -> None:
     else:
         saved = sum(_savings(p, _prices(x, p), q, bypass) for p, x, q in _match(pools, shows["prices"], split))
     _equal("cost", says["cost"], cost)
-    _need(everything - saved == cost, f"the prices prove a cost of at least {everything - saved}, the schedule has {cost}")
+    _need(
+        everything - saved == cost, f"the prices prove a cost of at least {everything - saved}, the schedule has {cost}"
+    )
 
 
 def _check_split(split: list[int], pools: int, total: int, rule: Any, pool: str) -> None:
@@ -133,7 +137,8 @@ def _pools(
     hit = np.zeros(grid.shape, bool)
     hit[present] = _array(shows["hits"], int(np.count_nonzero(present))).astype(bool)
     warm = np.array([_int(p, "warm") for p in says["warm"]], np.int64)
-    _need(len(np.unique(warm)) == len(warm) and (warm < grid.pages).all(), "warm must hold distinct pages of the model")
+    distinct = len(np.unique(warm)) == len(warm) and bool((warm < grid.pages).all())
+    _need(distinct, "warm must hold distinct pages of the model")
     pools = []
     for number, part in enumerate(grids):
         columns = slice(None) if says["pool"] == "shared" else np.flatnonzero(grid.layer == number)
@@ -208,9 +213,9 @@ def _savings(pool: Pool, price: Ints, capacity: int, bypass: bool, scale: int = 
 
 def _line(pool: Pool, price: Ints, bypass: bool, scale: int = 1) -> tuple[int, int]:
     """Return (a, b) such that the prices bound what capacity q can save by a * q + b."""
-    largest = int(price.max(initial=0))
-    big = max(len(price), len(pool.worth), 1) * max(1, int(pool.members.max(initial=0)), int(pool.size.max(initial=0)))
-    _need(largest * big * 4 < SAFE, "the prices are too large")
+    heaviest = max(1, int(pool.members.max(initial=0)), int(pool.size.max(initial=0)))
+    _need(int(price.max(initial=0)) * len(price) < SAFE, "the prices are too large")
+    _need(int(price.sum()) * heaviest < SAFE, "the prices are too large")
     _need(int(pool.worth.max(initial=0)) * scale * max(1, len(pool.worth)) < SAFE, "the costs are too large")
     before = np.zeros(len(price) + 1, np.int64)
     np.cumsum(price, out=before[1:])
@@ -246,7 +251,9 @@ def _prices(field: Any, pool: Pool) -> Ints:
 
 def _array(field: Any, length: int) -> Ints:
     """Read an array of non-negative integers."""
-    _need(isinstance(field, Mapping) and set(field) == {"length", "bytes", "data"}, "an array has length, bytes and data")
+    _need(
+        isinstance(field, Mapping) and set(field) == {"length", "bytes", "data"}, "an array has length, bytes and data"
+    )
     _equal("length of an array", field["length"], length)
     _need(field["bytes"] in (0, 1, 2, 4, 8), f"bytes of an array must be 0, 1, 2, 4 or 8; got {field['bytes']!r}")
     try:
@@ -267,7 +274,9 @@ def _array(field: Any, length: int) -> Ints:
 def _per_page(costs: Any, pages: int) -> Ints:
     if costs is None:
         return np.ones(pages, np.int64)
-    _need(isinstance(costs, list) and len(costs) == pages, f"costs must be null or one integer for each of {pages} pages")
+    _need(
+        isinstance(costs, list) and len(costs) == pages, f"costs must be null or one integer for each of {pages} pages"
+    )
     return np.array([_int(c, "costs") for c in costs], np.int64)
 
 

@@ -60,12 +60,13 @@ def greedy(
     small = slots + (rounds * columns + 3) * width < 1 << 32
     last = np.zeros(grid.pages, np.uint32 if small else np.uint64)
     held = np.zeros(0, np.int64) if warm is None else warm
-    shared: tuple[Any, ...] = (grid.first, grid.starts, grid.stage, resets, slots, bypass, held, last, record, flags)
+    rest: list[Any] = [grid.first, grid.starts, grid.stage, resets, slots, bypass, held, last, record, flags]
+    rest += [full, counts.misses, by_column]
     members = grid.experts.reshape(-1)
     if width == 1:
-        kernels.play_singles(members, *shared, full, counts.misses, by_column)
+        kernels.play_singles(members, *rest)
     else:
-        kernels.play_sets(members, width, *shared, full, counts.misses, by_column)
+        kernels.play_sets(members, width, *rest)
     np.add.at(counts.layer_misses, grid.layer, by_column)
     counts.missed_bytes = int(counts.misses.sum())
     return Greedy(counts, full)

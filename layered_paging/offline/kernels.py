@@ -33,7 +33,7 @@ import numpy as np
 
 from ..compiled import kernel, leading_zeros, trailing_zeros
 
-__all__ = ["lookahead", "next_uses", "play_bytes", "play_sets", "play_singles", "prices"]
+__all__ = ["lookahead", "next_uses", "play_bytes", "play_sets", "play_singles", "prices", "settle"]
 
 _ONE = np.uint64(1)
 _SIX = np.uint64(6)
@@ -262,7 +262,8 @@ def play_sets(
                     column += miss
                     if record:
                         missed[at + (wide - _ONE - q)] = miss == 1
-                        dropped = dropped or (miss == 1 and limit > opening)
+                        if miss == 1 and limit > opening:
+                            dropped = True
             misses += column
             by_column[c] += column
             if record and dropped:
@@ -401,10 +402,10 @@ def play_bytes(
                     top = _word_before(low, middle, high, top)
                 bit = _LOW - leading_zeros(low[top])
                 low[top] &= ~(_ONE << bit)
-                place = np.int64((top << _SIX) + bit) - 1
-                t = place // width
-                q = place - t * width
-                victim = t * width + (width - 1 - q if reverse else q)
+                gone = np.int64((top << _SIX) + bit) - 1
+                t = gone // width
+                j = gone - t * width
+                victim = t * width + (width - 1 - j if reverse else j)
                 held -= sizes[first[t % columns] + members[victim]]
             if not bypass:
                 top = max(top, _insert(members, width, following, low, middle, high, at, reverse))
@@ -507,3 +508,48 @@ def lookahead(
                 place_of[victim] = -1
             at += width
             event += 1
+
+
+@kernel
+def settle(
+    height: Any,
+    spare: Any,
+    low_begin: Any,
+    low_end: Any,
+    low_worth: Any,
+    high_begin: Any,
+    high_end: Any,
+    high_worth: Any,
+    limit: int,
+) -> bool:
+    """Raise ``height`` to the least solution of ``flow.price``'s differences; return False if there is none.
+
+    The dropped intervals come sorted by end, the kept ones by begin.
+    """
+    points = spare.shape[0]
+    while True:
+        changed = False
+        i = 0
+        for t in range(1, points + 1):
+            here = max(height[t], height[t - 1])
+            while i < low_end.shape[0] and low_end[i] == t:
+                here = max(here, height[low_begin[i]] + low_worth[i])
+                i += 1
+            if here != height[t]:
+                height[t] = here
+                changed = True
+        i = high_begin.shape[0] - 1
+        for t in range(points - 1, -1, -1):
+            here = height[t]
+            if spare[t]:
+                here = max(here, height[t + 1])
+            while i >= 0 and high_begin[i] == t:
+                here = max(here, height[high_end[i]] - high_worth[i])
+                i -= 1
+            if here != height[t]:
+                height[t] = here
+                changed = True
+        if not changed:
+            return True
+        if height[0] > limit:
+            return False

@@ -1,0 +1,169 @@
+"""Costs per page: the model as a min-cost flow along the time line, and prices from any optimum.
+
+Nodes are the times between points, 0 to T.  An arc from t to t + 1 stands for capacity of point
+t that is not used; an interval is an arc from ``begin`` to ``end`` of capacity 1 that earns its
+worth; the capacity of the points enters and leaves as supply.  Three roads to one optimum:
+networkx's network simplex on integers (readable, for small cases), OR-tools' cost scaling on
+integers, and HiGHS' interior point method on floats, which is rounded.  None of them is
+trusted: whatever schedule comes out, ``price`` finds prices for it or shows that it is no optimum.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SolverError
+from .model import Model
+
+__all__ = ["by_highs", "by_networkx", "by_ortools", "has_ortools", "price"]
+
+Kept = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+
+def has_ortools() -> bool:
+    """Return whether OR-tools is there and can be loaded."""
+    try:  # it ships a HiGHS of its own, and cannot be loaded into every process that has loaded highspy
+        importlib.import_module("ortools.graph.python.min_cost_flow")
+    except ImportError:
+        return False
+    return True
+
+
+def _supplies(model: Model) -> Ints:
+    supplies: Ints = np.diff(np.concatenate(([0], model.capacity, [0])))
+    return supplies
+
+
+def _real(model: Model) -> Ints:
+    """Return the intervals that cover a point; the others are always kept."""
+    return np.flatnonzero(model.begin < model.end)
+
+
+def by_networkx(model: Model) -> Kept:
+    """Solve by networkx's network simplex: integers throughout, some thousand intervals."""
+    import networkx as nx
+
+    points = len(model.capacity)
+    graph = nx.MultiDiGraph()
+    for node, supply in enumerate(_supplies(model).tolist()):
+        graph.add_node(node, demand=-supply)
+    for t in range(points):
+        graph.add_edge(t, t + 1, key="spare", weight=0)
+    real = _real(model)
+    for i in real.tolist():
+        graph.add_edge(int(model.begin[i]), int(model.end[i]), key=i, weight=-int(model.worth[i]), capacity=1)
+    _, flow = nx.network_simplex(graph)
+    kept = model.begin >= model.end
+    for i in real.tolist():
+        kept[i] = flow[int(model.begin[i])][int(model.end[i])][i] == 1
+    return kept
+
+
+def by_ortools(model: Model) -> Kept:
+    """Solve by OR-tools' SimpleMinCostFlow: integers throughout; sums of costs must stay below 2^63 / nodes."""
+    if not has_ortools():
+        raise SolverError("OR-tools is not there, or cannot be loaded beside highspy; use solver='highs'")
+    from ortools.graph.python import min_cost_flow
+
+    points = len(model.capacity)
+    largest = int(model.worth.max(initial=0))
+    if largest * (points + 2) >= 1 << 61:
+        raise SolverError(f"OR-tools cannot hold costs of {largest} over {points} events; use solver='highs'")
+    real = _real(model)
+    kept = model.begin >= model.end
+    solver = min_cost_flow.SimpleMinCostFlow()
+    arcs = solver.add_arcs_with_capacity_and_unit_cost(
+        model.begin[real], model.end[real], np.ones(len(real), np.int64), -model.worth[real]
+    )
+    nodes = np.arange(points, dtype=np.int64)
+    room = np.full(points, max(1, int(model.capacity.max(initial=1))), np.int64)
+    solver.add_arcs_with_capacity_and_unit_cost(nodes, nodes + 1, room, np.zeros(points, np.int64))
+    solver.set_nodes_supplies(np.arange(points + 1, dtype=np.int64), _supplies(model))
+    status = solver.solve()
+    if status != solver.OPTIMAL:
+        raise SolverError(f"OR-tools ended with status {status}, not with an optimum")
+    kept[real] = solver.flows(arcs) == 1
+    return kept
+
+
+def by_highs(model: Model, time_limit: float | None = None) -> Kept:
+    """Solve by scipy's HiGHS (interior point and crossover, in floats) and round."""
+    from scipy.optimize import linprog
+    from scipy.sparse import coo_array
+
+    points = len(model.capacity)
+    real = _real(model)
+    kept = model.begin >= model.end
+    if not len(real):
+        return kept
+    n = len(real)
+    arc, time = np.arange(n), np.arange(points)
+    rows = np.concatenate((model.begin[real], model.end[real], time, time + 1))
+    columns = np.concatenate((arc, arc, n + time, n + time))
+    signs = np.concatenate((np.ones(n), -np.ones(n), np.ones(points), -np.ones(points)))
+    matrix = coo_array((signs, (rows, columns)), shape=(points + 1, n + points)).tocsc()
+    upper = np.concatenate((np.ones(n), np.full(points, np.inf)))
+    scale = float(model.worth.max()) or 1.0
+    options: dict[str, Any] = {} if time_limit is None else {"time_limit": time_limit}
+    answer = linprog(
+        np.concatenate((-model.worth[real] / scale, np.zeros(points))),
+        A_eq=matrix,
+        b_eq=_supplies(model).astype(float),
+        bounds=np.stack((np.zeros(n + points), upper), axis=1),
+        method="highs-ipm" if n > 50_000 else "highs-ds",
+        options=options,
+    )
+    if answer.status != 0 or answer.x is None:
+        raise SolverError(f"HiGHS found no optimum of {n} intervals: {answer.message}")
+    kept[real] = answer.x[:n] > 0.5
+    return kept
+
+
+def price(model: Model, kept: Kept) -> Ints:
+    """Return integral prices, one a point, that prove a schedule optimal.
+
+    With P(t) the sum of the prices before point t, complementary slackness is a system of
+    differences: P(t) <= P(t + 1), with equality where point t is not full; P(end) - P(begin) at
+    most the worth of a kept interval and at least that of a dropped one.  Its least solution is
+    found by sweeping forwards and backwards until nothing changes; it exists, in integers, iff
+    the schedule is an optimum.
+
+    Raises
+    ------
+    SolverError
+        The schedule does not fit, or it is not optimal.
+    """
+    from .kernels import settle
+
+    points = len(model.capacity)
+    change = np.zeros(points + 1, np.int64)
+    np.add.at(change, model.begin[kept], 1)
+    np.subtract.at(change, model.end[kept], 1)
+    spare = model.capacity - np.cumsum(change[:-1])
+    if spare.min(initial=0) < 0:
+        raise SolverError(f"the solver's schedule does not fit at event {int(np.argmin(spare))}")
+    forward = np.flatnonzero(~kept & (model.begin < model.end))
+    forward = forward[np.argsort(model.end[forward], kind="stable")]
+    backward = np.flatnonzero(kept & (model.begin < model.end))
+    backward = backward[np.argsort(model.begin[backward], kind="stable")]
+    height = np.zeros(points + 1, np.int64)
+    settled = settle(
+        height,
+        spare > 0,
+        model.begin[forward],
+        model.end[forward],
+        model.worth[forward],
+        model.begin[backward],
+        model.end[backward],
+        model.worth[backward],
+        int(model.worth.max(initial=0)) * (points + 1),
+    )
+    if not settled:
+        raise SolverError("the solver's schedule is not optimal: no prices prove it")
+    prices: Ints = np.diff(height)
+    return prices

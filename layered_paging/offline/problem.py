@@ -1,0 +1,217 @@
+"""What is to be optimised: a trace, the pools of a cache, and what a load costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BudgetError, ParameterError
+from ..grid import POOLS, RESETS, Grid, choice, lay_out, pools_of
+from ..instance import integer
+from ..trace import Trace
+from .model import Model, build
+
+__all__ = ["Part", "Problem", "pose"]
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One pool: its grid, its columns in the whole grid, and its capacity in slots (or bytes)."""
+
+    grid: Grid
+    columns: npt.NDArray[np.int64]
+    capacity: int
+    warm: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """An offline problem in full.
+
+    Attributes
+    ----------
+    trace : Trace
+    grid : Grid
+    parts : tuple of Part
+        The pools; with free quotas their capacities are the uniform split, which the solution replaces.
+    bypass, resets : bool
+    costs : int64 array, one a page, or None
+        None: every load costs 1.
+    sizes : int64 array, one a page, or None
+        Given where the capacities are bytes.
+    slots, budget_bytes : int or None
+        The one that was given.
+    rule : {"uniform", "free", "given"}
+        Where the capacities of the pools come from.
+    options : dict
+        admission, pool, reset, events, prefill as strings, and the pages held at the start.
+    """
+
+    trace: Trace
+    grid: Grid
+    parts: tuple[Part, ...]
+    bypass: bool
+    resets: bool
+    costs: Ints | None
+    sizes: Ints | None
+    slots: int | None
+    budget_bytes: int | None
+    rule: str
+    options: dict[str, Any]
+
+    def model(self, part: Part, capacity: int | None = None) -> Model:
+        """Return the intervals of one pool."""
+        room = part.capacity if capacity is None else capacity
+        return build(
+            part.grid,
+            room,
+            resets=self.resets,
+            bypass=self.bypass,
+            costs=self.costs,
+            sizes=self.sizes,
+            warm=part.warm,
+        )
+
+    def one_cost(self, part: Part) -> int | None:
+        """Return the cost of a load if it is the same for all pages of a pool, else None."""
+        if self.costs is None:
+            return 1
+        mine = self.costs[_pages(part.grid, self.trace)]
+        return int(mine[0]) if (mine == mine[0]).all() else None
+
+
+def pose(
+    trace: Trace,
+    slots: int | None,
+    *,
+    admission: str,
+    pool: str,
+    reset: str,
+    events: str,
+    prefill: str,
+    costs: Any,
+    budget_bytes: int | None,
+    quotas: str | Sequence[int],
+    warm: Sequence[int] | None,
+) -> Problem:
+    """Check the arguments of ``optimum`` and lay out its pools."""
+    choice("admission", admission, ("forced", "bypass"))
+    choice("reset", reset, RESETS)
+    choice("pool", pool, POOLS)
+    if not isinstance(trace, Trace):
+        raise ParameterError(f"trace must be a Trace; got {type(trace).__name__}")
+    grid = lay_out(trace, events=events, prefill=prefill)
+    bypass = admission == "bypass"
+    rule = quotas if isinstance(quotas, str) else "given"
+    choice("quotas", rule, ("uniform", "free", "given"))
+    if rule != "uniform":
+        if budget_bytes is not None:
+            raise ParameterError("quotas are in slots: give slots, not budget_bytes")
+        pool = "per-layer"
+    if rule == "given":
+        pools = _given(grid, quotas, slots)
+        slots = sum(q for _, q in pools)
+    else:
+        pools = pools_of(grid, trace, slots, budget_bytes, pool=pool, fits=bypass or rule == "free")
+    held = _warm(warm, trace.pages)
+    parts = []
+    for number, (part, capacity) in enumerate(pools):
+        columns = np.arange(grid.shape[1]) if pool == "shared" else np.flatnonzero(grid.layer == number)
+        mine = held[np.isin(held, _pages(part, trace))]
+        parts.append(Part(part, columns.astype(np.int64), capacity, mine))
+    sizes = trace.page_bytes if budget_bytes is not None else None
+    if sizes is not None and all(len(np.unique(sizes[_pages(p.grid, trace)])) == 1 for p in parts):
+        # one size in each pool: bytes are slots
+        parts = [Part(p.grid, p.columns, p.capacity // int(sizes[_pages(p.grid, trace)[0]]), p.warm) for p in parts]
+        sizes, rule, slots = None, "given", sum(p.capacity for p in parts)
+        if slots == 0:
+            raise BudgetError("budget_bytes holds not even one expert")
+    for number, p in enumerate(parts):
+        taken = len(p.warm) if sizes is None else int(sizes[p.warm].sum())
+        if taken > p.capacity and rule != "free":
+            raise ParameterError(f"the pages of warm take {taken} in pool {number}; it holds {p.capacity}")
+        if rule == "given" and not bypass and p.grid.largest_event() > p.capacity:
+            raise BudgetError(
+                f"the quota of layer {number} must hold its largest event ({p.grid.largest_event()}); got {p.capacity}"
+            )
+    options = {
+        "admission": admission,
+        "pool": pool,
+        "reset": "never" if reset == "never" else "session",
+        "events": events,
+        "prefill": prefill,
+        "warm": held.tolist(),
+    }
+    return Problem(
+        trace=trace,
+        grid=grid,
+        parts=tuple(parts),
+        bypass=bypass,
+        resets=reset != "never",
+        costs=_costs(costs, trace),
+        sizes=sizes,
+        slots=slots,
+        budget_bytes=budget_bytes,
+        rule=rule,
+        options=options,
+    )
+
+
+def _pages(grid: Grid, trace: Trace) -> Ints:
+    layers = np.unique(grid.layer)
+    first = trace.first_page
+    return np.concatenate([np.arange(first[j], first[j] + trace.n_experts[j]) for j in layers])
+
+
+def _given(grid: Grid, quotas: Any, slots: int | None) -> list[tuple[Grid, int]]:
+    chosen = [integer(f"quotas of layer {j}", q, 0) for j, q in enumerate(quotas)]
+    if len(chosen) != grid.n_layers:
+        raise ParameterError(f"quotas must be one int for each of {grid.n_layers} layers; got {len(chosen)}")
+    if sum(chosen) < 1:
+        raise BudgetError("quotas must sum to at least 1")
+    if slots is not None and slots != sum(chosen):
+        raise ParameterError(f"quotas must sum to slots, {slots}; got {sum(chosen)}")
+    return [(grid.of_layer(j), q) for j, q in enumerate(chosen)]
+
+
+def _warm(warm: Sequence[int] | None, pages: int) -> Ints:
+    held = sorted(integer("warm", p, 0) for p in (() if warm is None else warm))
+    if len(set(held)) != len(held) or (held and held[-1] >= pages):
+        raise ParameterError(f"warm must hold distinct pages below {pages}; got {held[:8]}")
+    return np.array(held, np.int64)
+
+
+def _costs(costs: Any, trace: Trace) -> Ints | None:
+    """Return costs by page: from "bytes", one int, one a layer, or one a page."""
+    if costs is None:
+        return None
+    if isinstance(costs, str):
+        choice("costs", costs, ("bytes",))
+        if trace.page_bytes is None:
+            raise ParameterError("costs='bytes' needs a trace with expert_bytes; this one has none")
+        return trace.page_bytes
+    try:
+        given = np.asarray(costs)
+    except ValueError:
+        given = np.asarray(None)
+    if given.dtype.kind not in "iu" or given.ndim > 1:
+        raise ParameterError(f"costs must be integers: one, one a layer, or one a page; got {given.dtype}")
+    if given.ndim == 0:
+        given = np.full(trace.pages, given)
+    elif len(given) == trace.layers and trace.layers != trace.pages:
+        given = np.repeat(given, trace.n_experts)
+    if len(given) != trace.pages:
+        raise ParameterError(
+            f"costs must be one int, one for each of {trace.layers} layers or of {trace.pages} pages; got {len(given)}"
+        )
+    low, high = int(given.min()), int(given.max())
+    if low < 0 or high * trace.experts.size >= 1 << 61:
+        at = int(np.argmin(given)) if low < 0 else int(np.argmax(given))
+        raise ParameterError(f"costs[{at}] must be at least 0, and all loads together below 2^61; got {int(given[at])}")
+    return given.astype(np.int64)
