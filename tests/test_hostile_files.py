@@ -232,6 +232,22 @@ def test_more_than_the_memory_is_refused_with_the_size(tmp_path: Path, monkeypat
         refused(path, "would take", "more than half of the 1500000 bytes available")
 
 
+def test_damage_found_by_chance(tmp_path: Path) -> None:
+    """Changes to a zip directory and to a parquet footer that once got through to a traceback."""
+    data = archive(tmp_path / "w.npz", experts=GOOD).read_bytes()
+    at = data.rfind(b"PK\x01\x02") + 6  # version needed to extract
+    refused(saved(tmp_path / "t.npz", data[:at] + b"\x6e\x00" + data[at + 2 :]), "zip file version 11.0")
+    trace, caught = lp.workloads.zipf(layers=2, experts=4, rounds=12, top_k=2), 0
+    lp.save_trace(trace, tmp_path / "w.parquet")
+    data = (tmp_path / "w.parquet").read_bytes()
+    for at in range(4, len(data)):
+        try:
+            assert lp.load_trace(saved(tmp_path / "t.parquet", data[:at] + b"\n" + data[at + 1 :])).rounds == 12
+        except TraceError as error:
+            caught += "CRC" in str(error)
+    assert caught > 50
+
+
 def test_gzip_bomb_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(common, "BLOCK", 1 << 16)
     monkeypatch.setattr(common, "available", lambda: 1 << 22)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
-import lzma
 import os
 import stat
+import struct
 import warnings
 import zipfile
 import zlib
@@ -46,6 +46,8 @@ __all__ = [
 BLOCK = 1 << 24  # bytes of text read together; no line may be longer
 META = 1 << 23  # characters of meta as JSON
 WIDEST = 2**31 - 1  # experts of a layer: ids are int32 at most
+# what zipfile and gzip raise on damaged files, beside their own errors
+DAMAGE = (EOFError, zlib.error, struct.error, NotImplementedError)
 _FLOOR, _RATIO = 256 << 20, 4096
 
 
@@ -83,7 +85,7 @@ def guarded(path: Path) -> Iterator[None]:
         raise FormatError(f"{path}: nested too deeply") from None
     except UnicodeDecodeError as error:
         raise FormatError(f"{path}: must be UTF-8 text; {error.reason} at byte {error.start}") from None
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+    except (*DAMAGE, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise FormatError(f"{path}: is cut short or damaged; {brief(error)}") from None
     except OSError as error:
         raise FormatError(f"{path}: cannot be read; {brief(error.strerror or error)}") from None

@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import FormatError
+from ..errors import FormatError, LayeredPagingError
 from ..trace import Trace
 from .common import META, WIDEST, Format, afford, brief, build, guarded, meta_refused, parse_json
 
@@ -35,8 +35,14 @@ _DEFLATE = 1032  # no deflated stream expands by more
 
 
 def read(path: Path) -> Trace:
-    with guarded(path), zipfile.ZipFile(path) as archive:
-        arrays = _arrays(path, archive)
+    with guarded(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                arrays = _arrays(path, archive)
+        except LayeredPagingError:
+            raise
+        except (ValueError, IndexError, OverflowError) as error:  # offsets that point nowhere
+            raise FormatError(f"{path}: is cut short or damaged; {brief(error)}") from None
     if "experts" not in arrays:
         raise FormatError(f"{path}: must hold an array 'experts' (rounds, layers, top_k); found {_listed(archive)}")
     meta = _meta(path, arrays.get("meta"))

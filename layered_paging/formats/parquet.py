@@ -40,7 +40,7 @@ def read(path: Path) -> Trace:
 
 def _read(path: Path, parquet: Any) -> Trace:
     with path.open("rb") as stream:
-        file = parquet.ParquetFile(stream)
+        file = parquet.ParquetFile(stream, page_checksum_verification=True)
         sizes = parse_json(f"{path}: metadata {KEY.decode()!r}", (file.metadata.metadata or {}).get(KEY, b"null"))
         if not isinstance(sizes, dict) or not {"layers", "n_experts", "top_k"} <= set(sizes):
             raise FormatError(f"{path}: must hold metadata {KEY.decode()!r} with layers, n_experts and top_k")
@@ -74,6 +74,8 @@ def _read(path: Path, parquet: Any) -> Trace:
                     width = size if name in ("experts", "weights") else None
                     parts[name].append(_column(path, name, batch.column(name), width, seen))
             seen += batch.num_rows
+    if seen != rounds:
+        raise FormatError(f"{path}: is cut short or damaged; it states {rounds} rows and holds {seen}")
     session = np.concatenate(parts["session"])
     jumps = np.diff(session, prepend=0)
     wrong = np.flatnonzero((jumps < 0) | (jumps > 1))
@@ -146,7 +148,7 @@ def write(trace: Trace, stream: IO[bytes]) -> None:
     schema = pyarrow.schema(fields, metadata={KEY: json.dumps(sizes, allow_nan=False).encode()})
     number = np.searchsorted(trace.sessions, np.arange(trace.rounds), side="right") - 1
     step = max(1, (1 << 22) // size)
-    with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(stream, schema, compression="zstd", write_page_checksum=True) as writer:
         for at in range(0, trace.rounds, step):
             columns = [
                 pyarrow.array(number[at : at + step], pyarrow.int64()),
