@@ -17,7 +17,7 @@ import numba
 from numba.core import types
 from numba.extending import intrinsic
 
-__all__ = ["kernel", "leading_zeros", "trailing_zeros"]
+__all__ = ["bare_kernel", "kernel", "leading_zeros", "trailing_zeros"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,10 +42,19 @@ def _cache_folder() -> str:
 
 def kernel(function: F) -> F:
     """Compile a module-level function: no GIL, cached on disk (``NUMBA_CACHE_DIR`` wins if it is set)."""
+    return _compile(function)
+
+
+def bare_kernel(function: F) -> F:
+    """Compile a module-level function without reference counting: it must not create arrays."""
+    return _compile(function, _nrt=False)
+
+
+def _compile(function: F, **options: Any) -> F:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = before or _cache_folder()
     try:
-        compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
     finally:
         numba.config.CACHE_DIR = before
     return compiled
