@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import numpy.typing as npt
 from numba.extending import overload
 
 from .. import reference
-from ..compiled import kernel
+from ..compiled import bare_kernel
 from ..errors import BudgetError
 from ..grid import Grid
 from ..instance import Instance
 from ..policy import PolicySpec
 from ..reference import Counts
 
-__all__ = ["Now", "behaves", "below", "next_bits", "run", "seeded"]
+__all__ = ["Now", "behaves", "below", "inlined", "next_bits", "run", "seeded"]
 
 
 class Now(NamedTuple):
@@ -40,6 +41,16 @@ class Now(NamedTuple):
     event: int
     stamp: int
     count: int
+
+
+# one function without reference counts, which would cost more than the policies
+_INLINE = {"forceinline": True, "error_model": "numpy", "_nrt": False}
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a helper into the loop that uses it."""
+    helper: Callable[..., Any] = numba.njit(**_INLINE)(function)
+    return helper
 
 
 def on_hit(state: Any, page: int, now: Now) -> None:
@@ -95,7 +106,7 @@ def behaves(
         def choose(state: Any, *rest: Any) -> Callable[..., Any] | None:
             return what if getattr(state, "instance_class", None) is kind else None
 
-        overload(stub, strict=False)(choose)
+        overload(stub, strict=False, jit_options=_INLINE)(choose)
 
     tie(on_hit, hit)
     tie(on_miss, miss)
@@ -123,20 +134,20 @@ def _no(state: Any) -> bool:
     return False
 
 
-@kernel
+@inlined
 def next_bits(rng: Any) -> Any:
     """Return the next 64 bits of the stream whose state is ``rng[0]``: the twin of ``Stream.next``."""
     rng[0] += np.uint64(0x9E3779B97F4A7C15)
     return _mix(rng[0])
 
 
-@kernel
+@inlined
 def below(rng: Any, n: int) -> int:
     """Return an integer in 0..n-1: the twin of ``Stream.below``."""
     return np.int64(((next_bits(rng) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
-@kernel
+@inlined
 def seeded(seed: Any, session: int, key: int) -> Any:
     """Return the state of ``Stream(seed, session, key)``."""
     state = _mix(seed)
@@ -144,7 +155,7 @@ def seeded(seed: Any, session: int, key: int) -> Any:
     return _mix(state ^ (np.uint64(key) + np.uint64(1)))
 
 
-@kernel
+@inlined
 def _mix(z: Any) -> Any:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -206,6 +217,10 @@ def run(
         counts.misses,
         counts.layer_misses,
         flags,
+        np.zeros(grid.pages, np.bool_),
+        np.full(grid.pages, -1, np.int64),
+        np.empty(width, np.int64),
+        np.empty(width, np.int64),
     )
     if outcome < 0:
         raise BudgetError(f"round {-1 - outcome}: an event does not fit into {capacity}")
@@ -220,7 +235,7 @@ def _locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return view
 
 
-@kernel
+@bare_kernel
 def _replay(
     state: Any,
     experts: Any,
@@ -240,14 +255,14 @@ def _replay(
     misses: Any,
     layer_misses: Any,
     flags: Any,
+    resident: Any,
+    guard: Any,  # the last event that shields the page from eviction
+    absent: Any,
+    place: Any,
 ) -> int:
     rounds, columns, width = experts.shape
     pages = sizes.shape[0]
     record = flags.shape[0] > 0
-    resident = np.zeros(pages, np.bool_)
-    guard = np.full(pages, -1, np.int64)  # the last event that shields the page from eviction
-    absent = np.empty(width, np.int64)
-    place = np.empty(width, np.int64)
     session = 0
     begin = 0
     held = 0  # in slots or bytes

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..compiled import kernel
+from .driver import inlined
 
 __all__ = ["empty", "insert", "push", "unlink"]
 
 
-@kernel
+@inlined
 def empty(after: Any, before: Any, head: int) -> None:
     """Make the list empty."""
     after[head] = head
     before[head] = head
 
 
-@kernel
+@inlined
 def unlink(after: Any, before: Any, page: int) -> None:
     """Take a page out of its list."""
     a = after[page]
@@ -25,7 +25,7 @@ def unlink(after: Any, before: Any, page: int) -> None:
     before[a] = b
 
 
-@kernel
+@inlined
 def push(after: Any, before: Any, head: int, page: int) -> None:
     """Put a page at the end."""
     b = before[head]
@@ -35,7 +35,7 @@ def push(after: Any, before: Any, head: int, page: int) -> None:
     before[head] = page
 
 
-@kernel
+@inlined
 def insert(after: Any, before: Any, head: int, page: int, clock: Any) -> None:
     """Put a page near the end, behind every page of smaller (clock, page number)."""
     b = before[head]

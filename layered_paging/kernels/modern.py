@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..compiled import kernel
 from ..grid import Grid
 from ..instance import Instance
 from ..policy import PolicySpec
 from ..reference import Counts
-from .driver import behaves, run
+from .driver import behaves, inlined, run
 from .lists import empty, insert, push, unlink
 
 __all__ = ["play"]
@@ -19,7 +18,7 @@ __all__ = ["play"]
 # places in the array ``n`` of counters
 WAITS, EVENT, HAND = 0, 1, 2  # pages that wait, the event that loaded them, the hand
 SMALL, BEGUN, GHOSTS = 2, 3, 4  # pages of the small queue, whether anything was evicted, ghosts
-TARGET, FRESH, SINCE, ASKED, T1, T2, B1, B2 = range(8)
+FRESH, SINCE, ASKED, T1, T2, B1, B2 = range(7)
 # FRESH: pages of T1 loaded by event SINCE; ASKED: the last loaded page was in B2
 
 
@@ -59,6 +58,7 @@ class Adaptive(NamedTuple):
     where: Any
     clock: Any
     event: Any  # that loaded the page
+    target: Any
     n: Any
 
 
@@ -81,7 +81,7 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
                 return Trial(pages, *rooms, *links(3), where, np.zeros(pages, np.int64), waiting, n)
             case _:
                 clock, event = np.zeros(pages, np.int64), np.zeros(pages, np.int64)
-                return Adaptive(pages, instance.slots, *links(4), where, clock, event, n)
+                return Adaptive(pages, instance.slots, *links(4), where, clock, event, np.zeros(1), n)
 
     return run(grid, spec, instance, capacity, state, **options)
 
@@ -102,7 +102,7 @@ def _hand_miss(state: Any, page: Any, now: Any) -> None:
     state.bit[page] = False
 
 
-@kernel
+@inlined
 def _hand_enter(state: Any) -> None:
     for i in range(state.n[WAITS]):
         push(state.after, state.before, state.pages, state.waiting[i])
@@ -154,27 +154,23 @@ def _trial_miss(state: Any, page: Any, now: Any) -> None:
         state.where[page] = 1
     else:
         state.where[page] = 0
-        if state.fills_main and n[BEGUN] == 0:
-            small = n[SMALL]
-            for i in range(n[WAITS]):
-                small += state.where[state.waiting[i]] == 0
-            if small >= state.small_room:
-                state.where[page] = 1
     state.waiting[n[WAITS]] = page
     n[WAITS] += 1
     state.uses[page] = 0
 
 
-@kernel
+@inlined
 def _trial_enter(state: Any) -> None:
     for i in range(state.n[WAITS]):
         page = state.waiting[i]
+        if state.fills_main and state.n[BEGUN] == 0 and state.n[SMALL] >= state.small_room:
+            state.where[page] = 1
         push(state.after, state.before, state.pages + state.where[page], page)
         state.n[SMALL] += state.where[page] == 0
     state.n[WAITS] = 0
 
 
-@kernel
+@inlined
 def _first(state: Any, guard: Any, stamp: int, head: int) -> int:
     """Return the oldest page of a queue that may go, or -1."""
     page = np.int64(state.after[head])
@@ -183,7 +179,7 @@ def _first(state: Any, guard: Any, stamp: int, head: int) -> int:
     return -1 if page == head else page
 
 
-@kernel
+@inlined
 def _from_small(state: Any, guard: Any, stamp: int) -> int:
     n = state.n
     while True:
@@ -209,7 +205,7 @@ def _from_small(state: Any, guard: Any, stamp: int) -> int:
         push(state.after, state.before, state.pages + 1, page)
 
 
-@kernel
+@inlined
 def _from_main(state: Any, guard: Any, stamp: int) -> int:
     while True:
         page = _first(state, guard, stamp, state.pages + 1)
@@ -225,8 +221,10 @@ def _from_main(state: Any, guard: Any, stamp: int) -> int:
 
 def _trial_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
     n = state.n
+    if n[EVENT] != now.event:
+        _trial_enter(state)
     n[BEGUN] = 1
-    if n[EVENT] != now.event or now.stamp == -2:
+    if now.stamp == -2:
         _trial_enter(state)
     page = -1
     if n[SMALL] < state.small_room:
@@ -284,10 +282,10 @@ def _adaptive_miss(state: Any, page: Any, now: Any) -> None:
     was = state.where[page]
     n[ASKED] = was == 3
     if was == 2:
-        n[TARGET] = min(n[TARGET] + max(1, n[B2] // n[B1]), state.slots)
+        state.target[0] = min(state.target[0] + max(1.0, n[B2] / n[B1]), 1.0 * state.slots)
         n[B1] -= 1
     elif was == 3:
-        n[TARGET] = max(n[TARGET] - max(1, n[B1] // n[B2]), 0)
+        state.target[0] = max(state.target[0] - max(1.0, n[B1] / n[B2]), 0.0)
         n[B2] -= 1
     state.clock[page] = now.clock
     state.event[page] = now.event
@@ -304,7 +302,7 @@ def _adaptive_miss(state: Any, page: Any, now: Any) -> None:
     _trim(state)
 
 
-@kernel
+@inlined
 def _trim(state: Any) -> None:
     n = state.n
     while n[B1] > 0 and n[T1] + n[B1] > state.slots:
@@ -322,7 +320,7 @@ def _trim(state: Any) -> None:
 def _adaptive_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
     n = state.n
     size = n[T1] - (n[FRESH] if n[SINCE] == now.event else 0)
-    first = size > n[TARGET] or (size == n[TARGET] and size > 0 and n[ASKED] == 1)
+    first = size > state.target[0] or (size == state.target[0] and size > 0 and n[ASKED] == 1)
     one = _first(state, guard, now.stamp, state.pages)
     two = _first(state, guard, now.stamp, state.pages + 1)
     page = two
@@ -351,6 +349,7 @@ def _adaptive_reset(state: Any, session: Any) -> None:
     state.where[:] = -1
     state.n[:] = 0
     state.n[SINCE] = -1
+    state.target[0] = 0.0
 
 
 def _adaptive_clear(state: Any, now: Any) -> None:

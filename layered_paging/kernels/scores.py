@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..compiled import kernel
 from ..grid import Grid
 from ..instance import Instance
 from ..policy import PolicySpec
 from ..reference import Counts
-from .driver import behaves, run
+from .driver import behaves, inlined, run
 
 __all__ = ["play"]
 
@@ -123,7 +122,7 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
 # the heap
 
 
-@kernel
+@inlined
 def _rise(key: Any, heap: Any, at: Any, i: int, page: int) -> None:
     """Put ``page`` into the hole ``i`` or above it."""
     k = key[page]
@@ -139,7 +138,7 @@ def _rise(key: Any, heap: Any, at: Any, i: int, page: int) -> None:
     at[page] = i
 
 
-@kernel
+@inlined
 def _sink(key: Any, heap: Any, at: Any, n: int, i: int, page: int) -> None:
     """Put ``page`` into the hole ``i`` or below it."""
     k = key[page]
@@ -160,7 +159,7 @@ def _sink(key: Any, heap: Any, at: Any, n: int, i: int, page: int) -> None:
     at[page] = i
 
 
-@kernel
+@inlined
 def _remove(key: Any, heap: Any, at: Any, size: Any, page: int) -> None:
     i = at[page]
     at[page] = -1
@@ -174,7 +173,7 @@ def _remove(key: Any, heap: Any, at: Any, size: Any, page: int) -> None:
             _sink(key, heap, at, n, i, last)
 
 
-@kernel
+@inlined
 def _add(key: Any, heap: Any, at: Any, size: Any, page: int) -> None:
     n = size[0]
     size[0] = n + 1
@@ -287,7 +286,7 @@ def _decay_use(state: Any, page: Any, now: Any) -> None:
     state.tick[page] = now.tick
 
 
-@kernel
+@inlined
 def _faded(factor: Any, age: int) -> float:
     return factor[min(age, factor.shape[0] - 1)]
 

@@ -19,8 +19,7 @@ class ARC:
 
     Notes
     -----
-    Conventions chosen: the ratios are rounded down, so that the target is an integer.  A list is
-    ordered by the event of entry, then page number.  Pages loaded by the present event do not count in
+    Conventions chosen: the target is kept in double precision.  A list is ordered by the event of entry, then page number.  Pages loaded by the present event do not count in
     |T1| and are not evicted until its older pages are; whether the request was in B2 (which decides when
     |T1| is the target) is asked of the page loaded last.  If no page of the list may go, the other list
     gives one.  ``reset="cache"`` keeps ghosts and target.
@@ -28,7 +27,7 @@ class ARC:
 
     def __init__(self, instance: Instance) -> None:
         self._slots = instance.slots
-        self._target = 0
+        self._target = 0.0
         self._t1: dict[int, int] = {}
         self._t2: dict[int, int] = {}
         self._b1: list[int] = []  # least recent first
@@ -47,11 +46,11 @@ class ARC:
         self._was_in_b2 = page in self._b2
         self._loaded[page] = time.clock
         if page in self._b1:
-            self._target = min(self._target + max(1, b2 // b1), self._slots)
+            self._target = min(self._target + max(1.0, b2 / b1), self._slots)
             self._b1.remove(page)
             self._t2[page] = time.clock
         elif page in self._b2:
-            self._target = max(self._target - max(1, b1 // b2), 0)
+            self._target = max(self._target - max(1.0, b1 / b2), 0)
             self._b2.remove(page)
             self._t2[page] = time.clock
         else:

@@ -63,16 +63,14 @@ class S3FIFO:
         known = page in self._ghost
         if known:
             self._ghost.remove(page)
-        elif self.fills_main and not self._evicted:
-            known = len(self._small) + sum(not main for _, _, main in self._waiting) >= self.small_room
         self._waiting.append((time.clock, page, known))
         self._uses[page] = 0
 
     def victim(self, candidates: Sequence[int], time: Time) -> int:
         """Return the page that leaves."""
         allowed = set(candidates)
-        self._evicted = True
         self._enter(time.clock)
+        self._evicted = True
         if allowed.isdisjoint(self._small) and allowed.isdisjoint(self._main):
             self._enter(None)  # only what the event itself loaded is left
         if len(self._small) < self.small_room and not allowed.isdisjoint(self._main):
@@ -106,5 +104,6 @@ class S3FIFO:
     def _enter(self, before: int | None) -> None:
         entering = [w for w in self._waiting if before is None or w[0] < before]
         self._waiting = self._waiting[len(entering) :]
-        self._small += [page for _, page, main in entering if not main]
-        self._main += [page for _, page, main in entering if main]
+        for _, page, known in entering:
+            filling = self.fills_main and not self._evicted and len(self._small) >= self.small_room
+            (self._main if known or filling else self._small).append(page)
