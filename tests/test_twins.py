@@ -29,7 +29,11 @@ VARIANTS = (
     "s3-fifo(ghost=0)",
     "static(profile=PROFILE)",
 )
-SHIPPED = [e.name for e in registry.entries("policy") if e.obj.__module__.startswith("layered_paging.policies.") and e.name != "belady"]
+SHIPPED = [
+    e.name
+    for e in registry.entries("policy")
+    if e.obj.__module__.startswith("layered_paging.policies.") and e.name != "belady"
+]
 NAMES = [*SHIPPED, *VARIANTS]
 
 

@@ -30,7 +30,7 @@ class Now(NamedTuple):
     """When something happens: ``Time``, and the place in the order of all requests.
 
     ``tick`` orders requests by clock, then by place in the event; ``start`` is the tick at which the event
-    begins; ``count`` is the number of pages that may go; pages with ``guard[page] == stamp`` may not.
+    begins; ``free`` is the number of pages that may go; pages with ``guard[page] == stamp`` may not.
     """
 
     clock: int
@@ -40,7 +40,7 @@ class Now(NamedTuple):
     start: int
     event: int
     stamp: int
-    count: int
+    free: int
 
 
 # one function without reference counts, which would cost more than the policies
@@ -142,7 +142,7 @@ def next_bits(rng: Any) -> Any:
 
 
 @inlined
-def below(rng: Any, n: int) -> int:
+def below(rng: Any, n: Any) -> Any:
     """Return an integer in 0..n-1: the twin of ``Stream.below``."""
     return np.int64(((next_bits(rng) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 

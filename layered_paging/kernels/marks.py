@@ -90,7 +90,7 @@ def _seed(state: Any, session: Any) -> None:
 
 
 def _dice_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
-    left = below(state.rng, now.count)
+    left = below(state.rng, now.free)
     page = 0
     while True:
         if resident[page] and guard[page] != now.stamp:
@@ -118,7 +118,7 @@ def _marks_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
         limit = now.clock
         state.phase[0] = limit
     if n == 0:  # only marked members of the event are left
-        n = now.count
+        n = now.free
         limit = np.int64(0x7FFFFFFFFFFFFFFF)
     left = below(state.rng, n)
     page = 0

@@ -171,7 +171,7 @@ def _trial_enter(state: Any) -> None:
 
 
 @inlined
-def _first(state: Any, guard: Any, stamp: int, head: int) -> int:
+def _first(state: Any, guard: Any, stamp: Any, head: Any) -> Any:
     """Return the oldest page of a queue that may go, or -1."""
     page = np.int64(state.after[head])
     while page != head and guard[page] == stamp:
@@ -180,7 +180,7 @@ def _first(state: Any, guard: Any, stamp: int, head: int) -> int:
 
 
 @inlined
-def _from_small(state: Any, guard: Any, stamp: int) -> int:
+def _from_small(state: Any, guard: Any, stamp: Any) -> Any:
     n = state.n
     while True:
         page = _first(state, guard, stamp, state.pages)
@@ -206,7 +206,7 @@ def _from_small(state: Any, guard: Any, stamp: int) -> int:
 
 
 @inlined
-def _from_main(state: Any, guard: Any, stamp: int) -> int:
+def _from_main(state: Any, guard: Any, stamp: Any) -> Any:
     while True:
         page = _first(state, guard, stamp, state.pages + 1)
         if page < 0:

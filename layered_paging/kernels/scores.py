@@ -287,7 +287,7 @@ def _decay_use(state: Any, page: Any, now: Any) -> None:
 
 
 @inlined
-def _faded(factor: Any, age: int) -> float:
+def _faded(factor: Any, age: Any) -> Any:
     return factor[min(age, factor.shape[0] - 1)]
 
 
