@@ -35,6 +35,9 @@ COMMANDS = {
 }
 
 
+_HOMES = {"list": "listing"}  # a module named list would hide the built-in here
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 1 if a check failed, 2 for a mistake in the input, 130 if interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -56,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
         if name == chosen:
-            module = importlib.import_module(f".{name}", __name__)
+            module = importlib.import_module(f".{_HOMES.get(name, name)}", __name__)
             module.configure(sub)
     args = parser.parse_args(words)
     assert module is not None

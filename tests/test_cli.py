@@ -1,0 +1,174 @@
+"""The command line as a user meets it: answers, JSON, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import layered_paging as lp
+from layered_paging.cli import COMMANDS, main
+from layered_paging.samples import SAMPLE
+
+TRACE = str(SAMPLE)
+
+
+def answer(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    assert main([*words, "--json"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    found = json.loads(out)
+    assert isinstance(found, dict)
+    assert all(key == key.lower() for key in found)
+    return found
+
+
+def test_replay(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(
+        capsys,
+        "replay",
+        TRACE,
+        "--slots",
+        "24",
+        "48",
+        "--policy",
+        "lru",
+        "llru",
+        "--reset",
+        "session",
+        "--optimum",
+        "forced",
+    )
+    trace = lp.load_trace(SAMPLE)
+    assert [(r["policy"], r["slots"], r["misses"]) for r in found["runs"]] == [
+        (p, s, lp.replay(trace, p, s, reset="session").misses) for s in (24, 48) for p in ("lru", "llru")
+    ]
+    curve = lp.optimum_curve(trace, admission="forced", reset="session")
+    assert [row["misses"] for row in found["optimum"]] == [int(curve[24]), int(curve[48])]
+
+
+def test_replay_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", TRACE, "--slots", "48", "--policy", "lru", "--by", "layer"]) == 0
+    out = capsys.readouterr().out
+    assert "14,400 requests" in out
+    assert f"{100 * lp.replay(lp.load_trace(SAMPLE), 'lru', 48).hit_rate:.3f}" in out
+    assert "by layer" in out
+
+
+def test_replay_repeats_randomized_policies(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(
+        capsys, "replay", TRACE, "--slots", "48", "--policy", "random", "lru", "--repeat", "5", "--seed", "3"
+    )
+    random, lru = found["runs"]
+    trace = lp.load_trace(SAMPLE)
+    assert random["all_misses"] == [lp.replay(trace, "random", 48, seed=3 + n).misses for n in range(5)]
+    assert random["half_width_95"] > 0
+    assert "repeats" not in lru
+
+
+def test_replay_in_bytes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    base = lp.load_trace(SAMPLE)
+    lp.save_trace(lp.Trace(base.experts, base.n_experts, expert_bytes=1 << 20), tmp_path / "sized.npz")
+    found = answer(capsys, "replay", str(tmp_path / "sized.npz"), "--bytes", "48MiB", "0.03GiB", "--policy", "lru")
+    assert found["runs"][0]["misses"] == lp.replay(base, "lru", 48).misses
+    assert found["runs"][1]["budget_bytes"] == int(0.03 * 2**30)
+    assert found["runs"][0]["bytes_read"] == found["runs"][0]["misses"] << 20
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "list", "policies")
+    names = [row["name"] for row in found["policies"]]
+    assert {"lru", "llru", "fifo", "belady"} <= set(names)
+    assert set(found) == {"policies", "failed_to_load"}
+    assert main(["list"]) == 0
+
+
+def test_curve(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    picture = tmp_path / "curve.svg"
+    found = answer(capsys, "curve", TRACE, "--policy", "lru", "sieve", "--points", "4", "-o", str(picture))
+    trace = lp.load_trace(SAMPLE)
+    assert found["curves"]["lru"] == lp.miss_curve(trace, "lru").tolist()
+    assert [s for s, m in enumerate(found["curves"]["sieve"]) if m >= 0] == [48, 96, 144, 192]
+    text = picture.read_text()
+    assert text.startswith("<?xml")
+    assert "<svg" in text
+    first = picture.read_bytes()
+    main(["curve", TRACE, "--policy", "lru", "sieve", "--points", "4", "-o", str(picture)])
+    assert main(["curve", TRACE, "-o", str(tmp_path / "x.svg")]) == 0
+    assert len(first) > 1000
+
+
+def test_curve_refuses_an_unknown_picture_before_it_works(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["curve", "absent.npz", "-o", str(tmp_path / "curve.txt")]) == 2
+    assert "a picture's name must end in .svg, .png, .pdf" in capsys.readouterr().err
+
+
+def test_diagnose(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "diagnose", TRACE, "--slots", "48", "--reset", "session")
+    assert found["misses"] == found["by_policy"]["lru"]
+    assert found["compulsory"] <= found["optimum"] <= min(found["by_policy"].values())
+    assert main(["diagnose", TRACE, "--slots", "48"]) == 0
+    out = capsys.readouterr().out
+    assert "One token asks for 24 experts" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["replay", "absent.npz", "--slots", "3"], "absent.npz"),
+        (["replay", TRACE, "--slots", "-3"], "slots must be an integer of at least 1; got -3"),
+        (["replay", TRACE, "--slots", "1"], "slots must hold the largest event (2 slots); got 1"),
+        (["replay", TRACE, "--slots", "9", "--policy", "llr"], "unknown policy 'llr'; did you mean"),
+        (["replay", TRACE, "--bytes", "1GiB"], "needs a trace with expert_bytes"),
+        (["diagnose", TRACE, "--bytes", "1GiB"], "needs a trace with expert_bytes"),
+        (["replay", TRACE, "--slots", "9", "--seed", "-1"], "--seed must be an integer of at least 0"),
+        (["curve", TRACE, "--policy", "lru", "-o", "/nonexistent/curve.svg"], "cannot be written"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith(f"layered-paging {words[0]}: ")
+
+
+@pytest.mark.parametrize("words", [["replay", TRACE], ["replay", TRACE, "--bytes", "3 apples"], ["frobnicate"], []])
+def test_usage_errors(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert "example" in out
+    assert "--json" in out
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    command = f"{sys.executable} -m layered_paging list | head -n 1"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from layered_paging.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print([m for m in ('numpy', 'numba', 'scipy', 'rich', 'matplotlib') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == "[]"
