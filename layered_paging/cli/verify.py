@@ -1,0 +1,71 @@
+"""``layered-paging verify``: run the claims and their controls."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..claims import SCOPES, Verdict, status_page, verify
+from .common import table
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="names of claims, with * and ?")
+    parser.add_argument("--scope", choices=SCOPES, default="small", help="how much is checked (default: small)")
+    parser.add_argument("--status", metavar="FILE", help="only write the generated status page")
+    parser.epilog = "examples:\n  layered-paging verify\n  layered-paging verify 'lru-*' --scope full"
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Return one row a claim."""
+    if args.status:
+        from ..files import write_atomic
+
+        write_atomic(args.status, status_page().encode())
+        return {"status": args.status, "claims": []}
+    if args.json:
+        verdicts = verify(args.pattern, args.scope)
+    else:
+        from rich.console import Console
+
+        with Console(stderr=True).status("") as line:
+            verdicts = verify(args.pattern, args.scope, tick=lambda name: line.update(f"verifying {name}"))
+    return {"scope": args.scope, "claims": [row(verdict) for verdict in verdicts]}
+
+
+def row(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as JSON holds it."""
+    fields = {key: value for key, value in vars(verdict).items() if key != "seconds"}
+    return {**fields, "seconds": round(verdict.seconds, 3)}
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print a table and a line of counts."""
+    if "status" in answer:
+        print(f"status page: {answer['status']}")
+        return
+    words = {True: "yes", False: "NO", None: "-"}
+    rows = [
+        (c["name"], c["evidence"], words[c["holds"]], words[c["control_refuted"]], f"{c['seconds']:.2f}", c["scope"])
+        for c in answer["claims"]
+    ]
+    table(
+        f"claims at {answer['scope']} scope",
+        ("claim", "evidence", "holds", "control refuted", "seconds", "scope"),
+        rows,
+    )
+    for claim in answer["claims"]:
+        if claim["reason"]:
+            print(f"{claim['name']}: {claim['reason']}")
+    verified = sum(c["holds"] is True and c["control_refuted"] is True for c in answer["claims"])
+    stated = sum(c["evidence"] == "none" for c in answer["claims"])
+    failed = status(answer)
+    print(
+        f"{verified} verified, {stated} stated only, {len(rows) - verified - stated} other; {'FAILED' if failed else 'no failure'}"
+    )
+
+
+def status(answer: dict[str, Any]) -> int:
+    """Return 1 if a claim or a control went wrong."""
+    return int(any(c["holds"] is False or c["control_refuted"] is False for c in answer["claims"]))

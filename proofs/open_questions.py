@@ -1,0 +1,59 @@
+"""Questions that nobody has settled as far as we know: stated, never counted as verified."""
+
+from __future__ import annotations
+
+from layered_paging.registry import register
+
+PAPER = ("angelopoulos-marchal-obrecht-simon-2025",)
+
+
+@register(
+    "claim",
+    "lru-vs-fifo",
+    cites=("chrobak-noga-1999",),
+    statement="Is LRU never worse than FIFO on layered graphs? (Settled for access graphs by the cited paper, which is not quoted for ours; decided sizes: claim `lru-vs-fifo-sizes`.)",
+    latex=r"r(\mathrm{LRU}) \le r(\mathrm{FIFO})",
+    status="[open]",
+    evidence="none",
+)
+def lru_vs_fifo(scope: str = "small") -> None:
+    """Stated only."""
+
+
+@register(
+    "claim",
+    "tightness",
+    cites=PAPER,
+    statement="Is k - l + 1 attained by some deterministic policy for every k >= l + 1? (At k + 1 = l n it is: claim `mark-far`.)",
+    latex=r"\min_A r(A) = k - l + 1",
+    status="[open]",
+    evidence="none",
+)
+def tightness(scope: str = "small") -> None:
+    """Stated only."""
+
+
+@register(
+    "claim",
+    "randomized-gap",
+    cites=PAPER,
+    statement="Where between the lower bound and H_k is the optimal randomized ratio?",
+    latex=r"Y(l, n) \le r \le H_k",
+    status="[open]",
+    evidence="none",
+)
+def randomized_gap(scope: str = "small") -> None:
+    """Stated only."""
+
+
+@register(
+    "claim",
+    "llru-competitive",
+    cites=PAPER,
+    statement="Is LLRU k-competitive, and for which of the four conventions? (Decided sizes: claim `llru-conventions`.)",
+    latex=r"r(\mathrm{LLRU}) \le k",
+    status="[open]",
+    evidence="none",
+)
+def llru_competitive(scope: str = "small") -> None:
+    """Stated only."""
