@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 # public name -> module that defines it; imported when first used, so that the import stays light
 _HOMES = {
+    "Bracket": "ratio",
     "Certificate": "certificate",
     "CertificateRejected": "errors",
     "Instance": "instance",
@@ -21,6 +22,7 @@ _HOMES = {
     "diagnose": "diagnosis",
     "load_trace": "formats",
     "miss_curve": "curves",
+    "optimal_ratio": "ratio",
     "optimum": "offline",
     "optimum_curve": "curves",
     "register": "registry",
@@ -48,8 +50,10 @@ if TYPE_CHECKING:
     from .instance import Instance as Instance
     from .offline import Optimum as Optimum
     from .offline import optimum as optimum
+    from .ratio import Bracket as Bracket
     from .ratio import Ratio as Ratio
     from .ratio import competitive_ratio as competitive_ratio
+    from .ratio import optimal_ratio as optimal_ratio
     from .registry import register as register
     from .runs import Run as Run
     from .runs import replay as replay
