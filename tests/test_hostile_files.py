@@ -345,6 +345,8 @@ def test_jsonl_rounds(line: str | bytes, said: str, tmp_path: Path) -> None:
     ],
 )
 def test_jsonl_weights(weights: Any, said: str, tmp_path: Path) -> None:
+    short = rounds(tmp_path / "s.jsonl", {"experts": [[0]], "weights": [[0.5, 0.5]]}, weights="float32")
+    refused(short, "line 2: ", "one for each entry of 'experts'; got 2 for 1")
     path = rounds(tmp_path / "t.jsonl", {"experts": [[0, 1]], "weights": weights}, weights="float32")
     refused(path, "line 2: ", said)
 

@@ -140,7 +140,6 @@ def _array(path: Path, name: str, archive: zipfile.ZipFile, info: zipfile.ZipInf
             if not got:
                 raise FormatError(f"{where} ends after {at} of {size} bytes")
             at += got
-        member.read(1)  # at the end the checksum is compared
     array = flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
     return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
 
