@@ -9,7 +9,16 @@ from ..policy import Time
 from ..registry import register
 
 
-@register("policy", "arc", cites=("megiddo-modha-2003",), aka=("adaptive replacement cache",), stack=False, lazy=True)
+@register(
+    "policy",
+    "arc",
+    cites=("megiddo-modha-2003",),
+    aka=("adaptive replacement cache",),
+    stack=False,
+    lazy=True,
+    marking=False,
+    conservative=False,
+)
 class ARC:
     """Evict the least recent page of T1 (used once) if T1 exceeds its target, otherwise of T2 (used again).
 

@@ -9,7 +9,16 @@ from ..policy import Time
 from ..registry import register
 
 
-@register("policy", "clock", cites=("corbato-1968",), aka=("second chance", "FIFO-Reinsertion"), stack=False, lazy=True)
+@register(
+    "policy",
+    "clock",
+    cites=("corbato-1968",),
+    aka=("second chance", "FIFO-Reinsertion"),
+    stack=False,
+    lazy=True,
+    marking=False,
+    conservative=True,
+)
 class Clock:
     """Sweep the pages in a ring; clear the bit of a page that has it, evict the first page that has not.
 

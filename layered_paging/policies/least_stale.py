@@ -9,7 +9,9 @@ from ..policy import Time, ranks
 from ..registry import register
 
 
-@register("policy", "least-stale", cites=("specmd-2026",), aka=(), stack=True, lazy=True)
+@register(
+    "policy", "least-stale", cites=("specmd-2026",), aka=(), stack=True, lazy=True, marking=False, conservative=False
+)
 class LeastStale:
     """Evict pages unused in the present round first, among them those of layers already passed, then the least recently used.
 

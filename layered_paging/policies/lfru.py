@@ -10,7 +10,16 @@ from ..policy import Time
 from ..registry import register
 
 
-@register("policy", "lfru", cites=("vllm-issue-38256",), aka=("least frequently recently used",), stack=True, lazy=True)
+@register(
+    "policy",
+    "lfru",
+    cites=("vllm-issue-38256",),
+    aka=("least frequently recently used",),
+    stack=True,
+    lazy=True,
+    marking=False,
+    conservative=False,
+)
 class LFRU:
     """Evict the page of smallest uses / (now - last + 1); ties to the oldest last use, then the lowest page.
 

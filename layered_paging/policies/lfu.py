@@ -10,7 +10,16 @@ from ..policy import Time
 from ..registry import register
 
 
-@register("policy", "lfu", cites=("aho-denning-ullman-1971",), aka=("least frequently used",), stack=True, lazy=True)
+@register(
+    "policy",
+    "lfu",
+    cites=("aho-denning-ullman-1971",),
+    aka=("least frequently used",),
+    stack=True,
+    lazy=True,
+    marking=False,
+    conservative=False,
+)
 class LFU:
     """Evict the page with the fewest uses; ties to the oldest last use, then to the lowest page number.
 

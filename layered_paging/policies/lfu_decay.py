@@ -10,7 +10,16 @@ from ..policy import Time
 from ..registry import register
 
 
-@register("policy", "lfu-decay", cites=("lee-et-al-2001",), aka=("LRFU", "decayed LFU"), stack=True, lazy=True)
+@register(
+    "policy",
+    "lfu-decay",
+    cites=("lee-et-al-2001",),
+    aka=("LRFU", "decayed LFU"),
+    stack=True,
+    lazy=True,
+    marking=False,
+    conservative=False,
+)
 class LFUDecay:
     """Evict the page with the smallest sum over its uses of 2^(-age / half_life); ties to the oldest last use, then the lowest page.
 

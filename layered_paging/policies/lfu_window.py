@@ -10,7 +10,16 @@ from ..policy import Time
 from ..registry import register
 
 
-@register("policy", "lfu-window", cites=("karakostas-serpanos-2002",), aka=("WLFU",), stack=True, lazy=True)
+@register(
+    "policy",
+    "lfu-window",
+    cites=("karakostas-serpanos-2002",),
+    aka=("WLFU",),
+    stack=True,
+    lazy=True,
+    marking=False,
+    conservative=False,
+)
 class LFUWindow:
     """Evict the page with the fewest uses in the last ``window`` rounds; ties to the oldest last use, then the lowest page.
 

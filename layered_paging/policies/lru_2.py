@@ -9,7 +9,16 @@ from ..policy import Time, ranks
 from ..registry import register
 
 
-@register("policy", "lru-2", cites=("oneil-oneil-weikum-1993",), aka=("LRU-K", "LRU/2"), stack=True, lazy=True)
+@register(
+    "policy",
+    "lru-2",
+    cites=("oneil-oneil-weikum-1993",),
+    aka=("LRU-K", "LRU/2"),
+    stack=True,
+    lazy=True,
+    marking=False,
+    conservative=False,
+)
 class LRU2:
     """Evict the page whose last use but one is oldest; pages used once go first; ties to the oldest last use, then the lowest page.
 

@@ -16,6 +16,7 @@ from ..registry import register
     aka=("randomized marking", "MARK"),
     stack=False,
     lazy=True,
+    conservative=False,
     marking=True,
     randomized=True,
 )

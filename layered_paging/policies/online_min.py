@@ -16,6 +16,8 @@ from ..registry import register
     aka=("OnMin", "Equitable"),
     stack=False,
     lazy=True,
+    marking=False,
+    conservative=False,
     randomized=True,
 )
 class OnlineMin:

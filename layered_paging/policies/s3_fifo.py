@@ -11,7 +11,16 @@ from ..policy import Time
 from ..registry import register
 
 
-@register("policy", "s3-fifo", cites=("yang-et-al-2023",), aka=("S3FIFO",), stack=False, lazy=True)
+@register(
+    "policy",
+    "s3-fifo",
+    cites=("yang-et-al-2023",),
+    aka=("S3FIFO",),
+    stack=False,
+    lazy=True,
+    marking=False,
+    conservative=False,
+)
 class S3FIFO:
     """Evict from the small queue if it has its share or more, otherwise from the main queue.
 

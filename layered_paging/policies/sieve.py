@@ -9,7 +9,9 @@ from ..policy import Time
 from ..registry import register
 
 
-@register("policy", "sieve", cites=("zhang-et-al-2024",), aka=(), stack=False, lazy=True)
+@register(
+    "policy", "sieve", cites=("zhang-et-al-2024",), aka=(), stack=False, lazy=True, marking=False, conservative=False
+)
 class Sieve:
     """Move the hand from the oldest page to the newest; clear the bit of a used page, evict the first unused one.
 

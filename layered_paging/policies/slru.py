@@ -11,7 +11,16 @@ from ..policy import Time, ranks
 from ..registry import register
 
 
-@register("policy", "slru", cites=("karedla-love-wherry-1994",), aka=("segmented LRU",), stack=False, lazy=True)
+@register(
+    "policy",
+    "slru",
+    cites=("karedla-love-wherry-1994",),
+    aka=("segmented LRU",),
+    stack=False,
+    lazy=True,
+    marking=False,
+    conservative=False,
+)
 class SLRU:
     """Evict the least recent page of the trial segment, and of the protected segment if nothing else may go.
 

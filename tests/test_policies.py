@@ -1,0 +1,308 @@
+"""What every registered policy must satisfy, third parties' included; declared properties are tested by execution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import layered_paging as lp
+from layered_paging import catalog, registry
+from layered_paging.grid import lay_out
+from layered_paging.policy import resolve
+from layered_paging.reference import steps
+
+catalog.collect()
+ONLINE = [entry for entry in registry.entries("policy") if not entry.properties.get("offline")]
+PROPERTIES = ("lazy", "stack", "marking", "conservative")
+
+
+def declared(name: str, value: bool) -> list[str]:
+    return [entry.name for entry in ONLINE if entry.properties.get(name) is value]
+
+
+def single(pages: Sequence[int]) -> lp.Trace:
+    return lp.Trace([[page] for page in pages])
+
+
+def run(trace: lp.Trace, name: str, slots: int, seed: int = 0) -> list:
+    spec = resolve(name)
+    instance = trace.instance(slots)
+    return list(steps(lay_out(trace), lambda session: spec.make(instance, seed, session, 0), slots))
+
+
+def evicted(name: str, pages: Sequence[int], slots: int) -> list[int]:
+    return [page for step in run(single(pages), name, slots) for page in step.evicted]
+
+
+def random_trace(rng: np.random.Generator, widest: int = 3) -> lp.Trace:
+    layers, experts = int(rng.integers(1, 4)), int(rng.integers(widest, 6))
+    top_k = int(rng.integers(1, widest + 1))
+    rounds = int(rng.integers(5, 40)) // layers + 1
+    ids = [[rng.permutation(experts)[:top_k] for _ in range(layers)] for _ in range(rounds)]
+    return lp.Trace(ids, experts)
+
+
+traces = st.integers(0, 2**32 - 1).map(lambda seed: random_trace(np.random.default_rng(seed)))
+sequences = st.lists(st.integers(0, 5), min_size=1, max_size=40)
+
+
+def furthest(trace: lp.Trace, slots: int) -> int:
+    """Misses when the page outside the event whose next use is furthest is evicted: the forced optimum."""
+    events = [event.pages for event in lay_out(trace).events()]
+    cache: set[int] = set()
+    misses = 0
+    for n, members in enumerate(events):
+        misses += len(set(members) - cache)
+        cache |= set(members)
+        while len(cache) > slots:
+            later = {page: next((m for m, e in enumerate(events[n + 1 :]) if page in e), len(events)) for page in cache}
+            cache.remove(max(cache - set(members), key=lambda page: later[page]))
+    return misses
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in ONLINE])
+@settings(max_examples=25)
+@given(trace=traces, more=st.integers(0, 6))
+def test_never_beats_the_optimum(name: str, trace: lp.Trace, more: int) -> None:
+    slots = trace.top_k + more
+    assert furthest(trace, slots) <= lp.replay(trace, name, slots, engine="reference").misses <= trace.requests
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in ONLINE])
+@settings(max_examples=20)
+@given(trace=traces, more=st.integers(0, 6), share=st.floats(0, 1))
+def test_decides_without_the_future(name: str, trace: lp.Trace, more: int, share: float) -> None:
+    slots = trace.top_k + more
+    rounds = 1 + int(share * (trace.rounds - 1))
+    start = lp.Trace(trace.experts[:rounds], trace.n_experts)
+    whole, part = run(trace, name, slots), run(start, name, slots)
+    assert [step.evicted for step in whole[: len(part)]] == [step.evicted for step in part]
+
+
+# properties: each function returns a violation in words, or None
+
+
+def not_lazy(name: str, trace: lp.Trace, slots: int) -> str | None:
+    held = 0
+    for step in run(trace, name, slots):
+        held += len(step.misses)
+        if len(step.evicted) > max(0, held - slots):
+            return f"{step.event}: evicts {step.evicted} with {held} pages in {slots} slots"
+        held -= len(step.evicted)
+    return None
+
+
+def not_stack(name: str, trace: lp.Trace, slots: int) -> str | None:
+    for small, large in zip(run(trace, name, slots), run(trace, name, slots + 1), strict=True):
+        if not small.resident <= large.resident:
+            return f"{small.event}: {set(small.resident)} at {slots}, {set(large.resident)} at {slots + 1}"
+    return None
+
+
+def not_marking(name: str, trace: lp.Trace, slots: int) -> str | None:
+    phase: set[int] = set()
+    for step in run(trace, name, slots):
+        (page,) = step.event.pages
+        if step.misses and page in phase:
+            return f"{step.event}: misses {page}, which was requested in this phase"
+        if page not in phase and len(phase) == slots:
+            phase = set()
+        phase.add(page)
+    return None
+
+
+def not_conservative(name: str, trace: lp.Trace, slots: int) -> str | None:
+    ran = run(trace, name, slots)
+    for start in range(len(ran)):
+        pages: set[int] = set()
+        misses = 0
+        for step in ran[start:]:
+            pages.update(step.event.pages)
+            misses += len(step.misses)
+            if len(pages) > slots:
+                break
+            if misses > slots:
+                return f"from {ran[start].event} to {step.event}: {misses} misses on {pages}"
+    return None
+
+
+VIOLATION = dict(zip(PROPERTIES, (not_lazy, not_stack, not_marking, not_conservative), strict=True))
+
+
+def cases(of: str) -> Iterator[tuple[lp.Trace, int]]:
+    rng = np.random.default_rng(0)
+    while True:
+        if of in ("marking", "conservative"):
+            layers = int(rng.integers(1, 4))
+            ids = rng.integers(0, rng.integers(2, 7), (rng.integers(8, 40) // layers, layers))
+            yield lp.Trace(ids), int(rng.integers(2, 6))
+        else:
+            trace = random_trace(rng)
+            yield trace, trace.top_k + int(rng.integers(0, 6))
+
+
+@pytest.mark.parametrize(("of", "name"), [(of, name) for of in PROPERTIES for name in declared(of, True)])
+def test_a_declared_property_holds(of: str, name: str) -> None:
+    for trace, slots in islice(cases(of), 120):
+        assert VIOLATION[of](name, trace, slots) is None, (trace.experts.tolist(), slots)
+
+
+@pytest.mark.parametrize(("of", "name"), [(of, name) for of in PROPERTIES for name in declared(of, False)])
+def test_a_property_denied_has_a_witness(of: str, name: str) -> None:
+    assert any(VIOLATION[of](name, trace, slots) for trace, slots in islice(cases(of), 3000))
+
+
+@pytest.mark.parametrize("entry", ONLINE, ids=lambda entry: entry.name)
+def test_only_randomized_policies_depend_on_the_seed(entry: registry.Entry) -> None:
+    trace = random_trace(np.random.default_rng(5))
+    ran = [[step.evicted for step in run(trace, entry.name, trace.top_k + 1, seed)] for seed in (0, 0, 1, 2, 3)]
+    assert ran[0] == ran[1]
+    assert (len({tuple(steps) for steps in ran}) > 1) is bool(entry.properties.get("randomized", False))
+
+
+@pytest.mark.parametrize("entry", ONLINE, ids=lambda entry: entry.name)
+def test_every_policy_cites_its_source_and_explains_itself(entry: registry.Entry) -> None:
+    assert entry.summary
+    assert entry.properties.get("cites")
+
+
+@pytest.mark.parametrize(
+    ("name", "slots", "pages", "expected"),
+    [
+        ("fifo", 3, [0, 1, 2, 0, 3], [0]),
+        ("lifo", 3, [0, 1, 2, 0, 3], [2]),
+        ("lru", 3, [0, 1, 2, 0, 3], [1]),
+        ("mark-lru", 3, [0, 1, 2, 0, 3], [1]),
+        ("fwf", 2, [0, 1, 2, 0], [0, 1]),
+        ("clock", 3, [0, 1, 2, 3, 1, 4], [0, 2]),
+        ("clock(fresh=False)", 3, [0, 1, 2, 0, 3, 4, 5], [1, 2, 0]),
+        ("lfu", 3, [0, 0, 1, 2, 3, 1], [1, 2]),
+        ("lfu", 2, [0, 0, 1, 2, 1, 2], [1, 2, 0]),
+        ("lfu(history='cache')", 2, [0, 0, 1, 2, 1, 2], [1, 2, 1]),
+        ("lfu", 2, [0, 0, 0, 1, 1, 2], [1]),
+        ("lfu-decay(half_life=1)", 2, [0, 0, 0, 1, 1, 2], [0]),
+        ("lfu-window(window=2)", 2, [0, 0, 0, 1, 1, 2], [0]),
+        ("lfru", 2, [0, 0, 0, 1, 1, 2], [0]),
+        ("slru(protected=0.5)", 4, [0, 1, 2, 3, 0, 1, 4, 3, 5], [2, 4]),
+        ("static(profile=[0, 5, 1, 0])", 2, [1, 2, 3], [2]),
+        ("static", 2, [1, 2, 1, 3], [2]),
+        ("lru-2", 3, [0, 1, 0, 2, 3, 1], [1, 2]),
+        ("sieve", 3, [0, 1, 2, 0, 3, 4, 5, 6, 7], [1, 2, 3, 4, 5]),
+        ("s3-fifo(small=0.5)", 4, [0, 1, 2, 3, 0, 0, 4, 1, 5, 6, 2, 7], [1, 2, 3, 4, 5, 0]),
+        ("arc", 2, [0, 1, 0, 2, 1, 0], [1, 0, 2]),
+        ("online-min", 1, [0, 1, 0], [0, 1]),
+    ],
+)
+def test_evicts_what_a_hand_computes(name: str, slots: int, pages: list[int], expected: list[int]) -> None:
+    assert evicted(name, pages, slots) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "slots", "rounds", "expected"),
+    [
+        ("mark-far", 3, [[0, 0], [1, 1], [0, 0]], [2, 1]),
+        ("lru", 3, [[0, 0], [1, 1], [0, 0]], [0, 2, 1]),
+        ("least-stale", 4, [[0, 0, 0], [0, 0, 1], [1, 0, 0]], [0]),
+        ("lru", 4, [[0, 0, 0], [0, 0, 1], [1, 0, 0]], [4, 0]),
+    ],
+)
+def test_evicts_what_a_hand_computes_in_layers(name: str, slots: int, rounds: list, expected: list[int]) -> None:
+    assert [page for step in run(lp.Trace(rounds, 2), name, slots) for page in step.evicted] == expected
+
+
+def test_fifo_shows_the_anomaly_of_belady() -> None:
+    trace = single([0, 1, 2, 3, 0, 1, 4, 0, 1, 2, 3, 4])
+    assert [lp.replay(trace, "fifo", slots).misses for slots in (3, 4)] == [9, 10]
+
+
+def test_marking_draws_among_unmarked_pages_only() -> None:
+    gone = {tuple(step.evicted for step in run(single([0, 1, 2, 3, 1]), "marking", 3, seed)) for seed in range(40)}
+    assert {steps[3] for steps in gone} == {(0,), (1,), (2,)}
+    assert {steps[4] for steps in gone} == {(), (0,), (2,)}
+
+
+def levels_after(pages: Sequence[int], slots: int) -> list[set[int]]:
+    """The levels of the work function, by their definition; an empty slot is a page without a number."""
+    levels: list[set[int]] = [set() for _ in range(slots)]
+    for page in pages:
+        at = next((i for i, level in enumerate(levels) if page in level), None)
+        if at is None:
+            last = levels.pop()
+            if levels:
+                levels[-1] = levels[-1] | last
+        else:
+            rest = levels.pop(at) - {page}
+            if at:
+                levels[at - 1] = levels[at - 1] | rest
+        levels.append({page})
+    return levels
+
+
+@settings(max_examples=60)
+@given(pages=sequences, slots=st.integers(1, 4), seed=st.integers(0, 2**32))
+def test_online_min_holds_the_pages_of_highest_priority(pages: list[int], slots: int, seed: int) -> None:
+    spec = resolve("online-min")
+    policy = spec.make(lp.Instance(1, 6, slots), seed)
+    trace = lp.Trace([[page] for page in pages], 6)
+    ran = list(steps(lay_out(trace), lambda _: policy, slots))
+    priority: dict[int, int] = policy._priority  # type: ignore[attr-defined]
+    chosen: set[int] = set()
+    for bound, level in enumerate(levels_after(pages, slots), start=1):
+        chosen = set(sorted(chosen | level, key=lambda page: -priority[page])[:bound])
+    assert ran[-1].resident == chosen
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lfu(history='x')",
+        "lfu-decay(half_life=0)",
+        "lfu-window(window=0)",
+        "slru(protected=2)",
+        "s3-fifo(small=-1)",
+        "s3-fifo(filling='x')",
+        "static(profile=[1])",
+        "static(profile=['a', 'b'])",
+    ],
+)
+def test_parameters_out_of_range_are_refused_in_one_line(name: str) -> None:
+    with pytest.raises(lp.LayeredPagingError) as caught:
+        lp.replay(single([0, 1]), name, 1)
+    assert "\n" not in str(caught.value)
+    assert "got" in str(caught.value)
+
+
+TWINS_ELSEWHERE = {
+    "lru": "LRU",
+    "fifo": "FIFO",
+    "clock(fresh=False)": "Clock",
+    "lfu(history='cache')": "LFU",
+    "sieve": "Sieve",
+    "s3-fifo(filling='main')": "S3FIFO",
+    "arc": "ARC",
+}
+
+
+@pytest.mark.parametrize("name", TWINS_ELSEWHERE)
+def test_counts_as_libcachesim_does(name: str, tmp_path) -> None:
+    lcs = pytest.importorskip("libcachesim")
+    rng = np.random.default_rng(7)
+    for slots, pages in (
+        (20, rng.zipf(1.2, 4000) % 200),
+        (37, (np.arange(4000) // 7 * 3 + rng.integers(0, 60, 4000)) % 150),
+    ):
+        record = np.zeros(len(pages), [("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")])
+        record["id"], record["size"], record["next"] = pages + 1, 1, -1
+        record.tofile(tmp_path / "t.oracleGeneral.bin")
+        reader = lcs.TraceReader(
+            str(tmp_path / "t.oracleGeneral.bin"),
+            lcs.TraceType.ORACLE_GENERAL_TRACE,
+            lcs.ReaderInitParam(ignore_obj_size=True),
+        )
+        ratio, _ = getattr(lcs, TWINS_ELSEWHERE[name])(slots).process_trace(reader)
+        assert lp.replay(lp.Trace(pages[:, None]), name, slots).misses == round(ratio * len(pages))
