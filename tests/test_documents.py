@@ -1,0 +1,86 @@
+"""Every code block of the documents runs, and prints what it says.
+
+Python blocks of a file share one namespace.  In console blocks, lines that begin with ``$`` are
+run by a shell; what follows is compared with the output (``...`` stands for anything).  Blocks that
+name ``$TRACES`` need the optional real traces and are skipped, saying so, where they are absent.
+"""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+DOCUMENTS = sorted(
+    str(path.relative_to(ROOT))
+    for path in [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("layered_paging/**/*.md"),
+        *ROOT.glob("papers/**/*.md"),
+    ]
+    if BLOCK.search(path.read_text())
+)
+
+
+def shell(command: str, folder: Path, traces: Path | None) -> str:
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "200",
+    }
+    if traces is not None:
+        environment["TRACES"] = str(traces)
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def squeeze(text: str) -> str:
+    """Drop trailing blanks and empty lines, and draw every rule alike."""
+    return "".join(re.sub("─+", "─", line.rstrip()) + "\n" for line in text.splitlines() if line.strip())
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_blocks_run(name: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / name).read_text()
+    traces = request.getfixturevalue("traces") if "$TRACES" in text else None
+    for entry in ("layered_paging", "papers", "tests", "docs"):
+        (tmp_path / entry).symlink_to(ROOT / entry)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules[__name__])
+    names: dict[str, Any] = {"__name__": "document"}
+    for kind, code in BLOCK.findall(text):
+        if "make " in code:
+            continue
+        if kind == "python":
+            if ">>>" in code:
+                runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+                test = doctest.DocTestParser().get_doctest(code, names, name, name, 0)
+                said: list[str] = []
+                runner.run(test, out=said.append, clear_globs=False)
+                names = test.globs
+                assert not runner.failures, "".join(said)
+            else:
+                exec(compile(code.replace("from ..", "from layered_paging."), name, "exec"), names)
+            continue
+        for part in re.split(r"^\$ ", code, flags=re.MULTILINE)[1:]:
+            lines = part.split("\n")
+            end = next(i for i, line in enumerate(lines) if not line.endswith("\\"))
+            command, expected = "\n".join(lines[: end + 1]), "\n".join(lines[end + 1 :])
+            found = shell(command, tmp_path, traces)
+            assert "Traceback" not in found, found
+            if expected.strip():
+                same = doctest.OutputChecker().check_output(
+                    squeeze(expected), squeeze(found), doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+                )
+                assert same, f"$ {command}\n--- expected\n{expected}\n--- found\n{found}"
