@@ -59,9 +59,9 @@ def collect(*, again: bool = False) -> list[Entry]:
         for folder in FOLDERS:
             for path in sorted((root / folder).rglob("*.py")):
                 if not path.name.startswith("_"):
-                    _try(str(path), lambda name, root=root: load_file(Path(name), root))  # type: ignore[misc]
+                    _try(str(path), lambda name, root=root: load_file(Path(name), root))
         for point in entry_points(group="layered_paging.content"):
-            _try(f"entry point {point.name} = {point.value}", lambda _, point=point: point.load() and None)  # type: ignore[misc]
+            _try(f"entry point {point.name} = {point.value}", lambda _, point=point: point.load() and None)
     return registry.entries()
 
 

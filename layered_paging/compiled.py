@@ -60,7 +60,7 @@ def _compile(function: F, **options: Any) -> F:
     return compiled
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def trailing_zeros(typing_context: Any, word: Any) -> Any:
     """Return the number of trailing zeros of a uint64 (64 for 0)."""
 
@@ -72,7 +72,7 @@ def trailing_zeros(typing_context: Any, word: Any) -> Any:
     return types.uint64(types.uint64), build
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def leading_zeros(typing_context: Any, word: Any) -> Any:
     """Return the number of leading zeros of a uint64 (64 for 0)."""
 

@@ -175,7 +175,7 @@ def _one_by_one(
 
     def legal(slots: int) -> bool:
         if pool == "shared":
-            return slots >= largest.max()
+            return bool(slots >= largest.max())
         return all(q >= need for q, need in zip(quotas(slots, grid.n_layers), largest.tolist(), strict=True))
 
     todo = [s for s in (wanted or range(1, trace.pages + 1)) if legal(s)]

@@ -149,7 +149,8 @@ def diagnose(
     known = {name: count for name, count in by_policy.items() if count is not None}
     best = min(known, key=lambda name: (known[name], names.index(name)))
     reuse = miss_curve(trace, "lru", reset=reset)
-    found = {
+    misses, optimum = known[names[0]], int(forced[at])
+    found: dict[str, Any] = {
         "slots": slots,
         "pages": trace.pages,
         "requests": requests,
@@ -157,8 +158,8 @@ def diagnose(
         "demand": _demand(trace),
         "top_k": largest,
         "policy": names[0],
-        "misses": known[names[0]],
-        "optimum": int(forced[at]),
+        "misses": misses,
+        "optimum": optimum,
         "compulsory": totals.compulsory,
         "by_policy": by_policy,
         "best": best,
@@ -173,8 +174,8 @@ def diagnose(
     }
     parts = {
         "cold": totals.compulsory,
-        "working set": found["optimum"] - totals.compulsory,
-        "policy": found["misses"] - found["optimum"],
+        "working set": optimum - totals.compulsory,
+        "policy": misses - optimum,
     }
     verdict = max(("policy", "working set", "cold"), key=lambda name: parts[name])
     return Diagnosis(verdict=verdict, sentences=_sentences(found, parts, verdict), **found)

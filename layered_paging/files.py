@@ -25,9 +25,9 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
     """
     target = Path(path)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    except OSError as error:
-        raise LayeredPagingError(f"{target}: cannot be written; {error.strerror or error}") from None
+        handle, name = tempfile.mkstemp(prefix=".layered-paging-", dir=target.parent)
+    except (OSError, ValueError) as error:
+        raise LayeredPagingError(f"{target}: cannot be written; {getattr(error, 'strerror', None) or error}") from None
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream

@@ -199,15 +199,19 @@ def _id_array(experts: npt.ArrayLike) -> npt.NDArray[np.integer[Any]]:
 
 
 def _widths(n_experts: int | Sequence[int] | None, ids: npt.NDArray[np.integer[Any]]) -> tuple[int, ...]:
-    layers = ids.shape[1]
+    layers = int(ids.shape[1])
+    widths: tuple[int, ...]
     if n_experts is None:
-        return (max(1, int(ids.max()) + 1),) * layers
-    if isinstance(n_experts, (Sequence, np.ndarray)) and not isinstance(n_experts, str):
+        widths = (max(1, int(ids.max()) + 1),) * layers
+    elif isinstance(n_experts, (Sequence, np.ndarray)) and not isinstance(n_experts, str):
         widths = tuple(integer(f"n_experts of layer {j}", n, 1) for j, n in enumerate(n_experts))
         if len(widths) != layers:
             raise TraceError(f"n_experts must be one int, or one for each of the {layers} layers; got {len(widths)}")
-        return widths
-    return (integer("n_experts", n_experts, 1),) * layers
+    else:
+        widths = (integer("n_experts", n_experts, 1),) * layers
+    if sum(widths) > np.iinfo(np.int32).max:
+        raise TraceError(f"a trace has at most 2^31 - 1 pages over all layers; got {sum(widths)}")
+    return widths
 
 
 def _check_ids(ids: npt.NDArray[np.integer[Any]], widths: tuple[int, ...]) -> None:
@@ -298,7 +302,7 @@ def _meta(meta: Mapping[str, Any] | None) -> dict[str, Any]:
         return {}
     try:
         copy = json.loads(json.dumps(meta, allow_nan=False))
-    except (TypeError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
         raise TraceError(f"meta must be a mapping that JSON can hold; {error}") from None
     if not isinstance(copy, dict):
         raise TraceError(f"meta must be a mapping; got {type(meta).__name__}")

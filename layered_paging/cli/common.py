@@ -37,7 +37,8 @@ def byte_size(text: str) -> int:
             f"a size is a number with B, KiB, MiB, GiB, TiB, kB, MB, GB or TB, such as 250MiB; got {text!r}"
         )
     whole, _, part = match[1].partition(".")
-    return (int(whole + part) * factor) // 10 ** len(part)
+    size: int = int(whole + part) * factor // 10 ** len(part)
+    return size
 
 
 def positive(text: str) -> int:

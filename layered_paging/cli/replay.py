@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             for spec in specs:
                 runs = []
                 for n in range(args.repeat if spec.randomized else 1):
-                    runs.append(replay(trace, spec, **{key: budget}, **options, seed=args.seed + n))
+                    slots, size = (budget, None) if args.slots else (None, budget)
+                    runs.append(replay(trace, spec, slots, budget_bytes=size, **options, seed=args.seed + n))
                     done += 1
                     advance(done)
                 rows.append(_row(runs, args.by))

@@ -111,7 +111,7 @@ def _lru_single(
     base = _PAD64  # first place of the word that holds the tail
     word = _FULL  # its live bits
     tail = _PAD64
-    total = 0
+    total: Any = 0
     full_from = slots  # once so many misses have happened, the cache is full
     session = 0
     for r in range(rounds):
@@ -291,7 +291,7 @@ def _events(
     place = _PAD
     base = _PAD  # places before it are dead
     tail = _PAD  # no live place before it
-    held = 0
+    held: Any = 0
     missed_bytes = 0
     session = 0
     for r in range(rounds):
@@ -304,7 +304,7 @@ def _events(
         missed = 0
         for c in range(columns):
             begin = place
-            count = 0
+            count: Any = 0
             for q in range(width):
                 e = experts[r, c, q]
                 if e >= 0:
@@ -358,7 +358,7 @@ def _page_of(place: int, experts: Any, first: Any) -> int:
 
 
 @kernel
-def _first_live(words: Any, place: int, limit: int) -> int:
+def _first_live(words: Any, place: int, limit: int) -> Any:
     """Return the first live place from ``place`` on and before ``limit``, else ``limit``."""
     at = np.uint64(place) >> _SIX
     word = words[at] & (_FULL << (np.uint64(place) & _LOW))
@@ -370,7 +370,7 @@ def _first_live(words: Any, place: int, limit: int) -> int:
 
 
 @kernel
-def _last_live(words: Any, low: int, high: int) -> int:
+def _last_live(words: Any, low: int, high: int) -> Any:
     """Return the last live place in low..high-1, else -1."""
     if high <= low:
         return -1
@@ -416,7 +416,7 @@ def _victim(words: Any, tail: int, limit: int, base: int, now: int, layers: int,
 
 
 @kernel
-def _lowest_page(words: Any, victim: int, limit: int, experts: Any, first: Any, group: int) -> int:
+def _lowest_page(words: Any, victim: Any, limit: int, experts: Any, first: Any, group: int) -> Any:
     """Return the live place of the lowest page among those of the victim's layer and round."""
     begin = victim - (victim - _PAD) % group
     best = victim

@@ -127,7 +127,7 @@ def _lru_depths(experts: Any, first: Any, starts: Any, resets: bool, histogram: 
 
 
 @kernel
-def _ones(word: Any) -> int:
+def _ones(word: Any) -> Any:
     """Return the number of set bits."""
     w = word - ((word >> _ONE) & np.uint64(0x5555555555555555))
     w = (w & np.uint64(0x3333333333333333)) + ((w >> np.uint64(2)) & np.uint64(0x3333333333333333))
