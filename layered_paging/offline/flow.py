@@ -3,14 +3,13 @@
 Nodes are the times between points, 0 to T.  An arc from t to t + 1 stands for capacity of point
 t that is not used; an interval is an arc from ``begin`` to ``end`` of capacity 1 that earns its
 worth; the capacity of the points enters and leaves as supply.  Three roads to one optimum:
-networkx's network simplex on integers (readable, for small cases), OR-tools' cost scaling on
-integers, and HiGHS' interior point method on floats, which is rounded.  None of them is
-trusted: whatever schedule comes out, ``price`` finds prices for it or shows that it is no optimum.
+networkx's network simplex on integers (readable, for small cases), successive shortest paths in
+the order of time, compiled (``flow_kernels``), and HiGHS on floats, which is rounded.  None of
+them is trusted: whatever schedule comes out, ``price`` finds prices for it or shows that it is no optimum.
 """
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
@@ -19,19 +18,10 @@ import numpy.typing as npt
 from ..errors import SolverError
 from .model import Model
 
-__all__ = ["by_highs", "by_networkx", "by_ortools", "has_ortools", "price"]
+__all__ = ["by_highs", "by_networkx", "by_paths", "price"]
 
 Kept = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
-
-
-def has_ortools() -> bool:
-    """Return whether OR-tools is there and can be loaded."""
-    try:  # it ships a HiGHS of its own, and cannot be loaded into every process that has loaded highspy
-        importlib.import_module("ortools.graph.python.min_cost_flow")
-    except ImportError:
-        return False
-    return True
 
 
 def _supplies(model: Model) -> Ints:
@@ -64,31 +54,24 @@ def by_networkx(model: Model) -> Kept:
     return kept
 
 
-def by_ortools(model: Model) -> Kept:
-    """Solve by OR-tools' SimpleMinCostFlow: integers throughout; sums of costs must stay below 2^63 / nodes."""
-    if not has_ortools():
-        raise SolverError("OR-tools is not there, or cannot be loaded beside highspy; use solver='highs'")
-    from ortools.graph.python import min_cost_flow
+def by_paths(model: Model) -> tuple[Kept, Ints]:
+    """Solve by successive shortest paths in the order of time; return the intervals kept, and the prices."""
+    from .flow_kernels import augment
 
     points = len(model.capacity)
-    largest = int(model.worth.max(initial=0))
-    if largest * (points + 2) >= 1 << 61:
-        raise SolverError(f"OR-tools cannot hold costs of {largest} over {points} events; use solver='highs'")
     real = _real(model)
-    kept = model.begin >= model.end
-    solver = min_cost_flow.SimpleMinCostFlow()
-    arcs = solver.add_arcs_with_capacity_and_unit_cost(
-        model.begin[real], model.end[real], np.ones(len(real), np.int64), -model.worth[real]
-    )
-    nodes = np.arange(points, dtype=np.int64)
-    room = np.full(points, max(1, int(model.capacity.max(initial=1))), np.int64)
-    solver.add_arcs_with_capacity_and_unit_cost(nodes, nodes + 1, room, np.zeros(points, np.int64))
-    solver.set_nodes_supplies(np.arange(points + 1, dtype=np.int64), _supplies(model))
-    status = solver.solve()
-    if status != solver.OPTIMAL:
-        raise SolverError(f"OR-tools ended with status {status}, not with an optimum")
-    kept[real] = solver.flows(arcs) == 1
-    return kept
+    begin, end, worth = model.begin[real], model.end[real], model.worth[real]
+    by_end = np.argsort(end, kind="stable")
+    by_begin = np.lexsort((end, begin))
+    times = np.arange(points + 2)
+    kept = np.zeros(len(real), bool)
+    height = np.zeros(points + 1, np.int64)
+    end_at, begin_at = np.searchsorted(end[by_end], times), np.searchsorted(begin[by_begin], times)
+    augment(model.capacity, begin, end, worth, by_end, end_at, by_begin, begin_at, kept, height)
+    flags = model.begin >= model.end
+    flags[real] = kept
+    prices: Ints = np.diff(height)
+    return flags, prices
 
 
 def by_highs(model: Model, time_limit: float | None = None) -> Kept:

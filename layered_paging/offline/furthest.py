@@ -63,9 +63,12 @@ def greedy(
     rest: list[Any] = [grid.first, grid.starts, grid.stage, resets, slots, bypass, held, last, record, flags]
     rest += [full, counts.misses, by_column]
     members = grid.experts.reshape(-1)
-    if width == 1:
-        kernels.play_singles(members, *rest)
-    else:
+    if width > 1 or not kernels.play_singles(members, *rest):
+        if width == 1:  # an event was empty: begin again
+            for array in (counts.misses, by_column, last):
+                array[:] = 0
+            full[:] = -1
+            flags[:] = False
         kernels.play_sets(members, width, *rest)
     np.add.at(counts.layer_misses, grid.layer, by_column)
     counts.missed_bytes = int(counts.misses.sum())

@@ -115,8 +115,8 @@ def play_singles(
     full: Any,
     by_session: Any,
     by_column: Any,
-) -> None:
-    """Play events of one member each; arguments as for ``play_sets``."""
+) -> bool:
+    """Play events of one member each; arguments as for ``play_sets``.  Stop with False at an empty event."""
     columns = np.uint64(first.shape[0])
     room = slots if bypass else slots - 1
     low, middle, high, here = _start(room, members.shape[0], 1)
@@ -140,7 +140,9 @@ def play_singles(
             if here & _LOW == 0:
                 _note(middle, high, here >> _SIX)
             e = members[at]
-            if e >= 0:
+            if e < 0:
+                return False
+            else:
                 page = np.uint64(first[c] + e)
                 limit = np.uint64(last[page])
                 last[page] = here + ahead
@@ -171,6 +173,7 @@ def play_singles(
             at += _ONE
             here += _ONE
         by_session[session, stage[r]] += misses
+    return True
 
 
 @kernel

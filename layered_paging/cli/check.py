@@ -1,0 +1,69 @@
+"""``layered-paging check``: does a certificate prove what it states?"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..certificate import Certificate
+from ..errors import CertificateRejected, FormatError
+from .common import table
+
+EXAMPLES = """examples:
+  layered-paging check ratio.json
+  layered-paging check optimum.json.gz --trace trace.npz
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("files", nargs="+", metavar="FILE", help="certificate files")
+    parser.add_argument("--trace", metavar="TRACE", help="the trace that a certificate of an optimum is about")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Check every file; a file that cannot be read counts as rejected."""
+    from ..certify import check
+
+    trace = None
+    if args.trace:
+        from ..formats import load_trace
+
+        trace = load_trace(args.trace)
+    results = []
+    for file in args.files:
+        kind, statement, reason = None, None, None
+        try:
+            certificate = Certificate.load(file)
+            kind, statement = certificate.kind, dict(certificate.statement)
+            check(certificate, trace)
+        except (CertificateRejected, FormatError) as error:
+            reason = str(error)
+        results.append(
+            {"file": file, "kind": kind, "accepted": reason is None, "reason": reason, "statement": statement}
+        )
+    return {"checked": results}
+
+
+def status(answer: dict[str, Any]) -> int:
+    """Return 0 if all were accepted."""
+    return 0 if all(entry["accepted"] for entry in answer["checked"]) else 1
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print what each certificate proves, or why it does not."""
+    rows = []
+    for entry in answer["checked"]:
+        verdict = "accepted" if entry["accepted"] else "rejected"
+        rows.append((entry["file"], entry["kind"] or "-", verdict, entry["reason"] or _proved(entry["statement"])))
+    table("certificates", ("file", "kind", "verdict", "what it proves, or why not"), rows)
+
+
+def _proved(statement: dict[str, Any]) -> str:
+    words = []
+    for key, value in statement.items():
+        text = str(value)
+        if value is not None and key != "trace" and len(text) <= 24 and text not in ("[]", "never"):
+            words.append(f"{key} {text}")
+    return ", ".join(words)

@@ -1,0 +1,121 @@
+"""``layered-paging optimum``: the offline optimum of a trace."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import FormatError
+from .common import add_model_options, byte_size, one_of, percent, positive, table
+
+EXAMPLES = """examples:
+  layered-paging optimum trace.npz --slots 192 --admission forced --reset session
+  layered-paging optimum trace.npz --slots 192 --admission bypass -o optimum.json.gz
+  layered-paging optimum trace.npz --slots 600 --admission forced --costs bytes
+  layered-paging optimum trace.npz --slots 192 --admission forced --quotas free
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("trace", metavar="TRACE", help="a trace file")
+    parser.add_argument("--slots", type=positive, metavar="N", help="total slots")
+    parser.add_argument("--bytes", type=byte_size, metavar="SIZE", help="budget in bytes, such as 2GiB (NP-hard)")
+    parser.add_argument(
+        "--admission",
+        choices=("forced", "bypass"),
+        required=True,
+        help="whether all members must stay until their event ends; no default, they are different problems",
+    )
+    add_model_options(parser, "pool", "reset", "events", "prefill")
+    parser.add_argument("--costs", metavar="bytes|FILE", help="cost of a load: bytes, or a JSON list of integers")
+    parser.add_argument("--quotas", choices=("uniform", "free"), default="uniform", help="free: the best fixed split")
+    parser.add_argument("--lookahead", type=int, metavar="M", help="an oracle that sees M further rounds instead")
+    parser.add_argument("--solver", default="auto", help="auto, belady, flow, highs, networkx, ilp, lp or brute")
+    parser.add_argument("--time-limit", type=float, metavar="SECONDS", help="for HiGHS")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the certificate here (.json or .json.gz)")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Solve, and write the certificate if asked to."""
+    from ..formats import load_trace
+    from ..offline import optimum
+
+    one_of("--slots and --bytes", [args.slots, args.bytes])
+    trace = load_trace(args.trace)
+    best = optimum(
+        trace,
+        args.slots,
+        admission=args.admission,
+        pool="per-layer" if args.quotas == "free" else args.pool,
+        reset=args.reset,
+        events=args.events,
+        costs=_costs(args.costs),
+        budget_bytes=args.bytes,
+        prefill=args.prefill,
+        quotas=args.quotas,
+        lookahead=args.lookahead,
+        solver=args.solver,
+        time_limit=args.time_limit,
+    )
+    low, high = (None, None) if args.lookahead is not None else best.bounds
+    known = best.exact or args.lookahead is not None
+    if args.output:
+        best.certificate.save(args.output)
+    return {
+        "trace": str(args.trace),
+        "slots": best.slots,
+        "budget_bytes": best.budget_bytes,
+        **{key: value for key, value in best.options.items() if key != "warm"},
+        "quotas": args.quotas,
+        "split": list(best.split),
+        "lookahead": args.lookahead,
+        "solver": best.solver,
+        "exact": best.exact,
+        "requests": best.requests,
+        "misses": best.misses if known else None,
+        "hit_rate": best.hit_rate if known else None,
+        "cost": best.cost if known else None,
+        "lower": low,
+        "upper": high,
+        "gap": None if low is None or high is None else high - low,
+        "certificate": args.output,
+    }
+
+
+def _costs(given: str | None) -> Any:
+    if given is None or given == "bytes":
+        return given
+    try:
+        return json.loads(Path(given).read_text())
+    except (OSError, ValueError) as error:
+        raise FormatError(f"{given}: costs must be a JSON list of integers; {error}") from None
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print a table; bounds are called bounds."""
+    size = f"{answer['slots']} slots" if answer["budget_bytes"] is None else f"{answer['budget_bytes']:,} bytes"
+    title = f"{answer['trace']}: {answer['admission']}, {size}, {answer['pool']} pool, reset {answer['reset']}"
+    rows: list[tuple[str, Any]] = [("requests", answer["requests"])]
+    if answer["misses"] is None:
+        rows += [
+            ("least cost is at least", answer["lower"]),
+            ("least cost is at most", answer["upper"]),
+            ("gap (no optimum is known)", answer["gap"]),
+        ]
+    else:
+        name = "oracle" if answer["lookahead"] is not None else "optimum"
+        rows += [(f"misses ({name})", answer["misses"]), ("hits, %", percent(answer["hit_rate"]))]
+        if args.costs:
+            rows.append(("cost", answer["cost"]))
+        if answer["gap"]:
+            rows.append(("proved by the certificate: at least", answer["lower"]))
+    if len(answer["split"]) > 1:
+        rows.append(("split", " ".join(map(str, answer["split"]))))
+    rows.append(("solver", answer["solver"]))
+    if answer["certificate"]:
+        rows.append(("certificate", answer["certificate"]))
+    table(title, ("", "value"), rows)
