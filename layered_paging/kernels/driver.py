@@ -15,12 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import overload
 
-from .. import reference
 from ..compiled import bare_kernel
 from ..errors import BudgetError
 from ..grid import Grid
-from ..instance import Instance
-from ..policy import PolicySpec
 from ..reference import Counts
 
 __all__ = ["Now", "behaves", "below", "inlined", "next_bits", "run", "seeded"]
@@ -167,8 +164,6 @@ NEVER, SESSION, CACHE = 0, 1, 2
 
 def run(
     grid: Grid,
-    spec: PolicySpec,
-    instance: Instance,
     capacity: int,
     state: Callable[[], Any],
     *,
@@ -182,19 +177,7 @@ def run(
     record: bool,
 ) -> Counts:
     """Replay one pool with the twin whose state ``state()`` builds; the same counts as the reference."""
-    rounds, _, width = grid.shape
-    if rounds * rounds * grid.stride * width >= 1 << 62:  # packed orders would not fit into 63 bits
-        return reference.play(
-            grid,
-            lambda session: spec.make(instance, seed, session, key),
-            capacity,
-            sizes=sizes,
-            in_bytes=in_bytes,
-            record=record,
-            reset=reset,
-            bypass=bypass,
-            oversize=oversize,
-        )
+    width = grid.shape[2]
     counts = Counts.zero(grid, record)
     ones = np.ones(grid.pages, np.int64)
     flags = np.zeros((0, 0, 0), np.bool_) if counts.flags is None else counts.flags

@@ -78,7 +78,7 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
                 level = np.zeros(pages, np.int32)
                 return Levels(*dice, slots, level, np.zeros(pages, np.uint64), held, longs(1))
 
-    return run(grid, spec, instance, capacity, state, **options)
+    return run(grid, capacity, state, **options)
 
 
 def _ignore(state: Any, page: Any, now: Any) -> None:

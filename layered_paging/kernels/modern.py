@@ -83,7 +83,7 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
                 clock, event = np.zeros(pages, np.int64), np.zeros(pages, np.int64)
                 return Adaptive(pages, instance.slots, *links(4), where, clock, event, np.zeros(1), n)
 
-    return run(grid, spec, instance, capacity, state, **options)
+    return run(grid, capacity, state, **options)
 
 
 # sieve

@@ -96,7 +96,7 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
             case _:
                 return Recency(pages, *links(1), np.zeros(pages, np.int64))
 
-    return run(grid, spec, instance, capacity, state, **options)
+    return run(grid, capacity, state, **options)
 
 
 def _ignore(state: Any, page: Any, now: Any) -> None:

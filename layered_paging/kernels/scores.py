@@ -1,4 +1,4 @@
-"""Twins of the policies that evict the smallest score: lfu, lru-2, lfu-window by a heap; lfu-decay, lfru, static, least-stale by a scan."""
+"""Twins of the policies that evict the smallest score: lfu, lru-2, lfu-window, static by a heap; lfu-decay, lfru, least-stale by a scan."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import ParameterError
 from ..grid import Grid
 from ..instance import Instance
 from ..policy import PolicySpec
@@ -68,10 +69,14 @@ class Rate(NamedTuple):
 
 
 class Ranks(NamedTuple):
-    """A fixed rank of each page."""
+    """The same heap, by ``key = (rank << bits) + tick of the last use``."""
 
+    bits: int
+    key: Any
+    heap: Any
+    at: Any
+    size: Any
     rank: Any
-    tick: Any
 
 
 class Stale(NamedTuple):
@@ -88,6 +93,10 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
     pages = grid.pages
     rounds, _, width = grid.shape
     bits = (rounds * grid.stride * width).bit_length()
+    if bits + max(rounds * grid.stride * width, pages).bit_length() > 62:  # packed keys would not fit
+        raise ParameterError(
+            f"{spec.name}: a trace of 2^{bits - 1} requests is too long for the compiled kernel; use engine 'reference'"
+        )
 
     def longs() -> Any:
         return np.zeros(pages, np.int64)
@@ -112,11 +121,11 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
             case "lfru":
                 return Rate(longs(), longs(), longs())
             case "static":
-                return Ranks(np.array(policy.ranks, np.int64), longs())
+                return Ranks(bits, *heap(), np.array(policy.ranks, np.int64))
             case _:
                 return Stale(longs(), longs(), longs())
 
-    return run(grid, spec, instance, capacity, state, **options)
+    return run(grid, capacity, state, **options)
 
 
 # the heap
@@ -274,6 +283,19 @@ def _twice_reset(state: Any, session: Any) -> None:
 behaves(Twice, hit=_twice_hit, miss=_twice_miss, victim=_heap_victim, reset=_twice_reset, clear=_heap_clear)
 
 
+def _ranks_hit(state: Any, page: Any, now: Any) -> None:
+    state.key[page] = (state.rank[page] << state.bits) + now.tick
+    _sink(state.key, state.heap, state.at, state.size[0], state.at[page], page)
+
+
+def _ranks_miss(state: Any, page: Any, now: Any) -> None:
+    state.key[page] = (state.rank[page] << state.bits) + now.tick
+    _add(state.key, state.heap, state.at, state.size, page)
+
+
+behaves(Ranks, hit=_ranks_hit, miss=_ranks_miss, victim=_heap_victim, reset=_uses_reset, clear=_heap_clear)
+
+
 # the scans
 
 
@@ -339,25 +361,8 @@ def _rate_reset(state: Any, session: Any) -> None:
 behaves(Rate, hit=_rate_use, miss=_rate_use, victim=_rate_victim, reset=_rate_reset)
 
 
-def _tick(state: Any, page: Any, now: Any) -> None:
-    state.tick[page] = now.tick
-
-
 def _nothing(state: Any, session: Any) -> None:
     return None
-
-
-def _ranks_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
-    best = -1
-    for page in range(resident.shape[0]):
-        if resident[page] and guard[page] != now.stamp:
-            before = state.rank[page] - (state.rank[best] if best >= 0 else 0)
-            if best < 0 or before < 0 or (before == 0 and state.tick[page] < state.tick[best]):
-                best = page
-    return best
-
-
-behaves(Ranks, hit=_tick, miss=_tick, victim=_ranks_victim, reset=_nothing)
 
 
 def _stale_use(state: Any, page: Any, now: Any) -> None:
