@@ -1,0 +1,254 @@
+"""Upper side for randomized policies: one distribution on caches for each node of the work-function graph.
+
+A linear program finds the distributions; they are rounded to fractions, the cheapest
+transports between them are computed in integers, and the ratio that they have is then exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+from typing import Any
+
+import numpy as np
+
+from ..errors import SolverError
+from .work import WorkGraph, moved
+
+__all__ = ["Spread", "spread"]
+
+Counts = tuple[int, ...]
+
+
+@dataclass
+class Spread:
+    """Distributions, transports and potential, all exact.
+
+    ``transports[i][page]`` lists (cache, cache, mass): what moves when ``page`` is requested at node i.
+    """
+
+    ratio: Fraction
+    distributions: list[dict[int, Fraction]]
+    transports: list[dict[int, list[tuple[int, int, Fraction]]]]
+    potential: list[Fraction]
+
+
+def spread(graph: WorkGraph) -> Spread | None:
+    """Return the best exact solution found; None if rounding the linear program's gave none.
+
+    Raises
+    ------
+    SolverError
+        The linear program was not solved.
+    """
+    value, floats = _program(graph)
+    best: Spread | None = None
+    for limit in (64, 1000, 20_000, 400_000):
+        found = _exact(graph, [_rounded(row, limit) for row in floats], Fraction(value).limit_denominator(limit))
+        if found is not None and (best is None or found.ratio < best.ratio):
+            best = found
+        if best is not None and float(best.ratio) <= value + 1e-9:
+            break
+    return best
+
+
+def _classes(graph: WorkGraph, node: int, page: int | None = None) -> list[int]:
+    """Return the class of each page: pages of one class may be renamed into each other."""
+    names: dict[Any, int] = {}
+    out = []
+    for p, item in enumerate(graph.nodes[node].items):
+        key = (graph.instance.layer_of(p), item, p == page)
+        out.append(names.setdefault(key, len(names)))
+    return out
+
+
+def _count(mask: int, classes: list[int]) -> Counts:
+    counts = [0] * (max(classes) + 1)
+    for p, c in enumerate(classes):
+        counts[c] += mask >> p & 1
+    return tuple(counts)
+
+
+def _program(graph: WorkGraph) -> tuple[float, list[dict[int, float]]]:
+    from scipy.optimize import linprog
+    from scipy.sparse import coo_matrix
+
+    size = len(graph.nodes)
+    orbits: list[dict[Counts, list[int]]] = []
+    start: list[dict[Counts, int]] = []
+    at = 1 + size  # column 0 is the ratio, then the potentials
+    for node in range(size):
+        classes, here = _classes(graph, node), dict[Counts, list[int]]()
+        for cache in graph.held(node):
+            here.setdefault(_count(cache, classes), []).append(cache)
+        orbits.append(here)
+        start.append({counts: at + n for n, counts in enumerate(here)})
+        at += len(here)
+    rows, cols, vals, right = [], [], [], []  # equations
+    rows_u, cols_u, vals_u = [], [], []  # inequalities
+    row = row_u = 0
+    for node in range(size):
+        for column in start[node].values():
+            rows.append(row), cols.append(column), vals.append(1.0)
+        right.append(1.0)
+        row += 1
+        done = set()
+        for arc in graph.arcs[node]:
+            item = graph.nodes[node].items[arc.page]
+            if item in done:
+                continue
+            done.add(item)
+            classes = _classes(graph, node, arc.page)
+            masks: dict[Counts, list[int]] = {}
+            for cache in graph.caches:
+                masks.setdefault(_count(cache, classes), []).append(cache)
+            line = {counts: row + n for n, counts in enumerate(masks)}
+            row += len(masks)
+            right += [0.0] * len(masks)
+            before, after = _classes(graph, node), _classes(graph, arc.target)
+            for counts, members in masks.items():
+                old = _count(members[0], before)
+                if old in orbits[node] and members[0] in orbits[node][old]:
+                    rows.append(line[counts]), cols.append(start[node][old])
+                    vals.append(len(members) / len(orbits[node][old]))
+                image = moved(members[0], arc.places)
+                new = _count(image, after)
+                if new in orbits[arc.target] and image in orbits[arc.target][new]:
+                    rows.append(line[counts]), cols.append(start[arc.target][new])
+                    vals.append(-len(members) / len(orbits[arc.target][new]))
+                for a in range(len(counts)):
+                    for b in range(len(counts)):
+                        if a == b or counts[a] == 0:
+                            continue
+                        to = tuple(c - (i == a) + (i == b) for i, c in enumerate(counts))
+                        if to in masks:
+                            rows += [line[counts], line[to]]
+                            cols += [at, at]
+                            vals += [-1.0, 1.0]
+                            rows_u.append(row_u), cols_u.append(at), vals_u.append(1.0)
+                            at += 1
+            for column, value in ((0, -float(arc.opt)), (1 + arc.target, 1.0), (1 + node, -1.0)):
+                rows_u.append(row_u), cols_u.append(column), vals_u.append(value)
+            row_u += 1
+    answer = linprog(
+        np.eye(1, at).ravel(),
+        A_ub=coo_matrix((vals_u, (rows_u, cols_u)), (row_u, at)).tocsr(),
+        b_ub=np.zeros(row_u),
+        A_eq=coo_matrix((vals, (rows, cols)), (row, at)).tocsr(),
+        b_eq=np.array(right),
+        bounds=[(0, None)] + [(None, None)] * size + [(0, None)] * (at - 1 - size),
+        method="highs",
+    )
+    if answer.status != 0:
+        raise SolverError(f"the linear program of distributions was not solved: {answer.message}")
+    out = []
+    for node in range(size):
+        out.append(
+            {
+                cache: max(float(answer.x[column]), 0.0) / len(orbits[node][counts])
+                for counts, column in start[node].items()
+                for cache in orbits[node][counts]
+            }
+        )
+    return float(answer.fun), out
+
+
+def _rounded(row: dict[int, float], limit: int) -> dict[int, Fraction]:
+    """Return a distribution in fractions with denominators of at most ``limit``, if those add up to 1."""
+    exact = {cache: Fraction(value).limit_denominator(limit) for cache, value in row.items()}
+    rest = 1 - sum(exact.values())
+    if rest:
+        largest = max(exact, key=lambda cache: exact[cache])
+        exact[largest] += rest
+    return {cache: value for cache, value in exact.items() if value > 0}
+
+
+def _exact(graph: WorkGraph, distributions: list[dict[int, Fraction]], guess: Fraction) -> Spread | None:
+    if any(sum(row.values()) != 1 for row in distributions):
+        return None
+    scale = lcm(*(value.denominator for row in distributions for value in row.values()))
+    arcs: list[tuple[int, int, Fraction, int]] = []
+    transports: list[dict[int, list[tuple[int, int, Fraction]]]] = []
+    for node, row in enumerate(graph.arcs):
+        moves: dict[int, list[tuple[int, int, Fraction]]] = {}
+        for arc in row:
+            goal = _pulled(distributions[arc.target], arc.places)
+            flow = _transport(distributions[node], goal, scale)
+            moves[arc.page] = [(a, b, Fraction(mass, scale)) for a, b, mass in flow]
+            cost = sum((mass * (b & ~a).bit_count() for a, b, mass in moves[arc.page]), Fraction(0))
+            arcs.append((node, arc.target, cost, arc.opt))
+        transports.append(moves)
+    solved = _ratio(len(graph.nodes), arcs, guess)
+    return None if solved is None else Spread(solved[0], distributions, transports, solved[1])
+
+
+def _ratio(size: int, arcs: list[tuple[int, int, Fraction, int]], ratio: Fraction) -> tuple[Fraction, list[Fraction]] | None:
+    """Return the largest ratio over cycles, if it is at least the one given, and a potential; None if unbounded."""
+    while True:
+        scale = lcm(ratio.denominator, *(cost.denominator for _, _, cost, _ in arcs))
+        weighted = [(u, v, int((cost - ratio * opt) * scale), n) for n, (u, v, cost, opt) in enumerate(arcs)]
+        far, choice = [0] * size, [-1] * size
+        cycle: list[int] = []
+        changed = True
+        while changed and not cycle:
+            changed = False
+            for u, v, weight, n in weighted:
+                if weight + far[v] > far[u]:
+                    far[u], choice[u], changed = weight + far[v], n, True
+            cycle = _cycle(arcs, choice) if changed else []
+        if not cycle:
+            return ratio, [Fraction(value, scale) for value in far]
+        paid = sum((arcs[n][2] for n in cycle), Fraction(0))
+        opt = sum(arcs[n][3] for n in cycle)
+        if opt == 0:
+            return None
+        ratio = paid / opt
+
+
+def _cycle(arcs: list[tuple[int, int, Fraction, int]], choice: list[int]) -> list[int]:
+    seen = [0] * len(choice)
+    for begin in range(len(choice)):
+        node = begin
+        while seen[node] == 0 and choice[node] >= 0:
+            seen[node] = begin + 1
+            node = arcs[choice[node]][1]
+        if choice[node] >= 0 and seen[node] == begin + 1:
+            cycle = [choice[node]]
+            while (at := arcs[cycle[-1]][1]) != node:
+                cycle.append(choice[at])
+            return cycle
+        seen[node] = seen[node] or begin + 1
+    return []
+
+
+def _pulled(distribution: dict[int, Fraction], places: tuple[int, ...]) -> dict[int, Fraction]:
+    """Return a distribution of the next node in the pages of this one."""
+    return {sum((cache >> at & 1) << page for at, page in enumerate(places)): v for cache, v in distribution.items()}
+
+
+def _transport(source: dict[int, Fraction], goal: dict[int, Fraction], scale: int) -> list[tuple[int, int, int]]:
+    """Return a cheapest transport in units of 1/scale: (from, to, mass), in integers."""
+    import networkx as nx
+
+    flow: list[tuple[int, int, int]] = []
+    supply: dict[int, int] = {}
+    demand: dict[int, int] = {}
+    for cache in sorted(source.keys() | goal.keys()):
+        a, b = int(source.get(cache, Fraction(0)) * scale), int(goal.get(cache, Fraction(0)) * scale)
+        if min(a, b):
+            flow.append((cache, cache, min(a, b)))  # what can stay stays: distances obey the triangle inequality
+        if a > b:
+            supply[cache] = a - b
+        elif b > a:
+            demand[cache] = b - a
+    if supply:
+        net = nx.DiGraph()
+        net.add_nodes_from((("from", c), {"demand": -m}) for c, m in supply.items())
+        net.add_nodes_from((("to", c), {"demand": m}) for c, m in demand.items())
+        for a in supply:
+            for b in demand:
+                net.add_edge(("from", a), ("to", b), weight=(b & ~a).bit_count())
+        _, found = nx.network_simplex(net)
+        flow += [(a[1], b[1], int(mass)) for a, row in found.items() for b, mass in row.items() if mass]
+    return flow
