@@ -20,9 +20,11 @@ _HOMES: dict[str, str] = {
     "llru": "recency",
     "belady": "belady",
     **dict.fromkeys(("fifo", "lifo", "fwf", "clock", "slru", "mark-lru"), "queues"),
-    **dict.fromkeys(("lfu", "lru-2", "lfu-window", "lfu-decay", "lfru", "static", "least-stale"), "scores"),
+    **dict.fromkeys(("lfu", "lfu-window", "lru-2", "static"), "heaps"),
+    **dict.fromkeys(("lfu-decay", "lfru", "least-stale"), "scores"),
     **dict.fromkeys(("random", "marking", "mark-far", "online-min"), "marks"),
-    **dict.fromkeys(("sieve", "s3-fifo", "arc"), "modern"),
+    **dict.fromkeys(("sieve", "s3-fifo"), "modern"),
+    "arc": "adaptive",
 }
 
 

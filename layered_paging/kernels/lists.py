@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .driver import inlined
+import numpy as np
 
-__all__ = ["empty", "insert", "push", "unlink"]
+from .hooks import inlined
+
+__all__ = ["empty", "insert", "oldest", "push", "unlink"]
 
 
 @inlined
@@ -46,3 +48,12 @@ def insert(after: Any, before: Any, head: int, page: int, clock: Any) -> None:
     before[page] = b
     after[page] = a
     before[a] = page
+
+
+@inlined
+def oldest(after: Any, guard: Any, stamp: Any, head: Any) -> Any:
+    """Return the first page that may go, or -1."""
+    page = np.int64(after[head])
+    while page != head and guard[page] == stamp:
+        page = np.int64(after[page])
+    return -1 if page == head else page

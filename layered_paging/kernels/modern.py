@@ -1,4 +1,4 @@
-"""Twins of sieve, s3-fifo and arc."""
+"""Twins of sieve and s3-fifo."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from ..grid import Grid
 from ..instance import Instance
 from ..policy import PolicySpec
 from ..reference import Counts
-from .driver import behaves, inlined, run
-from .lists import empty, insert, push, unlink
+from .driver import run
+from .hooks import behaves, inlined
+from .lists import empty, oldest, push, unlink
 
 __all__ = ["play"]
 
 # places in the array ``n`` of counters
 WAITS, EVENT, HAND = 0, 1, 2  # pages that wait, the event that loaded them, the hand
 SMALL, BEGUN, GHOSTS = 2, 3, 4  # pages of the small queue, whether anything was evicted, ghosts
-FRESH, SINCE, ASKED, T1, T2, B1, B2 = range(7)
-# FRESH: pages of T1 loaded by event SINCE; ASKED: the last loaded page was in B2
 
 
 class Hand(NamedTuple):
@@ -48,20 +47,6 @@ class Trial(NamedTuple):
     n: Any
 
 
-class Adaptive(NamedTuple):
-    """T1, T2, B1, B2; ``where`` is the list of a page (-1: none)."""
-
-    pages: int
-    slots: int
-    after: Any
-    before: Any
-    where: Any
-    clock: Any
-    event: Any  # that loaded the page
-    target: Any
-    n: Any
-
-
 def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **options: Any) -> Counts:
     """Replay one pool; see ``driver.run``."""
     policy: Any = spec.make(instance)
@@ -76,12 +61,9 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
         match spec.base:
             case "sieve":
                 return Hand(pages, *links(1), np.zeros(pages, np.bool_), waiting, n)
-            case "s3-fifo":
+            case _:
                 rooms = (policy.small_room, policy.ghost_room, policy.fills_main)
                 return Trial(pages, *rooms, *links(3), where, np.zeros(pages, np.int64), waiting, n)
-            case _:
-                clock, event = np.zeros(pages, np.int64), np.zeros(pages, np.int64)
-                return Adaptive(pages, instance.slots, *links(4), where, clock, event, np.zeros(1), n)
 
     return run(grid, capacity, state, **options)
 
@@ -171,19 +153,10 @@ def _trial_enter(state: Any) -> None:
 
 
 @inlined
-def _first(state: Any, guard: Any, stamp: Any, head: Any) -> Any:
-    """Return the oldest page of a queue that may go, or -1."""
-    page = np.int64(state.after[head])
-    while page != head and guard[page] == stamp:
-        page = np.int64(state.after[page])
-    return -1 if page == head else page
-
-
-@inlined
 def _from_small(state: Any, guard: Any, stamp: Any) -> Any:
     n = state.n
     while True:
-        page = _first(state, guard, stamp, state.pages)
+        page = oldest(state.after, guard, stamp, state.pages)
         if page < 0:
             return page
         unlink(state.after, state.before, page)
@@ -208,7 +181,7 @@ def _from_small(state: Any, guard: Any, stamp: Any) -> Any:
 @inlined
 def _from_main(state: Any, guard: Any, stamp: Any) -> Any:
     while True:
-        page = _first(state, guard, stamp, state.pages + 1)
+        page = oldest(state.after, guard, stamp, state.pages + 1)
         if page < 0:
             return page
         unlink(state.after, state.before, page)
@@ -258,117 +231,4 @@ def _trial_clear(state: Any, now: Any) -> None:
 
 behaves(
     Trial, hit=_trial_hit, miss=_trial_miss, victim=_trial_victim, reset=_trial_reset, clear=_trial_clear, wait=True
-)
-
-
-# arc: lists 0 T1, 1 T2, 2 B1, 3 B2
-
-
-def _adaptive_hit(state: Any, page: Any, now: Any) -> None:
-    unlink(state.after, state.before, page)
-    if state.where[page] == 0:
-        state.where[page] = 1
-        state.n[T1] -= 1
-        state.n[T2] += 1
-    state.clock[page] = now.clock
-    insert(state.after, state.before, state.pages + 1, page, state.clock)
-
-
-def _adaptive_miss(state: Any, page: Any, now: Any) -> None:
-    n = state.n
-    if n[SINCE] != now.event:
-        n[SINCE] = now.event
-        n[FRESH] = 0
-    was = state.where[page]
-    n[ASKED] = was == 3
-    if was == 2:
-        state.target[0] = min(state.target[0] + max(1.0, n[B2] / n[B1]), 1.0 * state.slots)
-        n[B1] -= 1
-    elif was == 3:
-        state.target[0] = max(state.target[0] - max(1.0, n[B1] / n[B2]), 0.0)
-        n[B2] -= 1
-    state.clock[page] = now.clock
-    state.event[page] = now.event
-    if was >= 2:
-        unlink(state.after, state.before, page)
-        state.where[page] = 1
-        n[T2] += 1
-        insert(state.after, state.before, state.pages + 1, page, state.clock)
-    else:
-        state.where[page] = 0
-        n[T1] += 1
-        n[FRESH] += 1
-        insert(state.after, state.before, state.pages, page, state.clock)
-    _trim(state)
-
-
-@inlined
-def _trim(state: Any) -> None:
-    n = state.n
-    while n[B1] > 0 and n[T1] + n[B1] > state.slots:
-        old = state.after[state.pages + 2]
-        unlink(state.after, state.before, old)
-        state.where[old] = -1
-        n[B1] -= 1
-    while n[B2] > 0 and n[T1] + n[T2] + n[B1] + n[B2] > 2 * state.slots:
-        old = state.after[state.pages + 3]
-        unlink(state.after, state.before, old)
-        state.where[old] = -1
-        n[B2] -= 1
-
-
-def _adaptive_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
-    n = state.n
-    size = n[T1] - (n[FRESH] if n[SINCE] == now.event else 0)
-    first = size > state.target[0] or (size == state.target[0] and size > 0 and n[ASKED] == 1)
-    one = _first(state, guard, now.stamp, state.pages)
-    two = _first(state, guard, now.stamp, state.pages + 1)
-    page = two
-    if (first and one >= 0) or two < 0:
-        page = one
-    unlink(state.after, state.before, page)
-    if page == one:
-        if state.event[page] == now.event:
-            n[FRESH] -= 1
-        n[T1] -= 1
-        n[B1] += 1
-        state.where[page] = 2
-        push(state.after, state.before, state.pages + 2, page)
-    else:
-        n[T2] -= 1
-        n[B2] += 1
-        state.where[page] = 3
-        push(state.after, state.before, state.pages + 3, page)
-    _trim(state)
-    return page
-
-
-def _adaptive_reset(state: Any, session: Any) -> None:
-    for i in range(4):
-        empty(state.after, state.before, state.pages + i)
-    state.where[:] = -1
-    state.n[:] = 0
-    state.n[SINCE] = -1
-    state.target[0] = 0.0
-
-
-def _adaptive_clear(state: Any, now: Any) -> None:
-    for i in range(2):
-        empty(state.after, state.before, state.pages + i)
-    for page in range(state.pages):
-        if state.where[page] < 2:
-            state.where[page] = -1
-    state.n[T1] = 0
-    state.n[T2] = 0
-    state.n[SINCE] = -1
-
-
-behaves(
-    Adaptive,
-    hit=_adaptive_hit,
-    miss=_adaptive_miss,
-    victim=_adaptive_victim,
-    reset=_adaptive_reset,
-    clear=_adaptive_clear,
-    wait=True,
 )

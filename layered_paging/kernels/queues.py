@@ -10,7 +10,8 @@ from ..grid import Grid
 from ..instance import Instance
 from ..policy import PolicySpec
 from ..reference import Counts
-from .driver import behaves, run
+from .driver import run
+from .hooks import behaves
 from .lists import empty, insert, push, unlink
 
 __all__ = ["play"]
