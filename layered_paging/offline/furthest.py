@@ -114,7 +114,7 @@ def furthest(
         _check_fits(grid, capacity, known)
     width = grid.shape[2]
     members = grid.experts.reshape(-1)
-    counts = Counts.zero(grid, record)
+    counts = Counts.zero(grid, record or (sizes is not None and not in_bytes))
     by_column = np.zeros(grid.shape[1], np.int64)
     flags = np.zeros(0, np.bool_) if counts.flags is None else counts.flags.reshape(-1)
     reverse = not grid.ranked
@@ -122,8 +122,9 @@ def furthest(
     head = (members, width, grid.first, grid.starts, grid.stage, resets, capacity, bypass, oversize, reverse)
     counts.missed_bytes = int(kernels.play_bytes(*head, measure, then, flags, counts.misses, by_column))
     np.add.at(counts.layer_misses, grid.layer, by_column)
-    if not in_bytes and sizes is None:
-        counts.missed_bytes = int(counts.misses.sum())
+    if not in_bytes:  # nothing is kept between events: every request misses but those of an event that stays over
+        counts.missed_bytes = _bytes_of(grid, counts.flags, sizes) if sizes is not None else int(counts.misses.sum())
+        counts.flags = counts.flags if record else None
     return counts
 
 
@@ -149,7 +150,8 @@ def see_ahead(grid: Grid, slots: int, rounds: int, *, resets: bool, bypass: bool
     return counts
 
 
-def _bytes_of(grid: Grid, missed: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int64]) -> int:
+def _bytes_of(grid: Grid, missed: npt.NDArray[np.bool_] | None, sizes: npt.NDArray[np.int64]) -> int:
+    assert missed is not None
     total = 0
     for at in range(0, grid.shape[0], 65536):
         rows, columns, members = np.nonzero(missed[at : at + 65536])
