@@ -19,9 +19,8 @@ from layered_paging.registry import register
 )
 def witness(*, layers: int, experts: int, slots: int, cycle: Sequence[int], prefix: Sequence[int] = ()) -> Adversary:
     """Request the pages of ``prefix`` once and those of ``cycle`` for ever."""
-    for name, pages in (("cycle", cycle), ("prefix", prefix)):
-        if len(pages) % layers or (name == "cycle" and not len(pages)):
-            raise ParameterError(f"witness: {name} must be whole rounds of {layers} pages; got {len(pages)} pages")
+    if len(cycle) % layers or not len(cycle):
+        raise ParameterError(f"witness: cycle must be whole rounds of {layers} pages; got {len(cycle)} pages")
     for page in prefix:
         _ = yield page
     while True:

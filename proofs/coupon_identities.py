@@ -36,12 +36,12 @@ def coupon_identities(scope: str = "small", *, shift: int = 0) -> str | None:
     latex=r"E[\max_j T_j] = \sum_{t \ge 0} (1 - F_n(t)^l)",
     status="[classical]",
     evidence="exhaustive",
-    scope={"small": "n, l <= 5", "full": "n <= 12, l <= 8"},
+    scope={"small": "n, l <= 5", "full": "n <= 9, l <= 5"},
     control={"extra": 1},
 )
 def coupon_exact(scope: str = "small", *, extra: int = 0) -> str | None:
     """Return a size at which two of the three roads disagree."""
-    ns, ls = (range(1, 6), range(1, 6)) if scope == "small" else (range(1, 13), range(1, 9))
+    ns, ls = (range(1, 6), range(1, 6)) if scope == "small" else (range(1, 10), range(1, 6))
     for n in ns:
         for collectors in ls:
             exact = coupon.expected_rounds(n, collectors + extra)

@@ -6,6 +6,10 @@ Control.  The opposite of what was found, at the smallest size that shows it.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+from layered_paging.adversary import Table
+from layered_paging.adversary.search import cyclic_optimum
 from layered_paging.claims import certified_ratio, misses
 from layered_paging.registry import register
 
@@ -44,26 +48,60 @@ def lru_vs_fifo_sizes(scope: str = "small", *, strictly: bool = False) -> str | 
     return None if smaller and worse else "LRU is never strictly better, or never worse on a sequence"
 
 
+# found as the witness of an exact ratio: experts, round by round of three layers
+PREFIX = "000111212221221121110"
+CYCLE = (
+    "002201221120120100100101101012220200101111211211201202020110210210220220221100000020020021021121112"
+    "200001021122122102102101101210022002101111011011001000222112012012022022021102202222222221221121110"
+)
+
+
 @register(
     "claim",
-    "llru-conventions",
+    "llru-competitive",
     cites=("angelopoulos-marchal-obrecht-simon-2025",),
-    statement="With `rounds='absolute', same_layer='far'` LLRU is not k-competitive: at l = 2, n = 3, k = 5 its ratio is 11/2; the other three conventions have ratio at most max(k, 1) at every size in the scope:",
-    latex=r"r(\mathrm{LLRU}_{\text{absolute, far}}) = 11/2 > 5",
+    statement="LLRU is not k-competitive, in none of the four conventions. (rounds, same_layer; l, n, k; ratio): visit, far; 2, 4, 6; 13/2. visit, near; 3, 3, 8; 9. absolute, far; 2, 3, 5; 11/2. absolute, near; 2, 4, 6; 13/2:",
+    latex=r"r(\mathrm{LLRU}) > k",
+    status="[computed] (open before, as far as we know)",
+    evidence="certificate",
+    scope={
+        "small": "the four sizes; visit, near by its witness cycle: replay and exact cyclic optimum",
+        "full": "the four sizes, all by certificates",
+    },
+    control={"policy": "lru"},
+)
+def llru_competitive(scope: str = "small", *, policy: str = "") -> str | None:
+    """Return a convention whose ratio is not the one stated (for the control: of another policy)."""
+    stated = [(CONVENTIONS[0], 2, 4, 6, "13/2"), (CONVENTIONS[2], 2, 3, 5, "11/2"), (CONVENTIONS[3], 2, 4, 6, "13/2")]
+    if scope == "full":
+        stated.append((CONVENTIONS[1], 3, 3, 8, "9"))
+    for name, layers, experts, slots, ratio in stated:
+        value = certified_ratio(policy or name, layers=layers, experts=experts, slots=slots).value
+        if value != Fraction(ratio):
+            return f"{policy or name}, l = {layers}, n = {experts}, k = {slots}: {value}"
+    prefix, cycle = ([3 * (t % 3) + int(e) for t, e in enumerate(text)] for text in (PREFIX, CYCLE))
+    table = Table(policy or CONVENTIONS[1], layers=3, experts=3, slots=8)
+    flags = [table.serve(page) for page in prefix + cycle * 4]
+    paid, best = Fraction(sum(flags[-2 * len(cycle) :]), 2), cyclic_optimum(cycle, 8)
+    return None if paid / best == 9 else f"{policy or CONVENTIONS[1]}, l = n = 3, k = 8: {paid / best}"
+
+
+@register(
+    "claim",
+    "llru-near",
+    cites=("angelopoulos-marchal-obrecht-simon-2025",),
+    statement="At l = 2 and 3 <= k LLRU (visit, near) has ratio exactly k at every size in the scope:",
+    latex=r"r(\mathrm{LLRU}_{\text{visit, near}}) = k",
     status="[computed]",
     evidence="certificate",
-    scope={"small": "l n <= 6, every k", "full": "l n <= 9, every k"},
-    control={"all_conventions": True},
+    scope={"small": "l = 2, n = 3, k = 3 .. 5", "full": "l = 2, n = 3 and 4, k = 3 .. 2 n - 1"},
+    control={"policy": "llru(rounds='absolute')"},
 )
-def llru_conventions(scope: str = "small", *, all_conventions: bool = False) -> str | None:
-    """Return a convention and a size at which the ratio is above k (for the three, or for all four)."""
-    from fractions import Fraction
-
-    for layers, experts in SMALL if scope == "small" else FULL:
-        for slots in range(1, layers * experts):
-            for policy in CONVENTIONS if all_conventions else (p for p in CONVENTIONS if p != CONVENTIONS[2]):
-                value = certified_ratio(policy, layers=layers, experts=experts, slots=slots).value
-                if value is None or value > slots:
-                    return f"{policy}, l = {layers}, n = {experts}, k = {slots}: {value}"
-    value = certified_ratio(CONVENTIONS[2], layers=2, experts=3, slots=5).value
-    return None if value == Fraction(11, 2) else f"absolute, far: {value}"
+def llru_near(scope: str = "small", *, policy: str = "llru(same_layer='near')") -> str | None:
+    """Return a size at which the ratio is not k."""
+    for experts in (3,) if scope == "small" else (3, 4):
+        for slots in range(3, 2 * experts):
+            value = certified_ratio(policy, layers=2, experts=experts, slots=slots).value
+            if value != slots:
+                return f"{policy}, n = {experts}, k = {slots}: {value}"
+    return None

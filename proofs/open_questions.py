@@ -48,12 +48,12 @@ def randomized_gap(scope: str = "small") -> None:
 
 @register(
     "claim",
-    "llru-competitive",
+    "llru-ratio",
     cites=PAPER,
-    statement="Is LLRU k-competitive, and for which of the four conventions? (Decided sizes: claim `llru-conventions`.)",
-    latex=r"r(\mathrm{LLRU}) \le k",
+    statement="What is the ratio of LLRU? Not k in any convention (claim `llru-competitive`); at most what claim `llru-augmented` gives at h < k - l + 2:",
+    latex=r"r(\mathrm{LLRU}) = \,?",
     status="[open]",
     evidence="none",
 )
-def llru_competitive(scope: str = "small") -> None:
+def llru_ratio(scope: str = "small") -> None:
     """Stated only."""

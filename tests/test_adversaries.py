@@ -154,7 +154,7 @@ def test_table_equals_replay() -> None:
         for policy in ("lru", "fifo", "marking", "llru"):
             table = Table(policy, layers=3, experts=4, slots=7, pool=pool, seed=5)
             misses = sum(table.serve(page) for page in pages)
-            assert misses == lp.replay(trace, policy, 7, pool=pool, seed=5).misses
+            assert misses == lp.replay(trace, policy, 7, pool=pool, seed=5, engine="reference").misses
             assert len(table.resident) <= 7
     with pytest.raises(ParameterError, match="must be a page of layer 0"):
         Table("lru", layers=3, experts=4, slots=7).serve(4)
@@ -170,6 +170,8 @@ def test_play_refuses() -> None:
         play("cyclik", "lru", **sizes)
     with pytest.raises(ParameterError, match="ended after 2"):
         play(lambda *, layers, experts, slots: iter_pages(2), "lru", **sizes)
+    with pytest.raises(ParameterError, match="knows the future"):
+        play("cyclic", "belady", **sizes)
     with pytest.raises(ParameterError, match="whole rounds"):
         play("witness", "lru", cycle=[0], **sizes)
 
@@ -189,8 +191,9 @@ def test_seeds_repeat() -> None:
 def test_witness_of_an_exact_ratio() -> None:
     ratio = pytest.importorskip("layered_paging.ratio")
     found = ratio.competitive_ratio("lru", layers=2, experts=2, slots=3)
-    cycle = [0, 2, 1, 3]
-    game = play("witness", "lru", layers=2, experts=2, slots=3, rounds=600, cycle=cycle)
+    cycle = [event[0] for event in found.witness.cycle]
+    prefix = [event[0] for event in found.witness.prefix]
+    game = play("witness", "lru", layers=2, experts=2, slots=3, rounds=600, cycle=cycle, prefix=prefix)
     late = game.late_ratio()
     assert late is not None and abs(late - found.value) < Fraction(1, 50)
 

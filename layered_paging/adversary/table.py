@@ -96,6 +96,8 @@ class Table:
         seed: int = 0,
     ) -> None:
         spec = resolve(policy)
+        if spec.properties.get("offline", False):
+            raise ParameterError(f"an adversary plays online policies; {spec.name!r} knows the future")
         self.instance = Instance(layers, experts, slots)
         shares = quotas(slots, layers) if choice("pool", pool, POOLS) == "per-layer" else [slots]
         if min(shares) < 1:

@@ -1,0 +1,476 @@
+"""For tests of your own: Hypothesis strategies, and a battery that a policy must pass.
+
+``check_policy(MyPolicy)`` runs the battery and raises ``CheckFailed`` with a shrunk, readable sequence; the
+strategies (``instances``, ``sequences``, ``traces``, ``schedules``, ``certificates``, ``mutations``) are what it is made of.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+
+from .adversary import Table, nemesis
+from .certificate import Certificate
+from .errors import LayeredPagingError, ParameterError, PolicyError
+from .grid import lay_out
+from .instance import Instance
+from .offline import optimum
+from .policy import PolicySpec, resolve
+from .reference import Step, steps
+from .trace import Trace
+
+__all__ = [
+    "Check",
+    "CheckFailed",
+    "certificates",
+    "check_policy",
+    "follow",
+    "instances",
+    "mutations",
+    "renamed",
+    "schedules",
+    "sequences",
+    "shortest",
+    "traces",
+]
+
+
+class CheckFailed(PolicyError, AssertionError):
+    """A policy failed a check of the battery; the message holds the shrunk sequence."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of the battery that was passed or does not apply."""
+
+    name: str
+    passed: bool | None
+    detail: str = ""
+
+
+# strategies
+
+
+@st.composite
+def instances(draw: Any, *, layers: int = 3, experts: int = 4, fits: bool = False) -> Instance:
+    """Draw an instance: up to so many layers and experts of each, widths that may differ.
+
+    At least one slot; fewer slots than pages unless ``fits`` (and at least 2 pages then).
+    """
+    widths = draw(st.lists(st.integers(1, experts), min_size=1, max_size=layers))
+    if not fits and sum(widths) < 2:
+        widths[0] = max(2, widths[0])
+    return Instance(len(widths), widths, draw(st.integers(1, sum(widths) - (0 if fits else 1))))
+
+
+def sequences(*, layers: int = 2, experts: int = 3, rounds: int = 12) -> st.SearchStrategy[Trace]:
+    """Return a strategy of layered sequences of single requests: exactly so many layers, up to so many rounds."""
+    row = st.lists(st.integers(0, experts - 1), min_size=layers, max_size=layers)
+    return st.lists(row, min_size=1, max_size=rounds).map(lambda rows: Trace(rows, experts))
+
+
+@st.composite
+def traces(
+    draw: Any,
+    *,
+    layers: int = 3,
+    experts: int = 4,
+    top_k: int = 2,
+    rounds: int = 8,
+    sessions: int = 2,
+    missing: bool = True,
+) -> Trace:
+    """Draw a trace: events of up to ``top_k`` distinct experts (-1 for none if ``missing``), sessions and stages."""
+    count = draw(st.integers(1, layers))
+    n = draw(st.integers(1, experts))
+    width = draw(st.integers(1, min(top_k, n)))
+    length = draw(st.integers(1, rounds))
+    event = st.lists(st.integers(0, n - 1), min_size=0 if missing else width, max_size=width, unique=True)
+    rows = draw(st.lists(st.lists(event, min_size=count, max_size=count), min_size=length, max_size=length))
+    ids = np.full((length, count, width), -1, np.int64)
+    for r, row in enumerate(rows):
+        for j, members in enumerate(row):
+            ids[r, j, : len(members)] = members
+    if (ids < 0).all():
+        ids[0, 0, 0] = 0
+    starts = draw(st.lists(st.integers(1, max(1, length - 1)), unique=True, max_size=max(0, min(sessions, length) - 1)))
+    stage = draw(st.lists(st.integers(0, 1), min_size=length, max_size=length))
+    begins = [0, *sorted(start for start in starts if start < length)]
+    return Trace(ids, n, sessions=begins, stage=stage)
+
+
+def schedules(*, length: int = 24) -> st.SearchStrategy[list[int]]:
+    """Return a strategy of moves of an adaptive adversary, for ``follow``."""
+    return st.lists(st.integers(0, 7), min_size=1, max_size=length)
+
+
+def follow(
+    moves: Sequence[int], policy: str | type | PolicySpec, *, layers: int, experts: int, slots: int
+) -> list[int]:
+    """Play adaptive moves against a policy and return the pages requested.
+
+    An even move m asks for the (m / 2)-th absent page of the layer whose turn it is, an odd one for the (m // 2)-th
+    page of it that is present (counted round; the other kind where there is none).
+    """
+    table = Table(policy, layers=layers, experts=experts, slots=slots)
+    pages = []
+    for turn, move in enumerate(moves):
+        layer = turn % layers
+        own = range(layer * experts, (layer + 1) * experts)
+        absent = [page for page in own if page not in table.resident]
+        present = [page for page in own if page in table.resident]
+        choice = (absent or present) if move % 2 == 0 else (present or absent)
+        pages.append(choice[move // 2 % len(choice)])
+        table.serve(pages[-1])
+    return pages
+
+
+@st.composite
+def certificates(draw: Any) -> tuple[Certificate, Trace | None]:
+    """Draw a genuine certificate with the trace it is about (None for ratios): all are accepted by ``certify``."""
+    if draw(st.booleans()):
+        trace = draw(traces(sessions=1))
+        admission = draw(st.sampled_from(["forced", "bypass"]))
+        slots = draw(st.integers(lay_out(trace).largest_event(), trace.pages + 1))
+        return optimum(trace, slots, admission=admission).certificate, trace
+    from .ratio import competitive_ratio
+
+    layers, experts = draw(st.sampled_from([(1, 3), (2, 2)]))
+    slots = draw(st.integers(1, layers * experts - 1))
+    policy = draw(st.sampled_from(["lru", "fifo", "llru"]))
+    found = competitive_ratio(policy, layers=layers, experts=experts, slots=slots)
+    return found.certificate, None
+
+
+def mutations(certificate: Certificate) -> st.SearchStrategy[Certificate]:
+    """Return a strategy of certificates that differ in one place of the statement or the evidence.
+
+    A number changes by one, a fraction likewise, a flag flips, an item of a list is dropped, doubled or exchanged with its
+    neighbour, a field is removed.  The digest fits: only a checker of contents can tell.  A mutation may by chance
+    still be right (say, a schedule that is another optimum).
+    """
+    fields = {"statement": dict(certificate.statement), "evidence": dict(certificate.evidence)}
+    places = list(_places(fields, ()))
+
+    def changed(place: tuple[tuple[Any, ...], str]) -> Certificate:
+        path, how = place
+        twin = copy.deepcopy(fields)
+        parent: Any = twin
+        for key in path[:-1]:
+            parent = parent[key]
+        _mutate(parent, path[-1], how)
+        return Certificate(certificate.kind, twin["statement"], twin["evidence"])
+
+    return st.sampled_from(places).map(changed)
+
+
+def _places(value: Any, path: tuple[Any, ...]) -> Any:
+    """Yield (path, kind of mutation) for everything below a value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in items:
+        here = (*path, key)
+        if isinstance(item, bool):
+            yield here, "flip"
+        elif isinstance(item, int) or (isinstance(item, str) and _is_fraction(item)):
+            yield here, "more"
+            yield here, "less"
+        elif isinstance(item, dict) or (isinstance(item, list) and item):
+            yield from _places(item, here)
+        if isinstance(value, list):
+            yield here, "drop"
+            yield here, "double"
+            if key + 1 < len(value) and value[key + 1] != item:
+                yield here, "swap"
+        elif path:
+            yield here, "drop"
+
+
+def _mutate(parent: Any, key: Any, how: str) -> None:
+    if how == "drop":
+        del parent[key]
+    elif how == "double":
+        parent.insert(key, copy.deepcopy(parent[key]))
+    elif how == "swap":
+        parent[key], parent[key + 1] = parent[key + 1], parent[key]
+    elif how == "flip":
+        parent[key] = not parent[key]
+    else:
+        step = 1 if how == "more" else -1
+        old = parent[key]
+        parent[key] = old + step if isinstance(old, int) else str(Fraction(old) + step)
+
+
+def _is_fraction(text: str) -> bool:
+    try:
+        Fraction(text)
+    except ValueError:
+        return False
+    return True
+
+
+def renamed(trace: Trace, orders: Sequence[Sequence[int]]) -> Trace:
+    """Return the trace with the experts of layer j renamed by the permutation ``orders[j]``."""
+    ids = np.array(trace.experts, np.int64)
+    for j, order in enumerate(orders):
+        ids[:, j] = np.where(ids[:, j] >= 0, np.asarray(order)[ids[:, j]], -1)
+    return Trace(ids, trace.n_experts, trace.sessions, trace.stage)
+
+
+def shortest(strategy: st.SearchStrategy[Any], condition: Callable[[Any], bool], *, seed: int = 0) -> Any:
+    """Return the simplest example that Hypothesis finds for a condition, or None."""
+    import random
+
+    try:
+        return find(
+            strategy,
+            condition,
+            settings=settings(max_examples=500, database=None, deadline=None),
+            random=random.Random(seed),
+        )
+    except NoSuchExample:
+        return None
+
+
+# the battery
+
+
+def check_policy(
+    policy: str | type | PolicySpec, *, examples: int = 100, seed: int = 0, ratio: bool = True, **declares: bool
+) -> list[Check]:
+    """Run the battery on a policy.
+
+    Parameters
+    ----------
+    policy : str, class or PolicySpec
+        An online policy; registered or not.
+    examples : int
+        Sequences that each check tries.
+    seed : int
+        Of the search and of a randomized policy.
+    ratio : bool
+        Whether to compute or search for ratios at small sizes.
+    **declares
+        Declared properties ``stack``, ``marking``, ``conservative``, ``lazy``, ``symmetric``; default: what it was
+        registered with.
+
+    Returns
+    -------
+    list of Check
+        What was passed, and what does not apply.
+
+    Raises
+    ------
+    CheckFailed
+        With the shortest sequence found.
+    ParameterError
+        An offline policy, or an unknown property.
+
+    Notes
+    -----
+    Checks: it runs (legal victims, no exception) and repeats itself; decisions on a prefix do not depend on what follows;
+    no optimum is beaten; renaming experts changes nothing (if symmetric); a lazy policy evicts only what must go; the
+    declared properties by their definitions; ratios at small sizes.
+
+    Examples
+    --------
+    >>> [check.name for check in check_policy("lru", examples=5, ratio=False) if check.passed]
+    ['runs', 'online', 'optimum', 'lazy', 'stack', 'marking', 'conservative', 'symmetric']
+    """
+    spec = resolve(policy)
+    if spec.properties.get("offline", False):
+        raise ParameterError(f"{spec.name}: an offline policy is not checked here; got offline=True")
+    known = ("lazy", "stack", "marking", "conservative", "symmetric")
+    for name in declares:
+        if name not in known:
+            raise ParameterError(f"check_policy knows the properties {', '.join(known)}; got {name!r}")
+    facts = {"symmetric": getattr(spec.cls, "symmetric", False), **spec.properties, **declares}
+    checks = [_search("runs", _runs, spec, examples, seed), _search("online", _online, spec, examples, seed)]
+    checks.append(_search("optimum", _optimum, spec, examples, seed))
+    for name, test in (("lazy", _lazy), ("stack", _stack), ("marking", _marking), ("conservative", _conservative)):
+        if facts.get(name):
+            checks.append(_search(name, test, spec, examples, seed))
+        else:
+            checks.append(Check(name, None, "not declared"))
+    if facts["symmetric"] and not spec.randomized:
+        checks.append(_search("symmetric", _symmetric, spec, examples, seed))
+    else:
+        checks.append(Check("symmetric", None, "randomized" if spec.randomized else "not declared"))
+    if ratio:
+        checks.append(_ratios(spec))
+    return checks
+
+
+def _search(name: str, test: Callable[..., None], spec: PolicySpec, examples: int, seed: int) -> Check:
+    """Let Hypothesis look for a sequence on which the test raises, and shrink it."""
+    import hypothesis
+
+    @hypothesis.seed(seed)
+    @settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink],
+    )
+    @given(data=st.data())
+    def run(data: Any) -> None:
+        single = test in (_stack, _marking, _conservative, _symmetric)
+        shape = {"layers": data.draw(st.integers(1, 2)), "experts": data.draw(st.integers(2, 5))}
+        trace = data.draw(sequences(**shape)) if single else data.draw(traces(sessions=1))
+        slots = data.draw(st.integers(lay_out(trace).largest_event(), max(trace.pages, trace.top_k)))
+        fail = partial(_fail, spec.name, name, trace, slots)
+        try:
+            test(spec, trace, slots, fail, data)
+        except CheckFailed:
+            raise
+        except LayeredPagingError as error:
+            fail(str(error))
+        except Exception as error:
+            if type(error).__module__.startswith("hypothesis"):
+                raise
+            fail(f"raises {type(error).__name__}: {error}")
+
+    try:
+        run()
+    except CheckFailed as failure:
+        failure.__notes__ = []
+        raise failure from None
+    except (
+        BaseExceptionGroup
+    ) as group:  # Hypothesis could not repeat a failure: the policy is not a function of its input
+        failures = [error for error in group.exceptions if isinstance(error, CheckFailed)]
+        if not failures:
+            raise
+        failures[0].__notes__ = []
+        raise failures[0] from None
+    return Check(name, True, f"{examples} sequences")
+
+
+def _fail(policy: str, check: str, trace: Trace, slots: int, words: str) -> None:
+    rows = [[[int(e) for e in event if e >= 0] for event in row] for row in trace.experts]
+    flat = [[event[0] for event in row] for row in rows] if all(len(e) == 1 for row in rows for e in row) else rows
+    shape = f"{trace.layers} layer(s) of {trace.n_experts[0]} experts, {slots} slots"
+    raise CheckFailed(f"{policy}: check {check!r}: {words}; {shape}, rounds {flat}")
+
+
+def _steps(spec: PolicySpec, trace: Trace, slots: int, seed: int = 0) -> list[Step]:
+    return list(steps(lay_out(trace), lambda session: spec.make(trace.instance(slots), seed, session, 0), slots))
+
+
+def _runs(spec: PolicySpec, trace: Trace, slots: int, fail: Callable[[str], None], data: Any) -> None:
+    first, second = _steps(spec, trace, slots), _steps(spec, trace, slots)
+    if first != second:
+        fail("two runs with one seed differ")
+
+
+def _online(spec: PolicySpec, trace: Trace, slots: int, fail: Callable[[str], None], data: Any) -> None:
+    cut = data.draw(st.integers(1, trace.rounds))
+    ids = np.array(trace.experts)
+    ids[cut:] = ids[cut:][::-1, :, ::-1]
+    other = Trace(ids, trace.n_experts)
+    here = cut * trace.layers
+    if _steps(spec, trace, slots)[:here] != _steps(spec, _plain(trace), slots)[:here]:
+        fail("sessions or stages change its decisions")
+    if _moves(_steps(spec, other, slots)[:here]) != _moves(_steps(spec, trace, slots)[:here]):
+        fail(f"decisions in the first {cut} round(s) depend on later requests")
+
+
+def _plain(trace: Trace) -> Trace:
+    return Trace(trace.experts, trace.n_experts, trace.sessions, trace.stage)
+
+
+def _moves(run: list[Step]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    return [(step.misses, step.evicted) for step in run]
+
+
+def _optimum(spec: PolicySpec, trace: Trace, slots: int, fail: Callable[[str], None], data: Any) -> None:
+    best = optimum(trace, slots, admission="forced").misses
+    paid = sum(len(step.misses) for step in _steps(spec, trace, slots))
+    if not best <= paid <= trace.requests:
+        fail(f"{paid} misses of {trace.requests} requests, the optimum being {best}")
+
+
+def _lazy(spec: PolicySpec, trace: Trace, slots: int, fail: Callable[[str], None], data: Any) -> None:
+    held = 0
+    for step in _steps(spec, trace, slots):
+        held += len(step.misses)
+        if len(step.evicted) != max(0, held - slots):
+            fail(
+                f"evicts {len(step.evicted)} page(s) in round {step.event.time.round} where {max(0, held - slots)} must go"
+            )
+        held -= len(step.evicted)
+
+
+def _stack(spec: PolicySpec, trace: Trace, slots: int, fail: Callable[[str], None], data: Any) -> None:
+    small, large = (_steps(spec, trace, k) for k in (slots, slots + 1))
+    for a, b in zip(small, large, strict=True):
+        if not a.resident <= b.resident:
+            lost = sorted(a.resident - b.resident)
+            fail(f"after round {a.event.time.round} page {lost[0]} is held with {slots} slots but not with {slots + 1}")
+
+
+def _marking(spec: PolicySpec, trace: Trace, slots: int, fail: Callable[[str], None], data: Any) -> None:
+    marked: set[int] = set()
+    for step in _steps(spec, trace, slots):
+        if len(marked | set(step.event.pages)) > slots:
+            marked = set()
+        marked |= set(step.event.pages)
+        if marked & set(step.evicted):
+            fail(f"evicts the marked page {min(marked & set(step.evicted))} in round {step.event.time.round}")
+
+
+def _conservative(spec: PolicySpec, trace: Trace, slots: int, fail: Callable[[str], None], data: Any) -> None:
+    run = _steps(spec, trace, slots)
+    for start in range(len(run)):
+        seen: set[int] = set()
+        paid = 0
+        for step in run[start:]:
+            seen |= set(step.event.pages)
+            paid += len(step.misses)
+            if len(seen) > slots:
+                break
+            if paid > slots:
+                fail(f"more than {slots} misses on {len(seen)} distinct pages")
+
+
+def _symmetric(spec: PolicySpec, trace: Trace, slots: int, fail: Callable[[str], None], data: Any) -> None:
+    orders = [data.draw(st.permutations(range(n))) for n in trace.n_experts]
+    name = {
+        first + e: first + order[e]
+        for first, order in zip(trace.first_page.tolist(), orders, strict=True)
+        for e in range(len(order))
+    }
+    here, there = _steps(spec, trace, slots), _steps(spec, renamed(trace, orders), slots)
+    for a, b in zip(here, there, strict=True):
+        if {name[page] for page in a.evicted} != set(b.evicted):
+            fail(f"renaming experts by {orders} changes what it evicts in round {a.event.time.round}")
+
+
+def _ratios(spec: PolicySpec) -> Check:
+    """Exact ratios at small sizes where the policy has finitely many states, else the worst cycles found."""
+    from .ratio import competitive_ratio
+
+    found = []
+    for layers, experts, slots in ((1, 3, 2), (2, 2, 2), (2, 2, 3)):
+        where = f"l = {layers}, n = {experts}, k = {slots}"
+        if callable(getattr(spec.cls, "state", None)) and not spec.randomized:
+            value = competitive_ratio(spec, layers=layers, experts=experts, slots=slots).value
+            if value is not None and value < slots - layers + 1:
+                raise CheckFailed(
+                    f"{spec.name}: check 'ratio': {value} is below k - l + 1 at {where}: its state is not complete"
+                )
+            found.append(f"{where}: {'unbounded' if value is None else value}")
+        else:
+            worst = nemesis(spec, layers=layers, experts=experts, slots=slots, budget=60).ratio
+            found.append(f"{where}: {'unbounded' if worst is None else f'at least {float(worst):.3f}'} (search)")
+    return Check("ratio", True, "; ".join(found))
