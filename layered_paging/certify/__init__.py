@@ -19,8 +19,7 @@ KINDS = {
     "optimum-bound": "optimum",
     "ratio-policy": "ratio",
     "ratio-game": "ratio_game",
-    "ratio-random-upper": "ratio_random",
-    "ratio-random-lower": "ratio_random",
+    "ratio-random": "ratio_random",
 }
 
 

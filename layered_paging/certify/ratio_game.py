@@ -64,7 +64,7 @@ class Positions:
     def request(self, items: Sequence[int], page: int) -> tuple[int, int, list[int]]:
         """Return the miss, the rise of the optimum, and the items after a request and before an eviction."""
         levels = tuple(item >> 1 for item in items)
-        rise, after = self._update(levels, page)
+        rise, after = self.update(levels, page)
         moved = [2 * level + (item & 1) for level, item in zip(after, items, strict=True)]
         moved[page] |= 1
         return 1 - (items[page] & 1), rise, moved
@@ -78,7 +78,8 @@ class Positions:
             if victim != page and moved[victim] & 1:
                 yield victim, [item & ~1 if p == victim else item for p, item in enumerate(moved)]
 
-    def _update(self, levels: Levels, page: int) -> tuple[int, Levels]:
+    def update(self, levels: Levels, page: int) -> tuple[int, Levels]:
+        """Return the rise of the optimum and the levels after a request, verified by the definition."""
         k, level = self.slots, levels[page]
         if level == 0:
             # one of the k best pages must go, whichever it is: the last two levels become one

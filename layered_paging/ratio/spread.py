@@ -183,7 +183,9 @@ def _exact(graph: WorkGraph, distributions: list[dict[int, Fraction]], guess: Fr
     return None if solved is None else Spread(solved[0], distributions, transports, solved[1])
 
 
-def _ratio(size: int, arcs: list[tuple[int, int, Fraction, int]], ratio: Fraction) -> tuple[Fraction, list[Fraction]] | None:
+def _ratio(
+    size: int, arcs: list[tuple[int, int, Fraction, int]], ratio: Fraction
+) -> tuple[Fraction, list[Fraction]] | None:
     """Return the largest ratio over cycles, if it is at least the one given, and a potential; None if unbounded."""
     while True:
         scale = lcm(ratio.denominator, *(cost.denominator for _, _, cost, _ in arcs))
