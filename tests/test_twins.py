@@ -90,3 +90,12 @@ def test_a_twin_equals_its_reference(name: str, trace: lp.Trace, mode: dict, sha
 
 def test_every_shipped_policy_has_a_twin() -> None:
     assert [name for name in SHIPPED if twin(resolve(name)) is None] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_twin_equals_its_reference_on_a_long_skewed_trace(name: str) -> None:
+    rng = np.random.default_rng(3)
+    trace = lp.Trace(np.minimum(rng.zipf(1.3, (600, 2, 1)) - 1, 24), 25)
+    name = name.replace("PROFILE", str([page * 7 % 5 for page in range(trace.pages)]))
+    fast, slow = (lp.replay(trace, name, 20, record=True, engine=engine) for engine in ("kernel", "reference"))
+    assert np.array_equal(fast.missed, slow.missed)  # type: ignore[arg-type]
