@@ -88,3 +88,20 @@ def test_unknown_kind() -> None:
 def test_one_tree_of_errors() -> None:
     assert issubclass(NotRegistered, LayeredPagingError)
     assert issubclass(ParameterError, ValueError)
+
+
+def test_other_distributions_add_content(content: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = content / "site"
+    info = site / "other_policies-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-policies\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[layered_paging.content]\nmine = other_policies_mine\nbroken = other_policies_absent\n"
+    )
+    (site / "other_policies_mine.py").write_text(GOOD.format(name="from-elsewhere"))
+    monkeypatch.syspath_prepend(str(site))
+    names = [entry.name for entry in catalog.collect(again=True)]
+    assert "from-elsewhere" in names
+    assert [f.source for f in catalog.failures() if "other_policies" in f.source] == [
+        "entry point broken = other_policies_absent"
+    ]
