@@ -32,7 +32,7 @@ PAIRS = {
     "fifo": ("FIFO", None),
     "lfu(history='cache')": ("LFU", None),
     "sieve": ("Sieve", None),
-    "s3-fifo": ("S3FIFO", None),
+    "s3-fifo(filling='main')": ("S3FIFO", None),
 }
 
 
@@ -134,7 +134,7 @@ def show(row: dict[str, Any]) -> None:
     )
     target = f" (aim {row['target']})" if row["target"] else ""
     print(
-        f"{row['policy']:<22} {row['slots']:>5} slots  {row['misses']:>9,} misses, libCacheSim {row['peer']}: {same:<7} "
+        f"{row['policy']:<23} {row['slots']:>5} slots  {row['misses']:>9,} misses, libCacheSim {row['peer']}: {same:<7} "
         f"{row['million_per_second']:7.1f} M/s against {row['peer_million_per_second']:5.1f} M/s: ratio {row['ratio']:.1f}{target}",
         flush=True,
     )
