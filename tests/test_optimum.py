@@ -69,7 +69,7 @@ def test_solvers_agree(trace: lp.Trace, model: dict[str, str], extra: int, warme
         == int((~best.schedule.hits & (best.schedule.grid.experts >= 0)).sum())
     )
     lp.certify.check(best.certificate, trace)
-    for solver in ("flow", "highs", "networkx"):
+    for solver in ("paths", "highs", "networkx"):
         other = lp.optimum(trace, slots, warm=warm, solver=solver, **model)
         assert other.misses == best.misses, solver
         lp.certify.check(other.certificate, trace)
@@ -82,7 +82,7 @@ def test_weighted_solvers_agree(trace: lp.Trace, model: dict[str, str], extra: i
     slots = least(trace, model) + extra
     costs = np.random.default_rng(seed).integers(0, 6, trace.pages)
     found = {}
-    for solver in ("flow", "highs", "networkx", "ilp"):
+    for solver in ("paths", "highs", "networkx", "ilp"):
         best = lp.optimum(trace, slots, costs=costs, solver=solver, **model)
         found[solver] = best.cost
         lp.certify.check(best.certificate, trace)
@@ -351,6 +351,23 @@ def test_the_function_stays_a_function() -> None:
     import layered_paging.offline.kernels  # noqa: F401
 
     assert callable(lp.optimum) and lp.optimum.__name__ == "optimum"
+
+
+def test_ortools_beside_highspy() -> None:
+    """OR-tools runs in a process of its own, so that both can be used from one."""
+    pytest.importorskip("highspy")
+    from layered_paging.offline.flow import has_ortools
+
+    if not has_ortools():
+        pytest.skip("ortools is not installed")
+    rng = np.random.default_rng(1)
+    trace = lp.Trace(np.argsort(rng.random((30, 3, 6)), axis=2)[:, :, :2], 6)
+    costs = rng.integers(0, 9, 18)
+    found = [lp.optimum(trace, 8, admission="bypass", costs=costs, solver=s) for s in ("ortools", "ilp", "paths")]
+    assert len({best.cost for best in found}) == 1
+    lp.certify.check(found[0].certificate, trace)
+    with pytest.raises(lp.LayeredPagingError, match="did not end within"):
+        lp.optimum(trace, 8, admission="bypass", costs=costs, solver="ortools", time_limit=1e-9)
 
 
 def test_a_solver_out_of_time_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,8 +52,8 @@ SHARED_KEYS = ("trace", "admission", "pool", "reset", "events", "prefill", "warm
 class Pool(NamedTuple):
     """Intervals between uses in one pool, and the members of its events."""
 
-    begin: Ints
-    end: Ints
+    begin: npt.NDArray[np.integer[Any]]
+    end: npt.NDArray[np.integer[Any]]
     worth: Ints
     size: Ints
     kept: npt.NDArray[np.bool_]
@@ -152,8 +152,9 @@ def _pool(
     rounds, columns, width = grid.shape
     present = grid.experts.reshape(-1) >= 0
     small = np.uint16 if grid.pages < 1 << 16 else np.int64
-    page = (grid.experts + grid.first[:, None]).astype(small).reshape(-1)[present]
-    event = np.repeat(np.arange(rounds * columns), np.count_nonzero(present.reshape(-1, width), axis=1))
+    page = (grid.experts + grid.first[:, None].astype(np.int32)).astype(small).reshape(-1)[present]
+    _need(rounds * columns < 1 << 31, "more than 2^31 events")
+    event = np.repeat(np.arange(rounds * columns, dtype=np.int32), np.count_nonzero(present.reshape(-1, width), axis=1))
     hits = hit.reshape(-1)[present]
     order = np.argsort(page, kind="stable")  # by page, then by time
     page, event, hits = page[order], event[order], hits[order]
@@ -163,7 +164,7 @@ def _pool(
     head[1:] = page[1:] != page[:-1]
     before[head] = np.where(np.isin(page[head], warm), -1, -2)
     if says["reset"] == "session":
-        opening = np.repeat(grid.starts * columns, np.diff(np.append(grid.starts, rounds)) * columns)
+        opening = np.repeat(grid.starts * columns, np.diff(np.append(grid.starts, rounds)) * columns).astype(np.int32)
         before[before < np.where(opening == 0, -1, opening)[event]] = -2
     again = before >= -1
     _need(not bool((hits & ~again).any()), "a request without an earlier use in reach is marked as a hit")
@@ -175,24 +176,32 @@ def _pool(
     return Pool(
         begin=before[again] + 1,
         end=end,
-        worth=costs[page[again]],
-        size=sizes[page[again]],
+        worth=_of_pages(costs, page, again),
+        size=_of_pages(sizes, page, again),
         kept=hits[again],
         members=members.astype(np.int64),
-        all_cost=int(costs[page].sum()),
+        all_cost=int(_of_pages(costs, page, slice(None)).sum()),
         hits=int(np.count_nonzero(hits)),
     )
+
+
+def _of_pages(values: Ints, page: npt.NDArray[Any], chosen: Any) -> Ints:
+    """Return the value of each page chosen; one number seen many times where all are equal."""
+    chosen_pages = page[chosen]
+    one = bool((values == values[0]).all())
+    found: Ints = np.broadcast_to(values[0], chosen_pages.shape) if one else values[chosen_pages]
+    return found
 
 
 def _check_fits(pool: Pool, capacity: int, bypass: bool) -> None:
     """At every point, what is kept must fit beside what the event itself takes."""
     points = len(pool.members)
-    size = pool.size[pool.kept]
     change = np.zeros(points + 1, np.int64)
     if (pool.size == 1).all():
         change += np.bincount(pool.begin[pool.kept], minlength=points + 1)
         change -= np.bincount(pool.end[pool.kept], minlength=points + 1)
     else:
+        size = pool.size[pool.kept]
         np.add.at(change, pool.begin[pool.kept], size)
         np.subtract.at(change, pool.end[pool.kept], size)
     used = np.cumsum(change[:-1])

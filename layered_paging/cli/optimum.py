@@ -34,7 +34,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--costs", metavar="bytes|FILE", help="cost of a load: bytes, or a JSON list of integers")
     parser.add_argument("--quotas", choices=("uniform", "free"), default="uniform", help="free: the best fixed split")
     parser.add_argument("--lookahead", type=int, metavar="M", help="an oracle that sees M further rounds instead")
-    parser.add_argument("--solver", default="auto", help="auto, belady, flow, highs, networkx, ilp, lp or brute")
+    parser.add_argument(
+        "--solver", default="auto", help="auto, belady, flow, paths, ortools, highs, networkx, ilp, lp or brute"
+    )
     parser.add_argument("--time-limit", type=float, metavar="SECONDS", help="for HiGHS")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the certificate here (.json or .json.gz)")
 

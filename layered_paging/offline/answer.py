@@ -31,7 +31,7 @@ class Optimum:
     Attributes
     ----------
     solver : str
-        What found it: belady, flow, highs, networkx, ilp, brute, lp or lookahead; joined by ``+``
+        What found it: belady, paths, ortools, highs, networkx, ilp, brute, lp or lookahead; joined by ``+``
         where pools were solved differently.
     exact : bool
         Whether it is an optimum.  False for a schedule in bytes that is not proved to be best, and
@@ -273,11 +273,11 @@ def optimum(
         Not the optimum but an oracle that sees the rest of this round and so many further rounds, evicts
         pages not asked for there in LRU order, and after them the furthest next use.
     solver : str
-        auto, belady, flow, highs, networkx, ilp, lp, brute.  Auto: belady for equal
-        costs, flow for others; in bytes the integer program up to 20,000 intervals, above it
+        auto, belady, flow, paths, ortools, highs, networkx, ilp, lp, brute.  Auto: belady for equal
+        costs, flow for others (paths, or ortools for large traces if it is installed); in bytes the integer program up to 20,000 intervals, above it
         furthest next use with the bound of the linear relaxation.
     time_limit : float, optional
-        Seconds for HiGHS.
+        Seconds for HiGHS or OR-tools.
 
     Returns
     -------

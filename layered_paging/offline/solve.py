@@ -18,8 +18,9 @@ from .problem import Part, Problem
 
 __all__ = ["SOLVERS", "Free", "Solved", "free_split", "solve", "with_bytes"]
 
-SOLVERS = ("auto", "belady", "flow", "highs", "networkx", "ilp", "lp", "brute")
+SOLVERS = ("auto", "belady", "flow", "paths", "ortools", "highs", "networkx", "ilp", "lp", "brute")
 SMALL = 20_000  # intervals that "auto" gives to the integer program where sizes differ
+LARGE = 50_000  # intervals from which "flow" prefers OR-tools
 
 Ints = npt.NDArray[np.int64]
 
@@ -69,10 +70,14 @@ def solve(
         return Solved(hits, _prices_of(problem.model(part, room), hits), "brute")
     model = problem.model(part, room)
     if solver == "flow":
+        solver = "ortools" if len(model.begin) > LARGE and flow.has_ortools() else "paths"
+    if solver == "paths":
         kept, prices = flow.by_paths(model)
-        return Solved(_flags(part, model, kept), prices, "flow")
+        return Solved(_flags(part, model, kept), prices, "paths")
     if solver == "networkx":
         kept = flow.by_networkx(model)
+    elif solver == "ortools":
+        kept = flow.by_ortools(model, time_limit)
     elif solver in ("highs", "lp"):
         kept = flow.by_highs(model, time_limit)
     else:
