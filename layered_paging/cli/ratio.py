@@ -25,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pool", choices=POOLS, default=POOLS[0], help="the policy's cache (default: shared)")
     parser.add_argument("--top-k", type=positive, default=1, help="experts of each event (default: 1)")
     parser.add_argument("--memory", type=byte_size, default=8 << 30, help="memory for the graph (default: 8GiB)")
+    parser.add_argument("--seconds", type=float, help="with --randomized: end the search after so long")
     parser.add_argument("--witness", action="store_true", help="print the bad sequence")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the certificate (.json or .json.gz)")
     parser.epilog = (
@@ -85,13 +86,13 @@ def _optimal(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
     if args.general or args.offline_slots or args.pool != POOLS[0] or args.top_k != 1:
         raise ParameterError("--optimal goes with --layers, --experts, --slots and --randomized only")
     said = _Progress(args.json)
-    bracket = optimal_ratio(**size, randomized=args.randomized, memory=args.memory, tick=said)
+    bracket = optimal_ratio(**size, randomized=args.randomized, memory=args.memory, seconds=args.seconds, tick=said)
     said.clear()
     answer = {
         **size,
         "randomized": args.randomized,
         "lower": str(bracket.lower),
-        "upper": str(bracket.upper),
+        "upper": None if bracket.upper is None else str(bracket.upper),
         "solved": bracket.lower == bracket.upper,
         "nodes": bracket.nodes,
         "complete": bracket.complete,

@@ -62,6 +62,7 @@ def optimal_ratio(
     slots: int,
     randomized: bool = False,
     memory: int = 8 << 30,
+    seconds: float | None = None,
     tick: Callable[[str, Any], None] = lambda what, value: None,
 ) -> Bracket:
     """Return the best competitive ratio that any policy can have, exactly or between bounds.
@@ -74,6 +75,8 @@ def optimal_ratio(
         Whether policies may draw random numbers, against an oblivious adversary.
     memory : int
         Bytes that the game may take.
+    seconds : float, optional
+        After so long the search for randomized policies' lower bound ends with what it has.
     tick : callable
         Called as ``tick(what, value)`` with "nodes" and with every "bracket" reached.
 
@@ -96,7 +99,7 @@ def optimal_ratio(
     if randomized:
         from .randomized import randomized_bracket
 
-        return randomized_bracket(layers, experts, slots, memory=memory, tick=tick)
+        return randomized_bracket(layers, experts, slots, memory=memory, seconds=seconds, tick=tick)
     game = solve(layers, experts, slots, memory=memory, tick=tick)
     lower = game.adversary.ratio if game.adversary else Fraction(0)
     upper = game.policy.ratio if game.policy else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import product
@@ -24,15 +25,23 @@ ROW_BYTES = 4_000
 
 
 def randomized_bracket(
-    layers: int, experts: int | Sequence[int], slots: int, *, memory: int, tick: Callable[[str, Any], None]
+    layers: int,
+    experts: int | Sequence[int],
+    slots: int,
+    *,
+    memory: int,
+    seconds: float | None,
+    tick: Callable[[str, Any], None],
 ) -> Bracket:
     """Return the bracket of ``optimal_ratio(..., randomized=True)``; an interruption keeps what is known."""
     instance = problem(layers, experts, slots)
     found: dict[str, Any] = {"nodes": 0, "policy": None, "source": None}
     complete = True
+    until = time.monotonic() + (float("inf") if seconds is None else seconds)
     try:
         _above(instance, min(FLOWS, memory // ROW_BYTES), found, tick)
-        _below(instance, min(ROWS, memory // ROW_BYTES), found, tick)
+        _below(instance, min(ROWS, memory // ROW_BYTES), found, until, tick)
+        complete = time.monotonic() <= until
     except KeyboardInterrupt:
         complete = False
     lower = found["source"][1].ratio if found["source"] else Fraction(0)
@@ -65,7 +74,9 @@ def _above(instance: Instance, limit: int, found: dict[str, Any], tick: Callable
         tick("upper", answer.ratio)
 
 
-def _below(instance: Instance, limit: int, found: dict[str, Any], tick: Callable[[str, Any], None]) -> None:
+def _below(
+    instance: Instance, limit: int, found: dict[str, Any], until: float, tick: Callable[[str, Any], None]
+) -> None:
     """All ways to use fewer pages of the layers, and longer and longer memories, until the upper side is met."""
     upper = found["policy"][2].ratio if found["policy"] else None
     equal = len(set(instance.experts)) == 1
@@ -84,9 +95,15 @@ def _below(instance: Instance, limit: int, found: dict[str, Any], tick: Callable
             if sum(len(row) * len(graph.held(i)) for i, row in enumerate(graph.arcs)) * instance.slots > limit:
                 continue
             grew = True
+            if found["source"] and time.monotonic() > until:
+                return
             try:
                 answer = improve(
-                    graph, rounds=25, enough=float(upper or 1e9), tick=lambda r: tick("source", round(r, 6))
+                    graph,
+                    rounds=25,
+                    enough=float(upper or 1e9),
+                    until=until,
+                    tick=lambda r: tick("source", round(r, 6)),
                 )
             except SolverError:
                 continue

@@ -7,6 +7,7 @@ Sources are improved by linear programs in which source and values may both move
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import SolverError
+from .sparse import Rows
 from .work import WorkGraph, moved
 
 __all__ = ["Source", "improve"]
@@ -62,18 +64,13 @@ class _Program:
             self.step.append(list(range(at, at + len(groups))))
             at += len(groups)
         self.columns = at
-        rows, cols, vals, right = [], [], [], []
-        line = 0
+        self.answers = Rows()
         for node, row in enumerate(graph.arcs):
             for n, arc in enumerate(row):
                 for cache in self.held[node]:
                     for cost, after in _answers(cache, arc.page):
-                        rows += [line, line]
-                        cols += [self.g[node][n][cache], self.h[arc.target][moved(after, arc.places)]]
-                        vals += [1.0, -1.0]
-                        right.append(float(cost))
-                        line += 1
-        self.answers = (rows, cols, vals, right, line)
+                        next_value = self.h[arc.target][moved(after, arc.places)]
+                        self.answers.new(float(cost), ((self.g[node][n][cache], 1.0), (next_value, -1.0)))
 
     def solve(
         self, q: list[list[float]], free: set[int], radius: float, base: Any, ratio: float | None, floor: float = 0.0
@@ -83,49 +80,39 @@ class _Program:
         With ``ratio`` given, that ratio is kept and the slack of all values is made as large as can be.
         """
         from scipy.optimize import linprog
-        from scipy.sparse import coo_matrix
 
-        rows, cols, vals, right, line = (list(x) if isinstance(x, list) else x for x in self.answers)
+        rows, fixed = self.answers.copy(), Rows()
         bounds: list[tuple[float | None, float | None]] = [(None, None)] * self.columns
         bounds[0] = (0.0, 1e4) if ratio is None else (ratio, ratio)
         bounds[1] = (0.0, 0.0) if ratio is None else (0.0, 1.0)
-        eq_rows, eq_cols = [], []
         for node, arcs in enumerate(self.graph.arcs):
-            for c, members in enumerate(self.classes[node]):
-                column = self.step[node][c]
-                old = q[node][c]
+            for column, old in zip(self.step[node], q[node], strict=True):
                 move = radius if node in free and base is not None else 0.0
                 bounds[column] = (max(-move, min(0.0, floor - old)), min(move, 1.0 - old))
-                eq_rows.append(node), eq_cols.append(column)
-            if node not in free:
-                continue
-            for cache in self.held[node]:
-                rows.append(line), cols.append(self.h[node][cache]), vals.append(1.0)
-                rows.append(line), cols.append(1), vals.append(1.0)
+            fixed.new(0.0, ((column, 1.0) for column in self.step[node]))
+            for cache in self.held[node] if node in free else ():
+                line = rows.new(0.0, ((self.h[node][cache], 1.0), (1, 1.0)))
                 paid = 0.0
                 for c, members in enumerate(self.classes[node]):
-                    share = q[node][c] / len(members)
                     slope = 0.0
                     for n in members:
-                        rows.append(line), cols.append(self.g[node][n][cache]), vals.append(-share)
+                        rows.put(line, self.g[node][n][cache], -q[node][c] / len(members))
                         if base is not None:
                             slope += (base[self.g[node][n][cache]] - base[0] * arcs[n].opt) / len(members)
                     paid += q[node][c] * arcs[members[0]].opt
                     if base is not None:
-                        rows.append(line), cols.append(self.step[node][c]), vals.append(-slope)
-                rows.append(line), cols.append(0), vals.append(paid)
-                right.append(0.0)
-                line += 1
+                        rows.put(line, self.step[node][c], -slope)
+                rows.put(line, 0, paid)
         objective = np.zeros(self.columns)
         objective[0 if ratio is None else 1] = -1.0
         # values are only defined up to a constant
         bounds[self.h[0][self.held[0][0]]] = (0.0, 0.0)
         answer = linprog(
             objective,
-            A_ub=coo_matrix((vals, (rows, cols)), (line, self.columns)).tocsr(),
-            b_ub=np.array(right),
-            A_eq=coo_matrix((np.ones(len(eq_rows)), (eq_rows, eq_cols)), (len(q), self.columns)).tocsr(),
-            b_eq=np.zeros(len(q)),
+            A_ub=rows.matrix(self.columns),
+            b_ub=np.array(rows.right),
+            A_eq=fixed.matrix(self.columns),
+            b_eq=np.array(fixed.right),
             bounds=bounds,
             method="highs",
         )
@@ -170,9 +157,16 @@ class _Program:
 
 
 def improve(
-    graph: WorkGraph, *, rounds: int = 60, enough: float = float("inf"), tick: Callable[[float], None] = lambda r: None
+    graph: WorkGraph,
+    *,
+    rounds: int = 60,
+    enough: float = float("inf"),
+    until: float = float("inf"),
+    tick: Callable[[float], None] = lambda r: None,
 ) -> Source:
     """Return a good source, found from the uniform one, with its exact lower bound.
+
+    The search ends at a ratio of ``enough``, or when ``time.monotonic()`` passes ``until``.
 
     Raises
     ------
@@ -193,7 +187,7 @@ def improve(
         radius = 0.25
         for _ in range(rounds):
             tick(ratio)
-            if ratio >= enough - 1e-9 or radius < 1e-5:
+            if ratio >= enough - 1e-9 or radius < 1e-5 or time.monotonic() > until:
                 break
             step = program.solve(q, everywhere, radius, x, None, floor)
             good = step is not None and program.sound(step[1])

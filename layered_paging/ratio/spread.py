@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import SolverError
+from .sparse import Rows
 from .work import WorkGraph, moved
 
 __all__ = ["Spread", "spread"]
@@ -72,7 +73,6 @@ def _count(mask: int, classes: list[int]) -> Counts:
 
 def _program(graph: WorkGraph) -> tuple[float, list[dict[int, float]]]:
     from scipy.optimize import linprog
-    from scipy.sparse import coo_matrix
 
     size = len(graph.nodes)
     orbits: list[dict[Counts, list[int]]] = []
@@ -85,14 +85,9 @@ def _program(graph: WorkGraph) -> tuple[float, list[dict[int, float]]]:
         orbits.append(here)
         start.append({counts: at + n for n, counts in enumerate(here)})
         at += len(here)
-    rows, cols, vals, right = [], [], [], []  # equations
-    rows_u, cols_u, vals_u = [], [], []  # inequalities
-    row = row_u = 0
+    equal, below = Rows(), Rows()
     for node in range(size):
-        for column in start[node].values():
-            rows.append(row), cols.append(column), vals.append(1.0)
-        right.append(1.0)
-        row += 1
+        equal.new(1.0, ((column, 1.0) for column in start[node].values()))
         done = set()
         for arc in graph.arcs[node]:
             item = graph.nodes[node].items[arc.page]
@@ -103,40 +98,30 @@ def _program(graph: WorkGraph) -> tuple[float, list[dict[int, float]]]:
             masks: dict[Counts, list[int]] = {}
             for cache in graph.caches:
                 masks.setdefault(_count(cache, classes), []).append(cache)
-            line = {counts: row + n for n, counts in enumerate(masks)}
-            row += len(masks)
-            right += [0.0] * len(masks)
+            line = {counts: equal.new(0.0) for counts in masks}
+            paid = below.new(0.0, ((0, -float(arc.opt)), (1 + arc.target, 1.0), (1 + node, -1.0)))
             before, after = _classes(graph, node), _classes(graph, arc.target)
             for counts, members in masks.items():
-                old = _count(members[0], before)
-                if old in orbits[node] and members[0] in orbits[node][old]:
-                    rows.append(line[counts]), cols.append(start[node][old])
-                    vals.append(len(members) / len(orbits[node][old]))
                 image = moved(members[0], arc.places)
-                new = _count(image, after)
-                if new in orbits[arc.target] and image in orbits[arc.target][new]:
-                    rows.append(line[counts]), cols.append(start[arc.target][new])
-                    vals.append(-len(members) / len(orbits[arc.target][new]))
+                for at_node, cache, groups, sign in ((node, members[0], before, 1), (arc.target, image, after, -1)):
+                    orbit = _count(cache, groups)
+                    alike = orbits[at_node].get(orbit, [])
+                    if cache in alike:
+                        equal.put(line[counts], start[at_node][orbit], sign * len(members) / len(alike))
                 for a in range(len(counts)):
                     for b in range(len(counts)):
-                        if a == b or counts[a] == 0:
-                            continue
                         to = tuple(c - (i == a) + (i == b) for i, c in enumerate(counts))
-                        if to in masks:
-                            rows += [line[counts], line[to]]
-                            cols += [at, at]
-                            vals += [-1.0, 1.0]
-                            rows_u.append(row_u), cols_u.append(at), vals_u.append(1.0)
+                        if a != b and to in masks:
+                            equal.put(line[counts], at, -1.0)
+                            equal.put(line[to], at, 1.0)
+                            below.put(paid, at, 1.0)
                             at += 1
-            for column, value in ((0, -float(arc.opt)), (1 + arc.target, 1.0), (1 + node, -1.0)):
-                rows_u.append(row_u), cols_u.append(column), vals_u.append(value)
-            row_u += 1
     answer = linprog(
         np.eye(1, at).ravel(),
-        A_ub=coo_matrix((vals_u, (rows_u, cols_u)), (row_u, at)).tocsr(),
-        b_ub=np.zeros(row_u),
-        A_eq=coo_matrix((vals, (rows, cols)), (row, at)).tocsr(),
-        b_eq=np.array(right),
+        A_ub=below.matrix(at),
+        b_ub=np.array(below.right),
+        A_eq=equal.matrix(at),
+        b_eq=np.array(equal.right),
         bounds=[(0, None)] + [(None, None)] * size + [(0, None)] * (at - 1 - size),
         method="highs",
     )
