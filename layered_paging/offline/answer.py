@@ -308,7 +308,7 @@ def optimum(
     <Optimum: forced, 5 slots, by belady: 6 misses of 12 requests>
     >>> lp.certify.check(best.certificate, trace)
     >>> lp.optimum(trace, 5, admission="forced", costs=[1, 3]).cost
-    13
+    12
     """
     problem = pose(
         trace,
