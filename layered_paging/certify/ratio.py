@@ -104,6 +104,67 @@ class Player:
         return tuple(labels)
 
 
+class _Branch(Exception):
+    """A policy asks for a random number that its script does not hold."""
+
+    def __init__(self, sides: int) -> None:
+        self.sides = sides
+
+
+class _Script:
+    """Random numbers written down beforehand."""
+
+    def __init__(self) -> None:
+        self.rest: list[int] = []
+
+    def below(self, sides: int) -> int:
+        if not self.rest:
+            raise _Branch(sides)
+        return self.rest.pop(0)
+
+
+class Crowd:
+    """A randomized policy in play: every course it may have taken, with its probability."""
+
+    def __init__(self, spec: PolicySpec, instance: Instance, pool: str) -> None:
+        script = _Script()
+        scripted = PolicySpec(spec.name, spec.base, spec.cls, {**spec.params, "rng": script}, {})
+        player = Player(scripted, instance, pool)
+        self.instance, self.policies = instance, player.policies
+        self.courses: list[tuple[Player, _Script, Fraction]] = [(player, script, Fraction(1))]
+
+    def play(self, event: Event) -> Fraction:
+        """Play one event in every possible way and return the expected misses."""
+        expected = Fraction(0)
+        courses: dict[Event, tuple[Player, _Script, Fraction]] = {}
+        for before, empty, chance in self.courses:
+            waiting: list[tuple[list[int], Fraction]] = [([], chance)]
+            while waiting:
+                numbers, share = waiting.pop()
+                player, script = copy.deepcopy((before, empty))
+                script.rest = list(numbers)
+                try:
+                    expected += share * player.play(event)
+                except _Branch as branch:
+                    waiting += [([*numbers, x], share / branch.sides) for x in range(branch.sides)]
+                    continue
+                need(not script.rest, "the policy's random numbers depend on chance that is not its own")
+                known = courses.get(player.labels())
+                courses[player.labels()] = (player, script, share + (known[2] if known else 0))
+        self.courses = list(courses.values())
+        return expected
+
+    def after(self, event: Event) -> tuple[Crowd, Fraction]:
+        """Return a crowd that has played one event more, and the expected misses."""
+        twin = copy.copy(self)
+        return twin, twin.play(event)
+
+    def labels(self) -> tuple[Any, ...]:
+        """Return the labels of all courses, each with its probability."""
+        rows = sorted((player.labels(), chance) for player, _, chance in self.courses)
+        return tuple((*labels, str(chance)) for labels, chance in rows)
+
+
 def schedule_cost(prefix: Sequence[Event], cycle: Sequence[Event], slots: int) -> int:
     """Return what an offline schedule pays for one turn of the cycle in the long run.
 
@@ -160,7 +221,7 @@ def check(certificate: Certificate) -> None:
     cycle = list(_events(evidence, "cycle", instance, options["top_k"], len(prefix)))
     need(bool(cycle), "'cycle' must hold at least one event")
     need(len(cycle) % instance.layers == 0, "'cycle' must end at the layer where it starts")
-    start = Player(spec, instance, options["pool"])
+    start: Any = (Crowd if spec.randomized else Player)(spec, instance, options["pool"])
     need(hasattr(start.policies[0], "state"), f"{spec.name!r} does not state what its future depends on")
     misses = _turn(copy.deepcopy(start), prefix, cycle)
     optimum = schedule_cost(prefix, cycle, options["offline"])
@@ -184,7 +245,6 @@ def _problem(statement: Any) -> tuple[PolicySpec, Instance, dict[str, Any]]:
     name = statement.get("policy")
     need(isinstance(name, str), f"'policy' must be the name of a registered policy; got {name!r}")
     spec = resolve(str(name))
-    need(not spec.randomized, f"{name!r} draws random numbers")
     layers, slots = number(statement, "layers", 1), number(statement, "slots", 1)
     experts = statement.get("experts")
     if not isinstance(experts, list):
@@ -218,56 +278,56 @@ def _events(evidence: Any, name: str, instance: Instance, top_k: int, at: int) -
         yield tuple(sorted(row))
 
 
-def _turn(player: Player, prefix: Iterable[Event], cycle: Sequence[Event]) -> int:
+def _turn(player: Any, prefix: Iterable[Event], cycle: Sequence[Event]) -> Any:
     """Return the policy's misses in one turn of the cycle, in the long run."""
     for event in prefix:
         player.play(event)
-    seen: dict[tuple[int, ...], tuple[int, int]] = {}
-    paid = turns = 0
+    seen: dict[tuple[Any, ...], tuple[int, Any]] = {}
+    paid: Any = 0
+    turns = 0
     while player.labels() not in seen:
         need(turns < TURNS, "the policy's state does not come back")
         seen[player.labels()] = (turns, paid)
         paid += sum(map(player.play, cycle))
         turns += 1
     since, before = seen[player.labels()]
-    need((paid - before) % (turns - since) == 0, "the policy's cost of a turn is not whole; give a longer cycle")
-    return (paid - before) // (turns - since)
+    return Fraction(paid - before) / (turns - since)
 
 
-def _least(labels: Sequence[int], mask: int, instance: Instance, free: bool) -> tuple[tuple[int, ...], int]:
+def _least(labels: Sequence[Any], mask: int, instance: Instance, free: bool) -> tuple[tuple[Any, ...], int]:
     """Return labels and mask with the places of each layer renamed to the least order, if that is free."""
-    order = list(range(len(labels)))
-    if free:
-        order = [
-            p
-            for j in range(instance.layers)
-            for p in sorted(instance.pages_of(j), key=lambda p: (labels[p], ~mask >> p & 1))
-        ]
+    if not free:
+        return tuple(labels), mask
+    blocks = map(instance.pages_of, range(instance.layers))
+    order = [p for block in blocks for p in sorted(block, key=lambda p: (labels[p], ~mask >> p & 1))]
     return tuple(labels[p] for p in order), sum((mask >> p & 1) << i for i, p in enumerate(order))
 
 
-def _upper(start: Player, value: Fraction, additive: Fraction, evidence: Any, options: dict[str, Any]) -> None:
-    instance, offline, p, q = start.instance, options["offline"], value.numerator, value.denominator
-    free = options["top_k"] == 1 and bool(getattr(type(start.policies[0]), "symmetric", False))
+def _upper(start: Any, value: Fraction, additive: Fraction, evidence: Any, options: dict[str, Any]) -> None:
+    instance, offline, unit = start.instance, options["offline"], number(evidence, "unit", 1)
+    random = isinstance(start, Crowd)
+    free = options["top_k"] == 1 and not random and bool(getattr(type(start.policies[0]), "symmetric", False))
+    price = unit * value
+    if price.denominator == 1:
+        price = int(price)  # type: ignore[assignment]
     events = [list(combinations(instance.pages_of(j), options["top_k"])) for j in range(instance.layers)]
     states, rows = evidence.get("states"), evidence.get("potential")
     need(
         isinstance(states, list) and isinstance(rows, list) and len(states) == len(rows),
         "'states' and 'potential' must be lists of one length",
     )
-    potential: dict[tuple[int, ...], dict[int, int]] = {}
+    potential: dict[tuple[Any, ...], dict[int, int]] = {}
     for state, row in zip(states, rows, strict=True):
-        need(
-            all(type(x) is int for x in state) and all(type(x) is int for x in row),
-            "'states' and 'potential' must hold integers",
-        )
-        potential[tuple(state)] = dict(zip(row[0::2], row[1::2], strict=True))
+        need(all(type(x) is int for x in row), "'potential' must hold integers")
+        key = tuple(tuple(part) if isinstance(part, list) else part for part in state)
+        potential[key] = dict(zip(row[0::2], row[1::2], strict=True))
     need(all(v >= 0 for row in potential.values() for v in row.values()), "'potential' must not be negative")
-    origin = (0,) * (instance.pages + 1)
+    nothing = (0,) * instance.pages
+    origin: tuple[Any, ...] = (0, (*nothing, "1")) if random else (0, *nothing)
     need(0 in potential.get(origin, {}), "empty caches at layer 0 are missing from 'potential'")
-    need(potential[origin][0] <= q * additive, "'potential' at the empty caches exceeds the additive constant")
+    need(potential[origin][0] <= unit * additive, "'potential' at the empty caches exceeds the additive constant")
 
-    players: dict[tuple[int, ...], tuple[Player, tuple[int, ...]]] = {origin: (start, tuple(range(instance.pages)))}
+    players: dict[tuple[Any, ...], tuple[Any, tuple[int, ...]]] = {origin: (start, tuple(range(instance.pages)))}
     probes = PROBES
     for state in (queue := [origin]):
         player, pages = players[state]  # place -> page of this player
@@ -276,7 +336,7 @@ def _upper(start: Player, value: Fraction, additive: Fraction, evidence: Any, op
             event = tuple(sorted(pages[i] for i in places))
             then, misses = player.after(event)
             raw = then.labels()
-            here = tuple(raw[page] for page in pages)
+            here = tuple(raw[page] for page in pages) if free else raw
             target = (after, *_least(here, 0, instance, free)[0])
             need(target in potential, f"a state after {state} is missing from 'states': {target}")
             if target not in players:
@@ -295,12 +355,12 @@ def _upper(start: Player, value: Fraction, additive: Fraction, evidence: Any, op
                             f"an offline answer to {event} in state {state} is missing from 'potential'"
                         )
                     need(
-                        q * misses - p * paid + goal <= value_here,
+                        unit * misses - price * paid + goal <= value_here,
                         f"the potential fails at state {state}, offline cache {mask}, event {event}",
                     )
 
 
-def _order(labels: Sequence[int], pages: Sequence[int], instance: Instance, free: bool) -> tuple[int, ...]:
+def _order(labels: Sequence[Any], pages: Sequence[int], instance: Instance, free: bool) -> tuple[int, ...]:
     if not free:
         return tuple(pages)
     return tuple(
@@ -309,9 +369,9 @@ def _order(labels: Sequence[int], pages: Sequence[int], instance: Instance, free
 
 
 def _same(
-    one: Player,
+    one: Any,
     pages: Sequence[int],
-    other: Player,
+    other: Any,
     others: Sequence[int],
     events: Sequence[Event],
     instance: Instance,
@@ -323,7 +383,7 @@ def _same(
         for player, order in ((one, pages), (other, others)):
             then, misses = player.after(tuple(sorted(order[i] for i in places)))
             raw = then.labels()
-            answers.append((misses, _least([raw[page] for page in order], 0, instance, free)[0]))
+            answers.append((misses, _least([raw[page] for page in order], 0, instance, free)[0] if free else raw))
         need(answers[0] == answers[1], "the policy's state forgets something that its future depends on")
 
 

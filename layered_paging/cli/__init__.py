@@ -28,6 +28,7 @@ COMMANDS = {
     "optimum": "the offline optimum, with a certificate",
     "convert": "convert a trace from one file format to another",
     "ratio": "exact competitive ratios, of a policy or of the best possible one",
+    "atlas": "exact ratios at all small sizes, with certificates",
     "check": "check certificates",
     "coupon": "coupon collectors in parallel, and the Yao bound on randomized policies",
     "attack": "play an adversary against a policy, beside the exact optimum",

@@ -69,7 +69,7 @@ def _given(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
         "witness": {
             "prefix": [list(event) for event in witness.prefix],
             "cycle": [list(event) for event in witness.cycle],
-            "misses": witness.misses,
+            "misses": str(witness.misses),
             "optimum": witness.optimum,
         },
         "complete": True,

@@ -55,3 +55,7 @@ class Marking:
     def clear(self, time: Time) -> None:
         """Begin a phase."""
         self._phase = time.clock
+
+    def state(self, resident: Sequence[int], time: Time) -> dict[int, int]:
+        """Return the marks."""
+        return {page: int(self._last[page] >= self._phase) for page in resident}

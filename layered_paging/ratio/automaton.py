@@ -9,7 +9,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import combinations
+from math import lcm, prod
 from typing import Any
 
 import numpy as np
@@ -41,10 +43,11 @@ class Automaton:
     ----------
     layer : int64 array, shape (states,)
         Layer of the next event; state 0 is the empty cache at layer 0.
-    labels : list of tuples of int
+    labels : list of tuples of int (randomized: of pairs of such a tuple and its probability)
         One label per page: twice the policy's, and 1 more if it is resident.
     events : list, one entry a layer, of lists of tuples of pages
     next, misses : int64 arrays, shape (states, events)
+        Misses in units of 1 / ``scale`` (expected ones, for a randomized policy).
     moved : int8 array, shape (states, events, pages)
         Place i of the next state holds the page that was at place ``moved[s, e, i]``.
     """
@@ -52,11 +55,12 @@ class Automaton:
     instance: Instance
     symmetric: bool
     layer: npt.NDArray[np.int64]
-    labels: list[tuple[int, ...]]
+    labels: list[tuple[Any, ...]]
     events: list[list[tuple[int, ...]]]
     next: npt.NDArray[np.int64]
     misses: npt.NDArray[np.int64]
     moved: npt.NDArray[np.int8]
+    scale: int = 1
 
 
 def start(spec: PolicySpec, instance: Instance, pool: str) -> Live:
@@ -76,9 +80,9 @@ def start(spec: PolicySpec, instance: Instance, pool: str) -> Live:
     return Live(policies, tuple(slots), [()] * len(slots))
 
 
-def step(live: Live, event: Sequence[int], layers: int) -> tuple[Live, int]:
+def step(live: Live, event: Sequence[int], instance: Instance) -> tuple[Live, int]:
     """Return what a live policy becomes by an event, and its misses; ``live`` stays as it was."""
-    time = Time(live.clock, *divmod(live.clock, layers))
+    time = Time(live.clock, *divmod(live.clock, instance.layers))
     at = time.layer if len(live.policies) > 1 else 0
     policy, cache = _clone(live.policies[at]), set(live.caches[at])
     absent = [page for page in event if page not in cache]
@@ -118,6 +122,66 @@ def labels_of(live: Live, instance: Instance) -> tuple[int, ...]:
     return tuple(labels)
 
 
+class _Dice:
+    """Stands for a policy's random numbers: plays a script of outcomes and notes how many there were of each."""
+
+    def __init__(self) -> None:
+        self.script: list[int] = []
+        self.sides: list[int] = []
+
+    def __deepcopy__(self, memo: Any) -> _Dice:
+        return self
+
+    def below(self, n: int) -> int:
+        self.sides.append(n)
+        if len(self.sides) > len(self.script):
+            self.script.append(0)
+        return self.script[len(self.sides) - 1]
+
+    def __getattr__(self, name: str) -> Any:
+        raise PolicyError(f"exact expected costs need a policy that draws by rng.below only; it asks for rng.{name}")
+
+
+@dataclass
+class Cloud:
+    """A randomized policy: its live forms, each with its probability."""
+
+    dice: _Dice
+    forms: list[tuple[Live, Fraction]]
+
+
+def start_cloud(spec: PolicySpec, instance: Instance, pool: str) -> Cloud:
+    """Return a randomized policy with an empty cache."""
+    dice = _Dice()
+    fixed = PolicySpec(spec.name, spec.base, spec.cls, {**spec.params, "rng": dice}, {})
+    return Cloud(dice, [(start(fixed, instance, pool), Fraction(1))])
+
+
+def step_cloud(cloud: Cloud, event: Sequence[int], instance: Instance) -> tuple[Cloud, Fraction]:
+    """Return what a randomized policy becomes by an event, and its expected misses."""
+    dice, expected = cloud.dice, Fraction(0)
+    merged: dict[tuple[int, ...], tuple[Live, Fraction]] = {}
+    for form, chance in cloud.forms:
+        script: list[int] | None = []
+        while script is not None:
+            dice.script, dice.sides = script, []
+            live, missed = step(form, event, instance)
+            share = chance / prod(dice.sides)
+            expected += share * missed
+            key = labels_of(live, instance)
+            merged[key] = (live, share + (merged[key][1] if key in merged else 0))
+            script = dice.script
+            while script and script[-1] + 1 == dice.sides[len(script) - 1]:
+                script.pop()
+            script = [*script[:-1], script[-1] + 1] if script else None
+    return Cloud(dice, list(merged.values())), expected
+
+
+def labels_of_cloud(cloud: Cloud, instance: Instance) -> tuple[Any, ...]:
+    """Return the labels of all forms with their probabilities, sorted."""
+    return tuple(sorted((labels_of(live, instance), chance) for live, chance in cloud.forms))
+
+
 def build(
     spec: PolicySpec,
     instance: Instance,
@@ -132,44 +196,43 @@ def build(
     Raises
     ------
     PolicyError
-        The policy has no ``state`` method, or draws random numbers.
+        The policy has no ``state`` method, or draws random numbers other than by ``rng.below``.
     ParameterError
         More than ``limit`` states: too large, or the policy's states are not finitely many.
     """
     if not callable(getattr(spec.cls, "state", None)):
         raise PolicyError(f"an exact ratio needs a policy with a method state(resident, time); {spec.name!r} has none")
-    if spec.randomized:
-        raise PolicyError(f"an exact ratio needs a deterministic policy; {spec.name!r} draws random numbers")
-    symmetric = top_k == 1 and bool(getattr(spec.cls, "symmetric", False))
+    symmetric = top_k == 1 and bool(getattr(spec.cls, "symmetric", False)) and not spec.randomized
     events = [list(combinations(instance.pages_of(j), top_k)) for j in range(instance.layers)]
     wide = max(map(len, events))
     pages = instance.pages
-    lives = [start(spec, instance, pool)]
-    labels = [(0,) * pages]
+    empty = (0,) * pages
+    lives: list[Any] = [start_cloud(spec, instance, pool) if spec.randomized else start(spec, instance, pool)]
+    labels: list[tuple[Any, ...]] = [((empty, Fraction(1)),) if spec.randomized else empty]
+    go: Any = step_cloud if spec.randomized else step
+    look: Any = labels_of_cloud if spec.randomized else labels_of
     orders: list[tuple[int, ...]] = [tuple(range(pages))]  # place -> page of the live policy
     known = {(0, labels[0]): 0}
     layer = [0]
     nexts: list[list[int]] = []
-    misses: list[list[int]] = []
+    misses: list[list[Any]] = []
     moved: list[list[list[int]]] = []
     at = 0
     while at < len(labels):
         here, order = lives[at], orders[at]
-        lives[at] = None  # type: ignore[call-overload]
+        lives[at] = None
         place = {page: i for i, page in enumerate(order)}
-        row: tuple[list[int], list[int], list[list[int]]] = ([], [], [])
+        row: tuple[list[int], list[Any], list[list[int]]] = ([], [], [])
         after = (layer[at] + 1) % instance.layers
         for event in events[layer[at]]:
-            live, missed = step(here, sorted(order[i] for i in event), instance.layers)
-            raw = labels_of(live, instance)
+            live, missed = go(here, sorted(order[i] for i in event), instance)
+            raw = look(live, instance)
             perm = list(range(pages))
             if symmetric:
                 for j in range(instance.layers):
                     block = instance.pages_of(j)
                     perm[block.start : block.stop] = sorted(block, key=lambda page: (raw[page], place[page]))
-            else:
-                perm = list(order)
-            key = (after, tuple(raw[page] for page in perm))
+            key = (after, tuple(raw[page] for page in perm) if symmetric else raw)
             if key not in known:
                 known[key] = len(labels)
                 labels.append(key[1])
@@ -190,6 +253,7 @@ def build(
         at += 1
         if at % 1000 == 0:
             tick(at)
+    scale = lcm(1, *(Fraction(x).denominator for line in misses for x in line))
     return Automaton(
         instance,
         symmetric,
@@ -197,8 +261,9 @@ def build(
         labels,
         events,
         np.array(nexts, np.int64),
-        np.array(misses, np.int64),
+        np.array([[int(x * scale) for x in line] for line in misses], np.int64),
         np.array(moved, np.int8),
+        scale,
     )
 
 

@@ -32,13 +32,13 @@ class Witness:
     ----------
     prefix, cycle : tuples of events, each a tuple of pages
         ``cycle`` starts at the layer where ``prefix`` ends.
-    misses, optimum : int
-        Misses of the policy and cost of an offline schedule in one turn of the cycle.
+    misses, optimum : Fraction, int
+        Misses of the policy (expected ones, if it is randomized) and cost of an offline schedule in one turn of the cycle.
     """
 
     prefix: tuple[Event, ...]
     cycle: tuple[Event, ...]
-    misses: int
+    misses: Fraction
     optimum: int
 
     def __str__(self) -> str:
@@ -130,6 +130,7 @@ class Ratio:
     statement: dict[str, Any]
     _product: Product = field(repr=False)
     _best: Best = field(repr=False)
+    _unit: int = 1
 
     @property
     def unbounded(self) -> bool:
@@ -160,7 +161,7 @@ class Ratio:
             more, at = product.walk(cycle, at)
             events += more
             turns += 1
-        misses = turns * int(product.arcs.cost[cycle].astype(np.int64).sum())
+        misses = Fraction(turns * int(product.arcs.cost[cycle].astype(np.int64).sum()), product.automaton.scale)
         optimum = turns * int(product.arcs.opt[cycle].astype(np.int64).sum())
         return Witness(tuple(prefix), tuple(events), misses, optimum)
 
@@ -189,8 +190,10 @@ class Ratio:
             for node, value in zip(product.nodes.tolist(), self._best.potential.tolist(), strict=True):
                 potential[node >> pages] += [node & low, value]
             evidence["worst_start"] = [list(event) for event in self.worst_start]
+            evidence["unit"] = self._unit
             evidence["states"] = [
-                [int(j), *labels] for j, labels in zip(product.automaton.layer, product.automaton.labels, strict=True)
+                [int(j), *_plain(labels)]
+                for j, labels in zip(product.automaton.layer, product.automaton.labels, strict=True)
             ]
             evidence["potential"] = potential
         return Certificate("ratio-policy", self.statement, evidence)
@@ -198,6 +201,11 @@ class Ratio:
     def __repr__(self) -> str:
         shown = "unbounded" if self.value is None else f"{self.value} (additive {self.additive})"
         return f"<Ratio: {self.policy}, {self.instance.slots} slots: {shown}>"
+
+
+def _plain(labels: tuple[Any, ...]) -> list[Any]:
+    """Return labels as JSON holds them: numbers, or for a randomized policy lists of numbers and a chance."""
+    return [[*part[0], str(part[1])] if isinstance(part, tuple) else int(part) for part in labels]
 
 
 def problem(layers: int, experts: int | Sequence[int], slots: int, *, general: bool = False) -> Instance:
@@ -229,7 +237,7 @@ def competitive_ratio(
     memory: int = 8 << 30,
     tick: Callable[[str, Any], None] = lambda what, value: None,
 ) -> Ratio:
-    """Return the exact competitive ratio of a deterministic policy with finitely many states.
+    """Return the exact competitive ratio of a policy with finitely many states.
 
     The largest ratio of misses to optimal misses over the cycles of the graph whose nodes are
     (policy state, offline cache), reached from empty caches at the first layer, in exact integers.
@@ -258,13 +266,15 @@ def competitive_ratio(
     ParameterError
         A value outside its range, or the graph does not fit into ``memory``.
     PolicyError
-        The policy has no ``state``, or is randomized.
+        The policy has no ``state``, or draws random numbers other than by ``rng.below``.
     BudgetError
         An event does not fit into its pool.
 
     Notes
     -----
     Renamings inside layers are divided out for a policy that declares itself ``symmetric``.
+    A randomized policy is judged by its expected misses against an oblivious adversary: its state is the
+    distribution over the states of its runs, of which there must be finitely many.
     Exact: every number is an int or a Fraction.
 
     Examples
@@ -291,7 +301,9 @@ def competitive_ratio(
     tick("nodes", len(product.nodes))
     tick("arcs", len(product.arcs.targets))
     best = largest_ratio(product.arcs, tick=lambda ratio: tick("ratio", ratio))
-    additive = None if best.value is None else Fraction(int(best.potential[0]), best.value.denominator)
+    value = None if best.value is None else best.value / automaton.scale
+    unit = 1 if best.value is None else best.value.denominator * automaton.scale
+    additive = None if value is None else Fraction(int(best.potential[0]), unit)
     statement = {
         "policy": spec.name,
         "layers": layers,
@@ -301,10 +313,10 @@ def competitive_ratio(
         "offline_slots": offline,
         "general": bool(general),
         "top_k": top_k,
-        "value": None if best.value is None else str(best.value),
+        "value": None if value is None else str(value),
         "additive": None if additive is None else str(additive),
     }
-    return Ratio(spec.name, instance, best.value, additive, statement, product, best)
+    return Ratio(spec.name, instance, value, additive, statement, product, best, unit)
 
 
 def _product(automaton: Automaton, slots: int, memory: int) -> Product:

@@ -45,6 +45,13 @@ def _grow8(old: Any, size: int) -> Any:
 
 
 @kernel
+def _grow32(old: Any, size: int) -> Any:
+    new = np.empty(size, np.int32)
+    new[: old.shape[0]] = old
+    return new
+
+
+@kernel
 def _grow16(old: Any, size: int) -> Any:
     new = np.empty(size, np.int16)
     new[: old.shape[0]] = old
@@ -85,7 +92,7 @@ def explore(
     first = np.empty(1 << 12, np.int64)
     table = np.full(1 << 14, -1, np.int64)
     targets = np.empty(1 << 14, np.int64)
-    costs = np.empty(1 << 14, np.int8)
+    costs = np.empty(1 << 14, np.int32)
     opts = np.empty(1 << 14, np.int8)
     which = np.empty(1 << 14, np.int16)
     nodes[0] = 0
@@ -134,7 +141,7 @@ def explore(
                         if arcs >= targets.shape[0]:
                             size = 2 * targets.shape[0]
                             targets = _grow64(targets, size)
-                            costs, opts, which = _grow8(costs, size), _grow8(opts, size), _grow16(which, size)
+                            costs, opts, which = _grow32(costs, size), _grow8(opts, size), _grow16(which, size)
                         targets[arcs] = target
                         costs[arcs] = misses[s, e]
                         opts[arcs] = opt

@@ -1,0 +1,44 @@
+"""``layered-paging atlas``: exact ratios at all small sizes, stored with certificates."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..ratio import atlas
+from .common import positive, progress
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--pages", type=positive, default=6, help="largest layers * experts (default: 6)")
+    parser.add_argument("--policy", nargs="+", metavar="P", help="policies, 'best deterministic', 'best randomized'")
+    parser.add_argument("--seconds", type=float, default=20, help="for each randomized lower bound (default: 20)")
+    parser.add_argument("--workers", type=positive, default=1, help="processes (default: 1)")
+    parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="folder to fill, or to go on filling")
+    parser.epilog = "example:\n  layered-paging atlas --pages 6 -o docs/atlas"
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Return all rows of the atlas."""
+    chosen = args.policy or list(atlas.POLICIES)
+    with progress("atlas", len(atlas.jobs(args.pages, chosen)), args.json) as shown:
+        rows = atlas.fill(
+            args.output,
+            args.pages,
+            policies=chosen,
+            seconds=args.seconds,
+            workers=args.workers,
+            tick=lambda done, total, what: shown(done),
+        )
+    return {"folder": args.output, "rows": rows}
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Say where the atlas is."""
+    failed = [row for row in answer["rows"] if "error" in row]
+    print(f"{len(answer['rows'])} rows in {answer['folder']}: table.json, README.md, certificates")
+    for row in failed:
+        print(
+            f"  not computed: {row['policy']}, {row['layers']} x {row['experts']}, {row['slots']} slots: {row['error']}"
+        )
