@@ -158,7 +158,7 @@ def price(model: Model, kept: Kept) -> Ints:
     SolverError
         The schedule does not fit, or it is not optimal.
     """
-    from .kernels import settle
+    from .flow_kernels import settle
 
     points = len(model.capacity)
     change = np.zeros(points + 1, np.int64)

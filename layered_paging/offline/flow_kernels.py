@@ -17,7 +17,7 @@ import numpy as np
 
 from ..compiled import kernel
 
-__all__ = ["augment"]
+__all__ = ["augment", "settle"]
 
 _SPARE = -3  # came from t + 1 through point t, which has room
 _GIVE_BACK = -2  # came from t - 1 by giving back room of point t - 1
@@ -208,3 +208,48 @@ def _still_to_come(by_end: Any, here: int, stop: int, interval: int) -> bool:
     while here < stop and by_end[here] != interval:
         here += 1
     return here < stop
+
+
+@kernel
+def settle(
+    height: Any,
+    spare: Any,
+    low_begin: Any,
+    low_end: Any,
+    low_worth: Any,
+    high_begin: Any,
+    high_end: Any,
+    high_worth: Any,
+    limit: int,
+) -> bool:
+    """Raise ``height`` to the least solution of ``flow.price``'s differences; return False if there is none.
+
+    The dropped intervals come sorted by end, the kept ones by begin.
+    """
+    points = spare.shape[0]
+    while True:
+        changed = False
+        i = 0
+        for t in range(1, points + 1):
+            here = max(height[t], height[t - 1])
+            while i < low_end.shape[0] and low_end[i] == t:
+                here = max(here, height[low_begin[i]] + low_worth[i])
+                i += 1
+            if here != height[t]:
+                height[t] = here
+                changed = True
+        i = high_begin.shape[0] - 1
+        for t in range(points - 1, -1, -1):
+            here = height[t]
+            if spare[t]:
+                here = max(here, height[t + 1])
+            while i >= 0 and high_begin[i] == t:
+                here = max(here, height[high_end[i]] - high_worth[i])
+                i -= 1
+            if here != height[t]:
+                height[t] = here
+                changed = True
+        if not changed:
+            return True
+        if height[0] > limit:
+            return False

@@ -134,7 +134,7 @@ def see_ahead(grid: Grid, slots: int, rounds: int, *, resets: bool, bypass: bool
     Pages not asked for in that window go first, the least recently used before all; then the
     furthest next use.  Ties: the lowest page number.
     """
-    from . import kernels
+    from . import kernels, lookahead_kernels
 
     width = grid.shape[2]
     members = grid.experts.reshape(-1)
@@ -144,7 +144,7 @@ def see_ahead(grid: Grid, slots: int, rounds: int, *, resets: bool, bypass: bool
     then = kernels.next_uses(members, width, grid.first, grid.starts, resets, False, grid.pages)
     rounds = min(rounds, grid.shape[0])
     head = (members, width, grid.first, grid.starts, grid.stage, resets, slots, bypass, rounds, then, grid.pages)
-    kernels.lookahead(*head, counts.flags.reshape(-1), counts.misses, by_column)
+    lookahead_kernels.lookahead(*head, counts.flags.reshape(-1), counts.misses, by_column)
     np.add.at(counts.layer_misses, grid.layer, by_column)
     counts.missed_bytes = int(counts.misses.sum())
     return counts
