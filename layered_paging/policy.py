@@ -183,7 +183,7 @@ _NAME = re.compile(r"\s*([A-Za-z0-9][\w./-]*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 
 
 def resolve(policy: str | type | PolicySpec) -> PolicySpec:
-    """Return the policy that a name, a name with parameters, or a class stands for.
+    """Return the policy that a name, a name with parameters, ``strategy:FILE``, or a class stands for.
 
     Raises
     ------
@@ -203,6 +203,10 @@ def resolve(policy: str | type | PolicySpec) -> PolicySpec:
         return policy
     if not isinstance(policy, str):
         return _of_class(policy)
+    if policy.startswith("strategy:"):
+        from .strategy import Strategy
+
+        return PolicySpec(policy, "strategy", Strategy, {"file": policy.removeprefix("strategy:")}, {"unregistered": True})
     match = _NAME.fullmatch(policy)
     if match is None:
         raise ParameterError(f"a policy is written name or name(parameter=value, ...); got {policy!r}")

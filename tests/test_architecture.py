@@ -16,7 +16,7 @@ PACKAGE = ROOT / "layered_paging"
 ORDER = [
     {"errors", "files", "instance", "registry", "certificate", "compiled"},
     {"trace", "samples"},
-    {"policy"},
+    {"policy", "strategy"},
     {"grid", "policies"},
     {"reference"},
     {"offline"},

@@ -254,3 +254,25 @@ def test_mistakes_are_explained():
         lp.competitive_ratio("lru", pool="per-layer", general=True, **size)
     with pytest.raises(ParameterError, match="does not fit into 100 bytes"):
         lp.competitive_ratio("lru", memory=100, **size)
+
+
+@pytest.mark.parametrize("size", [(2, 2, 3), (2, 3, 4), (3, 2, 3), (2, [1, 3], 3)])
+def test_a_solved_strategy_is_replayed_as_a_policy(size, tmp_path):
+    layers, experts, slots = size
+    best = lp.optimal_ratio(layers=layers, experts=experts, slots=slots)
+    path = tmp_path / "best.json.gz"
+    best.certificate.save(path)
+    table = best.certificate.evidence["policy"]
+    dice = random.Random(3)
+    bound = Fraction(table["potential"][table["positions"].index(0)], best.upper.denominator)
+    widths = experts if isinstance(experts, list) else [experts] * layers
+    for _ in range(5):
+        experts_of = [[dice.randrange(w) for w in widths] for _ in range(60)]
+        trace = lp.Trace(experts_of, n_experts=experts)
+        run = lp.replay(trace, f"strategy:{path}", slots)
+        instance = lp.Instance(layers, experts, slots)
+        events = [frozenset([instance.page(j, e)]) for row in experts_of for j, e in enumerate(row)]
+        optimum = min(closure(events, instance.pages, slots).values())
+        assert optimum <= run.misses <= best.upper * optimum + bound
+    with pytest.raises(ParameterError, match="is for layers, experts, slots"):
+        lp.replay(lp.Trace([[0, 1]], n_experts=2), f"strategy:{path}", 2)
