@@ -24,13 +24,13 @@ from layered_paging.registry import register
     latex=r"\mathrm{LLRU}_k \le \frac{k - l + 1}{k - l + 2 - h} \mathrm{OPT}_h + h",
     status="[derived]",
     evidence="certificate",
-    scope={"small": "l n <= 6, l <= 2, every k and h", "full": "l n <= 8, every k and h"},
+    scope={"small": "l n <= 6, l <= 2, every k and h", "full": "l n <= 6, every k and h"},
     control={"scale": Fraction(9, 10)},
 )
 def llru_augmented(scope: str = "small", *, scale: Fraction = Fraction(1)) -> str | None:
     """Return a size at which the exact ratio or its additive constant is larger."""
     small = ((1, 3), (2, 2), (2, 3))
-    for layers, experts in small if scope == "small" else (*small, (3, 2), (1, 5), (2, 4)):
+    for layers, experts in small if scope == "small" else (*small, (3, 2), (1, 5)):
         for slots in range(layers, layers * experts):
             for offline in range(1, slots - layers + 2):
                 found = certified_ratio("llru", layers=layers, experts=experts, slots=slots, offline_slots=offline)

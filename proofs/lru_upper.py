@@ -14,7 +14,7 @@ from layered_paging.claims import certified_ratio, within
 from layered_paging.registry import register
 
 SMALL = ((1, 3), (2, 2), (3, 2), (2, 3))
-FULL = ((1, 4), (1, 5), (4, 2), (3, 3), (2, 4))
+FULL = ((1, 4), (1, 5), (4, 2), (2, 4))
 
 
 @register(
@@ -25,7 +25,7 @@ FULL = ((1, 4), (1, 5), (4, 2), (3, 3), (2, 4))
     latex=r"\mathrm{LRU}_k \le \frac{k}{k - h + 1} \mathrm{OPT}_h + h",
     status="[classical]",
     evidence="certificate",
-    scope={"small": "l n <= 6, every h <= k", "full": "l n <= 9, every h <= k"},
+    scope={"small": "l n <= 6, every h <= k", "full": "l n <= 8, every h <= k"},
     control={"scale": Fraction(9, 10)},
     tight="adversary cyclic where l divides k + 1",
 )

@@ -22,14 +22,14 @@ from layered_paging.registry import register
     latex=r"r(\text{MARK-FAR}) = k - l + 1",
     status="[derived]",
     evidence="certificate",
-    scope={"small": "l n <= 8", "full": "l n <= 10"},
+    scope={"small": "l n <= 8", "full": "l n <= 9"},
     control={"less": 1},
     tight="deterministic-lower",
 )
 def mark_far(scope: str = "small", *, less: int = 0) -> str | None:
     """Return a size at which the exact ratio is another."""
     small = ((1, 2), (1, 3), (2, 2), (3, 2), (2, 3), (4, 2), (2, 4), (1, 5))
-    for layers, experts in small if scope == "small" else (*small, (3, 3), (5, 2), (2, 5)):
+    for layers, experts in small if scope == "small" else (*small, (3, 3)):
         slots = layers * experts - 1
         value = certified_ratio("mark-far", layers=layers, experts=experts, slots=slots).value
         if value != slots - layers + 1 - less:

@@ -15,6 +15,7 @@ from layered_paging.adversary.search import cyclic_optimum
 from layered_paging.cli import main
 from layered_paging.errors import BudgetError, NotRegistered, ParameterError
 from layered_paging.policy import Stream
+from layered_paging.ratio import optimal_ratio
 from layered_paging.reference import furthest
 
 catalog.collect()
@@ -196,6 +197,22 @@ def test_witness_of_an_exact_ratio() -> None:
     game = play("witness", "lru", layers=2, experts=2, slots=3, rounds=600, cycle=cycle, prefix=prefix)
     late = game.late_ratio()
     assert late is not None and abs(late - found.value) < Fraction(1, 50)
+
+
+def test_markov_source_of_a_certificate() -> None:
+    sizes = {"layers": 2, "experts": 2, "slots": 3}
+    certificate = optimal_ratio(**sizes, randomized=True).certificate
+    bound = Fraction(certificate.statement["lower"])
+    assert bound == Fraction(7, 4) > coupon.yao_bound(2, 2)
+    for policy in ("lru", "mark-far", "marking", "online-min"):
+        found = coupon.phase_ratio(
+            policy, **sizes, source="markov-source", rounds=200, runs=15, certificate=certificate, confidence=0.9999
+        )
+        assert found.upper >= bound
+        # MARK-FAR answers this source as well as can be
+        assert policy != "mark-far" or found.lower <= bound
+    with pytest.raises(ParameterError, match="must hold a source for"):
+        play("markov-source", "lru", layers=2, experts=3, slots=3, rounds=2, certificate=certificate)
 
 
 def test_nemesis_finds_the_worst_case_of_lru() -> None:

@@ -64,6 +64,12 @@ def test_known_values() -> None:
     assert coupon.expected_rounds(2, 2) == Fraction(11, 3)
     assert coupon.poissonised(2, 2) == pytest.approx(25 / 6)
     assert isinstance(coupon.expected_rounds(1), Fraction)
+    assert coupon.harmonic(0) == 0 and coupon.harmonic(3, 2) == Fraction(49, 36)
+    with pytest.raises(ParameterError, match="at least 0"):
+        coupon.harmonic(-1)
+    assert coupon.cdf(3, 3, draws=2, replacement=True) > coupon.cdf(3, 3) == Fraction(2, 9)
+    assert coupon.gumbel_cdf(50, 10) == coupon.gumbel_cdf(50, 10, 1) != coupon.gumbel_cdf(50, 10, 2)
+    assert coupon.enclose_rounds(7) == coupon.enclose_rounds(7, 1, digits=30)
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 answer["yao_bound"] = str(coupon.yao_bound(size, n))
             compared = coupon.compare(size, n, digits=args.digits)
             answer["yao_bound_digits"] = compared.yao.digits()
-            answer["harmonic_experts"] = float(compared.harmonic_experts)
+            answer["harmonic_experts"] = compared.harmonic_experts
             answer["log_layers_over_6_experts"] = compared.reported
-            answer["harmonic_slots"] = float(compared.harmonic_slots)
+            answer["harmonic_slots"] = compared.harmonic_slots
     if args.simulate:
         if args.seed < 0:
             raise ParameterError(f"--seed must be at least 0; got {args.seed}")

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..instance import integer
-from .exact import harmonic, slots_of
+from .exact import slots_of
 from .law import checked
 
 __all__ = ["Comparison", "Enclosure", "compare", "enclose_rounds", "enclose_yao", "occupancy_rounds"]
@@ -141,9 +141,9 @@ class Comparison(NamedTuple):
     layers: int
     experts: int
     yao: Enclosure
-    harmonic_experts: Fraction
+    harmonic_experts: float
     reported: float
-    harmonic_slots: Fraction
+    harmonic_slots: float
 
 
 def compare(layers: int, experts: int, *, digits: int = 15) -> Comparison:
@@ -152,12 +152,15 @@ def compare(layers: int, experts: int, *, digits: int = 15) -> Comparison:
     Examples
     --------
     >>> found = compare(4, 4)
-    >>> round(float(found.yao), 6), round(float(found.harmonic_slots), 6)
+    >>> round(float(found.yao), 6), round(found.harmonic_slots, 6)
     (2.964685, 3.318229)
     """
+    import mpmath
+
     yao = enclose_yao(layers, experts, digits=digits)
     reported = math.log(layers) / (6 * experts)
-    return Comparison(layers, experts, yao, harmonic(experts), reported, harmonic(layers * experts - 1))
+    of_experts, of_slots = (float(mpmath.harmonic(m)) for m in (experts, layers * experts - 1))
+    return Comparison(layers, experts, yao, of_experts, reported, of_slots)
 
 
 def occupancy_rounds(experts: int, collectors: int = 1, *, tolerance: float = 1e-13) -> tuple[float, float]:
