@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -259,7 +260,8 @@ def competitive_ratio(
     memory : int
         Bytes that the graph may take.
     tick : callable
-        Called as ``tick(what, value)`` with "states" explored, "nodes", "arcs", and every "ratio" reached.
+        Called as ``tick(what, value)`` with "states" explored, "nodes at most" before they are, "nodes", "arcs",
+        and every "ratio" reached.
 
     Raises
     ------
@@ -297,6 +299,7 @@ def competitive_ratio(
         )
     automaton = build(spec, instance, pool=pool, top_k=top_k, tick=lambda count: tick("states", count))
     tick("states", len(automaton.labels))
+    tick("nodes at most", len(automaton.labels) * sum(comb(instance.pages, size) for size in range(offline + 1)))
     product = _product(automaton, offline, memory)
     tick("nodes", len(product.nodes))
     tick("arcs", len(product.arcs.targets))

@@ -1,0 +1,81 @@
+"""``layered-paging ratio`` and ``atlas`` from the command line."""
+
+from __future__ import annotations
+
+import json
+
+from layered_paging import certify
+from layered_paging.certificate import Certificate
+from layered_paging.cli import main
+from layered_paging.cli import ratio as command
+
+
+def run(capsys, *words):
+    status = main(list(words))
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+SIZE = ("--layers", "2", "--experts", "2", "--slots", "3")
+
+
+def test_a_policy(capsys, tmp_path):
+    path = tmp_path / "lru.json"
+    status, out, _ = run(capsys, "ratio", "lru", *SIZE, "--json", "-o", str(path))
+    answer = json.loads(out)
+    assert (status, answer["value"], answer["unbounded"], answer["additive"]) == (0, "3", False, "0")
+    certify.check(Certificate.load(path))
+    status, out, _ = run(capsys, "ratio", "lru", *SIZE, "--witness", "--pool", "per-layer")
+    assert status == 0
+    assert "unbounded" in out
+    assert "cycle: " in out
+
+
+def test_the_best_policies(capsys, tmp_path):
+    for words, value in (((), "2"), (("--randomized",), "7/4")):
+        path = tmp_path / "best.json.gz"
+        status, out, _ = run(capsys, "ratio", "--optimal", *words, *SIZE, "--json", "-o", str(path))
+        answer = json.loads(out)
+        assert (status, answer["lower"], answer["upper"], answer["solved"]) == (0, value, value, True)
+        certify.check(Certificate.load(path))
+    _, out, _ = run(capsys, "ratio", "--optimal", *SIZE)
+    assert "exactly 2" in out
+
+
+def test_mistakes(capsys):
+    for words, message in (
+        (("ratio", *SIZE), "give either a policy or --optimal"),
+        (("ratio", "lru", "--randomized", *SIZE), "--randomized goes with --optimal"),
+        (("ratio", "--optimal", "--general", *SIZE), "--optimal goes with"),
+        (("ratio", "lfu", *SIZE), "needs a policy with a method state"),
+        (("ratio", "lru", "--layers", "2", "--experts", "2", "--slots", "9"), "below the number of pages"),
+        (("ratio", "lru", *SIZE, "--memory", "100B"), "does not fit into 100 bytes"),
+    ):
+        status, _, err = run(capsys, *words)
+        assert status == 2
+        assert message in err
+
+
+def test_an_interruption_keeps_what_is_known(capsys, monkeypatch):
+    real = command._Progress.__call__
+
+    def interrupted(self, what, value):
+        real(self, what, value)
+        if what == "ratio":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(command._Progress, "__call__", interrupted)
+    status, out, _ = run(capsys, "ratio", "lru", *SIZE, "--json")
+    answer = json.loads(out)
+    assert status == 0
+    assert answer["complete"] is False
+    assert answer["upper"] is None
+    assert answer["lower"] in ("1", "3/2", "2", "5/2", "3")
+
+
+def test_the_atlas(capsys, tmp_path):
+    status, out, _ = run(capsys, "atlas", "--pages", "3", "--policy", "lru", "fifo", "--json", "-o", str(tmp_path))
+    assert status == 0
+    assert {(row["policy"], row["slots"], row["upper"]) for row in json.loads(out)["rows"] if row["experts"] == 3} == {
+        ("lru", 1, "1"), ("lru", 2, "2"), ("fifo", 1, "1"), ("fifo", 2, "2")
+    }  # fmt: skip
