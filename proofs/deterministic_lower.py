@@ -30,17 +30,17 @@ State = tuple[int, int, tuple[int, ...], frozenset[int]]
     tight="mark-far at k + 1 = l n",
 )
 def deterministic_lower(scope: str = "small", *, extra: int = 0) -> str | None:
-    """Return a size and policy below the bound, or a phase with too few misses."""
+    """Return a size at which MARK-FAR's ratio, or the fewest misses in a phase, is another number."""
     small = scope == "small"
     for layers, experts in ((2, 2), (3, 2), (2, 3)):
         slots = layers * experts - 1
         value = certified_ratio("mark-far", layers=layers, experts=experts, slots=slots).value
-        if value is not None and value < slots - layers + 1 + extra:
+        if value != slots - layers + 1 + extra:
             return f"l = {layers}, n = {experts}, k = {slots}: mark-far has ratio {value}"
     for layers in range(2, 4) if small else range(1, 5):
         for slots in range(layers, 8 - layers if small else 8):
             least = fewest_misses(layers, slots)
-            if least < slots - layers + 1 + extra:
+            if least != slots - layers + 1 + extra:
                 return f"l = {layers}, k = {slots}: a phase with {least} misses"
     return None
 

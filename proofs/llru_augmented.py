@@ -56,6 +56,7 @@ def llru_augmented(scope: str = "small", *, scale: Fraction = Fraction(1)) -> st
 )
 def llru_distinct(scope: str = "small", *, extra: int = 0) -> str | None:
     """Return a sequence with a miss after too few distinct pages."""
+    fewest = None
     for layers, experts, rounds in ((2, 3, 5), (3, 2, 4)) if scope == "small" else ((2, 3, 6), (3, 2, 6)):
         for slots in range(layers, layers * experts):
             for pages in layered_sequences(layers, experts, rounds):
@@ -63,6 +64,8 @@ def llru_distinct(scope: str = "small", *, extra: int = 0) -> str | None:
                 for t, page in enumerate(pages):
                     if table.serve(page) and page in pages[:t]:
                         last = max(s for s in range(t) if pages[s] == page)
-                        if len(set(pages[last + 1 : t])) < slots - layers + 1 + extra:
+                        spare = len(set(pages[last + 1 : t])) - (slots - layers + 1 + extra)
+                        fewest = spare if fewest is None else min(fewest, spare)
+                        if spare < 0:
                             return f"l = {layers}, n = {experts}, k = {slots}: {pages[: t + 1]}"
-    return None
+    return None if fewest == 0 else "never attained"

@@ -44,6 +44,6 @@ def lru_lower(scope: str = "small", *, extra: int = 0) -> str | None:
     for layers, width in ((2, 2), (3, 2), (2, 3)):
         slots = layers * width - 1
         value = certified_ratio("lru", layers=layers, experts=width, slots=slots).value
-        if value < slots + extra:
+        if value != slots + extra:
             return f"l = {layers}, n = {width}, k = {slots}: LRU has ratio {value}"
     return None

@@ -35,6 +35,9 @@ def lru_upper(scope: str = "small", *, scale: Fraction = Fraction(1)) -> str | N
         for slots in range(1, layers * experts):
             for offline in range(1, slots + 1):
                 found = certified_ratio("lru", layers=layers, experts=experts, slots=slots, offline_slots=offline)
-                if not within(found, scale * Fraction(slots, slots - offline + 1), offline):
+                bound = scale * Fraction(slots, slots - offline + 1)
+                # tight where l divides k + 1 (claim lru-lower)
+                tight = offline == slots and (slots + 1) % layers == 0
+                if not within(found, bound, offline) or (tight and found.value != bound):
                     return f"l = {layers}, n = {experts}, k = {slots}, h = {offline}: {found.value}, additive {found.additive}"
     return None

@@ -41,8 +41,8 @@ def marking_ratio(scope: str = "small", *, less: Fraction = Fraction(0)) -> str 
         arcs = graph(slots, pages)
         if exceeds(arcs, value - less, lcm(*range(1, slots + 1))):
             return f"k = {slots}, n = {pages}: above {value - less}"
-        if not exceeds(arcs, value - Fraction(1, 1000), lcm(*range(1, slots + 1))):
-            return f"k = {slots}, n = {pages}: below {value - Fraction(1, 1000)}"
+        if not exceeds(arcs, value - less - Fraction(1, 1000), lcm(*range(1, slots + 1))):
+            return f"k = {slots}, n = {pages}: below {value - less - Fraction(1, 1000)}"
     return None
 
 
@@ -64,8 +64,8 @@ def randomized_upper(scope: str = "small", *, less: Fraction = Fraction(0)) -> s
         value, arcs = harmonic(slots), levels_graph(slots, pages)
         if exceeds(arcs, value - less, factorial(pages)):
             return f"k = {slots}, n = {pages}: above {value - less}"
-        if not exceeds(arcs, value - Fraction(1, 1000), factorial(pages)):
-            return f"k = {slots}, n = {pages}: below {value - Fraction(1, 1000)}"
+        if not exceeds(arcs, value - less - Fraction(1, 1000), factorial(pages)):
+            return f"k = {slots}, n = {pages}: below {value - less - Fraction(1, 1000)}"
     return None
 
 

@@ -174,7 +174,7 @@ def heavy_layer(scope: str = "small", *, extra: int = 0) -> str | None:
     status="[text] for constant n or l; uniform: proof [derived], constant [computed]",
     evidence="exhaustive",
     scope={
-        "small": "l <= 64, n <= 64 (powers of 2), every step of the proof on l, n <= 8",
+        "small": "l <= 64, n <= 64 (powers of 2), l = 4096 at n = 2; every step of the proof on l, n <= 8",
         "full": "l <= 4096, n <= 512 (powers of 2)",
     },
     control={"constant": Fraction(9, 10)},
@@ -197,11 +197,11 @@ def log_k(scope: str = "small", *, constant: Fraction = Fraction(7, 10)) -> str 
         if (1 - 1 / n) < math.exp(-1.5 / n):
             return f"n = {n}: the exponent"
     tops = (7, 7) if scope == "small" else (13, 10)
-    for a in range(tops[0]):
-        for b in range(1, tops[1]):
-            layers, experts = 2**a, 2**b
-            bound = coupon.enclose_yao(layers, experts, digits=8).lower
-            # a rational upper bound of the logarithm
-            if bound < constant * (Fraction(math.log(layers * experts)) + Fraction(1, 10**12)):
-                return f"l = {layers}, n = {experts}: {float(bound):.6f}"
+    exponents = [(a, b) for a in range(tops[0]) for b in range(1, tops[1])] + [(12, 1)]
+    for a, b in exponents:
+        layers, experts = 2**a, 2**b
+        bound = coupon.enclose_yao(layers, experts, digits=8).lower
+        # a rational upper bound of the logarithm
+        if bound < constant * (Fraction(math.log(layers * experts)) + Fraction(1, 10**12)):
+            return f"l = {layers}, n = {experts}: {float(bound):.6f}"
     return None
