@@ -106,7 +106,7 @@ def test_a_mutation_that_passes_still_states_the_truth(source):
     parts = {"statement": dict(certificate.statement), "evidence": dict(certificate.evidence)}
     paths = list(leaves(parts))
     passed = 0
-    for path in dice.sample(paths, min(len(paths), 120)) + [p for p in paths if p[0] == "statement"] * 3:
+    for path in dice.sample(paths, min(len(paths), 60)) + [p for p in paths if p[0] == "statement"] * 3:
         changed = copy.deepcopy(parts)
         mutate(changed, path, dice)
         try:
@@ -245,11 +245,11 @@ def test_values_of_the_best_deterministic_policy(size, value):
 
 
 def test_no_policy_beats_the_best():
-    for layers, experts in [(2, 2), (2, 3), (3, 2)]:
+    for layers, experts in [(2, 2), (3, 2)]:
         for slots in range(1, layers * experts):
             best = optimal_ratio(layers=layers, experts=experts, slots=slots)
             assert best.solved
-            for policy in ("lru", "fifo", "mark-far", "llru", "clock", "sieve"):
+            for policy in ("lru", "fifo", "mark-far", "llru"):
                 ratio = lp.competitive_ratio(policy, layers=layers, experts=experts, slots=slots)
                 assert ratio.unbounded or ratio.value >= best.upper
             if slots >= layers:

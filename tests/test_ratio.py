@@ -163,7 +163,7 @@ def unfaithful(policy, instance, pool="shared", top_k=1, seed=0):
     spec, dice = resolve(policy), random.Random(seed)
     symmetric = top_k == 1 and getattr(spec.cls, "symmetric", False)
     met: dict[tuple, list[tuple[Live, list[int]]]] = {}
-    for _ in range(25):
+    for _ in range(20):
         live = start(spec, instance, pool)
         for n in range(60):
             live, _ = step(live, sorted(dice.sample(instance.pages_of(n % instance.layers), top_k)), instance)
@@ -173,7 +173,7 @@ def unfaithful(policy, instance, pool="shared", top_k=1, seed=0):
                 dice.shuffle(order)
                 order.sort(key=lambda p: (instance.layer_of(p), raw[p]))
             met.setdefault((live.clock % instance.layers, tuple(raw[p] for p in order)), []).append((live, order))
-    for key, runs in sorted(met.items(), key=lambda item: -len(item[1]))[:150]:
+    for key, runs in sorted(met.items(), key=lambda item: -len(item[1]))[:80]:
         (one, a), (two, b) = dice.choice(runs), dice.choice(runs)
         for _ in range(25):
             places = sorted(dice.sample(instance.pages_of(one.clock % instance.layers), top_k))
@@ -195,10 +195,10 @@ def test_every_policy_with_a_state_is_covered():
 
 @pytest.mark.parametrize("policy", STATED)
 def test_states_forget_nothing_that_matters(policy):
-    for layers, experts, slots in [(1, 5, 3), (2, 3, 4), (3, 2, 4), (3, 3, 2)]:
+    for layers, experts, slots in [(1, 5, 3), (2, 3, 4), (3, 2, 2)]:
         instance = lp.Instance(layers, experts, slots)
         assert unfaithful(policy, instance) is None
-        if slots >= layers:
+        if slots == 4:
             assert unfaithful(policy, instance, "per-layer") is None
         if experts > 2:
             assert unfaithful(policy, instance, top_k=2) is None
