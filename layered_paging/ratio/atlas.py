@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..certificate import Certificate
 from ..errors import FormatError, LayeredPagingError
 from ..files import write_atomic
 
-__all__ = ["BEST", "POLICIES", "RANDOMIZED", "fill", "jobs", "load", "page"]
+__all__ = ["BEST", "POLICIES", "RANDOMIZED", "fill", "jobs", "load", "page", "picture"]
 
 BEST, RANDOMIZED = "best deterministic", "best randomized"
 # policy -> the most pages at which it is worth its time
@@ -26,6 +27,7 @@ POLICIES = {
 }  # fmt: skip
 SHIPPED = (BEST, RANDOMIZED, "lru", "llru", "mark-far")
 SHIPPED_BYTES = 8_000
+DRAWN = {"lru": "o-", "llru": "s-", "mark-far": "^-", BEST: "k.-", RANDOMIZED: "kx--"}
 
 Row = dict[str, Any]
 
@@ -78,7 +80,7 @@ def fill(
     workers: int = 1,
     tick: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> list[Row]:
-    """Compute the rows that are missing, store each, and write the page ``README.md``.
+    """Compute the rows that are missing, store each, and write the page ``README.md`` with its picture.
 
     Parameters
     ----------
@@ -107,6 +109,7 @@ def fill(
             text = ",\n".join(json.dumps(row) for row in rows)
             write_atomic(folder / "table.json", f'{{"rows": [\n{text}\n]}}\n'.encode())
     write_atomic(folder / "README.md", page(rows).encode())
+    write_atomic(folder / "ratios.svg", picture(rows))
     return rows
 
 
@@ -189,6 +192,8 @@ def page(rows: Iterable[Row]) -> str:
         "what they say: [findings](../findings.md). Certificates of small sizes lie beside this page:",
         "`layered-paging check docs/atlas/*.json.gz`.",
         "",
+        "![ratios against slots](ratios.svg)",
+        "",
         "| " + " | ".join(head) + " |",
         "|" + " ---: |" * len(head),
     ]
@@ -198,6 +203,41 @@ def page(rows: Iterable[Row]) -> str:
         line += [_cell(cells.get((layers, experts, slots, name))) for name in columns]
         lines.append("| " + " | ".join(line) + " |")
     return "\n".join(lines) + "\n"
+
+
+def picture(rows: Iterable[Row]) -> bytes:
+    """Return an SVG of ratios against slots, one panel for each of the largest layered sizes."""
+    import io
+
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    kept = [row for row in rows if row["policy"] in DRAWN and "error" not in row]
+    sizes = sorted(
+        {(row["layers"], row["experts"]) for row in kept if row["policy"] == "lru"}, key=lambda s: (-s[0] * s[1], s)
+    )
+    sizes = ([s for s in sizes if s[0] > 1] or sizes)[:3]
+    figure = Figure(figsize=(4 * max(1, len(sizes)), 3.4), layout="constrained")
+    for at, (layers, experts) in enumerate(sizes):
+        axes = figure.add_subplot(1, len(sizes), at + 1)
+        for name, mark in DRAWN.items():
+            points = sorted(
+                (row["slots"], float(Fraction(row["upper"])))
+                for row in kept
+                if (row["layers"], row["experts"], row["policy"]) == (layers, experts, name)
+                and row["upper"] not in (None, "unbounded")
+            )
+            axes.plot([k for k, _ in points], [r for _, r in points], mark, label=name, markersize=4, linewidth=1)
+        axes.set(
+            title=f"{layers} layers of {experts} experts",
+            xlabel="slots",
+            ylabel="ratio (upper bound)" if at == 0 else None,
+        )
+        axes.legend(fontsize=7)
+    stream = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "atlas", "svg.fonttype": "none"}):
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()
 
 
 def _cell(row: Row | None) -> str:
