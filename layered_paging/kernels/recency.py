@@ -387,7 +387,7 @@ def _last_live(words: Any, low: int, high: int) -> Any:
 
 
 @kernel
-def _victim(words: Any, tail: int, limit: int, base: int, now: int, layers: int, group: int, convention: int) -> int:
+def _victim(words: Any, tail: int, limit: int, base: int, now: int, layers: int, group: int, convention: int) -> Any:
     """Return a live place of the page that LLRU evicts, or of its companions in the same layer and round.
 
     Groups (the places of one layer in one round) are numbered through the rounds; the present
