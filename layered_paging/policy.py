@@ -190,7 +190,7 @@ def resolve(policy: str | type | PolicySpec) -> PolicySpec:
     NotRegistered
         Unknown name; the message gives the nearest one.
     ParameterError
-        The parameters cannot be read, or the policy has no such parameter.
+        The parameters cannot be read, or the policy has no such parameter; a file without a strategy.
     PolicyError
         A class without the methods of a policy.
 
@@ -204,9 +204,9 @@ def resolve(policy: str | type | PolicySpec) -> PolicySpec:
     if not isinstance(policy, str):
         return _of_class(policy)
     if policy.startswith("strategy:"):
-        from .strategy import Strategy
+        from .strategy import strategy
 
-        return PolicySpec(policy, "strategy", Strategy, {"file": policy.removeprefix("strategy:")}, {"unregistered": True})
+        return strategy(policy)
     match = _NAME.fullmatch(policy)
     if match is None:
         raise ParameterError(f"a policy is written name or name(parameter=value, ...); got {policy!r}")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import random
 from fractions import Fraction
+from statistics import fmean, stdev
 
 import pytest
 
 import layered_paging as lp
-from layered_paging import certify
+from layered_paging import certify, strategy
 from layered_paging.certificate import Certificate
-from layered_paging.errors import CertificateRejected
+from layered_paging.errors import CertificateRejected, ParameterError, PolicyError
+from layered_paging.policy import Stream, Time, resolve
 
 
 def bracket(layers, experts, slots, **options):
@@ -112,3 +115,128 @@ def test_a_source_on_which_the_optimum_never_pays_proves_nothing():
     statement = {"layers": 2, "experts": 2, "slots": 3, "lower": "100", "upper": None}
     with pytest.raises(CertificateRejected, match="never pays"):
         certify.check(Certificate("ratio-random", statement, {"policy": None, "source": source}))
+
+
+class Script:
+    """Random numbers written down beforehand; asks for the next one by an exception."""
+
+    def __init__(self):
+        self.rest = []
+
+
+class Ask(Exception):
+    pass
+
+
+def scripted(rng, n):
+    if n == 1:
+        return 0
+    if not rng.rest:
+        raise Ask(n)
+    return rng.rest.pop(0)
+
+
+def every_way(live, act, *facts):
+    """Yield (live afterwards, answer, chance) for every outcome of what is drawn in ``act``."""
+    waiting = [([], Fraction(1))]
+    while waiting:
+        numbers, chance = waiting.pop()
+        twin = copy.deepcopy(live)
+        twin["rng"].rest = list(numbers)
+        try:
+            answer = act(twin, *facts)
+        except Ask as ask:
+            waiting += [([*numbers, x], chance / ask.args[0]) for x in range(ask.args[0])]
+        else:
+            yield twin, answer, chance
+
+
+def law(certificate, instance, pages):
+    """Yield after each request: node, distribution of the plan by place, expected misses and loads of the plan."""
+    rng = Script()
+
+    def begin(live):
+        live["policy"] = strategy.RandomStrategy(instance, certificate=certificate, rng=live["rng"])
+
+    def serve(live, t, page):
+        policy, cache, before = live["policy"], live["cache"], live["policy"].plan
+        missed = page not in cache
+        (policy.miss if missed else policy.hit)(page, Time(t, *divmod(t, instance.layers)))
+        cache.add(page)
+        if len(cache) > instance.slots:
+            cache.remove(policy.victim(sorted(cache - {page}), None))
+        assert len(cache) <= instance.slots and page in cache
+        return missed, len(policy.plan - before)
+
+    lives = [(live, chance) for live, _, chance in every_way({"rng": rng, "cache": set()}, begin)]
+    for t, page in enumerate(pages):
+        merged, misses, loads = {}, Fraction(0), Fraction(0)
+        for live, share in lives:
+            for after, (missed, loaded), chance in every_way(live, serve, t, page):
+                misses, loads = misses + share * chance * missed, loads + share * chance * loaded
+                key = (after["policy"].plan, frozenset(after["cache"]))
+                merged[key] = (after, share * chance + (merged[key][1] if key in merged else 0))
+        lives = list(merged.values())
+        masks = {}
+        for live, share in lives:
+            masks[live["policy"]._mask] = masks.get(live["policy"]._mask, 0) + share
+        [node] = {live["policy"].node for live, _ in lives}
+        yield node, masks, misses, loads
+
+
+@pytest.mark.parametrize("size", [(2, 2, 3), (2, 3, 3), (2, [1, 3], 2), (1, 4, 3)])
+def test_distributions_are_replayed_as_a_policy(size, tmp_path, monkeypatch):
+    layers, experts, slots = size
+    instance = lp.Instance(layers, experts, slots)
+    found = bracket(layers, experts, slots)
+    path = tmp_path / "r.json.gz"
+    found.certificate.save(path)
+    side = found.certificate.evidence["policy"]
+    start = side["nodes"].index([0] * (1 + 2 * instance.pages))
+    dice = random.Random(5)
+    trace = lp.Trace([[dice.randrange(w) for w in instance.experts] for _ in range(12)], n_experts=experts)
+    pages = [instance.page(j, int(e)) for row in trace.experts for j, e in enumerate(row.ravel())]
+    with monkeypatch.context() as patch:
+        patch.setattr(strategy, "_below", scripted)
+        steps = list(law(found.certificate, instance, pages))
+    node, paid = start, Fraction(0)
+    for page_node, masks, _, loads in steps:
+        # the plan has the distribution of the certificate, and loads what one of the transports here costs
+        assert masks == {cache: Fraction(v) for cache, v in side["distributions"][page_node] if Fraction(v)}
+        costs = [
+            sum(Fraction(m) * (b & ~a).bit_count() for a, b, m in row) for row in side["transports"][node].values()
+        ]
+        assert loads in costs
+        node, paid = page_node, paid + loads
+    expected = sum(misses for _, _, misses, _ in steps)
+    optimum = lp.optimum(trace, slots, admission="forced").misses
+    assert optimum <= expected <= paid + slots
+    assert paid <= found.upper * optimum + Fraction(side["potential"][start]) - min(map(Fraction, side["potential"]))
+    spec = resolve(f"strategy:{path}")
+    assert spec.randomized
+    counts = [lp.replay(trace, spec, slots, seed=seed).misses for seed in range(400)]
+    assert abs(fmean(counts) - float(expected)) <= 4 * stdev(counts) / 400**0.5 + 1e-9
+    assert lp.replay(trace, f"strategy:{path}", slots, seed=7).misses == counts[7]
+
+
+def test_strategies_refuse_what_they_were_not_solved_for(tmp_path):
+    path = tmp_path / "r.json"
+    bracket(2, 2, 3).certificate.save(path)
+    with pytest.raises(ParameterError, match="is for layers, experts, slots"):
+        lp.replay(lp.Trace([[0, 1]], n_experts=2), f"strategy:{path}", 2)
+    policy = resolve(f"strategy:{path}").make(lp.Instance(2, 2, 3), 0)
+    with pytest.raises(PolicyError, match="this trace leaves them"):
+        policy.miss(2, Time(0, 0, 0))
+    lp.competitive_ratio("lru", layers=2, experts=2, slots=2).certificate.save(path)
+    with pytest.raises(ParameterError, match="must be a certificate of kind"):
+        resolve(f"strategy:{path}")
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 2**31 + 1, 3**90])
+def test_integers_are_drawn_exactly(n):
+    rng = Stream(3)
+    drawn = [strategy._below(rng, n) for _ in range(300)]
+    assert all(0 <= x < n for x in drawn)
+    assert abs(fmean(x / n for x in drawn) - (n - 1) / (2 * n)) < 0.08
+    if n < 10:
+        assert set(drawn) == set(range(n))
