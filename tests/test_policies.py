@@ -306,3 +306,78 @@ def test_counts_as_libcachesim_does(name: str, tmp_path) -> None:
         )
         ratio, _ = getattr(lcs, TWINS_ELSEWHERE[name])(slots).process_trace(reader)
         assert lp.replay(lp.Trace(pages[:, None]), name, slots).misses == round(ratio * len(pages))
+
+
+def arc_by_cases(pages: Sequence[int], slots: int) -> list[bool]:
+    """Return which requests ARC misses, by the four cases of the paper (megiddo-modha-2003); least recent first."""
+    t1: list[int] = []
+    t2: list[int] = []
+    b1: list[int] = []
+    b2: list[int] = []
+    target, missed = 0.0, []
+
+    def replace(in_b2: bool) -> None:
+        if t1 and (len(t1) > target or (in_b2 and len(t1) == target)):
+            b1.append(t1.pop(0))
+        else:
+            b2.append(t2.pop(0))
+
+    for page in pages:
+        missed.append(page not in t1 and page not in t2)
+        if not missed[-1]:  # I
+            (t1 if page in t1 else t2).remove(page)
+        elif page in b1:  # II
+            target = min(target + max(1.0, len(b2) / len(b1)), slots)
+            replace(False)
+            b1.remove(page)
+        elif page in b2:  # III
+            target = max(target - max(1.0, len(b1) / len(b2)), 0.0)
+            replace(True)
+            b2.remove(page)
+        else:  # IV
+            if len(t1) + len(b1) == slots:
+                if len(t1) < slots:
+                    del b1[0]
+                    replace(False)
+                else:
+                    del t1[0]
+            elif len(t1) + len(t2) + len(b1) + len(b2) >= slots:
+                if len(t1) + len(t2) + len(b1) + len(b2) == 2 * slots:
+                    del b2[0]
+                replace(False)
+            t1.append(page)
+            continue
+        t2.append(page)
+    return missed
+
+
+def small_caches(count: int, length: int) -> Iterator[tuple[list[int], int]]:
+    rng = np.random.default_rng(11)
+    for _ in range(count):
+        pages, slots = int(rng.choice([6, 8, 20])), int(rng.integers(2, 7))
+        skewed = np.minimum(rng.zipf(1.7, length) - 1, pages - 1)
+        yield np.where(rng.random(length) < rng.random(), skewed, rng.integers(0, pages, length)).tolist(), slots
+
+
+@pytest.mark.parametrize("engine", ["kernel", "reference"])
+def test_arc_follows_the_cases_of_the_paper(engine: str) -> None:
+    full_of_pages_used_once = [0, 1, 1, 1, 2, 0, 5, 4, 1, 5, 4]  # case IV(A) with |T1| = slots
+    assert lp.replay(single(full_of_pages_used_once), "arc", 2, engine=engine).misses == 8
+    for pages, slots in small_caches(300, 200):
+        ran = lp.replay(single(pages), "arc", slots, engine=engine, record=True)
+        assert ran.missed is not None
+        assert ran.missed.ravel().tolist() == arc_by_cases(pages, slots), (pages, slots)
+
+
+def test_arc_misses_what_libcachesim_misses_in_small_caches() -> None:
+    lcs = pytest.importorskip("libcachesim")
+    for pages, slots in small_caches(300, 200):
+        cache = lcs.ARC(cache_size=slots)
+        missed = []
+        for at, page in enumerate(pages):
+            request = lcs.Request()
+            request.obj_id, request.obj_size, request.clock_time = page + 1, 1, at
+            missed.append(not cache.get(request))
+        ran = lp.replay(single(pages), "arc", slots, record=True)
+        assert ran.missed is not None
+        assert ran.missed.ravel().tolist() == missed, (pages, slots)

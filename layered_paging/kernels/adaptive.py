@@ -96,7 +96,8 @@ def _trim(state: Any) -> None:
         unlink(state.after, state.before, old)
         state.where[old] = -1
         n[B1] -= 1
-    while n[B2] > 0 and n[T1] + n[T2] + n[B1] + n[B2] > 2 * state.slots:
+    once = min(n[T1] + n[B1], state.slots)  # what T1 has beyond is about to leave
+    while n[B2] > 0 and once + n[T2] + n[B2] > 2 * state.slots:
         old = state.after[state.pages + 3]
         unlink(state.after, state.before, old)
         state.where[old] = -1

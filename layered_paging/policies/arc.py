@@ -25,13 +25,14 @@ class ARC:
     The case analysis is the paper's: a hit goes to T2; a miss known to ghost list B1 raises the target by
     max(1, |B2| / |B1|), one known to B2 lowers it by max(1, |B1| / |B2|), and both go to T2; any other
     goes to T1.  T1 and B1 together keep at most ``slots`` pages, all four lists 2 ``slots``: the least recent ghosts leave.
+    A T1 that has all the slots itself drops its least recent page for good and leaves B2 alone.
 
     Notes
     -----
-    Conventions chosen: the target is kept in double precision.  A list is ordered by the event of entry, then page number.  Pages loaded by the present event do not count in
-    |T1| and are not evicted until its older pages are; whether the request was in B2 (which decides when
-    |T1| is the target) is asked of the page loaded last.  If no page of the list may go, the other list
-    gives one.  ``reset="cache"`` keeps ghosts and target.
+    Conventions chosen: the target is kept in double precision.  A list is ordered by the event of entry, then page number.
+    Pages loaded by the present event do not count in |T1| and are not evicted until its older pages are;
+    whether the request was in B2 (which decides when |T1| is the target) is asked of the page loaded last.
+    If no page of the list may go, the other list gives one.  ``reset="cache"`` keeps ghosts and target.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -87,5 +88,6 @@ class ARC:
     def _trim(self) -> None:
         while self._b1 and len(self._t1) + len(self._b1) > self._slots:
             del self._b1[0]
-        while self._b2 and len(self._t1) + len(self._t2) + len(self._b1) + len(self._b2) > 2 * self._slots:
+        once = min(len(self._t1) + len(self._b1), self._slots)  # what T1 has beyond is about to leave
+        while self._b2 and once + len(self._t2) + len(self._b2) > 2 * self._slots:
             del self._b2[0]
