@@ -77,6 +77,8 @@ def miss_curve(
     choice("pool", pool, POOLS)
     choice("reset", reset, RESETS)
     grid = lay_out(trace)
+    if sizes is not None and not isinstance(sizes, (Sequence, np.ndarray)):
+        raise ParameterError(f"sizes must be a list of numbers of slots; got {sizes!r}")
     wanted = None if sizes is None else sorted({integer("sizes", s, 1) for s in sizes})
     if wanted and wanted[-1] > trace.pages:
         raise ParameterError(f"sizes must be at most the number of pages, {trace.pages}; got {wanted[-1]}")
@@ -185,10 +187,14 @@ def _one_by_one(
 
     if todo:
         curve[todo[0]] = misses(todo[0])  # compiles, and counts the trace, once
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as threads:
+    count = (os.cpu_count() or 1) if workers is None else integer("workers", workers, 1)
+    threads = ThreadPoolExecutor(count)
+    try:
         jobs = {threads.submit(misses, s): s for s in todo[1:]}
         for done, job in enumerate(as_completed(jobs), start=2):
             curve[jobs[job]] = job.result()
             if progress is not None:
                 progress(done)
+    finally:
+        threads.shutdown(cancel_futures=True)
     return curve

@@ -29,13 +29,15 @@ class Diagnosis:
     Attributes
     ----------
     verdict : str
-        ``policy`` (most misses are lost by the policy), ``working set`` (most are unavoidable
-        at this capacity) or ``cold`` (most are first requests).
+        The largest part of the misses: ``policy`` (lost by the policy), ``working set`` (unavoidable
+        at this capacity) or ``cold`` (first requests).
     slots, pages, requests : int
     budget_bytes : int or None
         As given; ``slots`` is then what it holds at the mean size of an expert.
     demand : int
         Experts that one token asks for over all layers, at the most.
+    even : bool
+        Whether every token asks for so many, and every event for ``top_k``.
     top_k : int
         Size of the largest event.
     policy : str
@@ -47,15 +49,16 @@ class Diagnosis:
     best : str
         The one with the fewest misses.
     bypass, per_layer_optimum, per_layer_best, doubled, doubled_optimum : int or None
-        Misses: of the bypass optimum; of the optimum and of the best policy with a per-layer pool; of the
-        best policy and of the optimum with twice the slots.
+        Misses: of the bypass optimum; of the optimum and of the policy ``best`` with a per-layer pool; of
+        ``best`` and of the optimum with twice the slots.
     coverage : dict
         Share of all requests that the hottest 10, 25 and 50 % of the pages receive, and the
         hottest ``slots`` pages.
     repeated : float
         Share of the requests that the same layer also made one round before.
     reuse : dict
-        10, 25, 50, 75 and 90 % points of the number of distinct pages between two requests of a page.
+        10, 25, 50, 75 and 90 % points of the reuse distance: the slots that LRU needs to hit a repeated
+        request.  Empty where nothing is repeated.
     sentences : list of str
         The findings in words.
     """
@@ -66,6 +69,7 @@ class Diagnosis:
     requests: int
     budget_bytes: int | None
     demand: int
+    even: bool
     top_k: int
     policy: str
     misses: int
@@ -137,7 +141,6 @@ def diagnose(
     requests = int(totals.requests.sum())
     forced = optimum_curve(trace, admission="forced", reset=reset)
     bypass = optimum_curve(trace, admission="bypass", reset=reset)
-    apart = optimum_curve(trace, admission="forced", pool="per-layer", reset=reset)
     at = min(slots, trace.pages)
     twice = min(2 * slots, trace.pages)
     names = [resolve(name).name for name in dict.fromkeys((policy, *policies))]
@@ -150,12 +153,14 @@ def diagnose(
     best = min(known, key=lambda name: (known[name], names.index(name)))
     reuse = miss_curve(trace, "lru", reset=reset)
     misses, optimum = known[names[0]], int(forced[at])
+    demand, even = _demand(trace)
     found: dict[str, Any] = {
         "slots": slots,
         "pages": trace.pages,
         "requests": requests,
         "budget_bytes": budget_bytes,
-        "demand": _demand(trace),
+        "demand": demand,
+        "even": even,
         "top_k": largest,
         "policy": names[0],
         "misses": misses,
@@ -164,7 +169,7 @@ def diagnose(
         "by_policy": by_policy,
         "best": best,
         "bypass": int(bypass[at]),
-        "per_layer_optimum": None if apart[at] < 0 else int(apart[at]),
+        "per_layer_optimum": _misses(trace, "belady", slots, "per-layer", reset),
         "per_layer_best": _misses(trace, best, slots, "per-layer", reset),
         "doubled": _misses(trace, best, 2 * slots, "shared", reset),
         "doubled_optimum": int(forced[twice]),
@@ -203,14 +208,18 @@ def _misses(trace: Trace, policy: str, slots: int, pool: str, reset: str) -> int
         return None
 
 
-def _demand(trace: Trace) -> int:
-    rows = np.flatnonzero(trace.stage == DECODE)
-    largest = 0
+def _demand(trace: Trace) -> tuple[int, bool]:
+    """Return the largest number of experts of a decode round (any round if none is), and whether all events are full."""
+    decode = trace.stage == DECODE
+    if not decode.any():
+        decode = ~decode
+    largest, even = 0, True
     for at in range(0, trace.rounds, 65536):
-        per_round = (trace.experts[at : at + 65536] >= 0).sum(axis=(1, 2))
-        inside = rows[(rows >= at) & (rows < at + 65536)] - at
-        largest = max(largest, int(per_round[inside].max() if inside.size else per_round.max()))
-    return largest
+        present = trace.experts[at : at + 65536] >= 0
+        even = even and bool(present.all())
+        rounds = present.sum(axis=(1, 2))[decode[at : at + 65536]]
+        largest = max([largest, *rounds.tolist()])
+    return largest, even
 
 
 def _coverage(trace: Trace, slots: int) -> dict[str, float]:
@@ -242,12 +251,9 @@ def _repeated(trace: Trace) -> float:
 
 def _quantiles(curve: npt.NDArray[np.int64], requests: int, least: int) -> dict[str, int]:
     """Return points of the distribution of LRU stack positions; those up to ``least`` read as ``least``."""
-    misses = curve[least:]
-    repeated = requests - int(misses[-1])
-    points = {}
-    for p in (10, 25, 50, 75, 90):
-        points[f"{p} %"] = least + int(np.argmax(100 * (requests - misses) >= repeated * p))
-    return points
+    hits = requests - curve[least:]
+    repeated = int(hits[-1])
+    return {f"{p} %": least + int(np.argmax(100 * hits >= repeated * p)) for p in (10, 25, 50, 75, 90) if repeated}
 
 
 def _sentences(found: dict[str, Any], parts: dict[str, int], verdict: str) -> list[str]:
@@ -258,28 +264,31 @@ def _sentences(found: dict[str, Any], parts: dict[str, int], verdict: str) -> li
 
     said = [
         {
-            "policy": "Policy failure: most misses would not happen to the optimum in the same cache.",
-            "working set": "Working-set failure: most misses are unavoidable at this capacity, whatever the policy.",
-            "cold": "Cold trace: most misses are first requests, which no cache can avoid.",
+            "policy": "Policy failure: the largest part of the misses would not happen to the optimum in the same cache.",
+            "working set": "Working-set failure: the largest part of the misses is unavoidable at this capacity.",
+            "cold": "Cold trace: the largest part of the misses are first requests, which no cache can avoid.",
         }[verdict],
         f"{found['policy']} misses {misses:,} of {requests:,} requests ({share(misses)}): "
         f"{share(parts['cold'], misses)} of these are first requests, {share(parts['working set'], misses)} unavoidable "
         f"at {found['slots']:,} slots, {share(parts['policy'], misses)} lost by the policy.",
     ]
     cliff = found["demand"] - found["top_k"]
-    if found["slots"] <= cliff:
+    if misses == parts["cold"]:
+        return [f"Nothing to be gained: all {misses:,} misses are first requests, which no cache can avoid."]
+    if found["slots"] <= cliff and found["even"]:
         said.append(
             f"The budget is below the cliff: one token asks for {found['demand']} experts; with at most {cliff} slots a "
             f"shared LRU never hits a page of the token before, while the optimum still hits {share(requests - optimum)}."
         )
-    elif found["slots"] < found["demand"]:
+    elif found["slots"] < found["demand"] and found["even"]:
         said.append(
             f"The budget is on the cliff: one token asks for {found['demand']} experts; a shared LRU starts to hit above "
             f"{cliff} slots and holds a whole token from {found['demand']} on."
         )
     else:
         said.append(
-            f"One token asks for {found['demand']} experts; the budget holds {found['slots'] / found['demand']:.2f} tokens."
+            f"One token asks for {'' if found['even'] else 'up to '}{found['demand']} experts; "
+            f"the budget holds {found['slots'] / found['demand']:.2f} tokens."
         )
     best = found["by_policy"][found["best"]]
     if found["best"] != found["policy"]:
@@ -298,7 +307,9 @@ def _sentences(found: dict[str, Any], parts: dict[str, int], verdict: str) -> li
     }
     for what, (before, after, who) in changes.items():
         if after is None:
-            said.append(f"With {what} the budget is not legal: some quota is below the event.")
+            said.append(
+                f"With {what} the budget is not legal: {found['slots']} slots leave some layer below its largest event."
+            )
         else:
             word = "fewer" if after <= before else "more"
             said.append(f"With {what}, {who} would have {share(abs(before - after), max(1, before))} {word} misses.")

@@ -83,8 +83,6 @@ class Grid:
 
     def largest_event(self) -> int:
         """Return the number of members of the largest event."""
-        if self.shape[2] == 1:
-            return 1
         return max(int((self.experts[at : at + 65536] >= 0).sum(axis=2).max()) for at in range(0, self.shape[0], 65536))
 
     def largest_events(self) -> npt.NDArray[np.int64]:
@@ -139,6 +137,8 @@ def lay_out(trace: Trace, *, events: str = "atomic", prefill: str = "token", tie
     Costs one copy of the ids where members must be sorted, none for top-1 traces.  The last
     few layouts are kept on the trace, so that many replays of it sort once.
     """
+    if not isinstance(trace, Trace):
+        raise ParameterError(f"a Trace is needed (load_trace reads one from a file); got {type(trace).__name__}")
     choice("events", events, EVENTS)
     choice("prefill", prefill, PREFILLS)
     choice("ties", ties, TIES)
@@ -247,16 +247,21 @@ def pools_of(
         if pool == "shared"
         else [(grid.of_layer(j), q) for j, q in enumerate(quotas(total, grid.n_layers))]
     )
-    unit = "slots" if sizes is None else "bytes"
-    for layer, (part, capacity) in enumerate(parts if not fits else []):
-        need = part.largest_event() if sizes is None else _largest_bytes(part, sizes)
-        if need > capacity:
-            where = "" if pool == "shared" else f" of layer {layer}"
-            least = need if pool == "shared" else need * grid.n_layers
-            raise BudgetError(
-                f"{unit}{where} must hold the largest event ({need} {unit}); got {capacity} (use at least {least}, admission 'bypass', or oversize 'allow')"
-            )
-    return parts
+    if not fits:
+        unit = "slots" if sizes is None else "bytes"
+        needs = [part.largest_event() if sizes is None else _largest_bytes(part, sizes) for part, _ in parts]
+        for layer, ((_, capacity), need) in enumerate(zip(parts, needs, strict=True)):
+            if need > capacity:
+                where = "" if pool == "shared" else f" of layer {layer}"
+                # the least total whose share reaches the need of every pool
+                least = max((n - 1) * len(needs) + j + 1 for j, n in enumerate(needs) if n > 0)
+                raise BudgetError(
+                    f"{unit}{where} must hold the largest event ({need} {unit}); got {capacity} "
+                    f"(use at least {least} in all, admission 'bypass', or oversize 'allow')"
+                )
+    # more than everything is as good as everything, and no kernel sees a number that it cannot hold
+    everything = trace.pages if sizes is None else int(sizes.sum())
+    return [(part, min(capacity, everything)) for part, capacity in parts]
 
 
 def _largest_bytes(grid: Grid, sizes: npt.NDArray[np.int64]) -> int:

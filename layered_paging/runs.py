@@ -191,10 +191,12 @@ def replay(
     seed = integer("seed", seed, 0)
     choice("reset", reset, RESETS)
     grid = lay_out(trace, events=events, prefill=prefill, ties=ties)
+    sizes = trace.page_bytes
+    if sizes is not None and grid.experts.size * int(sizes.max()) >= 1 << 63:
+        raise ParameterError(f"requests times bytes must stay below 2^63; got experts of up to {sizes.max()} bytes")
     totals = totals_of(trace, grid, reset)
     bypass, allowed = admission == "bypass", oversize == "allow"
     counts = Counts.zero(grid, record and pool == "shared")
-    sizes = trace.page_bytes
     in_bytes = budget_bytes is not None
     flags = np.zeros(grid.shape, bool) if record else None
     parts = pools_of(grid, trace, slots, budget_bytes, pool=pool, fits=bypass or allowed)
@@ -223,8 +225,8 @@ def replay(
             flags[:, columns] = got.flags
     return Run(
         policy=spec.name,
-        slots=None if in_bytes else slots,
-        budget_bytes=budget_bytes,
+        slots=None if slots is None else int(slots),
+        budget_bytes=None if budget_bytes is None else int(budget_bytes),
         misses_by_session=counts.misses,
         requests_by_session=totals.requests,
         misses_by_layer=counts.layer_misses,

@@ -26,7 +26,8 @@ class Trace:
     ----------
     experts : int array, shape (rounds, layers, top_k) or (rounds, layers)
         Expert ids in router order, -1 where an event has fewer members; distinct within an
-        event.  A contiguous int16 (or int32, for wide layers) array is used as it is, without a copy.
+        event.  A contiguous int16 (or int32, for wide layers) array is used as it is, without a copy:
+        do not change it afterwards.  (255 means "none" only in files; see the trace formats.)
     n_experts : int or sequence of int, optional
         Experts of every layer, or of each layer; by default the largest id + 1.
     sessions : sequence of int, optional
@@ -79,7 +80,7 @@ class Trace:
         self.n_experts = _widths(n_experts, ids)
         dtype = np.int16 if max(self.n_experts) <= np.iinfo(np.int16).max else np.int32
         _check_ids(ids, self.n_experts)
-        self.experts = np.ascontiguousarray(ids, dtype=dtype)
+        self.experts = np.ascontiguousarray(ids, dtype=dtype)[:]
         self.sessions = _sessions(sessions, rounds)
         self.stage = _stage(stage, rounds)
         self.expert_bytes = _bytes(expert_bytes, layers, sum(self.n_experts))
@@ -240,7 +241,7 @@ def _check_ids(ids: npt.NDArray[np.integer[Any]], widths: tuple[int, ...]) -> No
 def _sessions(sessions: Any, rounds: int) -> npt.NDArray[np.int64]:
     if sessions is None:
         return np.zeros(1, np.int64)
-    starts = np.asarray(sessions)
+    starts = _array("sessions", sessions)
     if starts.ndim != 1 or starts.size == 0 or starts.dtype.kind not in "iu":
         raise TraceError(f"sessions must be a list of the first round of each session; got {sessions!r}")
     starts = starts.astype(np.int64)
@@ -254,7 +255,7 @@ def _sessions(sessions: Any, rounds: int) -> npt.NDArray[np.int64]:
 def _stage(stage: Any, rounds: int) -> npt.NDArray[np.int8]:
     if stage is None:
         return np.full(rounds, DECODE, np.int8)
-    stages = np.asarray(stage)
+    stages = _array("stage", stage)
     if stages.shape != (rounds,) or stages.dtype.kind not in "iub":
         raise TraceError(
             f"stage must hold one integer for each of the {rounds} rounds; got shape {stages.shape}, dtype {stages.dtype}"
@@ -268,7 +269,7 @@ def _stage(stage: Any, rounds: int) -> npt.NDArray[np.int8]:
 def _bytes(sizes: Any, layers: int, pages: int) -> npt.NDArray[np.int64] | None:
     if sizes is None:
         return None
-    array = np.asarray(sizes)
+    array = _array("expert_bytes", sizes)
     if array.dtype.kind not in "iu":
         raise TraceError(f"expert_bytes must be integers; got dtype {array.dtype}")
     array = np.full(layers, array) if array.ndim == 0 else array.ravel()
@@ -285,7 +286,7 @@ def _bytes(sizes: Any, layers: int, pages: int) -> npt.NDArray[np.int64] | None:
 def _weights(weights: Any, ids: npt.NDArray[np.signedinteger[Any]]) -> npt.NDArray[np.floating[Any]] | None:
     if weights is None:
         return None
-    array = np.asarray(weights)
+    array = _array("weights", weights)
     if array.ndim == 2 and ids.shape[2] == 1:
         array = array[:, :, None]
     if array.dtype.kind != "f" or array.shape != ids.shape:
@@ -294,7 +295,14 @@ def _weights(weights: Any, ids: npt.NDArray[np.signedinteger[Any]]) -> npt.NDArr
     if wrong.any():
         r, j, q = (int(x) for x in np.argwhere(wrong)[0])
         raise TraceError(f"weights[{r}, {j}, {q}] must be finite where an expert is present; got {array[r, j, q]}")
-    return np.ascontiguousarray(array)
+    return np.ascontiguousarray(array).view()
+
+
+def _array(name: str, values: Any) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except (OverflowError, ValueError) as error:
+        raise TraceError(f"{name} must be a plain array of numbers; {error}") from None
 
 
 def _meta(meta: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def furthest(
     resets = reset != "never"
     if not bypass and not oversize and not in_bytes and capacity < grid.largest_event():
         raise BudgetError(f"slots must hold the largest event ({grid.largest_event()}); got {capacity}")
-    if not in_bytes and capacity >= 1:
+    if not in_bytes and capacity >= 1 and not grid.ranked:
         counts = greedy(grid, capacity, resets=resets, bypass=bypass, record=record or sizes is not None).counts
         if sizes is not None and counts.flags is not None:
             counts.missed_bytes = _bytes_of(grid, counts.flags, sizes)
