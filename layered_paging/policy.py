@@ -104,7 +104,7 @@ class Stream:
     --------
     >>> dice = Stream(7, 0, 0)
     >>> [dice.below(6) for _ in range(8)]
-    [3, 5, 2, 0, 2, 1, 5, 2]
+    [0, 0, 5, 3, 2, 2, 5, 1]
     """
 
     __slots__ = ("state",)

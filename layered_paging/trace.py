@@ -80,7 +80,7 @@ class Trace:
         self.n_experts = _widths(n_experts, ids)
         dtype = np.int16 if max(self.n_experts) <= np.iinfo(np.int16).max else np.int32
         _check_ids(ids, self.n_experts)
-        self.experts = np.ascontiguousarray(ids, dtype=dtype)[:]
+        self.experts = np.asarray(np.ascontiguousarray(ids, dtype=dtype).view())
         self.sessions = _sessions(sessions, rounds)
         self.stage = _stage(stage, rounds)
         self.expert_bytes = _bytes(expert_bytes, layers, sum(self.n_experts))
