@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ from layered_paging.policy import resolve
 from layered_paging.reference import steps
 
 catalog.collect()
+ROOT = Path(__file__).resolve().parent.parent
 ONLINE = [entry for entry in registry.entries("policy") if not entry.properties.get("offline")]
+KEYS = set(re.findall(r"^@\w+\{([^,\s]+),", (ROOT / "papers" / "references.bib").read_text(), re.MULTILINE))
 PROPERTIES = ("lazy", "stack", "marking", "conservative")
 
 
@@ -154,7 +158,10 @@ def test_a_declared_property_holds(of: str, name: str) -> None:
 
 @pytest.mark.parametrize(("of", "name"), [(of, name) for of in PROPERTIES for name in declared(of, False)])
 def test_a_property_denied_has_a_witness(of: str, name: str) -> None:
-    assert any(VIOLATION[of](name, trace, slots) for trace, slots in islice(cases(of), 3000))
+    number = 3000
+    assert any(VIOLATION[of](name, trace, slots) for trace, slots in islice(cases(of), number)), (
+        f"{name}: no violation of {of!r} in {number} cases: declare True, or leave it out if you do not know"
+    )
 
 
 @pytest.mark.parametrize("entry", ONLINE, ids=lambda entry: entry.name)
@@ -168,7 +175,10 @@ def test_only_randomized_policies_depend_on_the_seed(entry: registry.Entry) -> N
 @pytest.mark.parametrize("entry", ONLINE, ids=lambda entry: entry.name)
 def test_every_policy_cites_its_source_and_explains_itself(entry: registry.Entry) -> None:
     assert entry.summary
-    assert entry.properties.get("cites")
+    cites = entry.properties.get("cites")
+    assert cites, f"{entry.name}: cite at least one source, cites=('key-of-the-source',)"
+    unknown = [key for key in cites if key not in KEYS]
+    assert not unknown, f"{entry.name}: cites must be keys of papers/references.bib; it has none named {unknown}"
 
 
 @pytest.mark.parametrize(
@@ -262,12 +272,38 @@ def test_online_min_holds_the_pages_of_highest_priority(pages: list[int], slots:
     [
         "lfu(history='x')",
         "lfu-decay(half_life=0)",
+        "lfu(history=['all'])",
+        "lfu(history=None)",
+        "lfu-decay(half_life='x')",
+        "lfu-decay(half_life=None)",
+        "lfu-decay(half_life=1e999)",
+        "lfu-decay(half_life=True)",
         "lfu-window(window=0)",
+        "lfu-window(window=2.0)",
+        "lfu-window(window=True)",
+        "llru(rounds=1)",
+        "llru(same_layer=None)",
+        "clock(fresh='no')",
+        "clock(fresh=0)",
+        "clock(fresh=None)",
         "slru(protected=2)",
+        "slru(protected='x')",
+        "slru(protected=None)",
+        "slru(protected=1j)",
         "s3-fifo(small=-1)",
+        "s3-fifo(ghost=[0.5])",
         "s3-fifo(filling='x')",
+        "s3-fifo(filling={})",
         "static(profile=[1])",
         "static(profile=['a', 'b'])",
+        "static(profile='ab')",
+        "static(profile=b'ab')",
+        "static(profile=5)",
+        "static(profile=None)",
+        "static(profile={0: 1, 1: 2})",
+        "static(profile=[1, 1e999])",
+        "static(profile=[1, True])",
+        "static(profile=[1, [2]])",
     ],
 )
 def test_parameters_out_of_range_are_refused_in_one_line(name: str) -> None:
@@ -275,6 +311,14 @@ def test_parameters_out_of_range_are_refused_in_one_line(name: str) -> None:
         lp.replay(single([0, 1]), name, 1)
     assert "\n" not in str(caught.value)
     assert "got" in str(caught.value)
+
+
+@pytest.mark.parametrize("engine", ["kernel", "reference"])
+def test_scores_of_a_profile_may_be_integers_of_any_size(engine: str) -> None:
+    huge = 10**400
+    profile = [huge + 1, 1.5, huge, 2]
+    ran = lp.replay(single([0, 1, 2, 3, 0, 2]), f"static(profile={profile})", 2, engine=engine)
+    assert ran.misses == 4
 
 
 TWINS_ELSEWHERE = {

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 import layered_paging as lp
 from layered_paging import catalog, registry
+from layered_paging.errors import ParameterError
+from layered_paging.grid import lay_out
 from layered_paging.kernels import twin
 from layered_paging.policy import resolve
 
@@ -86,6 +88,25 @@ def test_a_twin_equals_its_reference(name: str, trace: lp.Trace, mode: dict, sha
     assert fast.bytes_read == slow.bytes_read
     assert fast.missed is not None
     assert np.array_equal(fast.missed, slow.missed)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("lru", "llru"))] + ["lru-2"])
+def test_bytes_beyond_what_a_twin_counts_are_refused(name: str) -> None:
+    spec = resolve(name.replace("PROFILE", "[1, 0]"))
+    instance = lp.Instance(1, 2, 1)
+    play = twin(spec)
+    assert play is not None
+
+    def bytes_read(size: int, requests: int) -> int:
+        trace = lp.Trace([[n % 2] for n in range(requests)], 2, expert_bytes=size)
+        options = {"in_bytes": False, "reset": "never", "bypass": False, "oversize": False, "record": False}
+        counts = play(lay_out(trace), spec, instance, 1, sizes=trace.page_bytes, seed=0, key=0, **options)
+        return counts.missed_bytes
+
+    assert bytes_read((1 << 60) - 1, 8) == 8 * ((1 << 60) - 1)
+    for size, requests in ((1 << 60, 8), (1 << 61, 6), ((1 << 62) - 1, 3)):
+        with pytest.raises(ParameterError, match=r"below 2\^63 bytes; got"):
+            bytes_read(size, requests)
 
 
 def test_every_shipped_policy_has_a_twin() -> None:

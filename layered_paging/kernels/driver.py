@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..compiled import bare_kernel
-from ..errors import BudgetError
+from ..errors import BudgetError, ParameterError
 from ..grid import Grid
 from ..reference import Counts
 from .hooks import Now, flushes, next_victim, on_clear, on_hit, on_miss, on_reset, on_round, waits
@@ -33,8 +33,21 @@ def run(
     key: int,
     record: bool,
 ) -> Counts:
-    """Replay one pool with the twin whose state ``state()`` builds; the same counts as the reference."""
+    """Replay one pool with the twin whose state ``state()`` builds; the same counts as the reference.
+
+    Raises
+    ------
+    BudgetError
+        An event does not fit, and ``oversize`` is not allowed.
+    ParameterError
+        All requests together could reach 2^63 bytes, more than the kernel counts.
+    """
     width = grid.shape[2]
+    largest = 1 if sizes is None else int(sizes.max())
+    if grid.experts.size * largest >= 1 << 63:
+        raise ParameterError(
+            f"requests times the largest page must stay below 2^63 bytes; got {grid.experts.size} requests of up to {largest} bytes"
+        )
     counts = Counts.zero(grid, record)
     ones = np.ones(grid.pages, np.int64)
     flags = np.zeros((0, 0, 0), np.bool_) if counts.flags is None else counts.flags

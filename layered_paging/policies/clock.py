@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..errors import ParameterError
 from ..instance import Instance
 from ..policy import Time
 from ..registry import register
@@ -38,7 +39,9 @@ class Clock:
     symmetric = True
 
     def __init__(self, instance: Instance, *, fresh: bool = True) -> None:
-        self.fresh = bool(fresh)
+        if not isinstance(fresh, bool):
+            raise ParameterError(f"clock: fresh must be True or False; got {fresh!r}")
+        self.fresh = fresh
         self._queue: list[int] = []
         self._waiting: list[tuple[int, int]] = []
         self._bit: dict[int, bool] = {}

@@ -24,13 +24,16 @@ class Static:
     """
 
     def __init__(self, instance: Instance, *, profile: Sequence[float] = ()) -> None:
+        if not isinstance(profile, Sequence) or isinstance(profile, (str, bytes)):
+            raise ParameterError(f"static: profile must be a list of numbers, one for each page; got {profile!r}")
         scores = list(profile)
         if scores and len(scores) != instance.pages:
             raise ParameterError(
                 f"static: profile must hold a score for each of {instance.pages} pages; got {len(scores)}"
             )
         for page, score in enumerate(scores):
-            if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
+            number = isinstance(score, (int, float)) and not isinstance(score, bool)
+            if not number or (isinstance(score, float) and not math.isfinite(score)):
                 raise ParameterError(f"static: profile[{page}] must be a finite number; got {score!r}")
         order = {score: rank for rank, score in enumerate(sorted(set(scores)))}
         self.ranks = [order[score] for score in scores] or [0] * instance.pages
