@@ -7,7 +7,9 @@ policy's ``state`` method says, renamed within layers to the least such tuple if
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -182,6 +184,19 @@ def labels_of_cloud(cloud: Cloud, instance: Instance) -> tuple[Any, ...]:
     return tuple(sorted((labels_of(live, instance), chance) for live, chance in cloud.forms))
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Stop looking for unreachable cycles: among so many living objects it takes as long as the exploration."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+@_no_collection()
 def build(
     spec: PolicySpec,
     instance: Instance,

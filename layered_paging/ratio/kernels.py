@@ -24,7 +24,8 @@ def _bits(mask: int) -> int:
 def _find(table: Any, keys: Any, key: int) -> Any:
     """Return the place of a key in an open-addressing table: where it is, or where it would go."""
     room = table.shape[0] - 1
-    at = ((key * 0x9E3779B97F4A7C1) ^ (key >> 29)) & room
+    mixed = key * 0x9E3779B97F4A7C1
+    at = (mixed ^ (mixed >> 29)) & room  # the high bits too: keys of states far apart agree in the low ones
     while table[at] >= 0 and keys[table[at]] != key:
         at = (at + 1) & room
     return at
@@ -112,12 +113,11 @@ def explore(
             need = _bits(joined) - slots
             spare = mask & ~event
             begin = arcs
-            gone = spare
+            rest = spare
+            gone = spare if need > 1 else 0 if need <= 0 else spare & -spare
             while True:
-                # every set of places to evict: all submasks of spare that have ``need`` members
-                if need <= 0:
-                    gone = 0
-                if need <= 0 or _bits(gone) == need:
+                # every set of places to evict: the members of spare, or its submasks that have ``need`` members
+                if need <= 1 or _bits(gone) == need:
                     key = (t << pages) | _settle(joined & ~gone, moved[s, e], groups[t], pages)
                     slot = _find(table, nodes, key)
                     if table[slot] < 0:
@@ -147,9 +147,13 @@ def explore(
                         opts[arcs] = opt
                         which[arcs] = e
                         arcs += 1
+                if need == 1:
+                    rest &= rest - 1
+                    gone = rest & -rest
+                elif gone:
+                    gone = (gone - 1) & spare
                 if gone == 0:
                     break
-                gone = (gone - 1) & spare
         at += 1
         if arcs > limit:
             return nodes[:0], first[:0], targets[:0], costs[:0], opts[:0], which[:0]
