@@ -5,7 +5,7 @@ JOBS ?= 2
 
 .PHONY: demo test test-all lint bench clean
 
-demo: .venv/ready
+demo: .venv/installed
 	@$(BIN)/layered-paging replay layered_paging/samples/sample.npz --slots 24 48 96 --policy lru llru lfu --reset session --optimum forced
 
 test: lint
@@ -23,9 +23,13 @@ bench: .venv/ready
 	$(BIN)/python tests/benchmarks/replay.py
 	$(BIN)/python tests/benchmarks/optimum.py
 
-.venv/ready: pyproject.toml
+.venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/ready: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
 	touch $@
 

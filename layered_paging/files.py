@@ -24,6 +24,8 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
         The file cannot be written; what was at ``path`` is untouched.
     """
     target = Path(path)
+    if str(path).endswith(os.sep):
+        raise LayeredPagingError(f"{path}: the name of a file cannot end in {os.sep}")
     try:
         handle, name = tempfile.mkstemp(prefix=".layered-paging-", dir=target.parent)
     except (OSError, ValueError) as error:

@@ -95,7 +95,7 @@ def entries(kind: str | None = None) -> list[Entry]:
 
 def nearest(word: str, known: list[str]) -> str:
     """Return `` (did you mean 'x'?)`` or the list of what is available."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else "available: " + ", ".join(known)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,8 @@ def test_replay_repeats_randomized_policies(capsys: pytest.CaptureFixture[str]) 
     trace = lp.load_trace(SAMPLE)
     assert random["all_misses"] == [lp.replay(trace, "random", 48, seed=3 + n).misses for n in range(5)]
     assert random["half_width_95"] > 0
+    assert random["misses"] == sum(random["all_misses"]) / 5
+    assert random["hit_rate"] == pytest.approx(1 - random["misses"] / 14400)
     assert "repeats" not in lru
 
 
@@ -140,12 +143,95 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert captured.err.startswith(f"layered-paging {words[0]}: ")
 
 
-@pytest.mark.parametrize("words", [["replay", TRACE], ["replay", TRACE, "--bytes", "3 apples"], ["frobnicate"], []])
-def test_usage_errors(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["replay", TRACE],
+        ["replay", TRACE, "--bytes", "3 apples"],
+        ["replay", TRACE, "--bytes", "9" * 5000],
+        ["replay", TRACE, "--slots", "1.5"],
+        ["replay", TRACE, "--slots", "9", "--bytes", "1GiB"],
+        ["replay", TRACE, "--slots", "9", "--pool", "x"],
+        ["curve", TRACE, "--points", "0"],
+        ["list", "foo"],
+        ["frobnicate"],
+    ],
+)
+def test_usage_errors_are_one_line_too(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(words)
     assert stop.value.code == 2
-    assert "usage:" in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "--help)" in captured.err
+    assert len(captured.err) < 2500
+
+
+def test_no_words_print_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "COMMAND" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["replay", "a\nb", "--slots", "4"], "a\\nb"),
+        (["replay", TRACE, "--slots", "9", "--policy", "x" * 100_000], " ... "),
+        (["replay", TRACE, "--slots", "9", "--policy", "static(profile=5)"], "profile"),
+        (["replay", TRACE, "--slots", "9", "--policy", "lfu(history={[]:1})"], "plain values"),
+        (["replay", TRACE, "--slots", "9", "--policy", "lru(**{'x':1})"], "plain values"),
+        (["replay", TRACE, "--slots", "9", "--policy", "lfu-decay(half_life=1, half_life=2)"], "plain values"),
+        (["curve", TRACE, "-o", ""], "must end in .svg"),
+        (["curve", TRACE, "-o", "x.svg/"], "cannot end in"),
+    ],
+)
+def test_odd_words_are_one_line(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert len(captured.err) < 2500
+
+
+def test_more_slots_than_pages_are_as_good_as_all(capsys: pytest.CaptureFixture[str]) -> None:
+    huge = answer(capsys, "replay", TRACE, "--slots", "192", "9" * 23, "--policy", "lru", "s3-fifo")
+    misses = [row["misses"] for row in huge["runs"]]
+    assert misses[:2] == misses[2:]
+    assert answer(capsys, "diagnose", TRACE, "--slots", "5" + "0" * 18, "--against", "lru")["misses"] == misses[0]
+    assert len(answer(capsys, "curve", TRACE, "--policy", "fifo", "--points", "9" * 14)["curves"]["fifo"]) == 193
+
+
+@pytest.mark.parametrize("words", [["list"], ["replay", TRACE, "--slots", "48", "--by", "layer"], ["curve", TRACE]])
+def test_nothing_is_cut_in_a_narrow_terminal(words: list[str]) -> None:
+    import pty
+
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "layered_paging", *words],
+        stdout=child,
+        stderr=child,
+        env={**os.environ, "COLUMNS": "60", "TERM": "xterm"},
+    )
+    os.close(child)
+    out = b""
+    while True:
+        try:
+            part = os.read(parent, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        out += part
+    assert process.wait() == 0
+    assert "…" not in out.decode()
+
+
+@pytest.mark.parametrize("target", [">&-", ">/dev/full"])
+def test_no_traceback_where_output_cannot_be_written(target: str) -> None:
+    command = f"{sys.executable} -m layered_paging list policies {target}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") <= 1
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import NoReturn
 
 from ..errors import LayeredPagingError
 
@@ -37,19 +38,52 @@ COMMANDS = {
 
 
 _HOMES = {"list": "listing"}  # a module named list would hide the built-in here
+_LONGEST = 2000  # characters of an error line
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the mistake and where to read on, then leave with 2."""
+        _complain(self.prog, f"{message} (see {self.prog} --help)")
+        raise SystemExit(2)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 1 if a check failed, 2 for a mistake in the input, 130 if interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(
+    name = next((word for word in words if word in COMMANDS), "")
+    prog = f"layered-paging {name}".rstrip()
+    try:
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        return _run(words, name)
+    except LayeredPagingError as error:
+        _complain(prog, str(error))
+        return 2
+    except KeyboardInterrupt:
+        _complain(prog, "interrupted")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _complain(prog, f"cannot write the answer; {error.strerror or error}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+
+
+def _run(words: list[str], chosen: str) -> int:
+    parser = _Parser(
         prog="layered-paging",
         description="Paging in layered caches: replay, optima, exact ratios, certificates.",
         epilog="Every command takes --json and --help (with examples).",
     )
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    chosen = next((word for word in words if not word.startswith("-")), None)
     module: ModuleType | None = None
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(
@@ -62,25 +96,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name == chosen:
             module = importlib.import_module(f".{_HOMES.get(name, name)}", __name__)
             module.configure(sub)
+            first = [str(a.metavar or a.dest).upper() for a in sub._actions if not a.option_strings]
+            sub.usage = " ".join([sub.prog, *first, "[options]"])
+    if not words:
+        parser.print_help()
+        return 2
     args = parser.parse_args(words)
     assert module is not None
-    try:
-        answer = module.run(args)
-        if args.json:
-            print(json.dumps(answer, allow_nan=False))
-        else:
-            module.show(answer, args)
+    answer = module.run(args)
+    if args.json:
+        print(json.dumps(answer, allow_nan=False))
+    else:
+        module.show(answer, args)
+    if sys.stdout is not None:
         sys.stdout.flush()
-        return int(module.status(answer)) if hasattr(module, "status") else 0
-    except LayeredPagingError as error:
-        print(f"layered-paging {args.command}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"layered-paging {args.command}: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return int(module.status(answer)) if hasattr(module, "status") else 0
+
+
+def _complain(prog: str, message: str) -> None:
+    """Print one line to standard error, whatever the message holds."""
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
+    if len(line) > _LONGEST:
+        line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
+    if sys.stderr is not None:
+        print(f"{prog}: {line}", file=sys.stderr)
 
 
 def _version() -> str:

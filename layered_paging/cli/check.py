@@ -57,7 +57,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     for entry in answer["checked"]:
         verdict = "accepted" if entry["accepted"] else "rejected"
         rows.append((entry["file"], entry["kind"] or "-", verdict, entry["reason"] or _proved(entry["statement"])))
-    table("certificates", ("file", "kind", "verdict", "what it proves, or why not"), rows)
+    table("certificates", ("file", "kind", "verdict", "what it proves, or why not"), rows, text=4)
 
 
 def _proved(statement: dict[str, Any]) -> str:

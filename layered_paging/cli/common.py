@@ -14,6 +14,7 @@ from ..grid import EVENTS, POOLS, PREFILLS, RESETS, TIES
 
 __all__ = ["add_model_options", "byte_size", "percent", "positive", "progress", "table"]
 
+FOLD = 40  # longer words of a first column are folded
 _UNITS = {
     "": 1,
     "b": 1,
@@ -30,7 +31,7 @@ _UNITS = {
 
 def byte_size(text: str) -> int:
     """Read a size such as ``250MiB``, ``2GiB``, ``1.5GB`` or ``4096``; an argparse type."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", text)
+    match = re.fullmatch(r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*([a-zA-Z]*)\s*", text, re.ASCII)
     factor = None if match is None else _UNITS.get(match[2].lower())
     if match is None or factor is None:
         raise argparse.ArgumentTypeError(
@@ -74,21 +75,36 @@ def percent(value: float | None) -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, text: int = 1) -> None:
-    """Print a table; the first ``text`` columns are text, the others are numbers."""
+    """Print a table; the first ``text`` columns are text, the others are numbers.
+
+    Nothing is ever cut: text folds where the terminal is narrow, and a table that still does not
+    fit is printed at its own width.
+    """
     from rich import box
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
 
     print(title)
-    view = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    view = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    cells = [[_cell(value) for value in row] for row in rows]
     for at, column in enumerate(columns):
-        view.add_column(column, justify="left" if at < text else "right", no_wrap=True)
-    for row in rows:
-        view.add_row(*(_cell(value) for value in row))
+        longest = max([len(column), *(len(row[at]) for row in cells)])
+        fold = 0 < at < text or longest > FOLD
+        view.add_column(
+            column,
+            justify="left" if at < text else "right",
+            no_wrap=not fold,
+            overflow="fold",
+            min_width=min(longest, FOLD if at == 0 else 24),
+        )
+    for row in cells:
+        view.add_row(*row)
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(view)
+    needed = Measurement.get(console, console.options.update(max_width=10_000), view)
+    width = max(console.width, needed.minimum) if console.is_terminal else max(needed.minimum, min(needed.maximum, 200))
+    Console(width=width).print(view)
+    print()
 
 
 def _cell(value: Any) -> str:

@@ -24,7 +24,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--policy", nargs="+", default=["lru", "llru"], metavar="P", help="policies (default: lru llru)"
     )
     parser.add_argument(
-        "--optimum", nargs="*", choices=("forced", "bypass"), default=["forced"], help="optima to add (default: forced)"
+        "--optimum",
+        nargs="*",
+        choices=("forced", "bypass", "none"),
+        default=["forced"],
+        help="optima to add (default: forced)",
     )
     parser.add_argument(
         "--points",
@@ -40,12 +44,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Compute the curves, and plot them if asked to."""
-    if args.output:
+    if args.output is not None:
         from ..plot import check_picture
 
         check_picture(args.output)
     trace = load_trace(args.trace)
-    grid = sorted({max(1, round(trace.pages * n / args.points)) for n in range(1, args.points + 1)})
+    points = min(args.points, trace.pages)
+    grid = sorted({max(1, round(trace.pages * n / points)) for n in range(1, points + 1)})
     curves: dict[str, list[int]] = {}
     for name in args.policy:
         spec = resolve(name)
@@ -54,7 +59,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             curves[spec.name] = miss_curve(
                 trace, spec, pool=args.pool, reset=args.reset, sizes=sizes, progress=advance
             ).tolist()
-    for admission in args.optimum:
+    for admission in [a for a in args.optimum or ["forced"] if a != "none"]:
         curves[f"optimum ({admission})"] = optimum_curve(
             trace, admission=admission, pool=args.pool, reset=args.reset
         ).tolist()
@@ -69,10 +74,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "curves": curves,
         "output": args.output,
     }
-    if args.output:
+    if args.output is not None:
         from ..plot import plot_curves
 
-        plot_curves(curves, trace.requests, args.output, title=f"{args.trace} ({args.pool} pool)")
+        plot_curves(curves, trace.requests, args.output, title=f"{args.trace} ({args.pool} pool, reset {args.reset})")
     return answer
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from .. import catalog
@@ -25,11 +27,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {names[kind]: [] for kind in wanted}
     for entry in catalog.collect():
         if entry.kind in wanted:
-            properties = {key: list(v) if isinstance(v, tuple) else v for key, v in entry.properties.items()}
-            plain = {
-                k: v if isinstance(v, (str, int, bool, list)) or v is None else str(v) for k, v in properties.items()
+            parameters = {
+                name: None if p.default is p.empty else p.default
+                for name, p in inspect.signature(entry.obj).parameters.items()
+                if p.kind is p.KEYWORD_ONLY and name not in ("future", "predictions", "rng")
             }
-            found[names[entry.kind]].append({"name": entry.name, "summary": entry.summary, **plain})
+            row = {"name": entry.name, "summary": entry.summary, "parameters": _plain(parameters)}
+            found[names[entry.kind]].append({**row, **{key: _plain(v) for key, v in entry.properties.items()}})
     found["failed_to_load"] = [{"source": f.source, "reason": f.reason} for f in catalog.failures()]
     return found
 
@@ -41,8 +45,31 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
             for failure in rows:
                 print(f"failed to load: {failure['source']}: {failure['reason']}")
         elif rows or args.what:
-            shown = [(row["name"], row["summary"], ", ".join(map(str, row.get("cites", ())))) for row in rows]
-            table(f"{len(rows)} {plural}", ["name", "what", "source"], shown, text=3)
+            shown = [
+                (_signature(row), row.get("statement", row["summary"]), _declared(row), ", ".join(row.get("cites", ())))
+                for row in rows
+            ]
+            table(f"{len(rows)} {plural}", ["name", "what", "declares", "source"], shown, text=4)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON holds it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value if isinstance(value, (str, int, bool, float)) or value is None else str(value)
+
+
+def _signature(row: dict[str, Any]) -> str:
+    given = ", ".join(f"{name}={value!r}" for name, value in row["parameters"].items())
+    return f"{row['name']}({given})" if given and "statement" not in row else str(row["name"])
+
+
+def _declared(row: dict[str, Any]) -> str:
+    """Return what a policy is declared to be, or the evidence of a claim."""
+    flags = [name if value else f"not {name}" for name, value in row.items() if isinstance(value, bool)]
+    return ", ".join([*flags, *(str(row[key]) for key in ("evidence", "forces") if row.get(key))])
 
 
 def status(answer: dict[str, Any]) -> int:

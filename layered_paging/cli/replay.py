@@ -93,21 +93,25 @@ def _row(runs: list[Run], by: str | None) -> dict[str, Any]:
         "bytes_read": first.bytes_read,
         "seed": first.seed,
     }
-    if len(runs) > 1:
+    if len(runs) > 1:  # every figure is then the mean over the seeds
         mean, half = interval([r.misses for r in runs])
-        row |= {
-            "repeats": len(runs),
-            "all_misses": [r.misses for r in runs],
-            "mean_misses": mean,
-            "half_width_95": half,
-        }
+        row |= {"repeats": len(runs), "all_misses": [r.misses for r in runs], "half_width_95": half}
+        row |= {"misses": mean, "hits": first.requests - mean, "hit_rate": 1 - mean / first.requests}
+        for stage, key in enumerate(("hit_rate_prefill", "hit_rate_decode")):
+            rates = [rate for r in runs if (rate := r.stage_hit_rate(stage)) is not None]
+            row[key] = sum(rates) / len(rates) if rates else None
+        if first.bytes_read is not None:
+            row["bytes_read"] = sum(r.bytes_read or 0 for r in runs) / len(runs)
     if by is not None:
+        misses: Any
         if by == "layer":
-            requests, misses = first.requests_by_layer, first.misses_by_layer
+            requests, misses = first.requests_by_layer, sum(r.misses_by_layer for r in runs) / len(runs)
         else:
-            requests, misses = first.requests_by_session.sum(axis=1), first.misses_by_session.sum(axis=1)
+            requests = first.requests_by_session.sum(axis=1)
+            misses = sum(r.misses_by_session.sum(axis=1) for r in runs) / len(runs)
         row[f"by_{by}"] = [
-            {by: n, "requests": int(a), "misses": int(b)} for n, (a, b) in enumerate(zip(requests, misses, strict=True))
+            {by: n, "requests": int(a), "misses": int(b) if len(runs) == 1 else float(b)}
+            for n, (a, b) in enumerate(zip(requests, misses, strict=True))
         ]
     return row
 
@@ -149,7 +153,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         best = optima.get(budget)
         for row in here:
             spread = f" ± {row['half_width_95']:,.0f}" if "repeats" in row else ""
-            misses = f"{row['mean_misses']:,.0f}{spread}" if spread else row["misses"]
+            misses = f"{row['misses']:,.0f}{spread}" if spread else row["misses"]
             line = [row["policy"], budget, misses, percent(row["hit_rate"])]
             line += [f"{row['misses'] / best:.3f}" if best else None] if optima else []
             line += [f"{row['bytes_read'] / 2**20:,.1f}"] if row["bytes_read"] is not None else []
