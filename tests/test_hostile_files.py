@@ -620,3 +620,11 @@ def test_small_files_need_no_large_memory(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("would take") == len(paths), done.stdout
+
+
+@pytest.mark.parametrize("field", ['"0 2\n1"', '"0\n1"', "٣", "1_0"])
+def test_event_tables_do_not_invent_ids(tmp_path: Path, field: str) -> None:
+    path = tmp_path / "odd.events.csv"
+    path.write_text(f"event_index,scheduler_step,layer,requested_experts,misses,hits\n0,0,0,{field},1,1\n")
+    with pytest.raises(FormatError):
+        lp.load_trace(path)

@@ -17,7 +17,7 @@ from .common import WIDEST, Format, afford, blocks, build, guarded, id_dtype, nu
 __all__ = ["FORMAT"]
 
 NEEDED = ("scheduler_step", "layer", "requested_experts")
-_INTEGER = re.compile(r"\s*\d{1,18}\s*")
+_INTEGER = re.compile(r"\s*\d{1,18}\s*", re.ASCII)
 _Rows = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
@@ -102,11 +102,14 @@ def _rows(path: Path, line: int, data: bytes, names: list[str]) -> _Rows:
     counts: list[int] = []
     members: list[int] = []
     try:
-        for at, row in enumerate(csv.reader(data.decode().split("\n")[:-1], strict=True)):
-            where_ = f"{path} line {line + at}"
+        reader = csv.reader((row + "\n" for row in data.decode().split("\n")[:-1]), strict=True)
+        for row in reader:
+            where_ = f"{path} line {line + reader.line_num - 1}"
             if len(row) != fields:
                 raise FormatError(f"{where_}: must have the {fields} fields {','.join(names)}; got {len(row)}")
             event = row[at_experts].split()
+            if any("\n" in field for field in row):
+                raise FormatError(f"{where_}: a field must not hold a line break")
             for name, field in [("scheduler_step", row[at_step]), ("layer", row[at_layer])] + [
                 ("requested_experts", expert) for expert in event
             ]:
