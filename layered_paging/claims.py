@@ -25,6 +25,7 @@ __all__ = [
     "SCOPES",
     "Unavailable",
     "Verdict",
+    "certified_optimal",
     "certified_ratio",
     "cheapest",
     "counter_model",
@@ -264,16 +265,17 @@ def certified_ratio(policy: str | type, **sizes: Any) -> Any:
     return found
 
 
-def within(found: Any, ratio: Fraction, additive: int) -> bool:
-    """Whether ``cost <= ratio opt + additive`` on every sequence, ``found`` being an exact ratio.
+def certified_optimal(**sizes: Any) -> Any:
+    """Return the bracket of the best policies after the trusted checker accepted its certificate."""
+    certify = importlib.import_module("layered_paging.certify")
+    found = importlib.import_module("layered_paging.ratio").optimal_ratio(**sizes)
+    certify.check(found.certificate)
+    return found
 
-    The constant is the largest sum ``cost - ratio opt`` over paths in the graph of the exact ratio.
-    """
-    if found.value is None or found.value > ratio:
-        return False
-    cycle = importlib.import_module("layered_paging.ratio.cycle")
-    best = cycle.largest_ratio(found._product.arcs, at_least=ratio)
-    return bool(best.value == ratio and Fraction(int(best.potential[0]), ratio.denominator) <= additive)
+
+def within(found: Any, ratio: Fraction, additive: int) -> bool:
+    """Whether ``cost <= ratio opt + additive`` on every sequence, ``found`` being an exact ratio."""
+    return found.value is not None and found.value <= ratio and bool(found.constant(ratio) <= additive)
 
 
 def counter_model(name: str, hypotheses: Iterable[Any], goal: Any) -> str | None:

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from layered_paging.adversary import Table
 from layered_paging.adversary.search import cyclic_optimum
-from layered_paging.claims import certified_ratio, misses
+from layered_paging.claims import certified_optimal, certified_ratio, misses
 from layered_paging.registry import register
 
 CONVENTIONS = (
@@ -102,4 +102,27 @@ def llru_near(scope: str = "small", *, policy: str = "llru(same_layer='near')") 
             value = certified_ratio(policy, layers=2, experts=experts, slots=slots).value
             if value != slots:
                 return f"{policy}, n = {experts}, k = {slots}: {value}"
+    return None
+
+
+@register(
+    "claim",
+    "tightness",
+    cites=("angelopoulos-marchal-obrecht-simon-2025",),
+    statement="k - l + 1 is not attained for every k >= l + 1: at (l, n, k) = (4, 2, 5) and (3, 3, 4), and with full scope (5, 2, 6) and (3, 4, 4), the best deterministic ratio is 7/3:",
+    latex=r"\min_A r(A) = 7/3 > 2 = k - l + 1",
+    status="[computed] (open before, as far as we know)",
+    evidence="certificate",
+    scope={"small": "(l, n, k) = (4, 2, 5), (3, 3, 4)", "full": "(4, 2, 5), (3, 3, 4), (5, 2, 6), (3, 4, 4)"},
+    control={"also": ((2, 2, 3),)},  # where MARK-FAR attains k - l + 1
+)
+def tightness(
+    scope: str = "small", *, best: Fraction = Fraction(7, 3), also: tuple[tuple[int, int, int], ...] = ()
+) -> str | None:
+    """Return a size at which the best ratio is another, or is k - l + 1."""
+    sizes = ((4, 2, 5), (3, 3, 4), *also)
+    for layers, experts, slots in sizes if scope == "small" else (*sizes, (5, 2, 6), (3, 4, 4)):
+        found = certified_optimal(layers=layers, experts=experts, slots=slots)
+        if not found.solved or found.lower != best or found.upper <= slots - layers + 1:
+            return f"l = {layers}, n = {experts}, k = {slots}: between {found.lower} and {found.upper}"
     return None

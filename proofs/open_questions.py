@@ -22,14 +22,14 @@ def lru_vs_fifo(scope: str = "small") -> None:
 
 @register(
     "claim",
-    "tightness",
+    "tightness-elsewhere",
     cites=PAPER,
-    statement="Is k - l + 1 attained by some deterministic policy for every k >= l + 1? (At k + 1 = l n it is: claim `mark-far`.)",
+    statement="For which k >= l + 1 is k - l + 1 attained by some deterministic policy? At k + 1 = l n it is (claim `mark-far`), at the sizes of claim `tightness` it is not; all exceptions found have k = l + 1:",
     latex=r"\min_A r(A) = k - l + 1",
     status="[open]",
     evidence="none",
 )
-def tightness(scope: str = "small") -> None:
+def tightness_elsewhere(scope: str = "small") -> None:
     """Stated only."""
 
 

@@ -157,7 +157,7 @@ def test_command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch
     [row] = json.loads(capsys.readouterr().out)["claims"]
     assert row["name"] == "fifo-anomaly" and row["holds"] is True and row["control_refuted"] is True
     assert {"evidence", "scope", "seconds"} <= set(row)
-    assert main(["verify", "t*"]) == 0
+    assert main(["verify", "tightness-*"]) == 0
     assert "0 verified, 1 stated only" in capsys.readouterr().out
     assert main(["verify", "nothing-*"]) == 2
     assert main(["verify", "--status", str(tmp_path / "page.md")]) == 0

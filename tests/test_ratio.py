@@ -276,3 +276,30 @@ def test_a_solved_strategy_is_replayed_as_a_policy(size, tmp_path):
         assert optimum <= run.misses <= best.upper * optimum + bound
     with pytest.raises(ParameterError, match="is for layers, experts, slots"):
         lp.replay(lp.Trace([[0, 1]], n_experts=2), f"strategy:{path}", 2)
+
+
+@pytest.mark.parametrize("policy", ["llru", "mark-far"])
+@pytest.mark.parametrize("more", [Fraction(0), Fraction(1, 20), Fraction(1, 2)])
+def test_the_constant_of_a_larger_ratio(policy, more):
+    """Against an optimum with one slot, by all sequences of up to 6 requests: there it is reached."""
+    found = lp.competitive_ratio(policy, layers=2, experts=2, slots=3, offline_slots=1)
+    assert found.constant(found.value) == found.additive == Fraction(4, 3)
+    instance, ratio, most = lp.Instance(2, 2, 3), found.value + more, Fraction(0)
+    for bits in range(1 << 6):
+        rows = [[bits >> 2 * t & 1, bits >> 2 * t + 1 & 1] for t in range(3)]
+        for end in (1, 2, 3):
+            trace = lp.Trace(rows[:end], n_experts=2)
+            events = [frozenset([instance.page(j, int(e))]) for row in trace.experts for j, e in enumerate(row.ravel())]
+            optimum = min(closure(events, instance.pages, 1).values())
+            most = max(most, lp.replay(trace, policy, 3).misses - ratio * optimum)
+    assert found.constant(ratio) == most
+    with pytest.raises(ParameterError, match="ratio must be at least 2/3"):
+        found.constant(found.value - Fraction(1, 10))
+
+
+def test_the_constant_of_expected_misses():
+    found = lp.competitive_ratio("marking", layers=2, experts=2, slots=3, offline_slots=2)
+    assert found.constant(found.value) == found.additive == Fraction(2, 3)
+    assert found.constant(1) == 0
+    with pytest.raises(ParameterError, match="it is unbounded"):
+        lp.competitive_ratio("lifo", layers=1, experts=3, slots=2).constant(9)

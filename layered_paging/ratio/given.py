@@ -138,6 +138,31 @@ class Ratio:
         """Whether no ratio holds."""
         return self.value is None
 
+    def constant(self, ratio: Fraction | int) -> Fraction:
+        """Return the least ``c`` with ``policy <= ratio * optimum + c`` on every sequence from empty caches at layer 0.
+
+        Parameters
+        ----------
+        ratio : Fraction or int
+            At least ``value``; at ``value`` the answer is ``additive``.
+
+        Raises
+        ------
+        ParameterError
+            A smaller ratio, or the policy's is unbounded: no constant will do.
+
+        Examples
+        --------
+        >>> found = competitive_ratio("mark-far", layers=2, experts=2, slots=3, offline_slots=1)
+        >>> found.value, found.additive, found.constant(1)
+        (Fraction(2, 3), Fraction(4, 3), Fraction(0, 1))
+        """
+        if self.value is None or ratio < self.value:
+            raise ParameterError(f"ratio must be at least {self.value or 'infinite: it is unbounded'}; got {ratio}")
+        scale = self._product.automaton.scale
+        best = largest_ratio(self._product.arcs, at_least=Fraction(ratio) * scale)
+        return Fraction(int(best.potential[0]), Fraction(ratio * scale).denominator * scale)
+
     @property
     def states(self) -> int:
         """Number of states of the policy."""
