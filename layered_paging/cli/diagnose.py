@@ -67,5 +67,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         [[k, percent(v)] for k, v in answer["coverage"].items()],
     )
     table(
-        "reuse distance (slots that LRU needs to hit)", ["share of repeats", "at most"], [[k, v] for k, v in answer["reuse"].items()]
+        "reuse distance (slots that LRU needs to hit)",
+        ["share of repeats", "at most"],
+        [[k, v] for k, v in answer["reuse"].items()],
     )
