@@ -24,8 +24,9 @@ __all__ = ["Policy", "PolicySpec", "Stream", "Time", "ranks", "resolve"]
 class Time(NamedTuple):
     """When something happens.
 
-    ``clock`` orders events: it grows by one from event to event (of all layers), and under
-    ``ties="rank"`` from member to member.  ``round`` and ``layer`` say where in the model we are.
+    ``clock`` orders events: each layer's event in each round has its place, whether it has members
+    or not, and under ``ties="rank"`` (or ``events="serial"``) each member has.  ``round`` and ``layer``
+    say where in the model we are.
     """
 
     clock: int
