@@ -6,6 +6,7 @@ import copy
 import json
 import random
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -265,3 +266,27 @@ def test_simplest_fraction_between():
             assert low < found < high
             for d in range(1, found.denominator):
                 assert (low * d).__floor__() + 1 >= high * d
+
+
+def test_the_lower_side_alone():
+    whole = given("lru", {"layers": 2, "experts": 2, "slots": 3})
+    statement = {key: v for key, v in whole.statement.items() if key not in ("value", "additive")}
+    cycle = {"prefix": whole.evidence["prefix"], "cycle": whole.evidence["cycle"]}
+    for lower in ("3", "5/2"):
+        certify.check(Certificate("ratio-lower", {**statement, "lower": lower}, cycle))
+    for facts, evidence, words in [
+        ({"lower": "31/10"}, cycle, "less than 31/10 times"),
+        ({"lower": "3", "policy": "mark-far"}, cycle, "less than 3 times"),
+        ({"lower": "3"}, {**cycle, "cycle": []}, "at least one event"),
+        ({"lower": "3"}, {"prefix": [], "cycle": [[0], [2]]}, "costs the policy nothing"),
+        ({}, cycle, "'lower' must be a fraction"),
+    ]:
+        with pytest.raises(CertificateRejected, match=words):
+            certify.check(Certificate("ratio-lower", {**statement, **facts}, evidence))
+
+
+def test_the_shipped_witnesses():
+    files = sorted((Path(__file__).resolve().parents[1] / "docs" / "witnesses").glob("*.json"))
+    assert files
+    for file in files:
+        certify.check(Certificate.load(file))

@@ -56,7 +56,7 @@ def test_mistakes(capsys):
         assert message in err
 
 
-def test_an_interruption_keeps_what_is_known(capsys, monkeypatch):
+def test_an_interruption_keeps_what_is_known(capsys, monkeypatch, tmp_path):
     real = command._Progress.__call__
 
     def interrupted(self, what, value):
@@ -71,6 +71,25 @@ def test_an_interruption_keeps_what_is_known(capsys, monkeypatch):
     assert answer["complete"] is False
     assert answer["upper"] is None
     assert answer["lower"] in ("1", "3/2", "2", "5/2", "3")
+    # the lower side can be checked, and holds for a randomized policy too
+    for policy in ("fifo", "marking"):
+        file = str(tmp_path / f"{policy}.json")
+        status, out, _ = run(capsys, "ratio", policy, *SIZE, "-o", file)
+        assert status == 0
+        assert "at least" in out
+        assert "cycle: " in out
+        assert run(capsys, "check", file)[0] == 0
+
+
+def test_an_interruption_before_anything_is_known_says_so(capsys, monkeypatch):
+    def interrupted(self, what, value):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command._Progress, "__call__", interrupted)
+    status, out, err = run(capsys, "ratio", "lru", *SIZE)
+    assert status == 130
+    assert out == ""
+    assert "before any bound was known" in err
 
 
 def test_the_atlas(capsys, tmp_path):

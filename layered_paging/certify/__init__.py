@@ -18,6 +18,7 @@ KINDS = {
     "optimum": "optimum",
     "optimum-bound": "optimum",
     "ratio-policy": "ratio",
+    "ratio-lower": "ratio",
     "ratio-game": "ratio_game",
     "ratio-random": "ratio_random",
 }

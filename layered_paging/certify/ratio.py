@@ -4,6 +4,7 @@ Lower side: the policy's reference class plays ``prefix`` once and ``cycle`` unt
 back, against an offline schedule whose cost is at least the optimum's.  Upper side: from empty
 caches at layer 0, every policy state, every offline cache, every event and every lazy offline
 answer is visited, with ``q * misses - p * optimum + potential(next) <= potential(here)`` on each move.
+Kind ``ratio-lower`` is the lower side alone.
 """
 
 from __future__ import annotations
@@ -165,8 +166,8 @@ class Crowd:
         return tuple((*labels, str(chance)) for labels, chance in rows)
 
 
-def schedule_cost(prefix: Sequence[Event], cycle: Sequence[Event], slots: int) -> int:
-    """Return what an offline schedule pays for one turn of the cycle in the long run.
+def schedule_cost(prefix: Sequence[Event], cycle: Sequence[Event], slots: int) -> Fraction:
+    """Return what an offline schedule pays for one turn of the cycle in the long run, on average.
 
     The schedule evicts the page whose next use is furthest; whatever it does, no optimum pays more.
     With an empty cycle: its cost on the prefix, from an empty cache.
@@ -198,7 +199,7 @@ def schedule_cost(prefix: Sequence[Event], cycle: Sequence[Event], slots: int) -
 
     total = sum(serve(event, at) for at, event in enumerate(prefix))
     if not period:
-        return total
+        return Fraction(total)
     seen: dict[frozenset[int], tuple[int, int]] = {}
     paid = turns = 0
     while frozenset(held) not in seen:
@@ -208,15 +209,16 @@ def schedule_cost(prefix: Sequence[Event], cycle: Sequence[Event], slots: int) -
         paid += sum(serve(event, len(prefix) + at) for at, event in enumerate(cycle))
         turns += 1
     since, before = seen[frozenset(held)]
-    need((paid - before) % (turns - since) == 0, "the offline cost of a turn is not whole; give a longer cycle")
-    return (paid - before) // (turns - since)
+    return Fraction(paid - before, turns - since)
 
 
 def check(certificate: Certificate) -> None:
     """Raise ``CertificateRejected`` unless the statement is proved."""
     statement, evidence = certificate.statement, certificate.evidence
     spec, instance, options = _problem(statement)
-    value = None if statement.get("value") is None else fraction(statement, "value")
+    alone = certificate.kind == "ratio-lower"
+    name = "lower" if alone else "value"
+    value = None if not alone and statement.get("value") is None else fraction(statement, name)
     prefix = list(_events(evidence, "prefix", instance, options["top_k"], 0))
     cycle = list(_events(evidence, "cycle", instance, options["top_k"], len(prefix)))
     need(bool(cycle), "'cycle' must hold at least one event")
@@ -228,6 +230,10 @@ def check(certificate: Certificate) -> None:
     if value is None:
         need(statement.get("additive") is None, "'additive' must be null where the ratio is unbounded")
         need(optimum == 0 and misses > 0, f"the cycle costs {misses} against {optimum}: that is not unbounded")
+        return
+    if alone:
+        need(misses > 0, "the cycle costs the policy nothing, so it shows no ratio")
+        need(misses >= value * optimum, f"the cycle costs {misses} against {optimum}, less than {value} times as much")
         return
     need(optimum > 0, "the cycle costs the optimum nothing, so it shows no ratio")
     need(misses == value * optimum, f"the cycle costs {misses} against {optimum}, not {value} times as much")

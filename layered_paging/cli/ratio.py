@@ -48,34 +48,34 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _given(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
-    from ..ratio import competitive_ratio
+    from ..ratio import Interrupted, competitive_ratio
 
     said = _Progress(args.json)
     options = {"pool": args.pool, "offline_slots": args.offline_slots, "general": args.general, "top_k": args.top_k}
+    answer: dict[str, Any]
+    found: Any
     try:
-        ratio = competitive_ratio(args.policy, **size, **options, memory=args.memory, tick=said)
+        found = competitive_ratio(args.policy, **size, **options, memory=args.memory, tick=said)
+        answer = {**found.statement, "unbounded": found.unbounded, "states": found.states, "nodes": found.nodes}
+        complete = True
+    except Interrupted as stopped:
+        found, complete = stopped, False
+        answer = {"policy": args.policy, **size, **options, "lower": str(stopped.lower), "upper": None}
     except KeyboardInterrupt:
         said.clear()
-        if said.ratio is None:
-            raise
-        return {"policy": args.policy, **size, **options, "complete": False, "lower": str(said.ratio), "upper": None}
+        print("stopped before any bound was known", file=sys.stderr)
+        raise
     said.clear()
-    witness = ratio.witness
-    answer = {
-        **ratio.statement,
-        "unbounded": ratio.unbounded,
-        "states": ratio.states,
-        "nodes": ratio.nodes,
-        "witness": {
-            "prefix": [list(event) for event in witness.prefix],
-            "cycle": [list(event) for event in witness.cycle],
-            "misses": str(witness.misses),
-            "optimum": witness.optimum,
-        },
-        "complete": True,
+    witness = found.witness
+    answer["witness"] = {
+        "prefix": [list(event) for event in witness.prefix],
+        "cycle": [list(event) for event in witness.cycle],
+        "misses": str(witness.misses),
+        "optimum": witness.optimum,
     }
+    answer["complete"] = complete
     if args.output:
-        ratio.certificate.save(args.output)
+        found.certificate.save(args.output)
         answer["certificate"] = args.output
     return answer
 
@@ -114,21 +114,23 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
             print("stopped early: the bounds hold, but are not the best that can be had")
     elif not answer["complete"]:
         print(f"{answer['policy']}, {where}: at least {answer['lower']} (stopped early; no upper bound yet)")
+        _show_witness(answer["witness"], events=True, most="at most ")
     else:
         value = (
             "unbounded" if answer["unbounded"] else f"ratio {answer['value']}, additive constant {answer['additive']}"
         )
         print(f"{answer['policy']}, {where}: {value}")
-        witness = answer["witness"]
-        print(
-            f"  a cycle of {len(witness['cycle'])} events costs {witness['misses']}, the optimum {witness['optimum']}"
-        )
         print(f"  {answer['states']:,} states of the policy, {answer['nodes']:,} with the optimum's caches")
-        if args.witness:
-            for name in ("prefix", "cycle"):
-                print(f"  {name}: " + " ".join("+".join(map(str, event)) for event in witness[name]))
+        _show_witness(answer["witness"], events=args.witness)
     if "certificate" in answer:
         print(f"  certificate: {answer['certificate']} (layered-paging check {answer['certificate']})")
+
+
+def _show_witness(witness: dict[str, Any], *, events: bool, most: str = "") -> None:
+    paid = f"costs {witness['misses']}, the optimum {most}{witness['optimum']}"
+    print(f"  a cycle of {len(witness['cycle'])} events {paid}")
+    for name in ("prefix", "cycle") if events else ():
+        print(f"  {name}: " + " ".join("+".join(map(str, event)) for event in witness[name]))
 
 
 class _Progress:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 __all__ = ["Arcs", "Best", "closed_walk", "largest_ratio"]
 
+LARGE = 1 << 22  # arcs; with more of them a sweep takes long enough to be interrupted after a few
 Ints = npt.NDArray[np.int64]
 
 
@@ -48,12 +49,15 @@ class Best:
         ``value.denominator`` times the largest sum ``cost - value * opt`` along a path from each node.
     choice : int64 array
         The first arc of such a path, -1 where it is empty.
+    complete : bool
+        False if the search was interrupted: then the cycle shows that the ratio is at least ``value``, and the potential says nothing.
     """
 
     value: Fraction | None
     cycle: list[int]
     potential: Ints
     choice: Ints
+    complete: bool = True
 
 
 def largest_ratio(
@@ -69,6 +73,10 @@ def largest_ratio(
         The ratio to start with; it is the answer if no cycle has a larger one.
     tick : callable
         Called with every ratio that a cycle is found for.
+
+    Notes
+    -----
+    An interruption (``KeyboardInterrupt``) after the first cycle was found returns that one with ``complete=False``.
     """
     from . import kernels
 
@@ -76,28 +84,34 @@ def largest_ratio(
     free = _free_cycle(arcs)
     if free:
         return Best(None, free, np.zeros(nodes, np.int64), np.full(nodes, -1, np.int64))
-    value = at_least
-    cycle: list[int] = []
-    while True:
-        p, q = value.numerator, value.denominator
-        potential, choice = np.zeros(nodes, np.int64), np.full(nodes, -1, np.int64)
-        sweeps, found = 2, -1
+    most = 64 if len(arcs.targets) < LARGE else 8
+    value, cycle = at_least, list[int]()
+    potential, choice = np.zeros(nodes, np.int64), np.full(nodes, -1, np.int64)
+    try:
         while True:
-            changed = kernels.relax(
-                arcs.first, arcs.targets, arcs.cost, arcs.opt, p, q, potential, choice, sweeps, True
-            )
-            found, c, o = kernels.best_cycle(arcs.targets, arcs.cost, arcs.opt, choice, p, q)
-            if found >= 0 or changed == 0:
-                break
-            sweeps = min(2 * sweeps, 64)
-        if found < 0:
-            return Best(value, cycle, potential, choice)
-        value, cycle = Fraction(int(c), int(o)), []
-        tick(value)
-        at = int(found)
-        while not cycle or at != found:
-            cycle.append(int(choice[at]))
-            at = int(arcs.targets[choice[at]])
+            p, q = value.numerator, value.denominator
+            potential[:], choice[:] = 0, -1
+            sweeps, found = 2, -1
+            while True:
+                changed = kernels.relax(
+                    arcs.first, arcs.targets, arcs.cost, arcs.opt, p, q, potential, choice, sweeps, True
+                )
+                found, c, o = kernels.best_cycle(arcs.targets, arcs.cost, arcs.opt, choice, p, q)
+                if found >= 0 or changed == 0:
+                    break
+                sweeps = min(2 * sweeps, most)
+            if found < 0:
+                return Best(value, cycle, potential, choice)
+            walk, at = list[int](), int(found)
+            while not walk or at != found:
+                walk.append(int(choice[at]))
+                at = int(arcs.targets[choice[at]])
+            value, cycle = Fraction(int(c), int(o)), walk
+            tick(value)
+    except KeyboardInterrupt:
+        if not cycle:
+            raise
+        return Best(value, cycle, potential, choice, complete=False)
 
 
 def closed_walk(arcs: Arcs, inside: npt.NDArray[np.bool_], wanted: npt.NDArray[np.bool_]) -> list[int]:

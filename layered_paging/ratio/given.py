@@ -19,7 +19,7 @@ from ..policy import PolicySpec, resolve
 from .automaton import Automaton, build
 from .cycle import Arcs, Best, largest_ratio
 
-__all__ = ["Product", "Ratio", "Witness", "competitive_ratio", "problem"]
+__all__ = ["Interrupted", "Product", "Ratio", "Witness", "competitive_ratio", "problem"]
 
 Event = tuple[int, ...]
 ARC_BYTES = 36  # peak memory for an arc, nodes included
@@ -229,6 +229,31 @@ class Ratio:
         return f"<Ratio: {self.policy}, {self.instance.slots} slots: {shown}>"
 
 
+class Interrupted(KeyboardInterrupt):
+    """The search was interrupted when it had a cycle: the ratio is at least ``lower``, and no upper side is known.
+
+    Attributes
+    ----------
+    lower : Fraction
+    """
+
+    def __init__(self, lower: Fraction, found: Ratio) -> None:
+        super().__init__(f"interrupted; the ratio is at least {lower}")
+        self.lower, self._found = lower, found
+
+    @property
+    def witness(self) -> Witness:
+        """Requests on which the ratio is ``lower``."""
+        return self._found.witness
+
+    @property
+    def certificate(self) -> Certificate:
+        """The lower side alone, for ``layered_paging.certify``."""
+        statement = {key: v for key, v in self._found.statement.items() if key not in ("value", "additive")}
+        evidence = {"prefix": [*map(list, self.witness.prefix)], "cycle": [*map(list, self.witness.cycle)]}
+        return Certificate("ratio-lower", {**statement, "lower": str(self.lower)}, evidence)
+
+
 def _plain(labels: tuple[Any, ...]) -> list[Any]:
     """Return labels as JSON holds them: numbers, or for a randomized policy lists of numbers and a chance."""
     return [[*part[0], str(part[1])] if isinstance(part, tuple) else int(part) for part in labels]
@@ -296,6 +321,8 @@ def competitive_ratio(
         The policy has no ``state``, or draws random numbers other than by ``rng.below``.
     BudgetError
         An event does not fit into its pool.
+    Interrupted
+        A ``KeyboardInterrupt`` came when a cycle was known: it carries the lower bound, its witness and certificate.
 
     Notes
     -----
@@ -344,7 +371,11 @@ def competitive_ratio(
         "value": None if value is None else str(value),
         "additive": None if additive is None else str(additive),
     }
-    return Ratio(spec.name, instance, value, additive, statement, product, best, unit)
+    found = Ratio(spec.name, instance, value, additive, statement, product, best, unit)
+    if best.complete:
+        return found
+    assert value is not None  # an unbounded ratio is complete
+    raise Interrupted(value, found)
 
 
 def _product(automaton: Automaton, slots: int, memory: int) -> Product:
