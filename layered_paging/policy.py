@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -119,6 +119,13 @@ class Stream:
         """Return the next 64 random bits."""
         self.state = (self.state + 0x9E3779B97F4A7C15) & _MASK
         return _mix(self.state)
+
+    def place(self, among: Iterable[int]) -> int:
+        """Return ``next()`` to a caller for whom only its order against the numbers of ``among``, drawn so too, matters.
+
+        Exact ratios then count the places among them, each as likely as any other.
+        """
+        return self.next()
 
     def below(self, n: int) -> int:
         """Return an integer in 0..n-1 (n < 2^31); the bias is below n / 2^32."""

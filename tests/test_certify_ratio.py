@@ -31,6 +31,7 @@ GIVEN = [
     ("static", {"layers": 2, "experts": 2, "slots": 3}),
     ("marking", {"layers": 2, "experts": 2, "slots": 3}),
     ("marking", {"layers": 1, "experts": 4, "slots": 2}),
+    ("online-min", {"layers": 1, "experts": 3, "slots": 2}),
 ]
 GAMES = [(2, 2, 2), (2, 2, 3), (2, 3, 4), (3, 2, 3), (3, 2, 2), (1, 4, 3), (2, [1, 3], 3)]
 

@@ -190,7 +190,7 @@ def test_every_policy_with_a_state_is_covered():
     stated = {
         e.name for e in entries("policy") if callable(getattr(e.obj, "state", None)) and "layered_paging" in e.source
     }
-    assert stated <= {resolve(name).base for name in STATED} | {"marking"}
+    assert stated <= {resolve(name).base for name in STATED} | {"marking", "online-min"}
 
 
 @pytest.mark.parametrize("policy", STATED)
@@ -276,6 +276,11 @@ def test_a_solved_strategy_is_replayed_as_a_policy(size, tmp_path):
         assert optimum <= run.misses <= best.upper * optimum + bound
     with pytest.raises(ParameterError, match="is for layers, experts, slots"):
         lp.replay(lp.Trace([[0, 1]], n_experts=2), f"strategy:{path}", 2)
+
+
+@pytest.mark.parametrize(("pages", "slots"), [(2, 1), (3, 2), (4, 2), (4, 3)])
+def test_online_min_has_the_harmonic_number(pages, slots):
+    assert value("online-min", 1, pages, slots) == sum(Fraction(1, i) for i in range(1, slots + 1))
 
 
 @pytest.mark.parametrize("policy", ["llru", "mark-far"])

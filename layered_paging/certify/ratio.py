@@ -123,6 +123,14 @@ class _Script:
             raise _Branch(sides)
         return self.rest.pop(0)
 
+    def place(self, among: Iterable[Any]) -> Fraction:
+        """Return a number before, between or after those of ``among``, every place as likely."""
+        ranked = sorted(set(among))
+        at = self.below(len(ranked) + 1)
+        if at == len(ranked):
+            return Fraction(ranked[-1] + 1) if ranked else Fraction(0)
+        return Fraction(ranked[at] - 1) if at == 0 else Fraction(ranked[at - 1] + ranked[at]) / 2
+
 
 class Crowd:
     """A randomized policy in play: every course it may have taken, with its probability."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from ..instance import Instance
 from ..policy import Stream, Time
@@ -51,7 +52,8 @@ class OnlineMin:
         """Update the levels."""
         level = self._level.get(page, 0)
         if level == 0:
-            self._priority[page] = self._rng.next()
+            others = (p for p in chain(self._level, self._held) if p != page)
+            self._priority[page] = self._rng.place(self._priority[p] for p in others)
             level = self._slots
         self._level = {p: at - (at >= level) for p, at in self._level.items() if (at, level) != (1, 1)}
         self._level[page] = self._slots
@@ -77,3 +79,8 @@ class OnlineMin:
     def clear(self, time: Time) -> None:
         """Forget the levels: the cache is empty."""
         self._held, self._level = set(), {}
+
+    def state(self, resident: Sequence[int], time: Time) -> dict[int, int]:
+        """Return the levels, and the places of the priorities."""
+        order = sorted({*self._level, *self._held}, key=lambda p: self._priority[p])
+        return {page: self._level.get(page, 0) * (len(order) + 1) + at for at, page in enumerate(order, 1)}

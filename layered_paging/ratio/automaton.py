@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -140,8 +140,16 @@ class _Dice:
             self.script.append(0)
         return self.script[len(self.sides) - 1]
 
+    def place(self, among: Iterable[Any]) -> Fraction:
+        others = sorted(set(among))
+        at = self.below(len(others) + 1)
+        low = others[at - 1] if at else others[0] - 2 if others else Fraction(0)
+        return Fraction(low + (others[at] if at < len(others) else low + 2)) / 2
+
     def __getattr__(self, name: str) -> Any:
-        raise PolicyError(f"exact expected costs need a policy that draws by rng.below only; it asks for rng.{name}")
+        raise PolicyError(
+            f"exact expected costs need a policy that draws by rng.below and rng.place only; it asks for rng.{name}"
+        )
 
 
 @dataclass
@@ -211,7 +219,7 @@ def build(
     Raises
     ------
     PolicyError
-        The policy has no ``state`` method, or draws random numbers other than by ``rng.below``.
+        The policy has no ``state`` method, or draws random numbers other than by ``rng.below`` and ``rng.place``.
     ParameterError
         More than ``limit`` states: too large, or the policy's states are not finitely many.
     """

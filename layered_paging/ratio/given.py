@@ -318,7 +318,7 @@ def competitive_ratio(
     ParameterError
         A value outside its range, or the graph does not fit into ``memory``.
     PolicyError
-        The policy has no ``state``, or draws random numbers other than by ``rng.below``.
+        The policy has no ``state``, or draws random numbers other than by ``rng.below`` and ``rng.place``.
     BudgetError
         An event does not fit into its pool.
     Interrupted
