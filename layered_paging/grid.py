@@ -259,9 +259,7 @@ def pools_of(
                     f"{unit}{where} must hold the largest event ({need} {unit}); got {capacity} "
                     f"(use at least {least} in all, admission 'bypass', or oversize 'allow')"
                 )
-    # more than everything is as good as everything, and no kernel sees a number that it cannot hold
-    everything = trace.pages if sizes is None else int(sizes.sum())
-    return [(part, min(capacity, everything)) for part, capacity in parts]
+    return parts
 
 
 def _largest_bytes(grid: Grid, sizes: npt.NDArray[np.int64]) -> int:

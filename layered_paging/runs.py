@@ -201,7 +201,10 @@ def replay(
     flags = np.zeros(grid.shape, bool) if record else None
     parts = pools_of(grid, trace, slots, budget_bytes, pool=pool, fits=bypass or allowed)
     player = _player(spec, engine)
-    for layer, (part, capacity) in enumerate(parts):
+    # more than everything is as good as everything, and no kernel sees a number that it cannot hold
+    everything = int(sizes.sum()) if in_bytes and sizes is not None else trace.pages
+    for layer, (part, total) in enumerate(parts):
+        capacity = min(total, everything)
         nominal = capacity if not in_bytes or sizes is None else capacity * len(sizes) // int(sizes.sum())
         instance = Instance(trace.layers, trace.n_experts, max(1, nominal))
         spec.make(instance, future={})  # refuses bad parameters, also where a kernel does the work
