@@ -23,6 +23,7 @@ __all__ = ["Certificate"]
 
 FORMAT = "layered-paging certificate"
 VERSION = 1
+SMALL = 32 << 20  # bytes of JSON that a compressed file may always hold
 LIMIT = 1 << 30  # bytes of JSON read at the most
 
 
@@ -88,8 +89,8 @@ class Certificate:
             Not a certificate, of a later version, or altered without its digest.
         """
         try:
-            fields = json.loads(text, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
+            fields = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
+        except (ValueError, RecursionError, MemoryError) as error:
             raise FormatError(f"{where}: a certificate must be JSON; {error}") from None
         if not isinstance(fields, dict) or fields.get("format") != FORMAT:
             raise FormatError(
@@ -109,15 +110,26 @@ class Certificate:
     def load(cls, path: str | Path) -> Certificate:
         """Read a certificate file, compressed or not."""
         try:
-            data = Path(path).read_bytes()
+            with Path(path).open("rb") as plain:
+                data = plain.read(LIMIT + 1)
+            limit = min(LIMIT, max(SMALL, 100 * len(data)))
             if data[:2] == b"\x1f\x8b":
                 with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-                    data = stream.read(LIMIT + 1)
-            if len(data) > LIMIT:
-                raise FormatError(f"{path}: a certificate must be below {LIMIT >> 20} MiB uncompressed")
+                    data = stream.read(limit + 1)
+            if len(data) > limit:
+                raise FormatError(
+                    f"{path}: a certificate must be below {limit >> 20} MiB uncompressed, or 100 times its file"
+                )
             return cls.from_json(data.decode(), str(path))
         except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
             raise FormatError(f"{path}: cannot be read as a certificate; {error}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("an object must not name a key twice")
+    return fields
 
 
 def _no_constant(name: str) -> Any:

@@ -38,6 +38,8 @@ def check(certificate: Certificate, trace: Any = None) -> None:
     CertificateRejected
         It does not, or its kind is unknown, or the trace it needs is missing.
     """
+    if not isinstance(certificate, Certificate) or not isinstance(certificate.kind, str):
+        raise CertificateRejected(f"not a Certificate: {type(certificate).__name__}")
     if certificate.kind not in KINDS:
         raise CertificateRejected(f"unknown kind {certificate.kind!r}; available: {', '.join(KINDS)}")
     module = importlib.import_module(f".{KINDS[certificate.kind]}", __name__)
@@ -45,5 +47,15 @@ def check(certificate: Certificate, trace: Any = None) -> None:
         module.check(certificate, trace) if KINDS[certificate.kind] == "optimum" else module.check(certificate)
     except CertificateRejected:
         raise
-    except (LayeredPagingError, TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:
+    except (
+        LayeredPagingError,
+        TypeError,
+        ValueError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         raise CertificateRejected(f"malformed: {type(error).__name__}: {error}") from None

@@ -67,6 +67,7 @@ def check(certificate: Certificate, trace: Any = None) -> None:
     says, shows = certificate.statement, certificate.evidence
     bound = certificate.kind == "optimum-bound"
     _need(certificate.kind in STATEMENT, f"kind must be one of {', '.join(STATEMENT)}; got {certificate.kind!r}")
+    _need(isinstance(says["warm"], list) if "warm" in says else True, "warm must be a list")
     _need(isinstance(trace, Trace), "an optimum is about a trace: give the trace too")
     keys = {*SHARED_KEYS, *STATEMENT[certificate.kind]}
     _need(
@@ -89,7 +90,7 @@ def check(certificate: Certificate, trace: Any = None) -> None:
     split = [_int(x, "split") for x in says["split"]]
     total = _int(says["budget_bytes" if bound else "slots"], "slots")
     _check_split(split, len(grids), total, "given" if bound else says["quotas"], says["pool"])
-    pools = _pools(grid, grids, says, shows, costs, sizes)
+    pools = _pools(grid, grids, split, trace, says, shows, costs, sizes)
     bypass = says["admission"] == "bypass"
     for pool, capacity in zip(pools, split, strict=True):
         _check_fits(pool, capacity, bypass)
@@ -107,7 +108,7 @@ def check(certificate: Certificate, trace: Any = None) -> None:
         _need(says["lower"] <= says["upper"], "the lower bound must not exceed the upper")
         return
     if says["quotas"] == "free":
-        saved = _free(pools, shows, total, trace, bypass)
+        saved = _free(pools, shows, says["warm"], total, trace, bypass)
     else:
         saved = sum(_savings(p, _prices(x, p), q, bypass) for p, x, q in _match(pools, shows["prices"], split))
     _equal("cost", says["cost"], cost)
@@ -130,7 +131,14 @@ def _check_split(split: list[int], pools: int, total: int, rule: Any, pool: str)
 
 
 def _pools(
-    grid: Grid, grids: list[Grid], says: Mapping[str, Any], shows: Mapping[str, Any], costs: Ints, sizes: Ints
+    grid: Grid,
+    grids: list[Grid],
+    split: list[int],
+    trace: Trace,
+    says: Mapping[str, Any],
+    shows: Mapping[str, Any],
+    costs: Ints,
+    sizes: Ints,
 ) -> list[Pool]:
     """Find the intervals of every pool and read off which ones are kept."""
     present = grid.experts >= 0
@@ -140,7 +148,13 @@ def _pools(
     distinct = len(np.unique(warm)) == len(warm) and bool((warm < grid.pages).all())
     _need(distinct, "warm must hold distinct pages of the model")
     pools = []
-    for number, part in enumerate(grids):
+    first = trace.first_page.tolist()
+    for number, (part, capacity) in enumerate(zip(grids, split, strict=True)):
+        low, high = (
+            (0, trace.pages) if says["pool"] == "shared" else (first[number], first[number] + trace.n_experts[number])
+        )
+        taken = int(sizes[warm[(warm >= low) & (warm < high)]].sum())
+        _need(taken <= capacity, f"the pages held at the start take {taken} in pool {number}; it holds {capacity}")
         columns = slice(None) if says["pool"] == "shared" else np.flatnonzero(grid.layer == number)
         pools.append(_pool(part, hit[:, columns], says, costs, sizes, warm))
     return pools
@@ -234,7 +248,7 @@ def _line(pool: Pool, price: Ints, bypass: bool, scale: int = 1) -> tuple[int, i
     return int(before[-1]), left - taken
 
 
-def _free(pools: list[Pool], shows: Mapping[str, Any], slots: int, trace: Trace, bypass: bool) -> int:
+def _free(pools: list[Pool], shows: Mapping[str, Any], warm: Any, slots: int, trace: Trace, bypass: bool) -> int:
     """Bound what any split of the slots over the layers can save."""
     slot_price = _int(shows["slot_price"], "slot_price")
     bound = slot_price * slots
@@ -243,8 +257,10 @@ def _free(pools: list[Pool], shows: Mapping[str, Any], slots: int, trace: Trace,
     for j, (pool, vectors) in enumerate(zip(pools, supports, strict=True)):
         lines = [_line(pool, _prices(vector, pool), bypass) for vector in vectors]
         _need(len(lines) > 0, f"layer {j} has no prices")
-        # fewer slots than the largest event are not allowed if forced; more than the layer's experts change nothing
-        least = 0 if bypass else int(pool.members.max())
+        # fewer slots than are held at the start are not allowed, nor than the largest event if forced; more than the layer's experts change nothing
+        first = int(trace.first_page[j])
+        held = sum(first <= page < first + trace.n_experts[j] for page in warm)
+        least = max(held, 0 if bypass else int(pool.members.max()))
         bound += max(min(a * q + b for a, b in lines) - slot_price * q for q in range(least, trace.n_experts[j] + 1))
     return bound
 

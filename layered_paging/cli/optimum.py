@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import FormatError
+from ..errors import FormatError, ParameterError
 from .common import add_model_options, byte_size, one_of, percent, positive, table
 
 EXAMPLES = """examples:
@@ -65,7 +65,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     )
     low, high = (None, None) if args.lookahead is not None else best.bounds
     known = best.exact or args.lookahead is not None
-    if args.output:
+    if args.output is not None:
+        if Path(args.output).exists() and Path(args.output).samefile(args.trace):
+            raise ParameterError(f"{args.output}: is the trace itself")
         best.certificate.save(args.output)
     return {
         "trace": str(args.trace),
@@ -93,7 +95,7 @@ def _costs(given: str | None) -> Any:
         return given
     try:
         return json.loads(Path(given).read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, RecursionError, ValueError) as error:
         raise FormatError(f"{given}: costs must be a JSON list of integers; {error}") from None
 
 

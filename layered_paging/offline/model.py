@@ -105,7 +105,7 @@ def build(
     if warm is not None and len(warm):
         head = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
         held = order[head[np.isin(ordered[head], warm)]]
-        held = held[segment[held] == segment[0]]
+        held = held[segment[held] == (1 if resets else 0)]  # asked for in the first session
         begin = np.concatenate((np.zeros(len(held), np.int64), begin))
         then = np.concatenate((held, then))
     cost = np.ones(grid.pages, np.int64) if costs is None else costs

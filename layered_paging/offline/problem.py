@@ -108,6 +108,8 @@ def pose(
         raise ParameterError(f"trace must be a Trace; got {type(trace).__name__}")
     grid = lay_out(trace, events=events, prefill=prefill)
     bypass = admission == "bypass"
+    if not isinstance(quotas, (str, Sequence, np.ndarray)):
+        raise ParameterError(f"quotas must be 'uniform', 'free' or a list of slots; got {quotas!r}")
     rule = quotas if isinstance(quotas, str) else "given"
     choice("quotas", rule, ("uniform", "free", "given"))
     if rule != "uniform":
@@ -181,6 +183,8 @@ def _given(grid: Grid, quotas: Any, slots: int | None) -> list[tuple[Grid, int]]
 
 
 def _warm(warm: Sequence[int] | None, pages: int) -> Ints:
+    if warm is not None and not isinstance(warm, (Sequence, np.ndarray)):
+        raise ParameterError(f"warm must be a list of pages; got {warm!r}")
     held = sorted(integer("warm", p, 0) for p in (() if warm is None else warm))
     if len(set(held)) != len(held) or (held and held[-1] >= pages):
         raise ParameterError(f"warm must hold distinct pages below {pages}; got {held[:8]}")

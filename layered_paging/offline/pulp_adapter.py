@@ -18,6 +18,8 @@ from .model import Model
 
 __all__ = ["Answer", "solve"]
 
+SAFE = 250_000  # largest capacity, in units of the sizes' common divisor, that is taken on HiGHS' word
+
 
 class Answer(NamedTuple):
     """Which intervals of each pool are kept, the quota of each pool, and whether HiGHS proved the optimum."""
@@ -54,7 +56,7 @@ def solve(models: Sequence[Model], slots: int | None = None, time_limit: float |
     gain = []
     for number, model in enumerate(models):
         sizes = model.size
-        scale = max(1, math.gcd(*np.unique(sizes).tolist())) if len(sizes) else 1
+        scale = _unit(model)
         points = len(model.capacity)
         least = max(0, -int(model.capacity.min()))
         quota = program.add_variable(f"q{number}", least, slots, pulp.LpInteger) if slots is not None else None
@@ -81,7 +83,9 @@ def solve(models: Sequence[Model], slots: int | None = None, time_limit: float |
     if slots is not None:
         program += pulp.lpSum(quotas) <= slots
     program.setObjective(pulp.lpSum(gain))
-    proved = _run(program, time_limit)
+    # HiGHS works in doubles with tolerances of 1e-6: beyond this its word proves nothing
+    small = all(int(m.capacity.max(initial=0)) // _unit(m) < SAFE for m in models)
+    proved = _run(program, time_limit) and small
     kept = []
     for model, mine in zip(models, chosen, strict=True):
         flags = model.begin >= model.end
@@ -91,6 +95,11 @@ def solve(models: Sequence[Model], slots: int | None = None, time_limit: float |
     found = [0 if q is None else round(q.varValue or 0) for q in quotas]
     _verify(models, kept, found, slots)
     return Answer(kept, found, proved)
+
+
+def _unit(model: Model) -> int:
+    """Return the greatest common divisor of the sizes."""
+    return max(1, math.gcd(*np.unique(model.size).tolist())) if len(model.size) else 1
 
 
 def _run(program: Any, time_limit: float | None) -> bool:

@@ -203,7 +203,9 @@ def with_bytes(problem: Problem, solver: str, time_limit: float | None) -> Brack
     choice("solver", solver, SOLVERS)
     assert problem.sizes is not None
     models = [problem.model(part) for part in problem.parts]
-    if solver == "auto":
+    warm = any(len(part.warm) for part in problem.parts)
+    own_choice = solver == "auto"
+    if own_choice:
         solver = "ilp" if sum(len(m.begin) for m in models) <= SMALL else "lp"
     if solver not in ("belady", "ilp", "lp", "brute"):
         raise ParameterError(f"solver {solver!r} is for slots; with bytes use 'ilp', 'lp', 'belady' or 'brute'")
@@ -212,12 +214,18 @@ def with_bytes(problem: Problem, solver: str, time_limit: float | None) -> Brack
     if solver == "ilp":
         from . import pulp_adapter
 
-        answer = pulp_adapter.solve(models, time_limit=time_limit)
-        proved = answer.proved
-        solved = [
-            Solved(_flags(p, m, k), None, "ilp") for p, m, k in zip(problem.parts, models, answer.kept, strict=True)
-        ]
-    else:
+        try:
+            answer = pulp_adapter.solve(models, time_limit=time_limit)
+        except SolverError:
+            if not own_choice or warm:
+                raise
+            solver = "lp"
+        else:
+            proved = answer.proved
+            solved = [
+                Solved(_flags(p, m, k), None, "ilp") for p, m, k in zip(problem.parts, models, answer.kept, strict=True)
+            ]
+    if solver != "ilp":
         proved = solver == "brute"
         for part in problem.parts:
             if solver == "brute":
@@ -232,19 +240,14 @@ def with_bytes(problem: Problem, solver: str, time_limit: float | None) -> Brack
                 )
             else:
                 if len(part.warm):
-                    raise ParameterError("warm is not supported by solver 'belady' with bytes; use 'ilp'")
-                counts = furthest(
-                    part.grid,
-                    part.capacity,
-                    sizes=problem.sizes,
-                    in_bytes=True,
-                    reset="session" if problem.resets else "never",
-                    bypass=problem.bypass,
-                    record=True,
-                )
-                assert counts.flags is not None
-                hits = ~counts.flags & (part.grid.experts >= 0)
+                    raise ParameterError(f"warm is not supported by solver {solver!r} with bytes; use 'ilp'")
+                hits = _by_distance(problem, part)
             solved.append(Solved(hits, None, solver))
+    elif not proved and not warm:  # what HiGHS found need not be better than the heuristic
+        for n, (part, model) in enumerate(zip(problem.parts, models, strict=True)):
+            hits = _by_distance(problem, part)
+            if model.value(hits.reshape(-1)[model.request]) < model.value(solved[n].hits.reshape(-1)[model.request]):
+                solved[n] = Solved(hits, None, "belady")
     if solver == "belady":
         prices, denominator = [np.zeros(len(m.capacity), np.int64) for m in models], 1
     else:
@@ -253,6 +256,21 @@ def with_bytes(problem: Problem, solver: str, time_limit: float | None) -> Brack
     upper = sum(m.value(s.hits.reshape(-1)[m.request]) for m, s in zip(models, solved, strict=True))
     lower = sum(m.total for m in models) - saved // denominator
     return Bracket(solved, prices, denominator, lower, upper, proved or lower == upper)
+
+
+def _by_distance(problem: Problem, part: Part) -> npt.NDArray[np.bool_]:
+    """Return what hits under furthest next use in bytes, a heuristic."""
+    counts = furthest(
+        part.grid,
+        part.capacity,
+        sizes=problem.sizes,
+        in_bytes=True,
+        reset="session" if problem.resets else "never",
+        bypass=problem.bypass,
+        record=True,
+    )
+    assert counts.flags is not None
+    return ~counts.flags & (part.grid.experts >= 0)
 
 
 def oracle(problem: Problem, rounds: int) -> list[Solved]:
