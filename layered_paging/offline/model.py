@@ -102,7 +102,7 @@ def build(
     again = np.flatnonzero((ordered[1:] == ordered[:-1]) & (segment[order[1:]] == segment[order[:-1]]))
     use, then = order[again], order[again + 1]
     begin = event[use] + 1
-    if warm is not None and len(warm):
+    if warm is not None and len(warm) and len(order):
         head = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
         held = order[head[np.isin(ordered[head], warm)]]
         held = held[segment[held] == (1 if resets else 0)]  # asked for in the first session
