@@ -7,6 +7,7 @@ import json
 import random
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -291,3 +292,38 @@ def test_the_shipped_witnesses():
     assert files
     for file in files:
         certify.check(Certificate.load(file))
+
+
+@pytest.mark.parametrize("extra", [{"theorem": "all"}, {"offline_slots": 1, "general": True, "value": "1"}])
+def test_a_statement_says_nothing_that_is_not_checked(extra: dict[str, Any]) -> None:
+    made = [
+        lp.competitive_ratio("lru", layers=2, experts=2, slots=3).certificate,
+        lp.optimal_ratio(layers=2, experts=2, slots=3).certificate,
+    ]
+    for certificate in made:
+        lp.certify.check(certificate)
+        added = {key: value for key, value in extra.items() if key not in certificate.statement}
+        if added:
+            more = lp.Certificate(certificate.kind, {**certificate.statement, **added}, certificate.evidence)
+            with pytest.raises(lp.CertificateRejected, match="must have the keys"):
+                lp.certify.check(more)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("value", "1e999999999"),
+        ("value", "1e-9999999999"),
+        ("layers", 10**9),
+        ("experts", 10**9),
+        ("experts", [10**9]),
+        ("policy", "strategy:/dev/zero"),
+        ("policy", "lru()"),
+        ("policy", "lru "),
+    ],
+)
+def test_a_few_bytes_do_not_keep_the_checker_busy(key: str, value: Any) -> None:
+    certificate = lp.competitive_ratio("lru", layers=2, experts=2, slots=3).certificate
+    forged = lp.Certificate(certificate.kind, {**certificate.statement, key: value}, certificate.evidence)
+    with pytest.raises(lp.CertificateRejected):
+        lp.certify.check(forged)

@@ -10,7 +10,8 @@ Kind ``ratio-lower`` is the lower side alone.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
 from typing import Any
@@ -25,6 +26,18 @@ __all__ = ["Player", "check", "fraction", "need", "number", "schedule_cost"]
 Event = tuple[int, ...]
 TURNS = 100_000
 PROBES = 2_000
+
+
+PAGES = 24
+FRACTION = re.compile(r"-?[0-9]+(/[0-9]+)?")
+_PLAYED = "policy general pool offline_slots top_k"
+# kind -> what its statement says beside layers, experts and slots
+STATEMENTS = {
+    "ratio-policy": f"{_PLAYED} value additive",
+    "ratio-lower": f"{_PLAYED} lower",
+    "ratio-game": "lower upper",
+    "ratio-random": "lower upper",
+}
 
 
 def need(holds: bool, message: str) -> None:
@@ -42,14 +55,38 @@ def number(fields: Any, name: str, least: int) -> int:
 
 def fraction(fields: Any, name: str) -> Fraction:
     """Return a field that holds a fraction such as "7/4", in lowest terms."""
-    text = fields.get(name)
-    try:
-        value = Fraction(text) if isinstance(text, str) and len(text) < 1000 else None
-    except (ValueError, ZeroDivisionError):
-        value = None
-    if value is None or str(value) != text:
+    return exact(fields.get(name), name)
+
+
+def exact(text: Any, name: str) -> Fraction:
+    """Return the fraction that is written as ``text``, in lowest terms."""
+    plain = isinstance(text, str) and len(text) < 2000 and FRACTION.fullmatch(text)
+    if not plain or str(value := Fraction(text)) != text:
         raise CertificateRejected(f"{name!r} must be a fraction in lowest terms such as '7/4'; got {text!r}")
     return value
+
+
+def stated(certificate: Certificate) -> Mapping[str, Any]:
+    """Return the statement, which must say what its kind says and nothing else."""
+    keys = {*STATEMENTS[certificate.kind].split(), "layers", "experts", "slots"}
+    found = set(certificate.statement)
+    need(
+        found == keys,
+        f"the statement must have the keys {', '.join(sorted(keys))}; got {', '.join(map(ascii, sorted(found)))}",
+    )
+    return certificate.statement
+
+
+def model(statement: Mapping[str, Any]) -> Instance:
+    """Return the instance that a statement is about, of at most ``PAGES`` pages."""
+    layers, slots = number(statement, "layers", 1), number(statement, "slots", 1)
+    experts = statement["experts"]
+    widths = experts if isinstance(experts, list) else [number(statement, "experts", 1)] * min(layers, PAGES + 1)
+    small = len(widths) <= PAGES and all(type(n) is int and 0 < n <= PAGES for n in widths) and sum(widths) <= PAGES
+    need(small and layers <= PAGES, f"at most {PAGES} pages are checked")
+    instance = Instance(layers, experts, slots)
+    need(slots < instance.pages, f"'slots' must be below the number of pages, {instance.pages}; got {slots}")
+    return instance
 
 
 class Player:
@@ -222,7 +259,7 @@ def schedule_cost(prefix: Sequence[Event], cycle: Sequence[Event], slots: int) -
 
 def check(certificate: Certificate) -> None:
     """Raise ``CertificateRejected`` unless the statement is proved."""
-    statement, evidence = certificate.statement, certificate.evidence
+    statement, evidence = stated(certificate), certificate.evidence
     spec, instance, options = _problem(statement)
     alone = certificate.kind == "ratio-lower"
     name = "lower" if alone else "value"
@@ -257,14 +294,12 @@ def check(certificate: Certificate) -> None:
 
 def _problem(statement: Any) -> tuple[PolicySpec, Instance, dict[str, Any]]:
     name = statement.get("policy")
-    need(isinstance(name, str), f"'policy' must be the name of a registered policy; got {name!r}")
+    registered = isinstance(name, str) and not name.startswith("strategy:")
+    need(registered, f"'policy' must be the name of a registered policy; got {name!r}")
+    instance = model(statement)
+    layers, slots = instance.layers, instance.slots
     spec = resolve(str(name))
-    layers, slots = number(statement, "layers", 1), number(statement, "slots", 1)
-    experts = statement.get("experts")
-    if not isinstance(experts, list):
-        experts = number(statement, "experts", 1)
-    instance = Instance(layers, experts, slots)
-    need(slots < instance.pages, f"'slots' must be below the number of pages, {instance.pages}; got {slots}")
+    need(spec.name == name, f"'policy' must be written {spec.name!r}; got {name!r}")
     general, pool = statement.get("general"), statement.get("pool")
     need(isinstance(general, bool), f"'general' must be true or false; got {general!r}")
     need(pool in ("shared", "per-layer"), f"'pool' must be 'shared' or 'per-layer'; got {pool!r}")

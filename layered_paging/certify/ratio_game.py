@@ -22,7 +22,7 @@ from typing import Any
 
 from ..certificate import Certificate
 from ..instance import Instance
-from .ratio import fraction, need, number
+from .ratio import fraction, model, need, stated
 
 __all__ = ["Positions", "check"]
 
@@ -124,12 +124,9 @@ class Positions:
 
 def check(certificate: Certificate) -> None:
     """Raise ``CertificateRejected`` unless both bounds of the statement are proved."""
-    statement, evidence = certificate.statement, certificate.evidence
-    layers, slots = number(statement, "layers", 1), number(statement, "slots", 1)
-    experts = statement.get("experts")
-    instance = Instance(layers, experts if isinstance(experts, list) else number(statement, "experts", 1), slots)
-    need(slots < instance.pages, f"'slots' must be below the number of pages, {instance.pages}; got {slots}")
-    need(instance.pages <= 12 and slots <= 15, "a position holds at most 12 pages and 15 slots")
+    statement, evidence = stated(certificate), certificate.evidence
+    instance = model(statement)
+    need(instance.pages <= 12 and instance.slots <= 15, "a position holds at most 12 pages and 15 slots")
     rules = Positions(instance)
     lower = fraction(statement, "lower")
     if evidence.get("adversary") is None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from ..certificate import Certificate
 from ..instance import Instance
-from .ratio import fraction, need, number
+from .ratio import exact, fraction, model, need, number, stated
 from .ratio_game import Positions
 
 __all__ = ["check"]
@@ -77,11 +77,8 @@ class _Nodes:
 
 def check(certificate: Certificate) -> None:
     """Raise ``CertificateRejected`` unless both bounds of the statement are proved."""
-    statement, evidence = certificate.statement, certificate.evidence
-    layers, slots = number(statement, "layers", 1), number(statement, "slots", 1)
-    experts = statement.get("experts")
-    instance = Instance(layers, experts if isinstance(experts, list) else number(statement, "experts", 1), slots)
-    need(slots < instance.pages, f"'slots' must be below the number of pages, {instance.pages}; got {slots}")
+    statement, evidence = stated(certificate), certificate.evidence
+    instance = model(statement)
     need(instance.pages <= 12, "at most 12 pages are checked")
     lower = fraction(statement, "lower")
     if evidence.get("source") is None:
@@ -93,8 +90,7 @@ def check(certificate: Certificate) -> None:
 
 
 def _exact(text: Any) -> Fraction:
-    need(isinstance(text, str) and len(text) < 2000, f"fractions are written as strings; got {text!r}")
-    return Fraction(text)
+    return exact(text, "a chance")
 
 
 def _column(side: Any, name: str, nodes: _Nodes) -> list[Any]:
