@@ -171,7 +171,7 @@ def heavy_layer(scope: str = "small", *, extra: int = 0) -> str | None:
     cites=("angelopoulos-marchal-obrecht-simon-2025", "joag-dev-proschan-1983"),
     statement="At k = l n - 1, n >= 2, the randomized ratio is Omega(log k) uniformly in l and n; on the grid the Yao bound is above",
     latex=r"\tfrac{7}{10} \ln(k + 1)",
-    status="[text] for constant n or l; uniform: proof [derived], constant [computed]",
+    status="[second hand] for constant n or l; uniform: proof [derived], constant [computed]",
     evidence="exhaustive",
     scope={
         "small": "l <= 64, n <= 64 (powers of 2), l = 4096 at n = 2; every step of the proof on l, n <= 8",

@@ -281,7 +281,8 @@ def test_the_lower_side_alone():
         ({"lower": "3", "policy": "mark-far"}, cycle, "less than 3 times"),
         ({"lower": "3"}, {**cycle, "cycle": []}, "at least one event"),
         ({"lower": "3"}, {"prefix": [], "cycle": [[0], [2]]}, "costs the policy nothing"),
-        ({}, cycle, "'lower' must be a fraction"),
+        ({}, cycle, "must have the keys"),
+        ({"lower": "6/2"}, cycle, "'lower' must be a fraction"),
     ]:
         with pytest.raises(CertificateRejected, match=words):
             certify.check(Certificate("ratio-lower", {**statement, **facts}, evidence))

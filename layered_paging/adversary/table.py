@@ -267,6 +267,10 @@ def play(
         extra["rng"] = Stream(integer("seed", seed, 0), _COINS)
     if "policy" in known:
         extra["policy"] = spec
+    given = {"layers", "experts", "slots", *extra}
+    wanting = [name for name, p in known.items() if name not in given and p.default is p.empty]
+    if wanting:
+        raise ParameterError(f"adversary {_name(adversary)!r} needs the parameter {wanting[0]!r}")
     generator = make(layers=count, experts=n, slots=k, **extra)
     table = Table(spec, layers=count, experts=n, slots=k, pool=where, seed=seed)
     pages, missed = [], []

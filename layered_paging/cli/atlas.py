@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
+from ..errors import ParameterError
 from ..ratio import atlas
 from .common import positive, progress
 
@@ -21,6 +23,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Return all rows of the atlas."""
+    if args.pages > 24:
+        raise ParameterError(f"--pages must be at most 24, the most that exact ratios allow; got {args.pages}")
+    try:
+        Path(args.output).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ParameterError(f"{args.output}: no folder can be made there; {error.strerror}") from None
     chosen = args.policy or list(atlas.POLICIES)
     with progress("atlas", len(atlas.jobs(args.pages, chosen)), args.json) as shown:
         rows = atlas.fill(

@@ -9,6 +9,8 @@ from .. import coupon
 from ..errors import ParameterError
 from .common import positive, table
 
+MOST = 20_000_000  # beyond, the enclosure takes minutes
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -36,6 +38,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Return expectation, variance, limits and bounds; fractions as strings."""
     n, size = args.experts, args.collectors
+    if n * size > MOST:
+        raise ParameterError(f"--experts times --collectors must be at most {MOST:,}; got {n * size:,}")
     options = {"draws": args.draws, "replacement": args.replacement}
     answer: dict[str, Any] = {"experts": n, "collectors": size, **options}
     if args.exact:

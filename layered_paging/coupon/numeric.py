@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..errors import ParameterError
 from ..instance import integer
 from .exact import slots_of
 from .law import checked
@@ -179,6 +180,8 @@ def occupancy_rounds(experts: int, collectors: int = 1, *, tolerance: float = 1e
     True
     """
     n, size = integer("experts", experts, 1), integer("collectors", collectors, 1)
+    if not 1e-15 <= tolerance < 1:
+        raise ParameterError(f"tolerance must be in 1e-15..1, what doubles can reach; got {tolerance!r}")
     stay = np.arange(n + 1) / n
     come = np.concatenate(([0.0], np.arange(n, 0, -1) / n))
     law = np.zeros(n + 1)
