@@ -83,7 +83,10 @@ class Grid:
 
     def largest_event(self) -> int:
         """Return the number of members of the largest event."""
-        return max(int((self.experts[at : at + 65536] >= 0).sum(axis=2).max()) for at in range(0, self.shape[0], 65536))
+        parts = (self.experts[at : at + 65536] >= 0 for at in range(0, self.shape[0], 65536))
+        if self.shape[2] == 1:
+            return int(any(part.any() for part in parts))
+        return max(int(part.sum(axis=2).max()) for part in parts)
 
     def largest_events(self) -> npt.NDArray[np.int64]:
         """Return the number of members of the largest event of each layer."""
