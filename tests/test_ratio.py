@@ -308,3 +308,8 @@ def test_the_constant_of_expected_misses():
     assert found.constant(1) == Fraction(1, 3)
     with pytest.raises(ParameterError, match="it is unbounded"):
         lp.competitive_ratio("lifo", layers=1, experts=3, slots=2).constant(9)
+
+
+def test_memory_limits_the_states_of_the_policy() -> None:
+    with pytest.raises(ParameterError, match="do not fit into 1,000,000 bytes of memory"):
+        lp.competitive_ratio("clock", layers=3, experts=4, slots=9, memory=1_000_000)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import copy
 import gc
+import resource
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 from math import lcm, prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -205,6 +207,14 @@ def _no_collection() -> Iterator[None]:
 
 
 @_no_collection()
+def _resident() -> int:
+    """Return the bytes of memory in use now (the most so far, where that is not told)."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def build(
     spec: PolicySpec,
     instance: Instance,
@@ -212,6 +222,7 @@ def build(
     pool: str = "shared",
     top_k: int = 1,
     limit: int = 2_000_000,
+    memory: int = 8 << 30,
     tick: Callable[[int], None] = lambda states: None,
 ) -> Automaton:
     """Explore all states of a policy from the empty cache.
@@ -221,7 +232,8 @@ def build(
     PolicyError
         The policy has no ``state`` method, or draws random numbers other than by ``rng.below`` and ``rng.place``.
     ParameterError
-        More than ``limit`` states: too large, or the policy's states are not finitely many.
+        More than ``limit`` states, or more than fit into ``memory`` bytes: too large, or the policy's
+        states are not finitely many.
     """
     if not callable(getattr(spec.cls, "state", None)):
         raise PolicyError(f"an exact ratio needs a policy with a method state(resident, time); {spec.name!r} has none")
@@ -241,6 +253,7 @@ def build(
     misses: list[list[Any]] = []
     moved: list[list[list[int]]] = []
     at = 0
+    begun = _resident()
     while at < len(labels):
         here, order = lives[at], orders[at]
         lives[at] = None
@@ -276,6 +289,10 @@ def build(
         at += 1
         if at % 1000 == 0:
             tick(at)
+            if _resident() - begun > memory:
+                raise ParameterError(
+                    f"the states of {spec.name!r} do not fit into {memory:,} bytes of memory: {len(labels):,} so far"
+                )
     scale = lcm(1, *(Fraction(x).denominator for line in misses for x in line))
     return Automaton(
         instance,

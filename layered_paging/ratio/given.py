@@ -349,7 +349,7 @@ def competitive_ratio(
         raise ParameterError(
             f"top_k must be at most the experts of each layer and the slots, {min(*instance.experts, offline)}; got {top_k}"
         )
-    automaton = build(spec, instance, pool=pool, top_k=top_k, tick=lambda count: tick("states", count))
+    automaton = build(spec, instance, pool=pool, top_k=top_k, memory=memory, tick=lambda count: tick("states", count))
     tick("states", len(automaton.labels))
     tick("nodes at most", len(automaton.labels) * sum(comb(instance.pages, size) for size in range(offline + 1)))
     product = _product(automaton, offline, memory)
