@@ -19,6 +19,7 @@ from .trace import DECODE, Trace
 
 __all__ = ["Diagnosis", "diagnose"]
 
+WEIGHTED = 100_000  # requests up to which the weighted optimum is computed along
 USUAL = ("lru", "llru", "lfu", "lfu-decay", "slru", "sieve", "s3-fifo", "arc", "least-stale", "fifo")
 
 
@@ -51,6 +52,10 @@ class Diagnosis:
     bypass, per_layer_optimum, per_layer_best, doubled, doubled_optimum : int or None
         Misses: of the bypass optimum; of the optimum and of the policy ``best`` with a per-layer pool; of
         ``best`` and of the optimum with twice the slots.
+    bytes_read, optimum_bytes : int or None
+        Where the trace knows its sizes: bytes that ``policy`` loads, and the least that any forced schedule
+        with so many slots loads (the weighted optimum; not computed for unequal sizes beyond
+        ``WEIGHTED`` requests).
     coverage : dict
         Share of all requests that the hottest 10, 25 and 50 % of the pages receive, and the
         hottest ``slots`` pages.
@@ -82,6 +87,8 @@ class Diagnosis:
     per_layer_best: int | None
     doubled: int
     doubled_optimum: int
+    bytes_read: int | None
+    optimum_bytes: int | None
     coverage: dict[str, float]
     repeated: float
     reuse: dict[str, int]
@@ -173,10 +180,15 @@ def diagnose(
         "per_layer_best": _misses(trace, best, slots, "per-layer", reset),
         "doubled": _misses(trace, best, 2 * slots, "shared", reset),
         "doubled_optimum": int(forced[twice]),
+        "bytes_read": None,
+        "optimum_bytes": None,
         "coverage": _coverage(trace, slots),
         "repeated": _repeated(trace),
         "reuse": _quantiles(reuse, requests, largest),
     }
+    if trace.expert_bytes is not None:
+        found["bytes_read"] = replay(trace, names[0], slots, reset=reset).bytes_read
+        found["optimum_bytes"] = _least_bytes(trace, slots, reset, optimum)
     parts = {
         "cold": totals.compulsory,
         "working set": optimum - totals.compulsory,
@@ -199,6 +211,19 @@ def _slots(trace: Trace, slots: int | None, budget_bytes: int | None) -> int:
     if held < 1:
         raise BudgetError(f"budget_bytes must hold an expert ({int(sizes.mean())} bytes on average); got {total}")
     return held
+
+
+def _least_bytes(trace: Trace, slots: int, reset: str, misses: int) -> int | None:
+    sizes = trace.expert_bytes
+    assert sizes is not None
+    if int(sizes.min()) == int(sizes.max()):
+        return misses * int(sizes[0])
+    if trace.requests > WEIGHTED:
+        return None
+    from .offline import optimum
+
+    resets = "never" if reset == "never" else "session"
+    return optimum(trace, slots, admission="forced", reset=resets, costs="bytes").cost
 
 
 def _misses(trace: Trace, policy: str, slots: int, pool: str, reset: str) -> int | None:
@@ -299,6 +324,12 @@ def _sentences(found: dict[str, Any], parts: dict[str, int], verdict: str) -> li
     else:
         said.append(
             f"No policy tried does better than {found['policy']}; the optimum would have {share(misses - optimum, misses)} fewer misses."
+        )
+    if found["bytes_read"] is not None and found["optimum_bytes"] is not None:
+        read, least = found["bytes_read"], found["optimum_bytes"]
+        said.append(
+            f"In bytes: {found['policy']} loads {read / 2**20:,.1f} MiB; the least possible with these slots is "
+            f"{least / 2**20:,.1f} MiB ({share(read - least, read)} less)."
         )
     changes = {
         "bypassing the cache": (optimum, found["bypass"], "the optimum"),

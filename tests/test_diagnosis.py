@@ -76,3 +76,15 @@ def test_bytes_become_slots_of_mean_size() -> None:
         lp.diagnose(trace, budget_bytes=100)
     with pytest.raises(BudgetError, match="one of them"):
         lp.diagnose(trace)
+
+
+def test_bytes_where_sizes_are_known() -> None:
+    base = lp.workloads.zipf(2, 8, 60, seed=4)
+    assert lp.diagnose(base, 6).optimum_bytes is None
+    equal = lp.diagnose(lp.Trace(base.experts, 8, expert_bytes=100), 6)
+    assert (equal.bytes_read, equal.optimum_bytes) == (100 * equal.misses, 100 * equal.optimum)
+    sized = lp.Trace(base.experts, 8, expert_bytes=[100, 300])
+    found = lp.diagnose(sized, 6)
+    assert found.bytes_read == lp.replay(sized, "lru", 6).bytes_read
+    assert found.optimum_bytes == lp.optimum(sized, 6, admission="forced", costs="bytes").cost
+    assert any(sentence.startswith("In bytes: lru loads") for sentence in found.sentences)
