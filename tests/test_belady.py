@@ -64,10 +64,9 @@ def test_twin(seed: int, share: float, in_bytes: bool, options: dict[str, Any]) 
         assert slow is fast
         return
     assert slow.misses == fast.misses
-    if True:
-        assert slow.missed is not None
-        assert fast.missed is not None
-        assert np.array_equal(slow.missed, fast.missed)
-        assert slow.bytes_read == fast.bytes_read
-        assert slow.misses_by_session.tolist() == fast.misses_by_session.tolist()
-        assert slow.misses_by_layer.tolist() == fast.misses_by_layer.tolist()
+    assert slow.missed is not None
+    assert fast.missed is not None
+    assert np.array_equal(slow.missed, fast.missed)
+    assert slow.bytes_read == fast.bytes_read
+    assert slow.misses_by_session.tolist() == fast.misses_by_session.tolist()
+    assert slow.misses_by_layer.tolist() == fast.misses_by_layer.tolist()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from ..grid import Grid
 from ..instance import Instance
@@ -15,28 +14,7 @@ __all__ = ["play"]
 
 
 def play(
-    grid: Grid,
-    spec: PolicySpec,
-    instance: Instance,
-    capacity: int,
-    *,
-    sizes: npt.NDArray[np.int64] | None,
-    in_bytes: bool,
-    reset: str,
-    bypass: bool,
-    oversize: bool,
-    seed: int,
-    key: int,
-    record: bool,
+    grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, *, seed: int, key: int, **options: Any
 ) -> Counts:
     """Replay one pool; see ``kernels.twin``."""
-    return furthest(
-        grid,
-        capacity,
-        sizes=sizes,
-        in_bytes=in_bytes,
-        reset=reset,
-        bypass=bypass,
-        oversize=oversize,
-        record=record,
-    )
+    return furthest(grid, capacity, **options)

@@ -231,6 +231,24 @@ def _better(a: int, b: int, key: Any, second: Any, shift: Any, layer_of: Any) ->
 
 
 @kernel
+def _room(pages: int, width: int) -> Any:
+    """Return what a sweep works on: stack, carried pages, members, marks, both keys and the layer of each page."""
+    stack = np.zeros(pages + width, np.int64)
+    carried = np.zeros(2 * width + 1, np.int64)
+    members = np.zeros(width, np.int64)
+    mark = np.full(pages, -1, np.int64)
+    return (
+        stack,
+        carried,
+        members,
+        mark,
+        np.zeros(pages, np.int64),
+        np.zeros(pages, np.int64),
+        np.zeros(pages, np.int64),
+    )
+
+
+@kernel
 def _members(experts: Any, first: Any, r: int, c: int, members: Any) -> int:
     """Fill ``members`` with the pages of an event; return their number."""
     m = 0
@@ -249,13 +267,7 @@ def _llru_depths(
     """LLRU: R and D of a page are its key, -(round of last request) * (layers + 1), shifted by layer."""
     rounds, columns, width = experts.shape
     pages = histogram.shape[0] - 2
-    stack = np.zeros(pages + width, np.int64)
-    carried = np.zeros(2 * width + 1, np.int64)
-    members = np.zeros(width, np.int64)
-    mark = np.full(pages, -1, np.int64)
-    key = np.zeros(pages, np.int64)
-    second = np.zeros(pages, np.int64)
-    layer_of = np.zeros(pages, np.int64)
+    stack, carried, members, mark, key, second, layer_of = _room(pages, width)
     shift = np.zeros(layers, np.int64)
     alive = 0
     session = 0
@@ -286,13 +298,7 @@ def _lfu_depths(experts: Any, first: Any, starts: Any, resets: bool, histogram: 
     """LFU with perfect history: more uses, then the later event, then the higher page."""
     rounds, columns, width = experts.shape
     pages = histogram.shape[0] - 2
-    stack = np.zeros(pages + width, np.int64)
-    carried = np.zeros(2 * width + 1, np.int64)
-    members = np.zeros(width, np.int64)
-    mark = np.full(pages, -1, np.int64)
-    uses = np.zeros(pages, np.int64)
-    last = np.zeros(pages, np.int64)
-    layer_of = np.zeros(pages, np.int64)
+    stack, carried, members, mark, uses, last, layer_of = _room(pages, width)
     shift = np.zeros(1, np.int64)
     alive = 0
     session = 0
@@ -332,13 +338,7 @@ def opt_depths(experts: Any, first: Any, starts: Any, resets: bool, histogram: A
             session -= 1
             if resets:
                 coming[:] = never
-    stack = np.zeros(pages + width, np.int64)
-    carried = np.zeros(2 * width + 1, np.int64)
-    members = np.zeros(width, np.int64)
-    mark = np.full(pages, -1, np.int64)
-    key = np.zeros(pages, np.int64)
-    second = np.zeros(pages, np.int64)
-    layer_of = np.zeros(pages, np.int64)
+    stack, carried, members, mark, key, second, layer_of = _room(pages, width)
     shift = np.zeros(1, np.int64)
     alive = 0
     session = 0
