@@ -24,9 +24,12 @@ ORDER = [
     {"curves"},
     {"adversary", "workloads", "coupon"},
     {"ratio"},
+    {"prediction", "edge"},
     {"catalog", "claims", "diagnosis", "testing"},
-    {"formats"},
+    {"formats", "recording"},
+    {"sweep"},
     {"plot"},
+    {"reproduction", "report"},
     {"cli", "__main__"},
 ]
 # The trusted checker stands apart: it may import these and nothing else of the package.

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import ast
-from pathlib import Path
 from typing import Any
 
 from ..adversary import Play, nemesis, play
 from ..errors import ParameterError
-from ..files import write_atomic
 from ..grid import POOLS
 from .common import positive, progress, table
 
@@ -44,6 +42,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Return cost, optimum, ratio over time and bound; fractions as strings."""
     if args.seed < 0:
         raise ParameterError(f"--seed must be at least 0; got {args.seed}")
+    if args.output:
+        from ..plot import check_picture
+
+        check_picture(args.output)
     sizes = {"layers": args.layers, "experts": args.experts, "slots": args.slots}
     parameters = dict(_parameter(text) for text in args.param)
     found = None
@@ -103,14 +105,9 @@ def _parameter(text: str) -> tuple[str, Any]:
 
 def plot(game: Play, path: str) -> None:
     """Draw cost / optimum over the rounds, and the bound."""
-    import io
+    from ..plot import new_figure, save_figure
 
-    from matplotlib.figure import Figure
-
-    kind = Path(path).suffix[1:].lower()
-    if kind not in ("svg", "png", "pdf"):
-        raise ParameterError(f"--output must end in .svg, .png or .pdf; got {path!r}")
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    figure = new_figure(6, 3.6)
     axes = figure.subplots()
     points = game.over_time(200)
     axes.plot([r for r, _, _ in points], [c / o for _, c, o in points], label=f"{game.policy} / optimum")
@@ -119,9 +116,7 @@ def plot(game: Play, path: str) -> None:
     shape = f"{game.layers} layers x {game.experts} experts, {game.slots} slots"
     axes.set(xlabel="rounds", ylabel="ratio so far", title=f"{game.adversary} against {game.policy}: {shape}")
     axes.legend()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind)
-    write_atomic(path, buffer.getvalue())
+    save_figure(figure, path)
 
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:

@@ -40,6 +40,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     n, size = args.experts, args.collectors
     if n * size > MOST:
         raise ParameterError(f"--experts times --collectors must be at most {MOST:,}; got {n * size:,}")
+    if args.output:
+        from ..plot import check_picture
+
+        check_picture(args.output)
     options = {"draws": args.draws, "replacement": args.replacement}
     answer: dict[str, Any] = {"experts": n, "collectors": size, **options}
     if args.exact:
@@ -80,18 +84,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def plot(args: argparse.Namespace, answer: dict[str, Any]) -> None:
     """Draw the distribution function of the rounds beside its limit law."""
-    import io
-
     import numpy as np
-    from matplotlib.figure import Figure
 
-    from ..files import write_atomic
+    from ..plot import new_figure, save_figure
 
     n, size = args.experts, args.collectors
     samples = coupon.simulate(
         n, size, samples=2000, seed=args.seed, draws=args.draws, replacement=args.replacement, workers=args.workers
     )
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    figure = new_figure(6, 3.6)
     axes = figure.subplots()
     ordered = np.sort(samples.rounds)
     axes.step(ordered, np.arange(1, len(ordered) + 1) / len(ordered), where="post", label="2000 samples")
@@ -101,12 +102,7 @@ def plot(args: argparse.Namespace, answer: dict[str, Any]) -> None:
     axes.axvline(answer["expected_rounds_float"], color="0.5", linewidth=1, label="expectation")
     axes.set(xlabel="rounds", ylabel="probability to be complete", title=f"{size} collectors of {n} coupons")
     axes.legend()
-    kind = args.output.rpartition(".")[2].lower()
-    if kind not in ("svg", "png", "pdf"):
-        raise ParameterError(f"--output must end in .svg, .png or .pdf; got {args.output!r}")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind)
-    write_atomic(args.output, buffer.getvalue())
+    save_figure(figure, args.output)
 
 
 NAMES = {

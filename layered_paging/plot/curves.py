@@ -1,25 +1,13 @@
-"""Pictures, drawn by matplotlib into files."""
+"""Misses against slots."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .errors import ParameterError
-from .files import write_atomic
+from .common import COLOURS, STYLES, check_picture, new_figure, save_figure
 
-__all__ = ["check_picture", "plot_curves"]
-
-FORMATS = (".svg", ".png", ".pdf")
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # okabe-ito-2008
-STYLES = ("-", "--", "-.", ":")
-
-
-def check_picture(path: str | Path) -> None:
-    """Raise ``ParameterError`` unless the file name ends in a format that can be drawn."""
-    if Path(path).suffix.lower() not in FORMATS:
-        raise ParameterError(f"{path}: a picture's name must end in {', '.join(FORMATS)}")
+__all__ = ["plot_curves"]
 
 
 def plot_curves(curves: Mapping[str, Sequence[int]], requests: int, path: str | Path, *, title: str = "") -> None:
@@ -35,9 +23,7 @@ def plot_curves(curves: Mapping[str, Sequence[int]], requests: int, path: str | 
     title : str
     """
     check_picture(path)
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = new_figure()
     axes = figure.subplots()
     for n, (name, curve) in enumerate(curves.items()):
         points = [(s, m / requests) for s, m in enumerate(curve) if m >= 0]
@@ -50,11 +36,4 @@ def plot_curves(curves: Mapping[str, Sequence[int]], requests: int, path: str | 
     axes.set(xlabel="slots", ylabel="share of requests that miss", title=title, ylim=(0, None), xlim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend()
-    picture = io.BytesIO()
-    figure.savefig(
-        picture,
-        format=Path(path).suffix.lower()[1:],
-        dpi=150,
-        metadata={"Date": None} if str(path).endswith(".svg") else None,
-    )
-    write_atomic(path, picture.getvalue())
+    save_figure(figure, path)

@@ -1,0 +1,6 @@
+"""Pictures, drawn by matplotlib into files."""
+
+from .common import COLOURS, STYLES, check_picture, new_figure, save_figure
+from .curves import plot_curves
+
+__all__ = ["COLOURS", "STYLES", "check_picture", "new_figure", "plot_curves", "save_figure"]

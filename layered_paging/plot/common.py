@@ -1,0 +1,47 @@
+"""What all pictures share: formats, colours, writing."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from ..errors import ParameterError
+from ..files import write_atomic
+
+__all__ = ["COLOURS", "STYLES", "check_picture", "new_figure", "save_figure"]
+
+FORMATS = (".svg", ".png", ".pdf")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # okabe-ito-2008
+STYLES = ("-", "--", "-.", ":")
+
+
+def check_picture(path: str | Path) -> None:
+    """Raise ``ParameterError`` unless the file name ends in a format that can be drawn."""
+    if Path(path).suffix.lower() not in FORMATS:
+        raise ParameterError(f"{path}: a picture's name must end in {', '.join(FORMATS)}")
+
+
+def new_figure(width: float = 7, height: float = 4.2) -> Any:
+    """Return an empty matplotlib figure that no screen is needed for."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save_figure(figure: Any, path: str | Path) -> None:
+    """Write a figure; the same figure gives the same bytes.
+
+    Raises
+    ------
+    ParameterError
+        The name ends in no format that can be drawn.
+    """
+    check_picture(path)
+    import matplotlib
+
+    kind = Path(path).suffix.lower()[1:]
+    picture = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "layered-paging"}):
+        figure.savefig(picture, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+    write_atomic(path, picture.getvalue())
