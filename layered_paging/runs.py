@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,11 @@ from . import reference
 from .errors import ParameterError
 from .grid import RESETS, Grid, choice, lay_out, pools_of
 from .instance import Instance, integer
-from .policy import PolicySpec, resolve
-from .reference import Counts
+from .policy import Policy, PolicySpec, resolve
+from .reference import Counts, Step
 from .trace import Trace
 
-__all__ = ["ADMISSIONS", "Run", "Totals", "replay", "totals_of"]
+__all__ = ["ADMISSIONS", "Run", "Totals", "history", "replay", "totals_of"]
 
 ADMISSIONS = ("forced", "bypass")
 ENGINES = ("auto", "kernel", "reference")
@@ -250,6 +251,50 @@ def replay(
     )
 
 
+def history(
+    trace: Trace,
+    policy: str | type | PolicySpec,
+    slots: int,
+    *,
+    pool: str = "shared",
+    reset: str = "never",
+    events: str = "atomic",
+    admission: str = "forced",
+    ties: str = "page",
+    seed: int = 0,
+) -> Iterator[Step]:
+    """Yield what ``replay`` does, event by event, by the reference loop.
+
+    Parameters as for ``replay``.  With a per-layer pool, ``resident`` holds the pages of the event's
+    layer alone.  Events without members are yielded too.
+
+    Raises
+    ------
+    BudgetError, ParameterError, NotRegistered
+        As ``replay`` does.
+
+    Examples
+    --------
+    >>> import layered_paging as lp
+    >>> trace = lp.Trace([[0], [1], [2], [0]], n_experts=3)
+    >>> [(step.misses, step.evicted) for step in history(trace, "lru", 2)]
+    [((0,), ()), ((1,), ()), ((2,), (0,)), ((0,), (1,))]
+    """
+    spec = resolve(policy)
+    choice("admission", admission, ADMISSIONS)
+    choice("reset", reset, RESETS)
+    seed = integer("seed", seed, 0)
+    grid = lay_out(trace, events=events, ties=ties)
+    bypass = admission == "bypass"
+    running = []
+    for key, (part, total) in enumerate(pools_of(grid, trace, slots, None, pool=pool, fits=bypass)):
+        instance = trace.instance(max(1, min(total, trace.pages)))
+        make, resets = _maker(part, spec, instance, reset, seed, key)
+        running.append(reference.steps(part, make, total, reset=resets, bypass=bypass))
+    for event in grid.events():
+        yield next(running[0 if pool == "shared" else event.time.layer])
+
+
 def totals_of(trace: Trace, grid: Grid, reset: str) -> Totals:
     """Count what the trace asks for; kept on the trace, so that many replays count once."""
     from .kernels.totals import count
@@ -286,13 +331,7 @@ def _slow(
     key: int,
     record: bool,
 ) -> Counts:
-    if spec.offline and reset == "cache":
-        reset = "session"  # nothing is learnt, and requests beyond a reset do not matter
-    futures = _futures(grid, reset != "never") if spec.offline else {}
-
-    def make(session: int) -> Any:
-        return spec.make(instance, seed, session, key, future=futures.get(session))
-
+    make, reset = _maker(grid, spec, instance, reset, seed, key)
     return reference.play(
         grid,
         make,
@@ -304,6 +343,20 @@ def _slow(
         bypass=bypass,
         oversize=oversize,
     )
+
+
+def _maker(
+    grid: Grid, spec: PolicySpec, instance: Instance, reset: str, seed: int, key: int
+) -> tuple[Callable[[int], Policy], str]:
+    """Return what builds the policy of a session, and the reset to replay with."""
+    if spec.offline and reset == "cache":
+        reset = "session"  # nothing is learnt, and requests beyond a reset do not matter
+    futures = _futures(grid, reset != "never") if spec.offline else {}
+
+    def make(session: int) -> Policy:
+        return spec.make(instance, seed, session, key, future=futures.get(session))
+
+    return make, reset
 
 
 def _futures(grid: Grid, resets: bool) -> dict[int, dict[int, list[int]]]:
