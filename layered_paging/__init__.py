@@ -29,7 +29,7 @@ _HOMES = {
     "replay": "runs",
     "save_trace": "formats",
 }
-_MODULES = ("catalog", "certify", "coupon", "formats", "workloads")
+_MODULES = ("catalog", "certify", "coupon", "formats", "report", "workloads")
 
 __all__ = [*_HOMES, *_MODULES]
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from . import certify as certify
     from . import coupon as coupon
     from . import formats as formats
+    from . import report as report
     from . import workloads as workloads
     from .certificate import Certificate as Certificate
     from .curves import miss_curve as miss_curve

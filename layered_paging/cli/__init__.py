@@ -26,6 +26,7 @@ COMMANDS = {
     "replay": "replay a trace with policies and count hits and misses",
     "curve": "misses at every number of slots, as a table or a plot",
     "diagnose": "say whether the policy or the working set is at fault",
+    "show": "a page that replays a trace step by step under several policies",
     "optimum": "the offline optimum, with a certificate",
     "convert": "convert a trace from one file format to another",
     "ratio": "exact competitive ratios, of a policy or of the best possible one",

@@ -1,0 +1,178 @@
+"""The replay page: several policies side by side, step by step, with the reason of every eviction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..errors import ParameterError
+from ..grid import lay_out
+from ..instance import integer
+from ..policy import PolicySpec, resolve
+from ..runs import history
+from ..trace import Trace
+from .html import fill
+
+__all__ = ["MOST_STEPS", "SHOWN", "parse_sequence", "replay_page", "window"]
+
+MOST_STEPS = 20_000  # of one page
+SHOWN = 5_000  # steps of a page that nobody limits
+MOST_PAGES = 100_000
+MOST_POLICIES = 8
+_ALIASES = {"opt": "belady"}
+
+
+def parse_sequence(text: str, experts: int | Sequence[int] | None = None) -> Trace:
+    """Read a sequence that fits on a slide.
+
+    Parameters
+    ----------
+    text : str
+        Rounds separated by blanks, the layers of a round by commas, several experts of a layer by ``+``;
+        ``-`` where a layer asks for none: ``"0,0 1,1 0+2,-"``.
+    experts : int or sequence of int, optional
+        Experts of each layer; by default one more than the largest of the layer.
+
+    Raises
+    ------
+    ParameterError
+        Something that is not a sequence, with the round and layer.
+    """
+    rounds: list[list[list[int]]] = []
+    for n, part in enumerate(text.split()):
+        row = []
+        for layer, event in enumerate(part.split(",")):
+            if not re.fullmatch(r"-|[0-9]{1,6}(\+[0-9]{1,6})*", event):
+                raise ParameterError(
+                    f"sequence, round {n}, layer {layer}: write experts as numbers joined by +, or -; got {event!r}"
+                )
+            row.append([] if event == "-" else [int(expert) for expert in event.split("+")])
+        if rounds and len(row) != len(rounds[0]):
+            raise ParameterError(f"sequence, round {n}: every round must have {len(rounds[0])} layers; got {len(row)}")
+        rounds.append(row)
+    if not rounds:
+        raise ParameterError("sequence: must hold at least one round, such as '0,0 1,1'")
+    widest = max((len(event) for row in rounds for event in row), default=1) or 1
+    padded = [[event + [-1] * (widest - len(event)) for event in row] for row in rounds]
+    if experts is None:
+        experts = [max([0, *(e for row in rounds for e in row[layer])]) + 1 for layer in range(len(rounds[0]))]
+    return Trace(padded, experts)
+
+
+def window(trace: Trace, start: int, rounds: int | None) -> Trace:
+    """Return the rounds from ``start``, so many or to the end, as a trace of their own (sessions kept)."""
+    integer("first round", start, 0)
+    if start >= trace.rounds:
+        raise ParameterError(f"first round must be below {trace.rounds}, the rounds of the trace; got {start}")
+    end = trace.rounds if rounds is None else min(trace.rounds, start + integer("rounds", rounds, 1))
+    if (start, end) == (0, trace.rounds):
+        return trace
+    inside = [int(s) - start for s in trace.sessions if start < s < end]
+    weights = None if trace.weights is None else trace.weights[start:end]
+    return Trace(
+        trace.experts[start:end],
+        trace.n_experts,
+        [0, *inside],
+        trace.stage[start:end],
+        trace.expert_bytes,
+        {},
+        weights,
+    )
+
+
+def replay_page(
+    trace: Trace,
+    policies: Sequence[str | PolicySpec],
+    slots: int,
+    *,
+    pool: str = "shared",
+    reset: str = "never",
+    admission: str = "forced",
+    seed: int = 0,
+    title: str = "Replay",
+    note: str = "",
+    progress: Callable[[int], object] | None = None,
+) -> str:
+    """Return a self-contained HTML page that replays a trace under several policies.
+
+    Parameters
+    ----------
+    trace : Trace
+        At most ``MOST_STEPS`` events with members and ``MOST_PAGES`` pages: cut a long one by ``window``.
+    policies : sequence of str
+        Names as for ``replay``; ``opt`` stands for ``belady``, the optimum where pages weigh the same.
+    slots, pool, reset, admission, seed
+        As for ``replay``.
+    title, note : str
+        Shown above; any text.
+    progress : callable, optional
+        Called with the number of policies replayed so far.
+
+    Raises
+    ------
+    ParameterError
+        Too many steps, pages or policies; what ``replay`` raises.
+
+    Notes
+    -----
+    The page holds the sequence, and for each policy which members missed and what was evicted; everything
+    else (contents, totals, R and D, next uses) is computed from these in the browser.
+    """
+    names = list(dict.fromkeys(policies))
+    if not 1 <= len(names) <= MOST_POLICIES:
+        raise ParameterError(f"a replay page shows 1 to {MOST_POLICIES} policies; got {len(names)}")
+    if trace.pages > MOST_PAGES:
+        raise ParameterError(f"a replay page holds at most {MOST_PAGES:,} pages; this trace has {trace.pages:,}")
+    grid = lay_out(trace)
+    columns = grid.shape[1]
+    events = [event for event in grid.events() if event.pages]
+    if not 1 <= len(events) <= MOST_STEPS:
+        raise ParameterError(
+            f"a replay page holds 1 to {MOST_STEPS:,} steps; got {len(events):,} "
+            f"({trace.rounds:,} rounds of {columns} layers: choose fewer rounds)"
+        )
+    sessions = [n for n in range(1, len(events)) if events[n].session != events[n - 1].session]
+    shown = []
+    for done, name in enumerate(names, start=1):
+        shown.append(_played(trace, name, slots, pool, reset, admission, seed))
+        if progress is not None:
+            progress(done)
+    data = {
+        "note": note,
+        "slots": slots,
+        "pool": pool,
+        "reset": reset,
+        "admission": admission,
+        "experts": [int(n) for n in trace.n_experts],
+        "layers": trace.layers,
+        "rounds": [event.time.round for event in events],
+        "at": [event.time.layer for event in events],
+        "steps": [list(event.pages) for event in events],
+        "sessions": sessions,
+        "policies": shown,
+    }
+    return fill("replay.html", title=title, data=data)
+
+
+def _played(
+    trace: Trace, name: str | PolicySpec, slots: int, pool: str, reset: str, admission: str, seed: int
+) -> dict[str, Any]:
+    spec = resolve(_ALIASES.get(name, name) if isinstance(name, str) else name)
+    missed, evicted = [], []
+    for step in history(trace, spec, slots, pool=pool, reset=reset, admission=admission, seed=seed):
+        if step.event.pages:
+            gone = set(step.misses)
+            missed.append(sum(1 << q for q, page in enumerate(step.event.pages) if page in gone))
+            evicted.append(list(step.evicted))
+    if max(missed).bit_length() > 52:
+        raise ParameterError("a replay page holds events of at most 52 experts")
+    return {
+        "name": spec.name,
+        "label": "OPT" if spec.base == "belady" and admission == "forced" else spec.name,
+        "rule": spec.base,
+        "params": {key: value for key, value in spec.params.items() if isinstance(value, (str, int, float))},
+        "about": " ".join((spec.cls.__doc__ or "").strip().split("\n")[0].split()),
+        "missed": missed,
+        "evicted": evicted,
+    }

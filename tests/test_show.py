@@ -1,0 +1,232 @@
+"""The replay page: its data equal the replay's, and it works in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import layered_paging as lp
+from layered_paging.cli import main
+from layered_paging.errors import ParameterError
+from layered_paging.policy import resolve
+from layered_paging.report.replaying import parse_sequence, replay_page, window
+from layered_paging.samples import SAMPLE
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SLIDE = "0,0 1,1 2,0 0,1 1,0 2,2 0,0 1,2"
+
+
+def embedded(page: str) -> Any:
+    match = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert match is not None
+    return json.loads(match[1])
+
+
+def test_a_sequence_is_read() -> None:
+    trace = parse_sequence("0,1 2+0,-")
+    assert trace.experts.tolist() == [[[0, -1], [1, -1]], [[2, 0], [-1, -1]]]
+    assert tuple(trace.n_experts) == (3, 2)
+    for text, word in [
+        ("", "at least one round"),
+        ("0,x", "round 0, layer 1"),
+        ("0,1 2", "round 1: every round must have 2 layers; got 1"),
+        ("0," + "9" * 7, "round 0, layer 1"),
+    ]:
+        with pytest.raises(ParameterError, match=re.escape(word)):
+            parse_sequence(text)
+
+
+@pytest.mark.parametrize("pool", ["shared", "per-layer"])
+@pytest.mark.parametrize("admission", ["forced", "bypass"])
+@pytest.mark.parametrize("reset", ["never", "session", "cache"])
+def test_the_page_counts_what_the_replay_counts(pool: str, admission: str, reset: str) -> None:
+    trace = window(lp.load_trace(SAMPLE), 40, 60)
+    options = {"pool": pool, "admission": admission, "reset": reset}
+    names = ["lru", "llru", "opt", "marking", "s3-fifo"]
+    data = embedded(replay_page(trace, names, 48, **options, seed=3))
+    for name, policy in zip(names, data["policies"], strict=True):
+        run = lp.replay(trace, "belady" if name == "opt" else name, 48, **options, seed=3)
+        assert sum(m.bit_count() for m in policy["missed"]) == run.misses
+        assert sum(len(step) for step in data["steps"]) == run.requests
+
+
+def test_nothing_breaks_out_of_the_page() -> None:
+    evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>{{data}}{{policy}}"
+    page = replay_page(parse_sequence(SLIDE), ["lru"], 3, title=evil, note=evil)
+    assert "<script>alert" not in page and "<img" not in page
+    assert embedded(page)["note"] == evil
+    assert page.count("<script") == 2 and "default-src &" not in page
+    assert re.search(r"default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'", page)
+    assert "http://www.w3.org" in page and not re.search(r"""(src|href)=["']?http""", page)  # no request to anywhere
+
+
+def test_limits() -> None:
+    trace = parse_sequence(SLIDE)
+    for call, word in [
+        (lambda: replay_page(trace, [], 3), "1 to 8 policies"),
+        (lambda: replay_page(lp.Trace([[[0]]] * 20_001), ["lru"], 1), "1 to 20,000 steps; got 20,001"),
+        (lambda: replay_page(lp.Trace([[0]], n_experts=200_000), ["lru"], 1), "at most 100,000 pages"),
+        (lambda: window(trace, 8, None), "first round must be below 8"),
+    ]:
+        with pytest.raises(ParameterError, match=re.escape(word)):
+            call()
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "replay.html"
+    words = ["show", str(SAMPLE), "--slots", "48", "--from", "10", "--rounds", "400", "-o", str(out), "--json"]
+    assert main(words) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["rounds"] == 400 and answer["bytes"] == out.stat().st_size < 2_000_000
+    cut = window(lp.load_trace(SAMPLE), 10, 400)
+    assert [row["misses"] for row in answer["runs"]] == [
+        lp.replay(cut, name, 48).misses for name in ("lru", "llru", "belady")
+    ]
+    for wrong, word in [
+        (["show", "--slots", "3", "-o", str(out)], "a trace file or --sequence"),
+        (["show", "--sequence", SLIDE, "--slots", "3", "-o", "x.txt"], "must end in .html"),
+        (["show", "--sequence", SLIDE, "--slots", "3", "--policy", "llruu", "-o", str(out)], "did you mean 'llru'"),
+    ]:
+        assert main(wrong) == 2
+        assert word in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; ``apt-get install chromium`` and ``pip install playwright`` provide it."""
+    api = pytest.importorskip("playwright.sync_api", reason="pip install playwright to test pages in a browser")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: apt-get install chromium to test pages in a browser")
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def opened(browser: Any, path: Path, words: list[str], place: str = "") -> tuple[Any, list[str]]:
+    """Open a page written by the command; the list gathers whatever the console says."""
+    assert main(["show", *words, "-o", str(path)]) == 0
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: None if request.url.startswith("file:") else said.append(request.url))
+    page.goto(path.as_uri() + place)
+    return page, said
+
+
+def until(page: Any, condition: str) -> None:
+    """Wait for a condition (the page's policy forbids the eval that playwright's own wait needs)."""
+    for _ in range(200):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(condition)
+
+
+def counts(page: Any) -> list[int]:
+    texts = page.locator(".counts").all_inner_texts()
+    return [int(re.search(r"hits, ([\d,]+) misses", text)[1].replace(",", "")) for text in texts]  # type: ignore[index]
+
+
+def test_play_step_and_jump(browser: Any, tmp_path: Path) -> None:
+    page, said = opened(
+        browser, tmp_path / "a.html", [str(SAMPLE), "--slots", "48", "--rounds", "60", "--reset", "session"]
+    )
+    trace = window(lp.load_trace(SAMPLE), 0, 60)
+    names = ["lru", "llru", "belady"]
+    runs = [lp.replay(trace, name, 48, reset="session", record=True) for name in names]
+
+    def expected(steps: int) -> list[int]:
+        return [int(run.missed.reshape(-1, trace.top_k)[:steps].sum()) for run in runs if run.missed is not None]
+
+    assert counts(page) == expected(1)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.click("#next")
+    assert counts(page) == expected(4)
+    page.keyboard.press("ArrowLeft")
+    assert counts(page) == expected(3)
+    page.keyboard.press("Shift+ArrowRight")
+    assert counts(page) == expected(trace.layers + 1)  # the first step of the next round
+    for step in (700, 5, 419):  # far on, back, on: contents are rebuilt from what is kept
+        page.fill("#jump", str(step))
+        page.press("#jump", "Enter")
+        assert counts(page) == expected(step + 1)
+        assert f"Step {step} of" in page.inner_text("#now")
+    until(page, "location.hash === '#step=419'")
+    page.select_option("#speed", "100")
+    page.click("#play")
+    until(page, "Number(document.getElementById('slider').value) > 425")
+    page.keyboard.press("t")
+    page.click("#play")
+    stopped = int(page.input_value("#slider"))
+    assert counts(page) == expected(stopped + 1)
+    page.keyboard.press("End")
+    assert counts(page) == [run.misses for run in runs]
+    assert page.is_disabled("#next") and not said
+
+
+def test_the_reasons_are_the_policys_own(browser: Any, tmp_path: Path) -> None:
+    """R and D that the page computes are those by which the reference class orders its candidates."""
+    for number, name in enumerate(["llru", "llru(rounds='absolute', same_layer='near')"]):
+        words = ["--sequence", SLIDE, "--experts", "3", "--slots", "3", "--policy", name, "opt"]
+        page, said = opened(browser, tmp_path / f"{number}.html", words)
+        trace = parse_sequence(SLIDE, 3)
+        reference: Any = resolve(name).make(trace.instance(3))
+        from layered_paging.runs import history
+
+        for step in history(trace, name, 3):
+            for member in (*step.hits, *step.misses):
+                reference.hit(member, step.event.time)
+            shown = page.locator(".why").first.inner_text()
+            for victim in step.evicted:
+                r, d = (-x for x in reference._order(victim, step.event.time))
+                assert f"evicted: R = {r}, D = {d}:" in shown
+            # the table's first row is the victim
+            if len(step.evicted) == 1:
+                assert "✕" in page.locator(".why-table").first.locator("tbody tr").first.inner_text()
+            best = page.locator(".why-table").nth(1).locator("tbody tr")
+            assert best.count() == 0 or "✕" in best.first.inner_text()
+            holds = page.locator(".unseen").first.text_content().split()[1:]
+            assert holds == [f"{'ab'[p // 3]}{p % 3}" for p in sorted(step.resident)]
+            page.keyboard.press("ArrowRight")
+        assert not said
+
+
+def test_a_link_opens_at_its_step_and_hostile_titles_are_text(browser: Any, tmp_path: Path) -> None:
+    evil = "</title><script>document.title='owned'</script>"
+    words = ["--sequence", SLIDE, "--slots", "3", "--title", evil]
+    page, said = opened(browser, tmp_path / "a.html", words, "#step=9")
+    assert "Step 9 of 15" in page.inner_text("#now")
+    assert page.title() == evil and page.inner_text("h1") == evil
+    page.evaluate("location.hash = '#step=2'")
+    until(page, "document.getElementById('now').textContent.startsWith('Step 2 ')")
+    assert not said
+
+
+def test_five_thousand_steps_stay_small_and_are_painted(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.html"
+    trace = lp.workloads.zipf(layers=24, experts=32, rounds=208, top_k=4, seed=1)
+    lp.save_trace(trace, tmp_path / "t.npz")
+    page, said = opened(browser, path, [str(tmp_path / "t.npz"), "--slots", "192"])
+    assert path.stat().st_size < 2_000_000
+    assert page.evaluate("data.steps.length") == 4992
+    until(page, "performance.getEntriesByName('first-contentful-paint').length > 0")
+    print("first paint, ms:", page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+    assert not said
