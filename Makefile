@@ -3,21 +3,24 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint docs bench clean
 
 demo: .venv/installed
 	@$(BIN)/layered-paging replay layered_paging/samples/sample.npz --slots 24 48 96 --policy lru llru lfu --reset session --optimum forced
 
-test: lint
+test: lint docs
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-test-all: lint
+test-all: lint docs
 	LAYERED_PAGING_FULL=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/ready
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/replay.py
