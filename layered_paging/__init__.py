@@ -29,7 +29,7 @@ _HOMES = {
     "replay": "runs",
     "save_trace": "formats",
 }
-_MODULES = ("catalog", "certify", "coupon", "formats", "report", "workloads")
+_MODULES = ("catalog", "certify", "coupon", "formats", "report", "sweep", "workloads")
 
 __all__ = [*_HOMES, *_MODULES]
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from . import coupon as coupon
     from . import formats as formats
     from . import report as report
+    from . import sweep as sweep
     from . import workloads as workloads
     from .certificate import Certificate as Certificate
     from .curves import miss_curve as miss_curve

@@ -34,6 +34,7 @@ COMMANDS = {
     "check": "check certificates",
     "coupon": "coupon collectors in parallel, and the Yao bound on randomized policies",
     "attack": "play an adversary against a policy, beside the exact optimum",
+    "sweep": "run a study of many jobs, here or on a cluster, resumable",
     "verify": "run the claims and their controls",
 }
 

@@ -1,0 +1,110 @@
+"""``layered-paging sweep``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..sweep import load_spec
+from ..sweep import run as run_spec
+from ..sweep.running import FORMATS
+from .common import positive, table
+
+SHOWN = 20  # failures printed
+
+EXAMPLES = """examples:
+  layered-paging sweep study.toml -o study --workers 8
+  layered-paging sweep study.toml -o study --resume --retry
+  layered-paging sweep study.toml -o study --cluster tcp://10.0.0.1:8786
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("spec", help="a spec in TOML")
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="a new folder for the results")
+    parser.add_argument("--workers", type=positive, metavar="N", help="processes (default: the cores)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler, or 'local' to start one")
+    parser.add_argument("--resume", action="store_true", help="go on in the folder, and skip what is done")
+    parser.add_argument("--retry", action="store_true", help="with --resume: play again what failed")
+    parser.add_argument("--form", choices=FORMATS, default="jsonl", help="Parquet besides JSON Lines (default: jsonl)")
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Run the spec."""
+    spec = load_spec(args.spec)
+    kept = 0
+    with _live(args.json) as draw:
+
+        def progress(done: int, total: int, failures: int) -> None:
+            nonlocal kept
+            kept = done
+            draw(done, total, failures)
+
+        try:
+            report = run_spec(
+                spec,
+                args.output,
+                workers=args.workers,
+                cluster=args.cluster,
+                resume=args.resume,
+                retry=args.retry,
+                form=args.form,
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            print(f"{kept} of {len(spec.jobs)} jobs are kept; go on with --resume", file=sys.stderr)
+            raise
+    return {
+        "folder": str(report.folder),
+        "results": str(report.results),
+        "jobs": report.jobs,
+        "played": report.played,
+        "failures": [{"job": n, "error": error} for n, error in report.failures],
+    }
+
+
+@contextmanager
+def _live(quiet: bool) -> Iterator[Callable[[int, int, int], None]]:
+    """Yield a function that draws a bar with rate, time left and failures, on a terminal only."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, total, failures: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failures]} failed"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("sweep", total=None, rate="", failures=0)
+
+        def draw(done: int, total: int, failures: int) -> None:
+            speed = bar.tasks[0].speed
+            rate = f"{speed:.1f} jobs/s" if speed else ""
+            bar.update(task, completed=done, total=total, rate=rate, failures=failures)
+
+        yield draw
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Say where the results are, and list failures."""
+    failures = answer["failures"]
+    print(f"{answer['jobs']} jobs, {answer['played']} played now, {len(failures)} failed: {answer['results']}")
+    if failures:
+        more = f" (the first {SHOWN})" if len(failures) > SHOWN else ""
+        rows = [(str(row["job"]), row["error"]) for row in failures[:SHOWN]]
+        table(f"failures{more}", ("job", "error"), rows, text=2)
+
+
+def status(answer: dict[str, Any]) -> int:
+    """Return 1 if a job failed."""
+    return 1 if answer["failures"] else 0
