@@ -25,6 +25,7 @@ docs: .venv/ready
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/replay.py
 	$(BIN)/python tests/benchmarks/optimum.py
+	$(BIN)/python tests/benchmarks/sweep.py
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
