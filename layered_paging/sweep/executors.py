@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
@@ -92,6 +95,19 @@ class Processes:
             self._pool = None
 
 
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """Let processes that are started meanwhile ignore Ctrl-C, which is the driver's affair."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class Cluster:
     """A Dask scheduler, or one started here for this run (address ``local``).
 
@@ -110,9 +126,10 @@ class Cluster:
         self._local: Any = None
         try:
             if address == "local":
-                self._local = distributed.LocalCluster(
-                    n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
-                )
+                with _unheard():
+                    self._local = distributed.LocalCluster(
+                        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+                    )
             self._client: Any = distributed.Client(self._local or address, timeout=START, set_as_default=False)
             self._client.wait_for_workers(1, timeout=START)
         except (OSError, ValueError, TimeoutError) as error:
