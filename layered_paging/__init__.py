@@ -25,11 +25,12 @@ _HOMES = {
     "optimal_ratio": "ratio",
     "optimum": "offline",
     "optimum_curve": "curves",
+    "record": "recording",
     "register": "registry",
     "replay": "runs",
     "save_trace": "formats",
 }
-_MODULES = ("catalog", "certify", "coupon", "formats", "report", "sweep", "workloads")
+_MODULES = ("catalog", "certify", "coupon", "formats", "recording", "report", "sweep", "workloads")
 
 __all__ = [*_HOMES, *_MODULES]
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from . import certify as certify
     from . import coupon as coupon
     from . import formats as formats
+    from . import recording as recording
     from . import report as report
     from . import sweep as sweep
     from . import workloads as workloads
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from .ratio import Ratio as Ratio
     from .ratio import competitive_ratio as competitive_ratio
     from .ratio import optimal_ratio as optimal_ratio
+    from .recording import record as record
     from .registry import register as register
     from .runs import Run as Run
     from .runs import replay as replay

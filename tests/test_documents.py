@@ -2,7 +2,8 @@
 
 Python blocks of a file share one namespace.  In console blocks, lines that begin with ``$`` are
 run by a shell; what follows is compared with the output (``...`` stands for anything).  Blocks that
-name ``$TRACES`` need the optional real traces and are skipped, saying so, where they are absent.
+name ``$TRACES`` need the optional real traces and are skipped, saying so, where they are absent; so
+are documents that say ``<!-- needs torch -->`` where torch and transformers are.
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ def squeeze(text: str) -> str:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_blocks_run(name: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / name).read_text()
+    if "<!-- needs torch -->" in text:
+        pytest.importorskip("torch")
+        pytest.importorskip("transformers")
     traces = request.getfixturevalue("traces") if "$TRACES" in text else None
     for entry in ("layered_paging", "papers", "tests", "docs"):
         (tmp_path / entry).symlink_to(ROOT / entry)

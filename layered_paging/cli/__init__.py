@@ -27,6 +27,7 @@ COMMANDS = {
     "curve": "misses at every number of slots, as a table or a plot",
     "diagnose": "say whether the policy or the working set is at fault",
     "show": "a page that replays a trace step by step under several policies",
+    "record": "record which experts a live model chooses",
     "optimum": "the offline optimum, with a certificate",
     "convert": "convert a trace from one file format to another",
     "ratio": "exact competitive ratios, of a policy or of the best possible one",

@@ -1,0 +1,130 @@
+"""``layered-paging record MODEL --prompts FILE -o TRACE``: the routing of a live model."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from ..errors import ParameterError
+from ..recording import recover
+from ..recording.driving import MODES, Running, load_model, measure_overhead, record_prompts
+from ..recording.prompts import read_prompts
+from .common import positive, progress
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("model", metavar="MODEL", help="a folder with a model for transformers, or a name on the hub")
+    parser.add_argument("--prompts", metavar="FILE", required=True, help="text, a prompt a line, or .jsonl objects")
+    parser.add_argument("-o", "--output", metavar="TRACE", required=True, help="the trace; its suffix names the format")
+    parser.add_argument("--mode", choices=MODES, default=MODES[0], help="how prompts are run (default: greedy)")
+    parser.add_argument(
+        "--new-tokens", type=positive, default=64, metavar="N", help="tokens after a prompt (default: 64)"
+    )
+    parser.add_argument("--temperature", type=float, default=1.0, metavar="T", help="with --mode sample (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="with --mode sample (default: 0)")
+    parser.add_argument("--batch", type=positive, default=1, metavar="N", help="prompts run together (default: 1)")
+    parser.add_argument("--weights", action="store_true", help="keep the router's weights")
+    parser.add_argument("--dtype", default="auto", help="type of the parameters, such as bfloat16 (default: as stored)")
+    parser.add_argument("--device", default="cpu", help="where the model runs (default: cpu)")
+    parser.add_argument("--byte-tokens", action="store_true", help="tokens are bytes of UTF-8; no tokenizer is read")
+    parser.add_argument("--trust-remote-code", action="store_true", help="run code that comes with the model")
+    parser.add_argument(
+        "--overhead",
+        type=int,
+        default=3,
+        metavar="N",
+        help="pairs of runs that time the recording; 0: none (default: 3)",
+    )
+    parser.add_argument("--force", action="store_true", help="replace TRACE if it is there")
+    parser.epilog = (
+        "While it runs, TRACE.part.jsonl holds what was recorded so far and can be read like any trace.\n"
+        'A .jsonl of prompts has lines such as {"prompt": "...", "category": "code", "id": "17"}.\n\n'
+        "examples:\n"
+        "  layered-paging record ./my-moe --prompts prompts.txt -o run.npz --new-tokens 128\n"
+        "  layered-paging record ./my-moe --prompts texts.jsonl -o run.npz --mode text --weights"
+    )
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Record the model."""
+    target = Path(args.output)
+    if os.path.lexists(target) and not args.force:
+        raise ParameterError(f"{target}: is there already; give --force to replace it")
+    part = Path(f"{target}.part.jsonl")
+    if part.exists():
+        raise ParameterError(f"{part}: is there already, from a recording that did not end; convert or remove it")
+    if args.overhead < 0:
+        raise ParameterError(f"--overhead must be at least 0; got {args.overhead}")
+    check_target(target)
+    prompts = read_prompts(args.prompts)
+    running = Running(args.mode, args.new_tokens, args.temperature, args.batch, args.seed)
+    model, tokenizer = load_model(
+        args.model,
+        dtype=args.dtype,
+        device=args.device,
+        byte_tokens=args.byte_tokens,
+        trust_remote_code=args.trust_remote_code,
+    )
+    with progress("recording", len(prompts), args.json) as done:
+        recorder = record_prompts(
+            model,
+            tokenizer,
+            prompts,
+            running,
+            path=part,
+            weights=args.weights,
+            name=Path(args.model).name,
+            progress=done,
+        )
+    recover(part, target)
+    trace = recorder.trace()
+    part.unlink()
+    overhead = None
+    if args.overhead:
+        overhead = measure_overhead(model, tokenizer, prompts[0], running, args.overhead, part, args.weights)
+    return {
+        "output": str(target),
+        "architecture": trace.meta["architecture"],
+        "rounds": trace.rounds,
+        "prefill_rounds": int((trace.stage == 0).sum()),
+        "sessions": len(trace.sessions),
+        "layers": trace.layers,
+        "n_experts": list(trace.n_experts),
+        "top_k": trace.top_k,
+        "requests": trace.requests,
+        "expert_bytes": None if trace.expert_bytes is None else trace.expert_bytes.tolist(),
+        "weights": trace.weights is not None,
+        "overhead": None if overhead is None else vars(overhead),
+        "digest": trace.digest(),
+    }
+
+
+def check_target(target: Path) -> None:
+    """Refuse the name of a trace that could not be written, before the long work."""
+    from ..formats import FORMATS
+
+    known = [suffix for one in FORMATS for suffix in one.suffixes]
+    if not target.name.lower().endswith(tuple(known)):
+        raise ParameterError(f"{target}: the suffix names no trace format; known are {', '.join(known)}")
+    if not target.absolute().parent.is_dir():
+        raise ParameterError(f"{target}: no such folder")
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print what was recorded."""
+    widths = answer["n_experts"]
+    each = widths[0] if len(set(widths)) == 1 else widths
+    print(
+        f"{answer['output']}: {answer['architecture']}, {answer['layers']} layers of {each} experts, top_k {answer['top_k']}\n"
+        f"{answer['requests']:,} requests in {answer['rounds']:,} rounds ({answer['prefill_rounds']:,} of prefill) "
+        f"and {answer['sessions']:,} session(s)"
+    )
+    cost = answer["overhead"]
+    if cost is not None:
+        print(
+            f"time with recording over time without: {cost['ratio']:.3f} "
+            f"({cost['low']:.3f} to {cost['high']:.3f} in {cost['repeats']} pairs)"
+        )
