@@ -18,7 +18,7 @@ from .errors import ParameterError, PolicyError
 from .instance import Instance
 from .registry import find
 
-__all__ = ["Policy", "PolicySpec", "Stream", "Time", "ranks", "resolve"]
+__all__ = ["Policy", "PolicySpec", "Stream", "Time", "check_parameters", "parsed", "ranks", "resolve"]
 
 
 class Time(NamedTuple):
@@ -215,15 +215,30 @@ def resolve(policy: str | type | PolicySpec) -> PolicySpec:
         from .strategy import strategy
 
         return strategy(policy)
-    match = _NAME.fullmatch(policy)
-    if match is None:
-        raise ParameterError(f"a policy is written name or name(parameter=value, ...); got {policy!r}")
-    base, arguments = match.groups()
+    base, params = parsed("policy", policy)
     entry = find("policy", base)
-    params = _arguments(policy, arguments or "")
-    _check_parameters(base, entry.obj, params)
+    check_parameters("policy", base, entry.obj, params)
     shown = ", ".join(f"{key}={value!r}" for key, value in params.items())
     return PolicySpec(f"{base}({shown})" if shown else base, base, entry.obj, params, entry.properties)
+
+
+def parsed(kind: str, text: str) -> tuple[str, dict[str, Any]]:
+    """Read ``name`` or ``name(parameter=value, ...)`` with plain values.
+
+    Raises
+    ------
+    ParameterError
+        The text is not written so.
+
+    Examples
+    --------
+    >>> parsed("policy", "lfu-decay(half_life=8)")
+    ('lfu-decay', {'half_life': 8})
+    """
+    match = _NAME.fullmatch(text)
+    if match is None:
+        raise ParameterError(f"a {kind} is written name or name(parameter=value, ...); got {text!r}")
+    return match[1], _arguments(text, match[2] or "")
 
 
 def _of_class(cls: Any) -> PolicySpec:
@@ -256,7 +271,8 @@ def _arguments(policy: str, text: str) -> dict[str, Any]:
         ) from None
 
 
-def _check_parameters(base: str, cls: Any, params: Mapping[str, Any]) -> None:
+def check_parameters(kind: str, base: str, cls: Any, params: Mapping[str, Any]) -> None:
+    """Raise ``ParameterError`` unless the class takes these parameters, keyword-only."""
     known = [
         name
         for name, p in inspect.signature(cls).parameters.items()
@@ -264,4 +280,4 @@ def _check_parameters(base: str, cls: Any, params: Mapping[str, Any]) -> None:
     ]
     for name in params:
         if name not in known:
-            raise ParameterError(f"policy {base!r} has no parameter {name!r}; available: {', '.join(known) or 'none'}")
+            raise ParameterError(f"{kind} {base!r} has no parameter {name!r}; available: {', '.join(known) or 'none'}")
