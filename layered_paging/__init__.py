@@ -30,7 +30,7 @@ _HOMES = {
     "replay": "runs",
     "save_trace": "formats",
 }
-_MODULES = ("catalog", "certify", "coupon", "formats", "recording", "report", "sweep", "workloads")
+_MODULES = ("catalog", "certify", "coupon", "formats", "recording", "report", "reproduction", "sweep", "workloads")
 
 __all__ = [*_HOMES, *_MODULES]
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from . import formats as formats
     from . import recording as recording
     from . import report as report
+    from . import reproduction as reproduction
     from . import sweep as sweep
     from . import workloads as workloads
     from .certificate import Certificate as Certificate

@@ -37,6 +37,7 @@ COMMANDS = {
     "attack": "play an adversary against a policy, beside the exact optimum",
     "sweep": "run a study of many jobs, here or on a cluster, resumable",
     "verify": "run the claims and their controls",
+    "reproduce": "run the results of a paper: reported, ours, agrees?",
 }
 
 

@@ -1,0 +1,96 @@
+"""``layered-paging reproduce``: the results of a paper, run here."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..reproduction import SCOPES, Outcome, of_paper, reproduce, write_table
+from .common import table
+
+EXAMPLES = """examples:
+  layered-paging reproduce angelopoulos-marchal-obrecht-simon-2025
+  layered-paging reproduce angelopoulos-marchal-obrecht-simon-2025 --figure capacity --trace mixtral.jsonl -o results
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("paper", metavar="PAPER", help="citation key of a paper (see: layered-paging list results)")
+    parser.add_argument("--figure", nargs="+", default=[], metavar="NAME", help="only these results, with * and ?")
+    parser.add_argument("--scope", choices=SCOPES, default="small", help="small takes seconds (default: small)")
+    parser.add_argument(
+        "--trace",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="trace files (default: those of the folder LAYERED_PAGING_TRACES, if set)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all randomness (default: 0)")
+    parser.add_argument(
+        "-o", "--output", metavar="FOLDER", help="where files go (default: reproduced/PAPER/SCOPE); made if need be"
+    )
+    parser.add_argument("--again", action="store_true", help="run also what an earlier run left in the folder")
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Return one row a result."""
+    paper = of_paper(args.paper, args.figure)[0].name.split("/")[0]
+    output = Path(args.output) if args.output is not None else Path("reproduced") / paper / args.scope
+    options = {"scope": args.scope, "seed": args.seed, "traces": args.trace, "output": output, "again": args.again}
+    if args.json or not sys.stderr.isatty():
+        outcomes = reproduce(paper, args.figure, **options)
+    else:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("", total=1)
+
+            def tick(name: str, done: int, total: int) -> None:
+                bar.update(task, description=name, completed=done, total=total)
+
+            outcomes = reproduce(paper, args.figure, **options, tick=tick)
+    readme = write_table(paper, output)
+    return {
+        "paper": paper,
+        "scope": args.scope,
+        "seed": args.seed,
+        "output": str(output),
+        "readme": None if readme is None else str(readme),
+        "results": [row(outcome) for outcome in outcomes],
+    }
+
+
+def row(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as JSON holds it."""
+    fields = {key: value for key, value in vars(outcome).items() if key != "seconds"}
+    return {**fields, "seconds": round(outcome.seconds, 3)}
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print a table, and where the files are."""
+    rows = [
+        (r["name"], r["reported"], r["ours"] or f"{r['state']}: {r['reason']}", r["agrees"] or "-")
+        for r in answer["results"]
+    ]
+    table(f"{answer['paper']} at {answer['scope']} scope", ("result", "reported", "ours", "agrees?"), rows, text=4)
+    for r in answer["results"]:
+        if r["notes"]:
+            print(f"{r['name']}: {r['notes']}")
+    count = {
+        state: sum(r["state"] == state for r in answer["results"]) for state in ("run", "kept", "skipped", "failed")
+    }
+    print(
+        ", ".join(f"{number} {state}" for state, number in count.items() if number) + f"; files in {answer['output']}"
+    )
+    if answer["readme"]:
+        print(f"table written into {answer['readme']}")
+
+
+def status(answer: dict[str, Any]) -> int:
+    """Return 1 if a result failed to run; a result that does not agree is an answer, not a failure."""
+    return int(any(r["state"] == "failed" for r in answer["results"]))
