@@ -34,6 +34,7 @@ COMMANDS = {
     "atlas": "exact ratios at all small sizes, with certificates",
     "check": "check certificates",
     "coupon": "coupon collectors in parallel, and the Yao bound on randomized policies",
+    "profile": "profiles of expert use: make, show, merge, compare, drift",
     "attack": "play an adversary against a policy, beside the exact optimum",
     "sweep": "run a study of many jobs, here or on a cluster, resumable",
     "verify": "run the claims and their controls",

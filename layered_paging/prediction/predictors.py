@@ -60,32 +60,40 @@ class Popularity:
     Notes
     -----
     score = (faded count of the expert's uses) / (faded count of the layer's events); 0 before the first event.
+
+    Attributes
+    ----------
+    counts : list of float64 arrays
+        Faded uses of each expert of each layer.
+    events : list of float
+        Faded events of each layer.
     """
 
     def __init__(self, n_experts: Sequence[int], *, half_life: float | None = 64, window: int | None = None) -> None:
         self.factor = 1.0 if window is not None else factor_of("popularity", half_life)
         self.window = None if window is None else integer("popularity: window", window, 1)
-        self._value = [np.zeros(n) for n in n_experts]
-        self._events = [0.0 for _ in n_experts]
+        self.learnt = {"half_life": None if window is not None else half_life, "window": window}
+        self.counts = [np.zeros(n) for n in n_experts]
+        self.events = [0.0 for _ in n_experts]
         self._kept: list[list[Sequence[int]]] = [[] for _ in n_experts]
 
     def observe(self, layer: int, experts: Sequence[int]) -> None:
         """Fade the layer's counts and add the event."""
-        value = self._value[layer]
+        value = self.counts[layer]
         value *= self.factor
         value[list(experts)] += 1.0
-        self._events[layer] = self._events[layer] * self.factor + 1.0
+        self.events[layer] = self.events[layer] * self.factor + 1.0
         if self.window is not None:
             kept = self._kept[layer]
             kept.append(list(experts))
             if len(kept) > self.window:
                 value[kept.pop(0)] -= 1.0
-                self._events[layer] -= 1.0
+                self.events[layer] -= 1.0
 
     def scores(self, layer: int) -> Scores:
         """Return the share of the (faded) events that used each expert."""
-        events = self._events[layer]
-        return self._value[layer] / events if events > 0.0 else np.zeros_like(self._value[layer])
+        events = self.events[layer]
+        return self.counts[layer] / events if events > 0.0 else np.zeros_like(self.counts[layer])
 
     def restart(self) -> None:
         """Nothing: frequencies have no context."""

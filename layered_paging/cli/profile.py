@@ -1,0 +1,166 @@
+"""``layered-paging profile``: make, show, merge and compare profiles of expert use, and find drift."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+from ..formats import load_trace
+from ..prediction.drift import drift, sessions_where
+from ..prediction.profile import Profile, compare, merge
+from .common import percent, positive, table
+
+EXAMPLES = """examples:
+  layered-paging profile make trace.npz -o italian.json --where language=it --half-life 500
+  layered-paging profile show italian.json
+  layered-paging profile merge italian.json german.json -o both.json
+  layered-paging profile compare italian.json german.json --top 8
+  layered-paging profile drift trace.npz italian.json --window 64
+"""
+HOT = 8  # hottest experts shown a layer
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the actions and their options."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def action(name: str, text: str) -> argparse.ArgumentParser:
+        sub = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object")
+        return sub
+
+    made = action("make", "learn a profile from a trace")
+    made.add_argument("trace", help="a trace file, of any format that 'convert' reads")
+    made.add_argument("-o", "--output", metavar="FILE", required=True, help="the profile to write")
+    made.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these sessions, by their items")
+    made.add_argument("--half-life", type=float, metavar="N", help="uses fade by half in N tokens (default: never)")
+    made.add_argument("--window", type=positive, metavar="N", help="only the last N tokens")
+    made.add_argument("--model", metavar="NAME", help="name of the model (default: as the trace says)")
+    shown = action("show", "what a profile holds")
+    shown.add_argument("profile", help="a profile file")
+    merged = action("merge", "add profiles of one model up")
+    merged.add_argument("profiles", nargs="+", metavar="PROFILE")
+    merged.add_argument("-o", "--output", metavar="FILE", required=True, help="the profile to write")
+    merged.add_argument("--weights", nargs="+", type=float, metavar="W", help="one a profile (default: 1)")
+    compared = action("compare", "overlap of hot experts and Jensen-Shannon distance, by layer")
+    compared.add_argument("profiles", nargs=2, metavar="PROFILE")
+    compared.add_argument("--top", type=positive, default=8, metavar="N", help="size of the hot sets (default: 8)")
+    moved = action("drift", "blocks of a trace that a profile no longer fits")
+    moved.add_argument("trace", help="a trace file")
+    moved.add_argument("profile", help="a profile file")
+    moved.add_argument("--window", type=positive, default=64, metavar="N", help="tokens of a block (default: 64)")
+    moved.add_argument("--top", type=positive, default=8, metavar="N", help="size of the hot sets (default: 8)")
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Do the action."""
+    match args.action:
+        case "make":
+            trace = load_trace(args.trace)
+            if args.where:
+                trace = trace.select(sessions_where(trace, args.where))
+            made = Profile.of(
+                trace, half_life=args.half_life, window=args.window, name=Path(args.trace).name, model=args.model
+            )
+            made.save(args.output)
+            return {"action": "make", "output": args.output, **_summary(made)}
+        case "show":
+            return {"action": "show", "profile": args.profile, **_summary(Profile.load(args.profile))}
+        case "merge":
+            whole = merge([Profile.load(path) for path in args.profiles], args.weights)
+            whole.save(args.output)
+            return {"action": "merge", "output": args.output, **_summary(whole)}
+        case "compare":
+            one, other = (Profile.load(path) for path in args.profiles)
+            got = compare(one, other, top=args.top)
+            rows = [
+                {"layer": j, "overlap": a, "distance": None if math.isnan(b) else b}
+                for j, (a, b) in enumerate(zip(got.overlap.tolist(), got.distance.tolist(), strict=True))
+            ]
+            known = [row["distance"] for row in rows if row["distance"] is not None]
+            return {
+                "action": "compare",
+                "top": args.top,
+                "overlap": float(got.overlap.mean()),
+                "distance": sum(known) / len(known) if known else None,
+                "layers": rows,
+            }
+        case _:
+            blocks = drift(load_trace(args.trace), Profile.load(args.profile), window=args.window, top=args.top)
+            judged = [b for b in blocks if b.before is not None]
+            return {
+                "action": "drift",
+                "window": args.window,
+                "blocks": [vars(b) for b in blocks],
+                "judged": len(judged),
+                "drifted": sum(b.drifted for b in judged),
+            }
+
+
+def _summary(profile: Profile) -> dict[str, Any]:
+    rows = []
+    for j, rate in enumerate(profile.rates):
+        order = profile.hottest(j, HOT)
+        total = float(profile.counts[j].sum())
+        share = float(profile.counts[j][order].sum()) / total if total else 0.0
+        rows.append(
+            {
+                "layer": j,
+                "experts": len(rate),
+                "used": int((rate > 0).sum()),
+                "hottest": order,
+                "share_of_hottest": share,
+            }
+        )
+    return {
+        "model": profile.model,
+        "learnt": profile.learnt,
+        "events": profile.events.tolist(),
+        "sources": list(profile.sources),
+        "layers": rows,
+    }
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print the answer as tables."""
+    rows: list[tuple[Any, ...]]
+    match answer["action"]:
+        case "compare":
+            rows = [(row["layer"], percent(row["overlap"]), _three(row["distance"])) for row in answer["layers"]]
+            rows.append(("mean", percent(answer["overlap"]), _three(answer["distance"])))
+            table(f"hot sets of {answer['top']}", ["layer", "overlap %", "distance"], rows)
+        case "drift":
+            rows = [
+                (b["session"], b["first"], _three(b["distance"]), _three(b["before"]), percent(b["covered"]),
+                 percent(b["covered_before"]), "drifted" if b["drifted"] else "")
+                for b in answer["blocks"]
+            ]  # fmt: skip
+            table(
+                f"blocks of {answer['window']} tokens: to the profile, and to the block before",
+                ["session", "first", "distance", "before", "covered %", "before %", ""],
+                rows,
+            )
+            print(f"{answer['drifted']} of {answer['judged']} blocks are further from the profile than from their past")
+        case _:
+            if "output" in answer:
+                print(f"{answer['output']}: written")
+            learnt = ", ".join(f"{k} {v}" for k, v in answer["learnt"].items() if v is not None) or "all events alike"
+            print(f"model {answer['model'] or 'not named'}; {learnt}; from {len(answer['sources'])} source(s)")
+            rows = [
+                (
+                    row["layer"],
+                    row["used"],
+                    row["experts"],
+                    percent(row["share_of_hottest"]),
+                    " ".join(map(str, row["hottest"])),
+                )
+                for row in answer["layers"]
+            ]
+            table("", ["layer", "used", "experts", f"hottest {HOT} %", "hottest"], rows)
+
+
+def _three(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
