@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from itertools import islice, pairwise
+from pathlib import Path
 
 import pytest
 
@@ -66,8 +67,12 @@ def test_random_sources_in_expectation() -> None:
 def test_the_check_can_fail() -> None:
     """A shifted bound, a pool that is not split, and a policy that an adversary is not against, all fail it."""
     sizes = {"layers": 2, "experts": 3, "slots": 5, "rounds": 300}
-    assert not forced(play("partition-breaker", "lru", pool="shared", **sizes))
-    assert forced(play("cyclic", "lru", **sizes)) and not forced(play("cyclic", "mark-far", **sizes))
+    shared = play("partition-breaker", "lru", pool="shared", **sizes)
+    assert (shared.bound, shared.unbounded) == (None, False)
+    assert not forced(Play(**{**vars(shared), "unbounded": True}))
+    other = play("cyclic", "mark-far", **sizes)
+    assert other.bound is None and not forced(Play(**{**vars(other), "bound": Fraction(5)}))
+    assert forced(play("cyclic", "lru", **sizes))
     game = play("layered-cruel", "mark-far", **sizes)
     assert game.bound is not None
     assert forced(game) and not forced(Play(**{**vars(game), "bound": game.bound + 1}))
@@ -173,6 +178,13 @@ def test_play_refuses() -> None:
         play(lambda *, layers, experts, slots: iter_pages(2), "lru", **sizes)
     with pytest.raises(ParameterError, match="knows the future"):
         play("cyclic", "belady", **sizes)
+    for name in ("cruel", "layered-cruel"):
+        with pytest.raises(
+            ParameterError, match=f"'{name}' is against deterministic .*'marking' is randomized.*source"
+        ):
+            play(name, "marking", layers=1, experts=4, slots=3, rounds=4)
+    assert play("cyclic", "marking", **sizes).bound is None
+    assert play("layered-cruel", "llru(rounds='absolute')", **sizes).bound == 4
     with pytest.raises(ParameterError, match="whole rounds"):
         play("witness", "lru", cycle=[0], **sizes)
 
@@ -248,6 +260,52 @@ def test_cyclic_optimum_is_the_slope_of_the_optimum() -> None:
 def test_spread() -> None:
     assert spread(3, 4, 8) == [[0, 1, 2], [4, 5, 6], [8, 9]]
     assert list(islice((len(row) for row in spread(2, 9, 3)), 2)) == [2, 1]
+
+
+def measured_rows(line: str) -> str:
+    """Measure again what a line of the table in docs/adversaries.md says: ratios and optima at its sizes."""
+    name, against, _, sizes, *_ = (cell.strip() for cell in line.strip("| \n").split("|"))
+    name, policy = name.strip("`"), against.partition("here ")[2].strip(")")
+    ratios, optima = [], []
+    for text in sizes.split("; "):
+        layers, experts, slots = map(int, text.partition(":")[0].split(","))
+        where: dict[str, int] = {"layers": layers, "experts": experts, "slots": slots}
+        if name.endswith("-source"):
+            extra: dict[str, object] = {}
+            if name == "markov-source":
+                extra["certificate"] = lp.Certificate.load(
+                    ATLAS / f"best-randomized-{layers}x{experts}-{slots}.json.gz"
+                )
+            found = coupon.phase_ratio(policy, **where, source=name, rounds=300, runs=30, **extra)  # type: ignore[arg-type]
+            ratios.append(f"{found.ratio:.3f} ± {found.upper - found.ratio:.3f}")
+            optima.append(str(found.optimum))
+            continue
+        cycle: dict[str, object] = {}
+        if name == "witness":
+            proof = lp.competitive_ratio(policy, **where).witness
+            cycle = {"prefix": [page for (page,) in proof.prefix], "cycle": [page for (page,) in proof.cycle]}
+        if name == "nemesis":
+            cycle = {"cycle": nemesis(policy, **where, budget=300).pages}
+        game = play("witness" if cycle else name, policy, **where, rounds=3000, **cycle)
+        late = game.late_ratio()
+        ratios.append(f"{game.cost}/{game.optimum}" if late is None else f"{float(late):.3f}")
+        optima.append(str(game.optimum))
+    return f"{'; '.join(ratios)} | {'; '.join(optima)} |"
+
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "adversaries.md"
+ATLAS = PAGE.parent / "atlas"
+ROWS = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+
+
+@pytest.mark.parametrize("line", ROWS, ids=lambda line: "-".join(line.split("|")[1:3]).replace("`", "").strip())
+def test_a_row_of_the_page(line: str) -> None:
+    assert line.endswith(measured_rows(line))
+
+
+def test_every_adversary_has_a_row_with_three_sizes() -> None:
+    assert {line.split("`")[1] for line in ROWS} == {entry.name for entry in ENTRIES}
+    assert all(line.split("|")[4].count(";") == 2 for line in ROWS)
 
 
 def test_command(capsys: pytest.CaptureFixture[str], tmp_path: object) -> None:

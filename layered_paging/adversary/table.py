@@ -157,9 +157,9 @@ class Play:
         Which requests the policy, and an optimal offline cache of the same slots, missed.  Every prefix of
         ``optimum_missed`` sums to the optimum of that prefix.
     bound : Fraction or None
-        What the ratio is forced to (in the limit), where the adversary states it.
+        What the ratio is forced to (in the limit), where the adversary states it and is against this policy.
     unbounded : bool
-        The ratio is forced beyond every number.
+        The ratio is forced beyond every number (again, where it is against this policy).
     seed : int
     """
 
@@ -241,7 +241,8 @@ def play(
     Raises
     ------
     ParameterError
-        A hypothesis of the construction fails, an unknown parameter, or a request outside its layer.
+        A hypothesis of the construction fails, an unknown parameter, a request outside its layer, or a randomized
+        policy against a construction for deterministic ones.
 
     Examples
     --------
@@ -252,6 +253,11 @@ def play(
     entry = find("adversary", adversary) if isinstance(adversary, str) else None
     make: Callable[..., Adversary] = entry.obj if entry else cast(Any, adversary)
     spec = resolve(policy)
+    if entry and entry.properties.get("against") == "deterministic" and spec.randomized:
+        raise ParameterError(
+            f"adversary {entry.name!r} is against deterministic policies (it watches the cache); {spec.name!r} is "
+            "randomized: play a random source, such as uniform-source or markov-source"
+        )
     count, n, k = integer("layers", layers, 1), integer("experts", experts, 1), integer("slots", slots, 1)
     turns = integer("rounds", rounds, 1) * count
     where = pool or (entry.properties.get("pool", "shared") if entry else "shared")
@@ -285,7 +291,9 @@ def play(
         raise ParameterError(f"adversary {_name(adversary)!r} ended after {len(pages)} requests") from None
     finally:
         generator.close()
-    bound, unbounded = bound_of(entry, layers=count, experts=n, slots=k) if entry else (None, False)
+    bound, unbounded = None, False
+    if entry and where == entry.properties.get("pool", "shared") and _against(entry, spec):
+        bound, unbounded = bound_of(entry, layers=count, experts=n, slots=k)
     return Play(
         _name(adversary), spec.name, where, count, n, k, pages, missed, furthest(pages, k), bound, unbounded, seed
     )
@@ -297,6 +305,12 @@ def bound_of(entry: Entry, *, layers: int, experts: int, slots: int) -> tuple[Fr
     if stated == "unbounded":
         return None, True
     return (None, False) if stated is None else (Fraction(stated(layers, experts, slots)), False)
+
+
+def _against(entry: Entry, spec: PolicySpec) -> bool:
+    """Return whether an adversary claims to beat a policy, registered or not; parameters make no difference."""
+    against = entry.properties.get("against", ())
+    return spec.base in against if isinstance(against, tuple) else against == "any" or not spec.randomized
 
 
 def targets(entry: Entry) -> list[str]:

@@ -129,7 +129,8 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     table(f"{answer['adversary']} against {answer['policy']} ({shape})", ("rounds", "misses", "optimum", "ratio"), rows)
     late = answer["late_ratio"]
     print(
-        f"second half: {'the optimum does not miss' if late is None else late}; forced: {answer['bound'] or 'not stated'}"
+        f"second half: {'the optimum does not miss' if late is None else late}; "
+        f"forced: {answer['bound'] or 'not stated against ' + answer['policy']}"
     )
     if "cycle" in answer:
         print(
