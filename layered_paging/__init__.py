@@ -30,7 +30,18 @@ _HOMES = {
     "replay": "runs",
     "save_trace": "formats",
 }
-_MODULES = ("catalog", "certify", "coupon", "formats", "recording", "report", "reproduction", "sweep", "workloads")
+_MODULES = (
+    "catalog",
+    "certify",
+    "coupon",
+    "formats",
+    "recording",
+    "report",
+    "reproduction",
+    "sweep",
+    "transforms",
+    "workloads",
+)
 
 __all__ = [*_HOMES, *_MODULES]
 
@@ -43,6 +54,7 @@ if TYPE_CHECKING:
     from . import report as report
     from . import reproduction as reproduction
     from . import sweep as sweep
+    from . import transforms as transforms
     from . import workloads as workloads
     from .certificate import Certificate as Certificate
     from .curves import miss_curve as miss_curve

@@ -22,7 +22,7 @@ ORDER = [
     {"offline"},
     {"kernels", "runs"},
     {"curves"},
-    {"adversary", "workloads", "coupon"},
+    {"adversary", "workloads", "transforms", "coupon"},
     {"ratio"},
     {"prediction", "edge"},
     {"catalog", "claims", "diagnosis", "testing"},
