@@ -35,6 +35,7 @@ COMMANDS = {
     "check": "check certificates",
     "coupon": "coupon collectors in parallel, and the Yao bound on randomized policies",
     "profile": "profiles of expert use: make, show, merge, compare, drift",
+    "prefetch": "replay with speculative prefetching, on a clock",
     "attack": "play an adversary against a policy, beside the exact optimum",
     "sweep": "run a study of many jobs, here or on a cluster, resumable",
     "verify": "run the claims and their controls",

@@ -2,5 +2,6 @@
 
 from .common import COLOURS, STYLES, check_picture, new_figure, save_figure
 from .curves import plot_curves
+from .lines import draw_lines
 
-__all__ = ["COLOURS", "STYLES", "check_picture", "new_figure", "plot_curves", "save_figure"]
+__all__ = ["COLOURS", "STYLES", "check_picture", "draw_lines", "new_figure", "plot_curves", "save_figure"]

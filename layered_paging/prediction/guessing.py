@@ -26,7 +26,7 @@ def guesses(
     *,
     least: float = 0.0,
     train: Trace | None = None,
-    rates: Sequence[Sequence[float]] | None = None,
+    rates: Sequence[Any] | None = None,
     imported: Trace | None = None,
     reset: str = "never",
     engine: str = "auto",

@@ -220,7 +220,7 @@ class Ranked:
         The score of each expert of each layer, 0 to 1.
     """
 
-    def __init__(self, n_experts: Sequence[int], *, rates: Sequence[Sequence[float]]) -> None:
+    def __init__(self, n_experts: Sequence[int], *, rates: Sequence[Any]) -> None:
         self._rates = [np.array(row, np.float64) for row in rates]
         if [len(row) for row in self._rates] != list(n_experts):
             raise ParameterError(
@@ -348,7 +348,7 @@ PREDICTORS: dict[str, Any] = {
 }
 
 
-def predictor(text: str, trace: Trace, *, rates: Sequence[Sequence[float]] | None = None) -> Any:
+def predictor(text: str, trace: Trace, *, rates: Sequence[Any] | None = None) -> Any:
     """Return the predictor that ``name`` or ``name(parameter=value, ...)`` stands for, for a trace's model.
 
     Parameters

@@ -1,0 +1,250 @@
+"""``layered-paging prefetch``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import ParameterError
+from ..formats import load_trace
+from ..plot import check_picture, draw_lines, new_figure, save_figure
+from ..policy import parsed
+from ..prediction.drift import sessions_where
+from ..prediction.guessing import guesses
+from ..prediction.prefetch import LOADS, Prefetched, prefetch
+from ..prediction.profile import Profile
+from ..prediction.timing import TimeModel
+from ..trace import Trace
+from .common import add_model_options, byte_size, percent, positive, progress, table
+
+EXAMPLES = """examples:
+  layered-paging prefetch trace.npz --slots 192 288 --predictor previous markov "markov(distance=2)" \\
+      --compute-us 500 --bandwidth 2GB --latency-us 100 --expert-bytes 13MB
+  layered-paging prefetch trace.npz --slots 192 --predictor profile --profile italian.json --where language=it ...
+  layered-paging prefetch trace.npz --slots 192 --predictor imported --guesses guessed.npz --staging 8 ...
+  layered-paging prefetch trace.npz --slots 192 --predictor "oracle(precision=0.8, recall=0.9)" --sensitivity s.svg ...
+"""
+FACTORS = (0.125, 0.25, 0.5, 1, 2, 4, 8)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("trace", help="a trace file, of any format that 'convert' reads")
+    parser.add_argument("--slots", nargs="+", type=int, required=True, metavar="N", help="total slots")
+    parser.add_argument(
+        "--predictor", nargs="+", default=["previous", "markov"], metavar="P",
+        help="popularity, previous, markov, profile, oracle, imported (default: previous markov); none is always shown",
+    )  # fmt: skip
+    parser.add_argument("--policy", default="lru", metavar="P", help="what gives way (default: lru)")
+    clock = parser.add_argument_group("the time model (nothing is assumed)")
+    clock.add_argument("--compute-us", type=float, required=True, metavar="T", help="compute time of a layer")
+    clock.add_argument("--bandwidth", type=byte_size, required=True, metavar="SIZE", help="bytes a second and channel")
+    clock.add_argument("--latency-us", type=float, required=True, metavar="T", help="latency of a read")
+    clock.add_argument("--channels", type=positive, default=1, metavar="N", help="loads at a time (default: 1)")
+    clock.add_argument("--no-overlap", action="store_true", help="no load runs while a layer computes")
+    clock.add_argument("--chunk", type=byte_size, metavar="SIZE", help="bytes of a read at most (default: an expert)")
+    clock.add_argument(
+        "--hit-us", type=float, default=0.0, metavar="T", help="cost of an expert in memory (default: 0)"
+    )
+    clock.add_argument("--expert-bytes", type=byte_size, metavar="SIZE", help="where the trace has no sizes")
+    parser.add_argument("--width", type=positive, metavar="N", help="guesses an event (default: the trace's top_k)")
+    parser.add_argument(
+        "--least", type=float, default=0.0, metavar="P", help="guess only above this score (default: 0)"
+    )
+    parser.add_argument("--budget", type=int, metavar="N", help="guesses loaded an event at most (default: all)")
+    parser.add_argument("--distance", type=positive, default=1, metavar="N", help="layers ahead (default: 1)")
+    parser.add_argument("--staging", type=int, default=0, metavar="N", help="a buffer of its own for guesses")
+    add_model_options(parser, "pool")
+    parser.add_argument("--reset", choices=("never", "session"), default="never", help="what a session starts with")
+    parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these sessions")
+    parser.add_argument("--train", nargs="+", default=[], metavar="KEY=VALUE", help="sessions that teach the predictor")
+    parser.add_argument("--profile", metavar="FILE", help="for the predictor 'profile'")
+    parser.add_argument("--guesses", metavar="FILE", help="for 'imported': a trace file whose experts are the guesses")
+    parser.add_argument("--sensitivity", metavar="FILE", help="draw tokens a second against bandwidth and compute time")
+    parser.add_argument("--seed", type=int, default=0, help="of randomized policies (default: 0)")
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Replay every predictor at every number of slots."""
+    if args.sensitivity:
+        check_picture(args.sensitivity)
+    whole = load_trace(args.trace)
+    trace = whole.select(sessions_where(whole, args.where)) if args.where else whole
+    train = _train(whole, args) if args.train else None
+    if args.guesses and args.where:
+        raise ParameterError("--guesses are about the whole trace, event by event; --where cannot go with it")
+    time = TimeModel(
+        compute=_ns("--compute-us", args.compute_us),
+        bandwidth=args.bandwidth,
+        latency=_ns("--latency-us", args.latency_us),
+        channels=args.channels,
+        overlap=not args.no_overlap,
+        chunk=args.chunk,
+        hit=_ns("--hit-us", args.hit_us),
+    )
+    rates = None if args.profile is None else Profile.load(args.profile).check(trace).rates
+    said = None if args.guesses is None else load_trace(args.guesses)
+    width = args.width or trace.top_k
+    tables: dict[str, Any] = {"none": None}
+    for name in args.predictor:
+        text = _at(name, args.distance)
+        tables[text] = guesses(trace, text, width, least=args.least, train=train, rates=rates, imported=said)
+    options = {
+        "page_bytes": args.expert_bytes,
+        "policy": args.policy,
+        "distance": args.distance,
+        "budget": args.budget,
+        "staging": args.staging,
+        "pool": args.pool,
+        "reset": args.reset,
+        "seed": args.seed,
+    }
+    factors = [f for f in FACTORS if f != 1] if args.sensitivity else []
+    rows, lines = [], []
+    done = 0
+    with progress("prefetch", len(args.slots) * len(tables) * (1 + 2 * len(factors)), args.json) as advance:
+        for slots in args.slots:
+            for name, table_ in tables.items():
+                got = prefetch(trace, table_, slots, time=time, **options)
+                rows.append(_row(name, got))
+                for kind in ("bandwidth", "compute") if args.sensitivity else ():
+                    for factor in FACTORS:
+                        other = (
+                            got
+                            if factor == 1
+                            else prefetch(trace, table_, slots, time=_scaled(time, kind, factor), **options)
+                        )
+                        lines.append(
+                            {"predictor": name, "slots": slots, "varied": kind, "factor": factor,
+                             "tokens_per_second": other.tokens_per_second, "stall_ns_per_token": other.stall_per_token}
+                        )  # fmt: skip
+                        done += factor != 1
+                done += 1
+                advance(done)
+    if args.sensitivity:
+        _draw(args.sensitivity, lines, list(tables), args.slots, time)
+    return {
+        "trace": str(args.trace),
+        "rounds": trace.rounds,
+        "sessions": len(trace.sessions),
+        "requests": trace.requests,
+        "time": time.to_json(),
+        "options": options | {"width": width, "least": args.least, "where": args.where, "train": args.train},
+        "runs": rows,
+        "sensitivity": lines,
+        "picture": args.sensitivity,
+    }
+
+
+def _train(whole: Trace, args: argparse.Namespace) -> Trace:
+    chosen = sessions_where(whole, args.train)
+    used = set(sessions_where(whole, args.where)) if args.where else set(range(len(whole.sessions)))
+    both = sorted(used & set(chosen))
+    if both:
+        raise ParameterError(f"--train and --where must choose different sessions; both have {both[:8]}")
+    return whole.select(chosen)
+
+
+def _at(name: str, distance: int) -> str:
+    """Return the predictor's text; a Markov chain looks as far ahead as the replay does."""
+    base, params = parsed("predictor", name)
+    if base != "markov" or "distance" in params:
+        if base == "markov" and params["distance"] < distance:
+            raise ParameterError(
+                f"{name} needs what is known {params['distance']} layers before; --distance is {distance}"
+            )
+        return name
+    return f"markov({', '.join(f'{k}={v!r}' for k, v in {'distance': distance, **params}.items())})"
+
+
+def _ns(name: str, microseconds: float) -> int:
+    if not 0 <= microseconds <= 1e12:
+        raise ParameterError(f"{name} must be in 0..10^12; got {microseconds}")
+    return round(microseconds * 1000)
+
+
+def _scaled(time: TimeModel, kind: str, factor: float) -> TimeModel:
+    if kind == "bandwidth":
+        return _with(time, bandwidth=max(1, round(time.bandwidth * factor)))
+    assert isinstance(time.compute, int)
+    return _with(time, compute=round(time.compute * factor))
+
+
+def _with(time: TimeModel, **changes: Any) -> TimeModel:
+    return replace(time, **changes)
+
+
+def _row(name: str, got: Prefetched) -> dict[str, Any]:
+    return {
+        "predictor": name,
+        "policy": got.policy,
+        "slots": got.slots,
+        "requests": got.requests,
+        "hits": got.hits,
+        "staged": got.staged,
+        "misses": got.misses,
+        "hit_rate": got.hit_rate,
+        "loads": got.loads,
+        "bytes_loaded": got.bytes_loaded,
+        "refused": got.refused,
+        "skipped": got.skipped,
+        "stall_ns_per_token": got.stall_per_token,
+        "tokens_per_second": got.tokens_per_second,
+        "guess_precision": got.guess_precision,
+        "guess_recall": got.guess_recall,
+        "cache_precision": got.cache_precision,
+        "cache_recall": got.cache_recall,
+    }
+
+
+def _draw(path: str, lines: list[dict[str, Any]], names: list[str], slots: list[int], time: TimeModel) -> None:
+    figure = new_figure(9, 3.8)
+    for axes, kind in zip(figure.subplots(1, 2, sharey=True), ("bandwidth", "compute"), strict=True):
+        series = {
+            name if len(slots) == 1 else f"{name}, {s} slots": [
+                row["tokens_per_second"]
+                for row in lines
+                if (row["predictor"], row["slots"], row["varied"]) == (name, s, kind)
+            ]
+            for s in slots
+            for name in names
+        }
+        unit = (
+            f"{time.bandwidth / 1e9:g} GB/s" if kind == "bandwidth" else f"{np.mean(time.compute) / 1e3:g} us a layer"
+        )
+        draw_lines(
+            axes,
+            FACTORS,
+            series,
+            xlabel=f"{kind}, times {unit}",
+            ylabel="tokens a second",
+            log="xy",
+            legend=kind == "compute",
+        )
+    save_figure(figure, path)
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print what each predictor gains."""
+    rows = [
+        (
+            row["predictor"], row["slots"], percent(row["hit_rate"]), f"{row['stall_ns_per_token'] / 1e6:.3f}",
+            "-" if row["tokens_per_second"] is None else f"{row['tokens_per_second']:.3f}",
+            percent(row["guess_precision"]), percent(row["guess_recall"]), percent(row["cache_precision"]),
+            *(row["loads"][kind] for kind in LOADS), row["skipped"] + row["refused"],
+        )
+        for row in answer["runs"]
+    ]  # fmt: skip
+    time = ", ".join(f"{key} {value}" for key, value in answer["time"].items())
+    table(
+        f"{args.policy}, {args.pool}, reset {args.reset}; {time}",
+        ["predictor", "slots", "ready %", "stall ms", "tokens/s", "precision %", "recall %", "cache prec. %",
+         *(kind.replace("_", " ") for kind in LOADS), "not loaded"],
+        rows,
+    )  # fmt: skip
+    if args.sensitivity:
+        print(f"{args.sensitivity}: written")
