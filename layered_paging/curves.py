@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from .errors import ParameterError
 from .grid import POOLS, RESETS, Grid, choice, lay_out, quotas
 from .instance import integer
 from .policy import PolicySpec, resolve
-from .runs import replay
+from .runs import informed, replay
 from .trace import Trace
 
 __all__ = ["has_one_pass", "miss_curve", "optimum_curve"]
@@ -38,6 +39,7 @@ def miss_curve(
     seed: int = 0,
     workers: int | None = None,
     progress: Callable[[int], object] | None = None,
+    predictions: Any = None,
 ) -> Curve:
     """Return the misses of a policy at every number of slots (forced, event-atomic).
 
@@ -55,6 +57,8 @@ def miss_curve(
         Threads for policies that need one replay per size; default: one per core.
     progress : callable, optional
         Called with the number of sizes done so far, where there is one replay per size.
+    predictions : str, array, or source
+        For a policy that takes them, as for ``replay``.
 
     Returns
     -------
@@ -77,6 +81,7 @@ def miss_curve(
     choice("pool", pool, POOLS)
     choice("reset", reset, RESETS)
     grid = lay_out(trace)
+    spec = informed(spec, predictions, trace, grid, reset, ("atomic", "token", "page"))
     if sizes is not None and not isinstance(sizes, (Sequence, np.ndarray)):
         raise ParameterError(f"sizes must be a list of numbers of slots; got {sizes!r}")
     wanted = None if sizes is None else sorted({integer("sizes", s, 1) for s in sizes})

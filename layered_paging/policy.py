@@ -14,11 +14,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from .errors import ParameterError, PolicyError
 from .instance import Instance
 from .registry import find
 
-__all__ = ["Policy", "PolicySpec", "Stream", "Time", "check_parameters", "parsed", "ranks", "resolve"]
+__all__ = [
+    "Forecast",
+    "Policy",
+    "PolicySpec",
+    "Predictions",
+    "Stream",
+    "Time",
+    "check_parameters",
+    "parsed",
+    "ranks",
+    "resolve",
+]
 
 
 class Time(NamedTuple):
@@ -39,7 +53,7 @@ class Policy(Protocol):
 
     With a per-layer pool each layer has a policy of its own, whose ``instance.slots`` is the
     layer's quota; page numbers stay those of the whole model.  A policy registered with
-    ``randomized=True`` is also given ``rng``, a ``Stream``.
+    ``randomized=True`` is also given ``rng``, a ``Stream``; one with ``predictions=True`` is given ``predictions``.
 
     Optional methods: ``flush(time)``: called instead of ``victim`` the first time an event does
     not fit, and the cache then drops every candidate.  ``clear(time)``: the cache was emptied from
@@ -60,6 +74,110 @@ class Policy(Protocol):
 
     def victim(self, candidates: Sequence[int], time: Time) -> int:
         """Return the page of ``candidates`` (ascending, not empty) to evict; it is gone then."""
+
+
+class Predictions(Protocol):
+    """What a policy registered with ``predictions=True`` is given at construction: predicted next uses.
+
+    Each policy object has one of its own.  Times are steps: ``round * layers + layer``, with fractions where the
+    order inside one step is known; ``inf`` is never.
+    """
+
+    def told(self, page: int, time: Time) -> None:
+        """Note that a page was requested; a policy says so in ``hit`` and in ``miss``."""
+
+    def next_use(self, page: int) -> float:
+        """Return the step at which a page that was requested before is predicted to be used next."""
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Predicted next uses for a trace as laid out, as arrays; rows are events, in order.
+
+    Attributes
+    ----------
+    members : int32 array, shape (events, width)
+        Pages of each event in the order of presentation, then -1.
+    due : float64 array, shape (events, width), or (0, 0)
+        For each member the step of its predicted next use: predictions come with the requests.
+    ahead : float32 array, shape (events, experts), or (0, 0)
+        For each expert of the event's layer, after the event: rounds until its predicted next use, 1 for the next
+        round, rounds without the layer not counted.  A page is then judged by the last event of its layer.
+    ahead_next : float32 array, shape (events, experts), or (0, 0)
+        The same for the layer served next, whose coming event counts as 1.
+    layers : int
+    first : int64 array, shape (layers + 1,)
+        First page of each layer, and the number of pages.
+    ticks : int
+        Clock ticks of an event.
+    label : str
+        Where the predictions come from.
+
+    Notes
+    -----
+    Exactly one of ``due`` and ``ahead`` has rows.  ``begin()`` gives the ``Predictions`` of one policy object; the
+    compiled twins read the arrays.
+    """
+
+    members: npt.NDArray[np.int32]
+    due: npt.NDArray[np.float64]
+    ahead: npt.NDArray[np.float32]
+    ahead_next: npt.NDArray[np.float32]
+    layers: int
+    first: npt.NDArray[np.int64]
+    ticks: int
+    label: str
+
+    def begin(self) -> Predictions:
+        """Return the predictions of one policy object."""
+        return _Told(self)
+
+    def check(self, events: int, width: int, n_experts: Sequence[int]) -> None:
+        """Raise unless the arrays are for so many events of so many members, and for this model.
+
+        Raises
+        ------
+        ParameterError
+            They are for another trace, or for another layout of it.
+        """
+        shapes = [len(self.members), len(self.due) + len(self.ahead), len(self.ahead_next) or events]
+        wide = self.members.shape[1] >= width and (not len(self.due) or self.due.shape == self.members.shape)
+        wide = wide and all(a.shape[1] >= max(n_experts) for a in (self.ahead, self.ahead_next) if len(a))
+        if shapes != [events] * 3 or not wide or np.diff(self.first).tolist() != list(n_experts):
+            raise ParameterError(
+                f"predictions must be for the trace as it is replayed, {events} events of {width} members; "
+                f"got {len(self.members)} of {self.members.shape[1]}"
+            )
+
+
+class _Told:
+    """The predictions of a ``Forecast``, as told so far."""
+
+    def __init__(self, forecast: Forecast) -> None:
+        self._all = forecast
+        self._due: dict[int, float] = {}
+        self._row = -1
+
+    def told(self, page: int, time: Time) -> None:
+        """Read the page's prediction, or at the first member of an event those of its layer."""
+        all_, row = self._all, time.clock // self._all.ticks
+        if len(all_.due):
+            self._due[page] = float(all_.due[row][list(all_.members[row]).index(page)])
+        elif row != self._row:
+            self._row = row
+            self._read(all_.ahead[row], time.layer, time.round)
+            if len(all_.ahead_next):
+                layer = (time.layer + 1) % all_.layers
+                self._read(all_.ahead_next[row], layer, time.round - (layer > time.layer))
+
+    def _read(self, ahead: npt.NDArray[np.float32], layer: int, round_: int) -> None:
+        first, layers = self._all.first, self._all.layers
+        for page in range(int(first[layer]), int(first[layer + 1])):
+            self._due[page] = round_ * layers + layer + layers * float(ahead[page - int(first[layer])])
+
+    def next_use(self, page: int) -> float:
+        """Return the step that was predicted last."""
+        return self._due[page]
 
 
 def ranks(values: Mapping[int, int], gap: int = 1) -> dict[int, int]:
@@ -158,6 +276,8 @@ class PolicySpec:
         Keyword arguments of the class.
     properties : mapping
         What the policy declares.
+    predictions : object, optional
+        ``begin()`` returns the ``Predictions`` of one policy object; a ``Forecast`` is one.
     """
 
     name: str
@@ -165,6 +285,7 @@ class PolicySpec:
     cls: Any
     params: Mapping[str, Any] = field(default_factory=dict)
     properties: Mapping[str, Any] = field(default_factory=dict)
+    predictions: Any = None
 
     @property
     def randomized(self) -> bool:
@@ -176,13 +297,30 @@ class PolicySpec:
         """Whether the policy is given the future."""
         return bool(self.properties.get("offline", False))
 
+    @property
+    def predicted(self) -> bool:
+        """Whether the policy is given predictions."""
+        return bool(self.properties.get("predictions", False))
+
     def make(
         self, instance: Instance, seed: int = 0, *key: int, future: Mapping[int, Sequence[int]] | None = None
     ) -> Policy:
-        """Build the policy; a randomized one draws from ``Stream(seed, *key)``, an offline one is given ``future``."""
+        """Build the policy; a randomized one draws from ``Stream(seed, *key)``, an offline one is given ``future``.
+
+        Raises
+        ------
+        ParameterError
+            The policy needs predictions, and there are none.
+        """
         extra: dict[str, Any] = {"rng": Stream(seed, *key)} if self.randomized else {}
         if self.offline:
             extra["future"] = future
+        if self.predicted:
+            if self.predictions is None:
+                raise ParameterError(
+                    f"policy {self.base!r} needs predictions, such as 'perfect', 'noisy:0.5', 'popularity' or 'markov'; got none"
+                )
+            extra["predictions"] = self.predictions.begin()
         policy: Policy = self.cls(instance, **extra, **self.params)
         return policy
 
@@ -252,8 +390,9 @@ def _of_class(cls: Any) -> PolicySpec:
     for entry in entries("policy"):
         if entry.obj is cls:
             return PolicySpec(entry.name, entry.name, cls, {}, entry.properties)
-    takes_rng = "rng" in inspect.signature(cls).parameters
-    return PolicySpec(cls.__name__, cls.__name__, cls, {}, {"randomized": takes_rng, "unregistered": True})
+    takes = inspect.signature(cls).parameters
+    properties = {"randomized": "rng" in takes, "predictions": "predictions" in takes, "unregistered": True}
+    return PolicySpec(cls.__name__, cls.__name__, cls, {}, properties)
 
 
 def _arguments(policy: str, text: str) -> dict[str, Any]:

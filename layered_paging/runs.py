@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from . import reference
 from .errors import ParameterError
 from .grid import RESETS, Grid, choice, lay_out, pools_of
 from .instance import Instance, integer
-from .policy import Policy, PolicySpec, resolve
+from .policy import Forecast, Policy, PolicySpec, resolve
 from .reference import Counts, Step
 from .trace import Trace
 
-__all__ = ["ADMISSIONS", "Run", "Totals", "history", "replay", "totals_of"]
+__all__ = ["ADMISSIONS", "Run", "Totals", "history", "informed", "replay", "totals_of"]
 
 ADMISSIONS = ("forced", "bypass")
 ENGINES = ("auto", "kernel", "reference")
@@ -125,6 +126,7 @@ def replay(
     ties: str = "page",
     oversize: str = "error",
     seed: int = 0,
+    predictions: Any = None,
     record: bool = False,
     engine: str = "auto",
 ) -> Run:
@@ -157,6 +159,11 @@ def replay(
         What to do about a forced event that does not fit.
     seed : int
         For randomized policies, at least 0.
+    predictions : str, array, or source
+        Next uses for a policy that takes predictions: a name such as ``"perfect"``, ``"noisy:0.5"`` or ``"markov"`` (all
+        are listed at ``layered_paging.prediction.source``); a float array of the shape of ``trace.experts`` with the rounds
+        until each requested expert's next use (1: the next round, inf: never); or an object with ``begin()``, which
+        returns ``policy.Predictions`` that are told the requests and asked.
     record : bool
         Keep which requests missed.
     engine : {"auto", "kernel", "reference"}
@@ -171,7 +178,7 @@ def replay(
     BudgetError
         The budget is missing, given twice, out of range, or below the largest event.
     ParameterError, NotRegistered
-        Another argument is out of range.
+        Another argument is out of range; predictions are missing, or given to a policy that takes none.
 
     Notes
     -----
@@ -192,6 +199,7 @@ def replay(
     seed = integer("seed", seed, 0)
     choice("reset", reset, RESETS)
     grid = lay_out(trace, events=events, prefill=prefill, ties=ties)
+    spec = informed(spec, predictions, trace, grid, reset, (events, prefill, ties))
     sizes = trace.page_bytes
     if sizes is not None and grid.experts.size * int(sizes.max()) >= 1 << 63:
         raise ParameterError(f"requests times bytes must stay below 2^63; got experts of up to {sizes.max()} bytes")
@@ -262,6 +270,7 @@ def history(
     admission: str = "forced",
     ties: str = "page",
     seed: int = 0,
+    predictions: Any = None,
 ) -> Iterator[Step]:
     """Yield what ``replay`` does, event by event, by the reference loop.
 
@@ -285,6 +294,7 @@ def history(
     choice("reset", reset, RESETS)
     seed = integer("seed", seed, 0)
     grid = lay_out(trace, events=events, ties=ties)
+    spec = informed(spec, predictions, trace, grid, reset, (events, "token", ties))
     bypass = admission == "bypass"
     running = []
     for key, (part, total) in enumerate(pools_of(grid, trace, slots, None, pool=pool, fits=bypass)):
@@ -293,6 +303,27 @@ def history(
         running.append(reference.steps(part, make, total, reset=resets, bypass=bypass))
     for event in grid.events():
         yield next(running[0 if pool == "shared" else event.time.layer])
+
+
+def informed(
+    spec: PolicySpec, predictions: Any, trace: Trace, grid: Grid, reset: str, layout: tuple[str, str, str]
+) -> PolicySpec:
+    """Return the policy with its predictions for this trace as laid out.
+
+    Raises
+    ------
+    ParameterError
+        The policy takes none, or they are for another trace or layout.
+    """
+    if predictions is not None:
+        if not spec.predicted:
+            raise ParameterError(f"policy {spec.name!r} takes no predictions; got {repr(predictions)[:60]}")
+        # predictors stand above the replay, and may replay themselves
+        bind = importlib.import_module("layered_paging.prediction.next_use").bind
+        spec = replace(spec, predictions=bind(predictions, trace, grid, reset, "/".join(layout)))
+    if isinstance(spec.predictions, Forecast):
+        spec.predictions.check(grid.shape[0] * grid.stride, grid.shape[2], trace.n_experts)
+    return spec
 
 
 def totals_of(trace: Trace, grid: Grid, reset: str) -> Totals:

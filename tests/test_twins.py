@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,8 @@ from layered_paging.errors import ParameterError
 from layered_paging.grid import lay_out
 from layered_paging.kernels import twin
 from layered_paging.policy import resolve
+from layered_paging.prediction import source
+from layered_paging.runs import informed
 
 catalog.collect()
 VARIANTS = (
@@ -31,6 +35,8 @@ VARIANTS = (
     "s3-fifo(ghost=0)",
     "static(profile=PROFILE)",
 )
+ENGINES = ("kernel", "reference")
+PREDICTIONS = "noisy:0.7"  # learnt ones: tests/test_next_use.py
 SHIPPED = [
     e.name
     for e in registry.entries("policy")
@@ -59,6 +65,10 @@ def traces(draw: st.DrawFn) -> lp.Trace:
     return lp.Trace(ids, widths, starts, (rng.random(rounds) < 0.6).astype(int), sizes)
 
 
+def told(name: str) -> dict:
+    return {"predictions": PREDICTIONS} if resolve(name).predicted else {}
+
+
 MODES = st.fixed_dictionaries(
     {
         "pool": st.sampled_from(["shared", "per-layer"]),
@@ -81,7 +91,7 @@ def test_a_twin_equals_its_reference(name: str, trace: lp.Trace, mode: dict, sha
     budget = {"budget_bytes" if in_bytes else "slots": max(1, int(share * total))}
     name = name.replace("PROFILE", str([page * 7 % 5 for page in range(trace.pages)]))
     fast, slow = (
-        lp.replay(trace, name, **budget, **mode, record=True, engine=engine) for engine in ("kernel", "reference")
+        lp.replay(trace, name, **budget, **mode, **told(name), record=True, engine=engine) for engine in ENGINES
     )
     assert fast.misses_by_session.tolist() == slow.misses_by_session.tolist()
     assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
@@ -92,13 +102,15 @@ def test_a_twin_equals_its_reference(name: str, trace: lp.Trace, mode: dict, sha
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("lru", "llru"))] + ["lru-2"])
 def test_bytes_beyond_what_a_twin_counts_are_refused(name: str) -> None:
-    spec = resolve(name.replace("PROFILE", "[1, 0]"))
     instance = lp.Instance(1, 2, 1)
-    play = twin(spec)
-    assert play is not None
 
     def bytes_read(size: int, requests: int) -> int:
         trace = lp.Trace([[n % 2] for n in range(requests)], 2, expert_bytes=size)
+        spec = resolve(name.replace("PROFILE", "[1, 0]"))
+        layout = ("atomic", "token", "page")
+        spec = informed(spec, told(name).get("predictions"), trace, lay_out(trace), "never", layout)
+        play = twin(spec)
+        assert play is not None
         options = {"in_bytes": False, "reset": "never", "bypass": False, "oversize": False, "record": False}
         counts = play(lay_out(trace), spec, instance, 1, sizes=trace.page_bytes, seed=0, key=0, **options)
         return counts.missed_bytes
@@ -110,7 +122,10 @@ def test_bytes_beyond_what_a_twin_counts_are_refused(name: str) -> None:
 
 
 def test_every_shipped_policy_has_a_twin() -> None:
-    assert [name for name in SHIPPED if twin(resolve(name)) is None] == []
+    specs = [resolve(name) for name in SHIPPED]
+    forecast = source(PREDICTIONS).forecast(lp.Trace([[0]]), lay_out(lp.Trace([[0]])), "never")
+    specs = [replace(spec, predictions=forecast) if spec.predicted else spec for spec in specs]
+    assert [spec.name for spec in specs if twin(spec) is None] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -118,5 +133,5 @@ def test_a_twin_equals_its_reference_on_a_long_skewed_trace(name: str) -> None:
     rng = np.random.default_rng(3)
     trace = lp.Trace(np.minimum(rng.zipf(1.3, (600, 2, 1)) - 1, 24), 25)
     name = name.replace("PROFILE", str([page * 7 % 5 for page in range(trace.pages)]))
-    fast, slow = (lp.replay(trace, name, 20, record=True, engine=engine) for engine in ("kernel", "reference"))
+    fast, slow = (lp.replay(trace, name, 20, record=True, engine=engine, **told(name)) for engine in ENGINES)
     assert np.array_equal(fast.missed, slow.missed)  # type: ignore[arg-type]

@@ -321,7 +321,8 @@ def targets(entry: Entry) -> list[str]:
     against = entry.properties.get("against", ())
     if not isinstance(against, str):
         return list(against)
-    found = [policy for policy in entries("policy") if not policy.properties.get("offline", False)]
+    told = ("offline", "predictions")  # policies that know or hear of the future are not meant
+    found = [policy for policy in entries("policy") if not any(policy.properties.get(key, False) for key in told)]
     if against == "deterministic":
         found = [policy for policy in found if not policy.properties.get("randomized", False)]
     elif against != "any":

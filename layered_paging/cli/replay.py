@@ -8,8 +8,9 @@ from typing import Any
 
 from ..errors import ParameterError
 from ..formats import load_trace
+from ..grid import lay_out
 from ..instance import integer
-from ..policy import resolve
+from ..policy import Forecast, PolicySpec, resolve
 from ..runs import Run, replay
 from ..trace import Trace
 from .common import add_model_options, byte_size, interval, percent, positive, progress, table
@@ -18,6 +19,8 @@ EXAMPLES = """examples:
   layered-paging replay trace.npz --slots 144 192 288 --policy lru llru lfu --reset session --optimum forced
   layered-paging replay trace.npz --bytes 500MiB 1GiB --policy lru "lfu-decay(half_life=8)"
   layered-paging replay trace.npz --slots 192 --policy marking --repeat 20 --seed 1
+  layered-paging replay trace.npz --slots 192 --policy llru blind-oracle guard --predictions "markov(distance=24)" --train other.npz
+  layered-paging replay trace.npz --slots 192 --policy blind-oracle predictive-marker lmarker --predictions noisy:0.5
 """
 
 
@@ -36,6 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repeat", type=positive, default=1, metavar="N", help="runs of randomized policies, seeds SEED, SEED + 1, ..."
     )
+    parser.add_argument(
+        "--predictions",
+        metavar="P",
+        help="next uses for the policies that take predictions: perfect, noisy:SIGMA, uniform:ROUNDS, inverted (oracles), "
+        "or learnt online: popularity, previous, markov, with parameters; NAME@request predicts at requests only",
+    )
+    parser.add_argument("--train", metavar="TRACE", help="another trace, which learnt predictions observe first")
     parser.add_argument("--by", choices=("layer", "session"), help="also hits and misses of each layer or session")
     parser.epilog = EXAMPLES
 
@@ -50,6 +60,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     options = {
         name: getattr(args, name) for name in ("pool", "reset", "events", "admission", "prefill", "ties", "oversize")
     }
+    forecast, said = _predictions(trace, specs, options, args)
     rows = []
     total = len(budgets) * sum(args.repeat if spec.randomized else 1 for spec in specs)
     with progress("replay", total, args.json) as advance:
@@ -59,7 +70,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 runs = []
                 for n in range(args.repeat if spec.randomized else 1):
                     slots, size = (budget, None) if args.slots else (None, budget)
-                    runs.append(replay(trace, spec, slots, budget_bytes=size, **options, seed=args.seed + n))
+                    with_ = {"predictions": forecast if spec.predicted else None, "seed": args.seed + n}
+                    runs.append(replay(trace, spec, slots, budget_bytes=size, **options, **with_))
                     done += 1
                     advance(done)
                 rows.append(_row(runs, args.by))
@@ -72,9 +84,35 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "requests": rows[0]["requests"],
         "compulsory": rows[0]["compulsory"],
         "options": options,
+        "predictions": said,
         "runs": rows,
         "optimum": best,
     }
+
+
+def _predictions(
+    trace: Trace, specs: Sequence[PolicySpec], options: dict[str, str], args: argparse.Namespace
+) -> tuple[Forecast | None, dict[str, Any] | None]:
+    """Return the predictions and what to say about them."""
+    if args.predictions is None:
+        if args.train is not None:
+            raise ParameterError("--train goes with --predictions")
+        return None, None
+    if not any(spec.predicted for spec in specs):
+        raise ParameterError(
+            f"--predictions needs a policy that takes predictions; got {', '.join(spec.name for spec in specs)}"
+        )
+    from ..prediction.next_use import error_of, source
+
+    made = source(args.predictions, train=None if args.train is None else load_trace(args.train))
+    grid = lay_out(trace, **{name: options[name] for name in ("events", "prefill", "ties")})
+    with progress(f"predictions {args.predictions}", 1, args.json) as advance:
+        forecast = made.forecast(trace, grid, args.reset)
+        advance(1)
+    total = error_of(forecast, grid, args.reset)
+    requests = int((forecast.members >= 0).sum())
+    said = {"source": forecast.label, "error_steps": total, "error_rounds_per_request": total / trace.layers / requests}
+    return forecast, said
 
 
 def _row(runs: list[Run], by: str | None) -> dict[str, Any]:
@@ -170,6 +208,9 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     columns += ["to optimum"] if optima else []
     columns += ["MiB read"] if first["bytes_read"] is not None else []
     columns += ["prefill hits %", "decode hits %"] if first["hit_rate_prefill"] is not None else []
+    if answer["predictions"]:
+        error = answer["predictions"]["error_rounds_per_request"]
+        title += f"\npredictions: {answer['predictions']['source']}, mean error {error:,.2f} rounds a request"
     table(title, columns, [row + [None] * (len(columns) - len(row)) for row in rows])
     for row in answer["runs"] if args.by else ():
         name = f"{row['policy']}, {row['slots'] or row['budget_bytes']}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 
-from ..policy import PolicySpec
+from ..policy import Forecast, PolicySpec
 from ..reference import Counts
 
 __all__ = ["twin"]
@@ -24,6 +24,7 @@ _HOMES: dict[str, str] = {
     **dict.fromkeys(("lfu-decay", "lfru", "least-stale"), "scores"),
     **dict.fromkeys(("random", "marking", "mark-far", "online-min"), "marks"),
     **dict.fromkeys(("sieve", "s3-fifo"), "modern"),
+    **dict.fromkeys(("blind-oracle", "lmarker", "predictive-marker", "guard", "dominating"), "predicted"),
     "arc": "adaptive",
 }
 
@@ -33,5 +34,7 @@ def twin(spec: PolicySpec) -> Callable[..., Counts] | None:
     home = _HOMES.get(spec.base)
     if home is None or not spec.cls.__module__.startswith("layered_paging.policies."):
         return None
+    if spec.predicted and not isinstance(spec.predictions, Forecast):
+        return None  # predictions that are asked one by one
     play: Callable[..., Counts] = importlib.import_module(f".{home}", __name__).play
     return play

@@ -1,6 +1,7 @@
-"""What will be asked for next: predictors, profiles of use, and what they buy."""
+"""What will be asked for next: predictors, profiles of use, next uses, and what they buy."""
 
 from .guessing import guesses
+from .next_use import Learnt, source
 from .predictors import Predictor, predictor
 
-__all__ = ["Predictor", "guesses", "predictor"]
+__all__ = ["Learnt", "Predictor", "guesses", "predictor", "source"]
