@@ -21,6 +21,7 @@ KINDS = {
     "ratio-lower": "ratio",
     "ratio-game": "ratio_game",
     "ratio-random": "ratio_random",
+    "placement": "placement",
 }
 
 

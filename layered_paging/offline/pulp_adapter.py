@@ -6,7 +6,12 @@ HiGHS answers in floats: they are rounded here and the schedule is verified in i
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import functools
 import math
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +21,7 @@ import numpy.typing as npt
 from ..errors import SolverError
 from .model import Model
 
-__all__ = ["Answer", "solve"]
+__all__ = ["Answer", "run", "solve"]
 
 SAFE = 250_000  # largest capacity, in units of the sizes' common divisor, that is taken on HiGHS' word
 
@@ -85,7 +90,7 @@ def solve(models: Sequence[Model], slots: int | None = None, time_limit: float |
     program.setObjective(pulp.lpSum(gain))
     # HiGHS works in doubles with tolerances of 1e-6: beyond this its word proves nothing
     small = all(int(m.capacity.max(initial=0)) // _unit(m) < SAFE for m in models)
-    proved = _run(program, time_limit) and small
+    proved = run(program, time_limit, "schedule") and small
     kept = []
     for model, mine in zip(models, chosen, strict=True):
         flags = model.begin >= model.end
@@ -102,10 +107,17 @@ def _unit(model: Model) -> int:
     return max(1, math.gcd(*np.unique(model.size).tolist())) if len(model.size) else 1
 
 
-def _run(program: Any, time_limit: float | None) -> bool:
-    """Solve and return whether the optimum was proved; the same for PuLP 3 and 4."""
+def run(program: Any, time_limit: float | None, what: str) -> bool:
+    """Solve and return whether the optimum was proved; the same for PuLP 3 and 4.
+
+    Raises
+    ------
+    SolverError
+        Nothing was found; the message says ``what`` was looked for.
+    """
     import pulp
 
+    _spend_banner()
     options = {} if time_limit is None else {"timeLimit": time_limit}
     result = program.solve(pulp.HiGHS(msg=False, threads=1, mip_rel_gap=0.0, mip_abs_gap=0.5, **options))
     if isinstance(result, int):  # PuLP 3: a number, and the kind of solution on the problem
@@ -114,8 +126,30 @@ def _run(program: Any, time_limit: float | None) -> bool:
         some, proved = bool(result.has_solution), int(result.status) == 1
     if not some:
         limit = "" if time_limit is None else f" within {time_limit:g} s"
-        raise SolverError(f"HiGHS found no schedule{limit}: status {getattr(result, 'status', result)!r}")
+        raise SolverError(f"HiGHS found no {what}{limit}: status {getattr(result, 'status', result)!r}")
     return proved
+
+
+@functools.cache
+def _spend_banner() -> None:
+    """Let HiGHS print its banner, which no option of it prevents, where nobody sees it: standard output is for answers."""
+    import highspy
+
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    try:
+        seen, unseen = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # standard output is closed
+        return
+    os.dup2(unseen, 1)
+    try:
+        highspy.Highs()
+        with contextlib.suppress(OSError, TypeError, AttributeError):
+            ctypes.CDLL(None).fflush(None)
+    finally:
+        os.dup2(seen, 1)
+        os.close(seen)
+        os.close(unseen)
 
 
 def _verify(models: Sequence[Model], kept: list[npt.NDArray[np.bool_]], quotas: list[int], slots: int | None) -> None:

@@ -1,0 +1,223 @@
+"""Check a placement of experts on edge servers: it fits, it takes what is stated, and nothing takes less than the bound.
+
+The statement holds the network itself as plain JSON, what each server holds, the mean latency of a token,
+and a lower bound on it.  Everything is recomputed here from the definition:
+
+A member of an event is served by the fastest place that holds it: the user, a server that the user reaches,
+the cloud.  An event takes as long as its slowest member.  Weights are the shares of events, over a common
+denominator; the cost of a placement is the sum of weight times latency.
+
+The bound.  Let an event take B without any server.  For each possible latency t < B of its user (of the
+user itself and of its servers), not below the fastest server's, being done within t saves the difference to
+the next larger such latency (or to B); this needs every member that takes longer than t without servers to
+be at a server of at most t.  Each need has a price y >= 0.  A row of worth g saves at most the sum of its
+prices, if all its needs are met, plus max(0, g - that sum).  Prices of needs that are met are paid to some
+expert at some server near enough, and a server's storage holds a knapsack of such payments, which is at most
+the fractional knapsack.  So no placement saves more than
+
+    sum over rows of max(0, g - sum of y)  +  sum over servers of the fractional knapsack.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from ..certificate import Certificate
+from ..errors import CertificateRejected
+
+__all__ = ["check"]
+
+FORMAT, VERSION = "layered-paging network", 1
+
+
+class User(NamedTuple):
+    """One user: latencies, what it holds, and events as (pages, weight)."""
+
+    cloud: int
+    local: int
+    fixed: int
+    holds: frozenset[int]
+    near: dict[int, int]
+    events: list[tuple[list[int], int]]
+
+
+class Problem(NamedTuple):
+    """The network: bytes of each page, storage of each server, users, the common denominator of weights."""
+
+    sizes: list[int]
+    servers: list[str]
+    storage: list[int]
+    first: list[int]
+    users: list[User]
+    scale: int
+
+
+def check(certificate: Certificate) -> None:
+    """Return if the placement fits, has the stated latency, and the stated bound is proved.
+
+    Raises
+    ------
+    CertificateRejected
+        Otherwise.
+    """
+    statement, evidence = certificate.statement, certificate.evidence
+    if set(statement) != {"network", "held", "latency", "bound"} or not set(evidence) <= {"prices"}:
+        raise CertificateRejected("a placement states network, held, latency and bound, and has prices as evidence")
+    problem = read(statement["network"])
+    held = _held(problem, statement["held"])
+    paid = sum(w * _event(user, pages, held) for user in problem.users for pages, w in user.events)
+    if _mean(problem, paid) != Fraction(statement["latency"]):
+        raise CertificateRejected(f"the latency is {_mean(problem, paid)}, not {statement['latency']}")
+    if statement["bound"] is None:
+        return
+    nothing: list[set[int]] = [set() for _ in problem.servers]
+    without = sum(w * _event(user, pages, nothing) for user in problem.users for pages, w in user.events)
+    most = _most_saved(problem, evidence["prices"])
+    proved = _mean(problem, without - most)
+    if Fraction(statement["bound"]) > proved:
+        raise CertificateRejected(f"the prices prove a bound of {proved}, not {statement['bound']}")
+
+
+def read(document: Any) -> Problem:
+    """Read the network; every number in it must be an integer in its range."""
+    if document["format"] != FORMAT or document["version"] != VERSION:
+        raise CertificateRejected(f"the network must have format {FORMAT!r}, version {VERSION}")
+    first = [0]
+    for number in document["experts"]:
+        first.append(first[-1] + _int(number, 1))
+    given = document["expert_bytes"]
+    # as many sizes as the document names pages: nothing is allocated that it does not spell out
+    used = {first[j] + e for user in document["users"] for j, rows in enumerate(user["activations"]) for ids, _ in rows for e in ids}
+    if isinstance(given, list):
+        if len(given) != first[-1]:
+            raise CertificateRejected(f"expert_bytes must be one int, or one for each of {first[-1]} experts")
+        sizes = {p: _int(s, 1) for p, s in enumerate(given)}
+    else:
+        sizes = dict.fromkeys(used, _int(given, 1))
+    servers = [server["name"] for server in document["servers"]]
+    storage = [_int(server["storage"], 0) for server in document["servers"]]
+    if len(set(servers)) != len(servers):
+        raise CertificateRejected("two servers have the same name")
+    totals = [_int(user["total"], 1) for user in document["users"]]
+    if not totals:
+        raise CertificateRejected("a network has at least one user")
+    scale = math.lcm(*totals)
+    users = [_user(user, first, servers, scale // total) for user, total in zip(document["users"], totals, strict=True)]
+    return Problem(_Sizes(sizes, given, first[-1]), servers, storage, first, users, scale)  # type: ignore[arg-type]
+
+
+class _Sizes:
+    """Bytes of a page, without a list as long as the document may pretend."""
+
+    def __init__(self, known: dict[int, int], given: Any, pages: int) -> None:
+        self.known, self.given, self.pages = known, given, pages
+
+    def __getitem__(self, page: int) -> int:
+        if not 0 <= page < self.pages:
+            raise CertificateRejected(f"page {page} does not exist")
+        return self.known[page] if page in self.known else _int(self.given, 1)
+
+
+def _user(user: Mapping[str, Any], first: list[int], servers: list[str], unit: int) -> User:
+    cloud, local = _int(user["cloud"], 1), _int(user["local_ns"], 0)
+    holds = frozenset(_page(first, layer, expert) for layer, expert in user["holds"])
+    near = {servers.index(name): _int(t, 1) for name, t in user["servers"].items()}
+    if len(user["activations"]) != len(first) - 1:
+        raise CertificateRejected("activations must have one list for each layer")
+    events = []
+    for layer, rows in enumerate(user["activations"]):
+        total = 0
+        for ids, count in rows:
+            pages = [_page(first, layer, e) for e in ids]
+            if not pages or len(set(pages)) != len(pages):
+                raise CertificateRejected("an event must name distinct experts")
+            total += _int(count, 1)
+            events.append((pages, count * unit))
+        if total != user["total"]:
+            raise CertificateRejected(f"user {user['name']!r}, layer {layer}: counts sum to {total} of {user['total']}")
+    return User(cloud, local, _int(user["nonexpert_ns"], 0), holds, near, events)
+
+
+def _held(problem: Problem, given: Mapping[str, Any]) -> list[set[int]]:
+    held: list[set[int]] = [set() for _ in problem.servers]
+    for name, pairs in given.items():
+        n = problem.servers.index(name)
+        held[n] = {_page(problem.first, layer, expert) for layer, expert in pairs}
+        used = sum(problem.sizes[p] for p in held[n])
+        if used > problem.storage[n]:
+            raise CertificateRejected(f"server {name!r} holds {used} bytes, more than its storage of {problem.storage[n]}")
+    return held
+
+
+def _event(user: User, pages: list[int], held: list[set[int]]) -> int:
+    """Return the latency of an event: its slowest member, each at the fastest place that holds it."""
+    return max(min([_alone(user, p), *(t for n, t in user.near.items() if p in held[n])]) for p in pages)
+
+
+def _alone(user: User, page: int) -> int:
+    """Return the latency of a member without servers."""
+    return min(user.cloud, user.local) if page in user.holds else user.cloud
+
+
+def _mean(problem: Problem, cost: int) -> Fraction:
+    fixed = sum(user.fixed for user in problem.users)
+    return Fraction(cost, problem.scale * len(problem.users)) + Fraction(fixed, len(problem.users))
+
+
+def _most_saved(problem: Problem, prices: Any) -> int:
+    """Return the most that any placement saves, by these prices."""
+    for y in prices:
+        _int(y, 0)
+    queue = iter(prices)
+    total = 0
+    paid: list[dict[int, int]] = [{} for _ in problem.servers]
+    for user in problem.users:
+        times = sorted({t for t in [*user.near.values(), user.local] if t < user.cloud})
+        for pages, weight in user.events:
+            slowest = max(_alone(user, p) for p in pages)
+            for at, t in enumerate(times):
+                if t >= slowest:
+                    break
+                near = [n for n, s in user.near.items() if s <= t]
+                if not near:
+                    continue
+                following = min([slowest, *times[at + 1 : at + 2]])
+                sum_y = 0
+                for p in pages:
+                    if _alone(user, p) > t:
+                        y = next(queue, None)
+                        if y is None:
+                            raise CertificateRejected("there are fewer prices than needs")
+                        sum_y += y
+                        for n in near:
+                            paid[n][p] = paid[n].get(p, 0) + y
+                total += max(0, weight * (following - t) - sum_y)
+    if next(queue, None) is not None:
+        raise CertificateRejected("there are more prices than needs")
+    return math.floor(total + sum(_knapsack(problem, n, pay) for n, pay in enumerate(paid)))
+
+
+def _knapsack(problem: Problem, server: int, pay: dict[int, int]) -> Fraction:
+    """Return the fractional knapsack of a server."""
+    room, total = problem.storage[server], Fraction(0)
+    for page in sorted(pay, key=lambda p: Fraction(pay[p], problem.sizes[p]), reverse=True):
+        part = min(Fraction(1), Fraction(room, problem.sizes[page]))
+        total += part * pay[page]
+        room -= min(room, problem.sizes[page])
+    return total
+
+
+def _page(first: list[int], layer: Any, expert: Any) -> int:
+    _int(layer, 0), _int(expert, 0)
+    if layer >= len(first) - 1 or expert >= first[layer + 1] - first[layer]:
+        raise CertificateRejected(f"layer {layer}, expert {expert} does not exist")
+    return int(first[layer] + expert)
+
+
+def _int(value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise CertificateRejected(f"must be an integer of at least {least}; got {value!r}")
+    return value

@@ -1,0 +1,127 @@
+"""Exact placements: an integer program (PuLP and HiGHS), and trying everything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ParameterError, SolverError
+from ..offline.pulp_adapter import run
+from .bound import lay_rows
+from .latency import cost, empty, feasible
+from .network import Network
+
+__all__ = ["exhaustive", "integer_program"]
+
+Held = npt.NDArray[np.bool_]
+NEEDS = 200_000
+TRIES = 1 << 22
+SAFE = 10**6  # largest sum of gains, in units of their common divisor, that is taken on HiGHS' word
+
+
+def integer_program(network: Network, time_limit: float | None = None) -> tuple[Held, bool]:
+    """Return (placement, whether HiGHS proved it optimal).
+
+    Binary: which server holds which expert.  A row is won at most as far as each of its needs is at some
+    server that is near enough; rows with the same needs and servers are one.  HiGHS works in floats: the
+    placement is rounded and verified, its cost is recomputed exactly, and "proved" is HiGHS' word, given
+    only where all gains together are small integers in units of their common divisor.
+
+    Raises
+    ------
+    ParameterError
+        More than 200,000 needs.
+    SolverError
+        Nothing was found, or the rounded answer does not fit.
+    """
+    import pulp
+
+    table = lay_rows(network, NEEDS)
+    merged: dict[tuple[Any, ...], int] = {}
+    used: set[tuple[int, int]] = set()
+    for r in range(len(table.gain)):
+        near = tuple(np.flatnonzero(network.edge_ns[table.user[r]] <= table.limit[r]).tolist())
+        pages = tuple(sorted(table.page[table.first[r] : table.first[r + 1]].tolist()))
+        merged[near, pages] = merged.get((near, pages), 0) + int(table.gain[r])
+        used |= {(n, p) for n in near for p in pages}
+    held = empty(network)
+    if not merged:
+        return held, True
+    unit = math.gcd(*merged.values())
+    step = math.gcd(*network.sizes.tolist())
+    program = pulp.LpProblem("place", pulp.LpMaximize)
+    x = {pair: program.add_variable(f"x{pair[0]}_{pair[1]}", 0, 1, pulp.LpInteger) for pair in sorted(used)}
+    gain = []
+    for number, ((near, pages), worth) in enumerate(merged.items()):
+        won = program.add_variable(f"z{number}", 0, 1)
+        for p in pages:
+            program += won <= pulp.lpSum(x[n, p] for n in near)
+        gain.append((worth // unit) * won)
+    for n, room in enumerate(network.storage.tolist()):
+        mine = [int(network.sizes[p]) // step * v for (m, p), v in x.items() if m == n]
+        if mine:
+            program += pulp.lpSum(mine) <= room // step
+    program.setObjective(pulp.lpSum(gain))
+    proved = run(program, time_limit, "placement")
+    for (n, p), variable in x.items():
+        held[n, p] = (variable.varValue or 0) > 0.5
+    try:
+        feasible(network, held)
+    except ValueError as error:
+        raise SolverError(f"HiGHS' answer, rounded to integers, does not fit: {error}") from None
+    return held, proved and sum(merged.values()) // unit <= SAFE
+
+
+def exhaustive(network: Network, progress: Callable[[int], object] | None = None) -> Held:
+    """Return an optimal placement by trying every one that leaves no room for another expert.
+
+    Experts that nobody activates are left out.  Ties: the first in order of servers and pages.
+
+    Raises
+    ------
+    ParameterError
+        More than 4,194,304 placements.
+    """
+    pages = np.flatnonzero(network.frequency()).tolist()
+    choices = [_maximal(pages, network.sizes.tolist(), int(room)) for room in network.storage]
+    number = math.prod(len(c) for c in choices)
+    if number > TRIES:
+        raise ParameterError(f"there are {number} placements, more than {TRIES}; use ilp")
+    best, least = empty(network), -1
+    held = empty(network)
+    done = 0
+
+    def place(server: int) -> None:
+        nonlocal best, least, done
+        if server == len(choices):
+            done += 1
+            if progress is not None and done % 1024 == 0:
+                progress(done)
+            paid = cost(network, held)
+            if least < 0 or paid < least:
+                best, least = held.copy(), paid
+            return
+        for chosen in choices[server]:
+            held[server, chosen] = True
+            place(server + 1)
+            held[server, chosen] = False
+
+    place(0)
+    return best
+
+
+def _maximal(pages: list[int], sizes: list[int], room: int) -> list[list[int]]:
+    """Return every set of pages that fits and to which no other page can be added."""
+    if len(pages) > 16:
+        raise ParameterError(f"trying everything needs at most 16 experts that are activated; got {len(pages)}")
+    found = []
+    for mask in range(1 << len(pages)):
+        mine = [p for i, p in enumerate(pages) if mask >> i & 1]
+        left = room - sum(sizes[p] for p in mine)
+        if left >= 0 and all(mask >> i & 1 or sizes[p] > left for i, p in enumerate(pages)):
+            found.append(mine)
+    return found

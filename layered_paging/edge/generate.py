@@ -1,0 +1,247 @@
+"""Networks with a seed: users and servers on a square, activations drawn or taken from a trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ParameterError
+from ..instance import integer
+from ..trace import Trace
+from .links import Radio
+from .network import FAR, MOST_CELLS, Activations, Network
+
+__all__ = ["BY", "draw_activations", "generate", "group", "trace_activations"]
+
+Ints = npt.NDArray[np.int64]
+BY = ("session", "category", "dataset", "all")
+DRAWS = 1 << 30
+
+
+def generate(
+    *,
+    users: int = 12,
+    servers: int = 3,
+    layers: int = 6,
+    experts: int = 16,
+    top_k: int = 2,
+    tokens: int = 64,
+    topics: int = 8,
+    skew: float = 1.0,
+    expert_bytes: int = 1 << 20,
+    storage: int = 16 << 20,
+    user_storage: int = 4 << 20,
+    nonexpert_bytes: int = 0,
+    token_bytes: int = 4096,
+    side_m: float = 1000.0,
+    reach_m: float = 500.0,
+    local_ns: int = 100_000,
+    server_ns: int = 100_000,
+    cloud_extra_ns: int = 20_000_000,
+    backhaul_ns: int | None = None,
+    radio: Radio | None = None,
+    seed: int = 0,
+    trace: Trace | None = None,
+    by: str = "session",
+    stride: int = 1,
+) -> Network:
+    """Return a seeded network.
+
+    Parameters
+    ----------
+    users, servers, layers, experts, top_k, tokens : int
+        Each at least 1.  ``tokens`` tokens a user are drawn, so every user has that total.
+    topics : int
+        Each token is about one of so many topics; each has its own order of the experts of every layer, so
+        experts are activated together.  A user is about two topics, one of them in three tokens of four.
+    skew : float
+        The expert of rank r in a topic's order has weight 1 / r ** skew.
+    expert_bytes, storage, user_storage, nonexpert_bytes : int
+        Bytes of an expert, of each server, of each user beside the non-expert part, of the non-expert part.
+    token_bytes : int
+        Bytes of a hidden state.
+    side_m, reach_m : float
+        Users and servers are uniform on a square; a user reaches the servers within ``reach_m`` metres and
+        always the nearest one.
+    local_ns, server_ns : int
+        What an expert takes at the user and at a server.
+    cloud_extra_ns : int
+        The cloud is behind the nearest server, so many nanoseconds further.
+    backhaul_ns : int, optional
+        Then the other servers are reached too, through the nearest one, so many nanoseconds further.
+    radio : Radio, optional
+        The wireless model.
+    seed : int
+    trace : Trace, optional
+        Take the activations from here: ``layers``, ``experts``, ``users`` and sizes (if it has any) are the
+        trace's, ``top_k`` keeps the first experts in router order (0 keeps all).
+    by : {"session", "category", "dataset", "all"}
+        What makes a user of a trace: each session, the sessions of one category or data set of ``meta["items"]``, or all.
+    stride : int
+        Take every so-manieth round of the trace (1: all).
+
+    Raises
+    ------
+    ParameterError, NetworkError
+        A parameter outside its range; the trace does not say what ``by`` needs.
+    """
+    for name, value in (("servers", servers), ("tokens", tokens), ("topics", topics), ("stride", stride)):
+        integer(name, value, 1)
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(integer("seed", seed, 0)).spawn(2)]
+    sizes: Any = integer("expert_bytes", expert_bytes, 1)
+    totals: Any = tokens
+    names = None
+    widths: Any
+    if trace is None:
+        for name, value in (("users", users), ("layers", layers), ("experts", experts), ("top_k", top_k)):
+            integer(name, value, 1)
+        if top_k > experts:
+            raise ParameterError(f"top_k must be at most the experts of a layer, {experts}; got {top_k}")
+        if not 0 <= skew <= 10:
+            raise ParameterError(f"skew must be in 0..10; got {skew}")
+        if users * layers * tokens * top_k > DRAWS or users * layers * experts > MOST_CELLS:
+            raise ParameterError(f"users x layers x tokens x top_k must be at most {DRAWS}")
+        if topics * layers * experts > MOST_CELLS or users * servers > MOST_CELLS:
+            raise ParameterError(f"topics x layers x experts and users x servers must be at most {MOST_CELLS}")
+        activations = draw_activations(users, layers, experts, top_k, tokens, topics, skew, streams[0])
+        widths = [experts] * layers
+    else:
+        names, activations, totals = trace_activations(trace, by, top_k, stride)
+        users, widths = len(names), trace.n_experts
+        if trace.expert_bytes is not None:
+            sizes = trace.page_bytes
+    radio = Radio() if radio is None else radio
+    where, at = (streams[1].random((number, 2)) * side_m for number in (users, servers))
+    distance = np.sqrt(((where[:, None] - at[None]) ** 2).sum(axis=2))
+    near = np.full((users, servers), FAR, np.int64)
+    cloud = np.zeros(users, np.int64)
+    for m in range(users):
+        home = int(distance[m].argmin())
+        first = radio.trip_ns(token_bytes, float(distance[m, home]), server_ns)
+        cloud[m] = first + integer("cloud_extra_ns", cloud_extra_ns, 0)
+        for n in range(servers):
+            if n == home or distance[m, n] <= reach_m:
+                near[m, n] = radio.trip_ns(token_bytes, float(distance[m, n]), server_ns)
+            if n != home and backhaul_ns is not None:
+                near[m, n] = min(near[m, n], first + integer("backhaul_ns", backhaul_ns, 0))
+    return Network(
+        experts=widths,
+        expert_bytes=sizes,
+        storage=storage,
+        edge_ns=near,
+        cloud_ns=cloud,
+        local_ns=np.minimum(local_ns, cloud),
+        activations=activations,
+        totals=totals,
+        user_storage=integer("user_storage", user_storage, 0) + integer("nonexpert_bytes", nonexpert_bytes, 0),
+        nonexpert_bytes=nonexpert_bytes,
+        users=names,
+    )
+
+
+def draw_activations(
+    users: int, layers: int, experts: int, top_k: int, tokens: int, topics: int, skew: float, stream: np.random.Generator
+) -> Activations:
+    """Draw ``tokens`` tokens a user: a topic each, then in every layer ``top_k`` distinct experts by its weights."""
+    ranks = np.arange(1, experts + 1, dtype=float) ** -skew
+    odds = np.cumsum(ranks / ranks.sum())
+    odds[-1] = 1.0
+    orders = np.argsort(stream.random((topics, layers, experts)), axis=2)
+    mine = stream.integers(0, topics, (users, 2))
+    parts = []
+    chunk = max(1, (1 << 23) // (tokens * layers * top_k))
+    for low in range(0, users, chunk):
+        some = min(chunk, users - low)
+        topic = np.where(stream.random((some, tokens)) < 0.75, mine[low : low + some, :1], mine[low : low + some, 1:])
+        picks = np.searchsorted(odds, stream.random((some, tokens, layers, top_k)), side="right")
+        for k in range(1, top_k):
+            while True:
+                twice = (picks[..., k : k + 1] == picks[..., :k]).any(axis=-1)
+                number = int(twice.sum())
+                if not number:
+                    break
+                picks[..., k][twice] = np.searchsorted(odds, stream.random(number), side="right")
+        ids = orders[topic[:, :, None, None], np.arange(layers)[None, None, :, None], picks]
+        user = np.broadcast_to(np.arange(low, low + some)[:, None, None], (some, tokens, layers))
+        layer = np.broadcast_to(np.arange(layers), (some, tokens, layers))
+        parts.append(group(user.ravel(), layer.ravel(), ids.reshape(-1, top_k), np.full(layers, experts)))
+    return _joined(parts)
+
+
+def group(user: Ints, layer: Ints, ids: Ints, widths: Ints) -> Activations:
+    """Return the activations of single events: equal ones are counted together; -1 where an event has fewer members."""
+    ids = np.sort(ids, axis=1)
+    table = np.concatenate([user[:, None], layer[:, None], ids], axis=1)
+    table = table[ids[:, -1] >= 0]
+    order = np.lexsort(table.T[::-1])
+    table = table[order]
+    new = np.ones(len(table), bool)
+    new[1:] = (table[1:] != table[:-1]).any(axis=1)
+    at = np.flatnonzero(new)
+    count = np.diff(np.append(at, len(table)))
+    rows = table[at]
+    first = np.concatenate(([0], np.cumsum(widths)))[:-1]
+    member = rows[:, 2:]
+    here = member >= 0
+    start = np.concatenate(([0], np.cumsum(here.sum(axis=1))))
+    pages = (member + first[rows[:, 1]][:, None])[here]
+    return Activations(rows[:, 0], rows[:, 1], start.astype(np.int64), pages.astype(np.int64), count.astype(np.int64))
+
+
+def _joined(parts: list[Activations]) -> Activations:
+    offsets = np.cumsum([0, *(len(p.members) for p in parts)])
+    starts = [p.start[:-1] + o for p, o in zip(parts, offsets[:-1], strict=True)]
+    return Activations(
+        np.concatenate([p.user for p in parts]),
+        np.concatenate([p.layer for p in parts]),
+        np.concatenate([*starts, offsets[-1:]]).astype(np.int64),
+        np.concatenate([p.members for p in parts]),
+        np.concatenate([p.count for p in parts]),
+    )
+
+
+def trace_activations(
+    trace: Trace, by: str = "session", top_k: int = 0, stride: int = 1
+) -> tuple[list[str], Activations, Ints]:
+    """Return (names of users, activations, totals) of a trace; every layer of every round must name an expert.
+
+    Raises
+    ------
+    ParameterError
+        ``by`` is unknown or the trace's ``meta["items"]`` do not say it for every session; an event has no member.
+    """
+    names, sessions = users_of(trace, by)
+    length = np.diff(np.append(trace.sessions, trace.rounds))
+    rows = np.repeat(sessions, length)[:: integer("stride", stride, 1)]
+    ids = trace.experts[:: stride, :, : (integer("top_k", top_k, 0) or trace.top_k)].astype(np.int64)
+    lost = np.argwhere((ids < 0).all(axis=2))
+    if len(lost):
+        raise ParameterError(f"round {int(lost[0][0]) * stride}, layer {int(lost[0][1])}: names no expert")
+    rounds, layers, k = ids.shape
+    totals = np.bincount(rows, minlength=len(names))
+    kept = np.flatnonzero(totals)
+    user = np.repeat(np.searchsorted(kept, rows), layers)
+    found = group(user, np.tile(np.arange(layers), rounds), ids.reshape(-1, k), np.array(trace.n_experts))
+    return [names[u] for u in kept], found, totals[kept].astype(np.int64)
+
+
+def users_of(trace: Trace, by: str) -> tuple[list[str], Ints]:
+    """Return (names of users, the user of each session)."""
+    if by not in BY:
+        raise ParameterError(f"by must be one of {', '.join(BY)}; got {by!r}")
+    number = len(trace.sessions)
+    if by == "all":
+        return ["all"], np.zeros(number, np.int64)
+    if by == "session":
+        return [f"session {n}" for n in range(number)], np.arange(number)
+    items = trace.meta.get("items")
+    good = isinstance(items, list) and len(items) == number and all(isinstance(i, dict) and i.get(by) for i in items)
+    if not good:
+        raise ParameterError(f"the trace's meta must hold 'items' with a {by!r} for each of {number} sessions")
+    labels = [str(item[by]) for item in items]  # type: ignore[union-attr]
+    names = sorted(set(labels))
+    return names, np.array([names.index(label) for label in labels])
+
+

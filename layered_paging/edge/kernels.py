@@ -1,0 +1,348 @@
+"""Compiled loops of placement: gains, lazy greedy, layer tables, (max,+) convolution, prices.
+
+Shared arrays: ``start`` (groups + 1) and ``members`` list the members of events; an entry of ``members`` is
+a *slot*.  ``by_page`` lists slots by page, ``page_start`` where each page begins, ``owner`` the event of a
+slot, ``user`` and ``weight`` belong to events, ``near`` (users, servers) holds latencies.  ``now`` is what
+each slot's fastest place takes, ``late`` the slowest member of each event.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..compiled import kernel
+
+BIG = 1 << 62
+
+
+@kernel
+def denser(a, s, b, t):
+    """Whether a / s > b / t, exactly, for a, b >= 0 and s, t >= 1: Euclid on both at once."""
+    while True:
+        p, q = a // s, b // t
+        if p != q:
+            return p > q
+        a, b = a - p * s, b - q * t
+        if a == 0 or b == 0:
+            return a > b
+        # a / s > b / t  iff  t / b > s / a
+        a, s, b, t = t, b, s, a
+
+
+@kernel
+def gain_of(server, page, start, by_page, page_start, owner, user, weight, near, now, late):
+    """Return what one more expert at a server saves."""
+    total = 0
+    for at in range(page_start[page], page_start[page + 1]):
+        slot = by_page[at]
+        e = owner[slot]
+        t = near[user[e], server]
+        if t < now[slot] and now[slot] == late[e]:
+            slowest = t
+            for other in range(start[e], start[e + 1]):
+                if other != slot and now[other] > slowest:
+                    slowest = now[other]
+            total += weight[e] * (late[e] - slowest)
+    return total
+
+
+@kernel
+def add(server, page, start, by_page, page_start, owner, user, near, now, late):
+    """Place one expert: update ``now`` and ``late``."""
+    for at in range(page_start[page], page_start[page + 1]):
+        slot = by_page[at]
+        e = owner[slot]
+        t = near[user[e], server]
+        if t < now[slot]:
+            before = now[slot]
+            now[slot] = t
+            if before == late[e]:
+                slowest = 0
+                for other in range(start[e], start[e + 1]):
+                    slowest = max(slowest, now[other])
+                late[e] = slowest
+
+
+@kernel
+def drop(server, page, held, base, start, by_page, page_start, owner, user, near, now, late):
+    """Take one expert away from a server (``held`` no longer shows it): update ``now`` and ``late``."""
+    for at in range(page_start[page], page_start[page + 1]):
+        slot = by_page[at]
+        e = owner[slot]
+        m = user[e]
+        if near[m, server] == now[slot]:
+            best = base[slot]
+            for n in range(held.shape[0]):
+                if held[n, page] and near[m, n] < best:
+                    best = near[m, n]
+            now[slot] = best
+            if best > late[e]:
+                late[e] = best
+
+
+@kernel
+def before(i, j, gain, sizes, pages):
+    """Whether candidate i comes before j: more gain per byte, then the lower server, then the lower page."""
+    s, t = sizes[i % pages], sizes[j % pages]
+    if s == t:
+        if gain[i] != gain[j]:
+            return gain[i] > gain[j]
+        return i < j
+    if denser(gain[i], s, gain[j], t):
+        return True
+    if denser(gain[j], t, gain[i], s):
+        return False
+    return i < j
+
+
+@kernel
+def sink(heap, size, at, gain, sizes, pages):
+    """Restore the heap below a position."""
+    while True:
+        best = at
+        for child in (2 * at + 1, 2 * at + 2):
+            if child < size and before(heap[child], heap[best], gain, sizes, pages):
+                best = child
+        if best == at:
+            return
+        heap[at], heap[best] = heap[best], heap[at]
+        at = best
+
+
+@kernel
+def greedy(
+    lazy, held, room, family, sizes, start, by_page, page_start, owner, user, weight, near, now, late, log
+):
+    """Add the expert of the most saving per byte that fits until none saves anything; return how many were added.
+
+    ``lazy``: trust that savings only fall (true for one member an event) and evaluate the top of a heap;
+    otherwise look at every candidate in every step.  ``family[page]`` names the pages whose placement can
+    change the savings of a page.  ``log`` receives server * pages + page of each addition.
+    """
+    servers, pages = held.shape
+    gain = np.zeros(servers * pages, np.int64)
+    stamp = np.zeros(servers * pages, np.int64)
+    version = np.zeros(pages + 1, np.int64)
+    heap = np.empty(servers * pages, np.int64)
+    size = 0
+    for n in range(servers):
+        for p in range(pages):
+            if not held[n, p] and sizes[p] <= room[n]:
+                c = n * pages + p
+                gain[c] = gain_of(n, p, start, by_page, page_start, owner, user, weight, near, now, late)
+                if gain[c] > 0 or not lazy:
+                    heap[size] = c
+                    size += 1
+    added = 0
+    if lazy:
+        for at in range(size // 2 - 1, -1, -1):
+            sink(heap, size, at, gain, sizes, pages)
+    while size:
+        if lazy:
+            c = heap[0]
+            n, p = c // pages, c % pages
+            if sizes[p] <= room[n] and stamp[c] != version[family[p]]:
+                gain[c] = gain_of(n, p, start, by_page, page_start, owner, user, weight, near, now, late)
+                stamp[c] = version[family[p]]
+                if gain[c] > 0:
+                    sink(heap, size, 0, gain, sizes, pages)
+                    continue
+            size -= 1
+            heap[0] = heap[size]
+            sink(heap, size, 0, gain, sizes, pages)
+            if sizes[p] > room[n] or gain[c] == 0:
+                continue
+        else:
+            c = -1
+            kept = 0
+            for at in range(size):
+                d = heap[at]
+                if held[d // pages, d % pages] or sizes[d % pages] > room[d // pages]:
+                    continue
+                heap[kept] = d
+                kept += 1
+                if stamp[d] != version[family[d % pages]]:
+                    gain[d] = gain_of(
+                        d // pages, d % pages, start, by_page, page_start, owner, user, weight, near, now, late
+                    )
+                    stamp[d] = version[family[d % pages]]
+                if gain[d] > 0 and (c < 0 or before(d, c, gain, sizes, pages)):
+                    c = d
+            size = kept
+            if c < 0:
+                return added
+            n, p = c // pages, c % pages
+        held[n, p] = True
+        room[n] -= sizes[p]
+        add(n, p, start, by_page, page_start, owner, user, near, now, late)
+        version[family[p]] += 1
+        log[added] = c
+        added += 1
+    return added
+
+
+@kernel
+def peel(
+    server, low, high, sizes, start, members, by_page, page_start, owner, user, weight, near, now, late, scratch, order, values
+):
+    """Order the pages low..high-1 by taking away, again and again, the one whose loss per byte is smallest.
+
+    ``order[:q]`` is what remains with q pages and ``values[q]`` what it saves.  Ties: the smaller sum of
+    savings of single members per byte goes first, then the larger page.  For one member an event the order
+    is that of savings per byte, and among equal sizes ``values`` is the best possible.  ``scratch`` has one
+    entry an event.
+    """
+    number = high - low
+    loss = np.zeros(number, np.int64)
+    credit = np.zeros(number, np.int64)
+    alive = np.ones(number, np.bool_)
+    total = 0
+    for p in range(low, high):
+        for at in range(page_start[p], page_start[p + 1]):
+            slot = by_page[at]
+            e = owner[slot]
+            if slot == start[e]:
+                t = near[user[e], server]
+                slowest = 0
+                for other in range(start[e], start[e + 1]):
+                    slowest = max(slowest, min(now[other], t))
+                scratch[e] = slowest
+                total += weight[e] * (late[e] - slowest)
+    for p in range(low, high):
+        for at in range(page_start[p], page_start[p + 1]):
+            slot = by_page[at]
+            e = owner[slot]
+            t = near[user[e], server]
+            if now[slot] > t:
+                credit[p - low] += weight[e] * (now[slot] - t)
+                if now[slot] > scratch[e]:
+                    loss[p - low] += weight[e] * (now[slot] - scratch[e])
+    values[number] = total
+    for left in range(number, 0, -1):
+        worst = -1
+        for q in range(number):
+            if not alive[q]:
+                continue
+            if worst < 0:
+                worst = q
+                continue
+            s, t = sizes[low + q], sizes[low + worst]
+            if denser(loss[worst], t, loss[q], s):
+                worst = q
+            elif not denser(loss[q], s, loss[worst], t) and not denser(credit[q], s, credit[worst], t):
+                worst = q
+        p = low + worst
+        alive[worst] = False
+        order[left - 1] = p
+        values[left - 1] = values[left] - loss[worst]
+        for at in range(page_start[p], page_start[p + 1]):
+            slot = by_page[at]
+            e = owner[slot]
+            old = scratch[e]
+            if now[slot] > old:
+                new = now[slot]
+                scratch[e] = new
+                for other in range(start[e], start[e + 1]):
+                    q = members[other] - low
+                    if alive[q] and near[user[e], server] < now[other]:
+                        loss[q] -= weight[e] * (max(old, now[other]) - old)
+                        loss[q] += weight[e] * (max(new, now[other]) - new)
+
+
+@kernel
+def subset_values(server, low, high, start, members, by_page, page_start, owner, user, weight, near, now, late, values):
+    """Fill ``values[mask]`` with what the pages low + (bits of mask) save at a server."""
+    for p in range(low, high):
+        for at in range(page_start[p], page_start[p + 1]):
+            slot = by_page[at]
+            e = owner[slot]
+            t = near[user[e], server]
+            if slot != start[e] or t >= late[e]:
+                continue
+            for mask in range(len(values)):
+                slowest = 0
+                for other in range(start[e], start[e + 1]):
+                    held = mask >> (members[other] - low) & 1
+                    slowest = max(slowest, min(now[other], t) if held else now[other])
+                values[mask] += weight[e] * (late[e] - slowest)
+
+
+@kernel
+def plain(old, table, stride, new, choice):
+    """Set ``new[b]`` to the largest ``old[b - q * stride] + table[q]``, and ``choice[b]`` to the least such q."""
+    for b in range(len(old)):
+        best, at = old[b] + table[0], 0
+        for q in range(1, min(len(table) - 1, b // stride) + 1):
+            value = old[b - q * stride] + table[q]
+            if value > best:
+                best, at = value, q
+        new[b] = best
+        choice[b] = at
+
+
+@kernel
+def entry(old, table, stride, rest, low, high, i, j):
+    """Return the entry of the matrix of SMAWK; outside the band it prefers columns nearer to the band."""
+    q = i - j
+    if q < low:
+        return -BIG - j
+    if q > high:
+        return -BIG + j
+    return old[rest + j * stride] + table[q]
+
+
+@kernel
+def concave(old, table, low, high, stride, new, choice):
+    """Raise ``new[b]`` to the largest ``old[b - q * stride] + table[q]`` over low <= q <= high, by SMAWK.
+
+    ``table[low:high + 1]`` must be concave; ``old`` is arbitrary.  O(len(old)) for each call.
+    """
+    budget = len(old)
+    most = (budget + stride - 1) // stride
+    stack = np.empty(2 * most + 64, np.int64)
+    where = np.zeros(most, np.int64)
+    offset = np.zeros(66, np.int64)
+    count = np.zeros(66, np.int64)
+    for rest in range(min(stride, budget)):
+        rows = (budget - rest + stride - 1) // stride
+        depth = 0
+        while (1 << depth) - 1 < rows:
+            step, first = 1 << depth, (1 << depth) - 1
+            mine = (rows - first + step - 1) // step
+            size = 0
+            base = offset[depth]
+            for k in range(rows if depth == 0 else count[depth - 1]):
+                column = k if depth == 0 else stack[offset[depth - 1] + k]
+                while size:
+                    row = first + (size - 1) * step
+                    here = entry(old, table, stride, rest, low, high, row, stack[base + size - 1])
+                    if here >= entry(old, table, stride, rest, low, high, row, column):
+                        break
+                    size -= 1
+                if size < mine:
+                    stack[base + size] = column
+                    size += 1
+            count[depth] = size
+            offset[depth + 1] = base + size
+            depth += 1
+        for level in range(depth - 1, -1, -1):
+            step, first = 1 << level, (1 << level) - 1
+            mine = (rows - first + step - 1) // step
+            at = offset[level]
+            end = at + count[level]
+            for k in range(0, mine, 2):
+                row = first + k * step
+                last = where[row + step] if k + 1 < mine else stack[end - 1]
+                best = stack[at]
+                value = entry(old, table, stride, rest, low, high, row, best)
+                while stack[at] < last:
+                    at += 1
+                    other = entry(old, table, stride, rest, low, high, row, stack[at])
+                    if other > value:
+                        best, value = stack[at], other
+                where[row] = best
+        for row in range(rows):
+            value = entry(old, table, stride, rest, low, high, row, where[row])
+            if value > new[rest + row * stride]:
+                new[rest + row * stride] = value
+                choice[rest + row * stride] = row - where[row]

@@ -1,0 +1,124 @@
+"""A placement that is being built: compiled moves over shared arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .latency import empty, fastest
+from .network import Network
+
+__all__ = ["State"]
+
+Ints = npt.NDArray[np.int64]
+
+
+class State:
+    """Which server holds what, and the latency of every member and event.
+
+    Parameters
+    ----------
+    network : Network
+    held : bool array, shape (servers, pages), optional
+        Where to start; copied.  Default: nothing is held.
+
+    Attributes
+    ----------
+    held : bool array
+    room : int array
+        Bytes left at each server.
+    now, late : int array
+        Latency of each entry of ``activations.members``, and of each event.
+    """
+
+    def __init__(self, network: Network, held: npt.NDArray[np.bool_] | None = None) -> None:
+        a = network.activations
+        self.network = network
+        self.held = empty(network) if held is None else held.copy()
+        self.room: Ints = network.storage - self.held @ network.sizes
+        self.base = network.base()
+        self.now = fastest(network, self.held)
+        self.late: Ints = np.maximum.reduceat(self.now, a.start[:-1])
+        self.owner = np.repeat(np.arange(a.groups), np.diff(a.start))
+        self.by_page = np.argsort(a.members, kind="stable")
+        self.page_start = np.searchsorted(a.members[self.by_page], np.arange(network.pages + 1)).astype(np.int64)
+        self.start = np.ascontiguousarray(a.start, np.int64)
+        self.members = np.ascontiguousarray(a.members, np.int64)
+        self.near = np.array(network.edge_ns)
+        self.weight = np.array(network.weight)
+        self.sizes = np.array(network.sizes)
+        self._lists = (self.by_page, self.page_start, self.owner, np.ascontiguousarray(a.user, np.int64))
+
+    @property
+    def cost(self) -> int:
+        """Sum of weight times latency over all events."""
+        return int((self.weight * self.late).sum())
+
+    def copy(self) -> State:
+        """Return a state that can be changed on its own."""
+        twin = object.__new__(State)
+        twin.__dict__.update(self.__dict__)
+        twin.held, twin.room, twin.now, twin.late = self.held.copy(), self.room.copy(), self.now.copy(), self.late.copy()
+        return twin
+
+    def add(self, server: int, pages: Any) -> None:
+        """Place experts at a server."""
+        from .kernels import add
+
+        for page in pages:
+            self.held[server, page] = True
+            self.room[server] -= self.sizes[page]
+            add(server, page, self.start, *self._lists, self.near, self.now, self.late)
+
+    def clear(self, server: int) -> list[int]:
+        """Take everything away from a server and return what it held."""
+        from .kernels import drop
+
+        gone: list[int] = np.flatnonzero(self.held[server]).tolist()
+        for page in gone:
+            self.held[server, page] = False
+            self.room[server] += self.sizes[page]
+            drop(server, page, self.held, self.base, self.start, *self._lists, self.near, self.now, self.late)
+        return gone
+
+    def gain(self, server: int, page: int) -> int:
+        """Return what one more expert at a server saves."""
+        from .kernels import gain_of
+
+        return int(gain_of(server, page, self.start, *self._lists, self.weight, self.near, self.now, self.late))
+
+    def greedy(self, lazy: bool) -> list[tuple[int, int]]:
+        """Add experts by saving per byte until none that fits saves anything; return (server, page) in order."""
+        from .kernels import greedy
+
+        network = self.network
+        log = np.empty(self.held.size, np.int64)
+        pages = np.arange(network.pages)
+        family = pages if network.largest_k == 1 else np.repeat(np.arange(network.layers), network.experts)
+        added = greedy(
+            lazy, self.held, self.room, family, self.sizes, self.start, *self._lists, self.weight, self.near, self.now, self.late, log
+        )  # fmt: skip
+        return [(int(c) // network.pages, int(c) % network.pages) for c in log[:added]]
+
+    def peel(self, server: int, low: int, high: int, scratch: Ints) -> tuple[Ints, Ints]:
+        """Return (order, values) of the pages low..high-1 at a server: see ``kernels.peel``."""
+        from .kernels import peel
+
+        order, values = np.empty(high - low, np.int64), np.empty(high - low + 1, np.int64)
+        peel(
+            server, low, high, self.sizes, self.start, self.members, *self._lists, self.weight, self.near, self.now, self.late,
+            scratch, order, values,
+        )  # fmt: skip
+        return order, values
+
+    def subset_values(self, server: int, low: int, high: int) -> Ints:
+        """Return what every subset of the pages low..high-1 saves at a server, by bit mask."""
+        from .kernels import subset_values
+
+        values = np.zeros(1 << (high - low), np.int64)
+        subset_values(
+            server, low, high, self.start, self.members, *self._lists, self.weight, self.near, self.now, self.late, values
+        )
+        return values
