@@ -34,6 +34,7 @@ _MODULES = (
     "catalog",
     "certify",
     "coupon",
+    "edge",
     "formats",
     "recording",
     "report",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from . import catalog as catalog
     from . import certify as certify
     from . import coupon as coupon
+    from . import edge as edge
     from . import formats as formats
     from . import recording as recording
     from . import report as report

@@ -90,7 +90,13 @@ def read(document: Any) -> Problem:
         first.append(first[-1] + _int(number, 1))
     given = document["expert_bytes"]
     # as many sizes as the document names pages: nothing is allocated that it does not spell out
-    used = {first[j] + e for user in document["users"] for j, rows in enumerate(user["activations"]) for ids, _ in rows for e in ids}
+    used = {
+        first[j] + e
+        for user in document["users"]
+        for j, rows in enumerate(user["activations"])
+        for ids, _ in rows
+        for e in ids
+    }
     if isinstance(given, list):
         if len(given) != first[-1]:
             raise CertificateRejected(f"expert_bytes must be one int, or one for each of {first[-1]} experts")
@@ -148,7 +154,9 @@ def _held(problem: Problem, given: Mapping[str, Any]) -> list[set[int]]:
         held[n] = {_page(problem.first, layer, expert) for layer, expert in pairs}
         used = sum(problem.sizes[p] for p in held[n])
         if used > problem.storage[n]:
-            raise CertificateRejected(f"server {name!r} holds {used} bytes, more than its storage of {problem.storage[n]}")
+            raise CertificateRejected(
+                f"server {name!r} holds {used} bytes, more than its storage of {problem.storage[n]}"
+            )
     return held
 
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "profile": "profiles of expert use: make, show, merge, compare, drift",
     "prefetch": "replay with speculative prefetching, on a clock",
     "attack": "play an adversary against a policy, beside the exact optimum",
+    "place": "place experts on edge servers: algorithms, bounds, certificates",
     "sweep": "run a study of many jobs, here or on a cluster, resumable",
     "verify": "run the claims and their controls",
     "reproduce": "run the results of a paper: reported, ours, agrees?",

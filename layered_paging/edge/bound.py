@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +28,8 @@ __all__ = ["BOUNDS", "Rows", "best_prices", "bound_of", "lay_rows", "most_paid"]
 Ints = npt.NDArray[np.int64]
 BOUNDS = ("auto", "lp", "prices", "none")
 SMALL = 12_000  # needs up to which the linear program is solved
-LARGE = 40_000_000  # needs up to which prices are searched
+MEDIUM = 2_000_000  # needs up to which prices are searched unless asked for
+LARGE = 40_000_000  # needs up to which they are searched at all
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ def bound_of(network: Network, table: Rows, prices: Ints) -> int:
     charge = np.zeros((len(network.servers), network.pages), np.int64)
     charges(prices, table.user, table.limit, table.first, table.page, np.array(network.edge_ns), charge)
     total = int(surplus(prices, table.gain, table.first))
-    return total + sum(most_paid(charge[n], network.sizes, int(network.storage[n])) for n in range(len(network.servers)))
+    return total + sum(
+        most_paid(charge[n], network.sizes, int(network.storage[n])) for n in range(len(network.servers))
+    )
 
 
 def best_prices(network: Network, how: str = "auto", *, target: int = 0, rounds: int = 300) -> tuple[Rows, Ints] | None:
@@ -124,14 +126,14 @@ def best_prices(network: Network, how: str = "auto", *, target: int = 0, rounds:
     if how == "none":
         return None
     try:
-        table = lay_rows(network)
+        table = lay_rows(network, MEDIUM if how == "auto" else LARGE)
     except ParameterError:
         if how == "auto":
             return None
         raise
     if how == "lp" or (how == "auto" and len(table.page) <= SMALL):
         return table, _dual(network, table)
-    return table, _search(network, table, target, rounds if len(table.page) < 2_000_000 else min(rounds, 40))
+    return table, _search(network, table, target, rounds)
 
 
 def _dual(network: Network, table: Rows) -> Ints:
@@ -146,7 +148,9 @@ def _dual(network: Network, table: Rows) -> Ints:
     near = network.edge_ns[table.user[row_of]] <= table.limit[row_of][:, None]
     j, n = np.nonzero(near)
     wins = sparse.coo_array((np.ones(needs), (np.arange(needs), row_of)), (needs, rows))
-    offers = sparse.coo_array((-np.ones(len(j)), (j, n * network.pages + table.page[j])), (needs, servers * network.pages))
+    offers = sparse.coo_array(
+        (-np.ones(len(j)), (j, n * network.pages + table.page[j])), (needs, servers * network.pages)
+    )
     unit = float(np.gcd.reduce(network.sizes))
     sizes = sparse.kron(sparse.eye_array(servers), network.sizes[None, :] / unit)
     matrix = sparse.vstack([sparse.hstack([wins, offers]), sparse.hstack([sparse.coo_array((servers, rows)), sizes])])
@@ -156,7 +160,8 @@ def _dual(network: Network, table: Rows) -> Ints:
     found = linprog(objective, A_ub=matrix.tocsr(), b_ub=limits, bounds=(0, 1), method="highs")
     if found.status != 0:
         raise SolverError(f"HiGHS did not solve the linear program: {found.message}")
-    return np.maximum(0, np.floor(-found.ineqlin.marginals[:needs] * scale + 1e-3)).astype(np.int64)
+    prices: Ints = np.maximum(0, np.floor(-found.ineqlin.marginals[:needs] * scale + 1e-3)).astype(np.int64)
+    return prices
 
 
 def _search(network: Network, table: Rows, target: int, rounds: int) -> Ints:
@@ -197,8 +202,3 @@ def _search(network: Network, table: Rows, target: int, rounds: int) -> Ints:
 def base_cost(network: Network) -> int:
     """Return the cost without any server."""
     return cost(network, empty(network))
-
-
-def as_evidence(prices: Ints) -> Any:
-    """Return prices as JSON holds them."""
-    return prices.tolist()

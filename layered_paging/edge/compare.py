@@ -105,7 +105,9 @@ def online_against_static(
 
     if len(trace.sessions) < 2:
         raise ParameterError("static against online needs a trace of at least two sessions: to learn, and to serve")
-    learnt = server_network(trace.select(range(0, len(trace.sessions), 2)), slots, by=by, edge_ns=edge_ns, cloud_ns=cloud_ns)
+    learnt = server_network(
+        trace.select(range(0, len(trace.sessions), 2)), slots, by=by, edge_ns=edge_ns, cloud_ns=cloud_ns
+    )
     served = trace.select(range(1, len(trace.sessions), 2))
     known = server_network(served, slots, by=by, edge_ns=edge_ns, cloud_ns=cloud_ns)
     pages = np.where(served.experts >= 0, served.experts + served.first_page[:, None], -1)
@@ -138,7 +140,11 @@ def _served(
     clouds = np.bincount(user, weights=late.sum(axis=1), minlength=len(names)).astype(int).tolist()
     tokens = np.bincount(user, minlength=len(names)).tolist()
     total = sum(
-        (Fraction(c * cloud_ns + (t * trace.layers - c) * edge_ns, t) for c, t in zip(clouds, tokens, strict=True) if t),
+        (
+            Fraction(c * cloud_ns + (t * trace.layers - c) * edge_ns, t)
+            for c, t in zip(clouds, tokens, strict=True)
+            if t
+        ),
         Fraction(0),
     )
     return Served(

@@ -66,7 +66,9 @@ def to_document(network: Network) -> dict[str, Any]:
         user: dict[str, Any] = {
             "name": name,
             "top_k": int(network.top_k[m]),
-            "holds": [[int(layer_of[p]), int(p - network.first[layer_of[p]])] for p in np.flatnonzero(network.local[m])],
+            "holds": [
+                [int(layer_of[p]), int(p - network.first[layer_of[p]])] for p in np.flatnonzero(network.local[m])
+            ],
             "local_ns": int(network.local_ns[m]),
             "nonexpert_ns": int(network.nonexpert_ns[m]),
             "cloud": int(network.cloud_ns[m]),
@@ -145,10 +147,10 @@ def _read(document: Any) -> Network:
         columns["nonexpert_ns"].append(_whole(f"{who}: nonexpert_ns", user.get("nonexpert_ns", 0), 0))
         columns["storage"].append(_whole(f"{who}: storage", user.get("storage", 0), 0))
         stored += "storage" in user
-        for server, link in _fields(user["servers"], f"{who}: servers", set(), None).items():
-            if server not in at:
-                raise NetworkError(f"{who}: no server is named {server!r}")
-            links[m, at[server]] = _link(f"{who}, server {server!r}", link, token)
+        for near, link in _fields(user["servers"], f"{who}: servers", set(), None).items():
+            if near not in at:
+                raise NetworkError(f"{who}: no server is named {near[:60]!r}")
+            links[m, at[near]] = _link(f"{who}, server {near!r}", link, token)
         if "holds" in user:
             explicit += 1
             for pair in _list(f"{who}: holds", user["holds"]):
@@ -193,7 +195,9 @@ def _activations(
     """Read a user's groups: (total, rows of user, layer, members and count, most members); shares become counts."""
     layers = _list(f"{who}: activations", user["activations"])
     if len(layers) != len(experts):
-        raise NetworkError(f"{who}: activations must have one list for each of {len(experts)} layers; got {len(layers)}")
+        raise NetworkError(
+            f"{who}: activations must have one list for each of {len(experts)} layers; got {len(layers)}"
+        )
     found: list[tuple[int, int, Fraction]] = []
     for layer, rows in enumerate(layers):
         here = f"{who}, layer {layer}"
@@ -234,8 +238,8 @@ def _link(where: str, value: Any, token: int | None) -> int:
     link = _fields(value, where, {"up_bps", "down_bps"}, {"extra_ns"})
     if token is None:
         raise NetworkError(f"{where}: a link given by rates needs 'token_bytes', the bytes of a hidden state")
-    rates = [_whole(f"{where}: {key}", link[key], 1) for key in ("up_bps", "down_bps")]
-    return trip_ns(token, *rates, _whole(f"{where}: extra_ns", link.get("extra_ns", 0), 0))
+    up, down = (_whole(f"{where}: {key}", link[key], 1) for key in ("up_bps", "down_bps"))
+    return trip_ns(token, up, down, _whole(f"{where}: extra_ns", link.get("extra_ns", 0), 0))
 
 
 def _fields(value: Any, where: str, needed: set[str], free: set[str] | None) -> dict[str, Any]:
@@ -246,7 +250,9 @@ def _fields(value: Any, where: str, needed: set[str], free: set[str] | None) -> 
         raise NetworkError(f"{where}: lacks {', '.join(map(repr, missing))}")
     unknown = sorted(value.keys() - needed - free) if free is not None else []
     if unknown:
-        raise NetworkError(f"{where}: unknown {unknown[0][:60]!r}; known: {', '.join(sorted(needed | (free or set())))}")
+        raise NetworkError(
+            f"{where}: unknown {unknown[0][:60]!r}; known: {', '.join(sorted(needed | (free or set())))}"
+        )
     return value
 
 

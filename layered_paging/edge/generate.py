@@ -142,7 +142,14 @@ def generate(
 
 
 def draw_activations(
-    users: int, layers: int, experts: int, top_k: int, tokens: int, topics: int, skew: float, stream: np.random.Generator
+    users: int,
+    layers: int,
+    experts: int,
+    top_k: int,
+    tokens: int,
+    topics: int,
+    skew: float,
+    stream: np.random.Generator,
 ) -> Activations:
     """Draw ``tokens`` tokens a user: a topic each, then in every layer ``top_k`` distinct experts by its weights."""
     ranks = np.arange(1, experts + 1, dtype=float) ** -skew
@@ -215,7 +222,7 @@ def trace_activations(
     names, sessions = users_of(trace, by)
     length = np.diff(np.append(trace.sessions, trace.rounds))
     rows = np.repeat(sessions, length)[:: integer("stride", stride, 1)]
-    ids = trace.experts[:: stride, :, : (integer("top_k", top_k, 0) or trace.top_k)].astype(np.int64)
+    ids = trace.experts[::stride, :, : (integer("top_k", top_k, 0) or trace.top_k)].astype(np.int64)
     lost = np.argwhere((ids < 0).all(axis=2))
     if len(lost):
         raise ParameterError(f"round {int(lost[0][0]) * stride}, layer {int(lost[0][1])}: names no expert")
@@ -243,5 +250,3 @@ def users_of(trace: Trace, by: str) -> tuple[list[str], Ints]:
     labels = [str(item[by]) for item in items]  # type: ignore[union-attr]
     names = sorted(set(labels))
     return names, np.array([names.index(label) for label in labels])
-
-

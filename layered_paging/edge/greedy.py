@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -128,7 +129,7 @@ class _Rows:
     def gradient(self, x: npt.NDArray[np.float64], server: int) -> npt.NDArray[np.float64]:
         """Return the derivative by ``x[server]``: expected saving with the server less that without it."""
         gain = np.zeros(len(self.page))
-        none = np.ones(len(self.page))
+        none: Any = np.ones(len(self.page))
         mine = self.saved[:, server]
         rows = np.arange(len(self.page))
         for rank in range(self.order.shape[1]):
@@ -139,8 +140,8 @@ class _Rows:
             gain += chance * np.maximum(mine - saved, 0.0)
             none -= chance
         gain += none * mine
-        found: npt.NDArray[np.float64] = np.bincount(self.page, weights=gain * self.weight, minlength=self.pages)
-        return found
+        found: Any = np.bincount(self.page, weights=gain * self.weight, minlength=self.pages)
+        return np.asarray(found, float)
 
 
 def at_least_share(value: int, optimum: int, terms: int = 30) -> bool:

@@ -8,6 +8,8 @@ each slot's fastest place takes, ``late`` the slowest member of each event.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..compiled import kernel
@@ -16,7 +18,7 @@ BIG = 1 << 62
 
 
 @kernel
-def denser(a, s, b, t):
+def denser(a: Any, s: Any, b: Any, t: Any) -> Any:
     """Whether a / s > b / t, exactly, for a, b >= 0 and s, t >= 1: Euclid on both at once."""
     while True:
         p, q = a // s, b // t
@@ -30,7 +32,19 @@ def denser(a, s, b, t):
 
 
 @kernel
-def gain_of(server, page, start, by_page, page_start, owner, user, weight, near, now, late):
+def gain_of(
+    server: Any,
+    page: Any,
+    start: Any,
+    by_page: Any,
+    page_start: Any,
+    owner: Any,
+    user: Any,
+    weight: Any,
+    near: Any,
+    now: Any,
+    late: Any,
+) -> Any:
     """Return what one more expert at a server saves."""
     total = 0
     for at in range(page_start[page], page_start[page + 1]):
@@ -47,7 +61,18 @@ def gain_of(server, page, start, by_page, page_start, owner, user, weight, near,
 
 
 @kernel
-def add(server, page, start, by_page, page_start, owner, user, near, now, late):
+def add(
+    server: Any,
+    page: Any,
+    start: Any,
+    by_page: Any,
+    page_start: Any,
+    owner: Any,
+    user: Any,
+    near: Any,
+    now: Any,
+    late: Any,
+) -> None:
     """Place one expert: update ``now`` and ``late``."""
     for at in range(page_start[page], page_start[page + 1]):
         slot = by_page[at]
@@ -64,7 +89,20 @@ def add(server, page, start, by_page, page_start, owner, user, near, now, late):
 
 
 @kernel
-def drop(server, page, held, base, start, by_page, page_start, owner, user, near, now, late):
+def drop(
+    server: Any,
+    page: Any,
+    held: Any,
+    base: Any,
+    start: Any,
+    by_page: Any,
+    page_start: Any,
+    owner: Any,
+    user: Any,
+    near: Any,
+    now: Any,
+    late: Any,
+) -> None:
     """Take one expert away from a server (``held`` no longer shows it): update ``now`` and ``late``."""
     for at in range(page_start[page], page_start[page + 1]):
         slot = by_page[at]
@@ -81,7 +119,7 @@ def drop(server, page, held, base, start, by_page, page_start, owner, user, near
 
 
 @kernel
-def before(i, j, gain, sizes, pages):
+def before(i: Any, j: Any, gain: Any, sizes: Any, pages: Any) -> Any:
     """Whether candidate i comes before j: more gain per byte, then the lower server, then the lower page."""
     s, t = sizes[i % pages], sizes[j % pages]
     if s == t:
@@ -96,7 +134,7 @@ def before(i, j, gain, sizes, pages):
 
 
 @kernel
-def sink(heap, size, at, gain, sizes, pages):
+def sink(heap: Any, size: Any, at: Any, gain: Any, sizes: Any, pages: Any) -> None:
     """Restore the heap below a position."""
     while True:
         best = at
@@ -111,8 +149,22 @@ def sink(heap, size, at, gain, sizes, pages):
 
 @kernel
 def greedy(
-    lazy, held, room, family, sizes, start, by_page, page_start, owner, user, weight, near, now, late, log
-):
+    lazy: Any,
+    held: Any,
+    room: Any,
+    family: Any,
+    sizes: Any,
+    start: Any,
+    by_page: Any,
+    page_start: Any,
+    owner: Any,
+    user: Any,
+    weight: Any,
+    near: Any,
+    now: Any,
+    late: Any,
+    log: Any,
+) -> Any:
     """Add the expert of the most saving per byte that fits until none saves anything; return how many were added.
 
     ``lazy``: trust that savings only fall (true for one member an event) and evaluate the top of a heap;
@@ -183,8 +235,24 @@ def greedy(
 
 @kernel
 def peel(
-    server, low, high, sizes, start, members, by_page, page_start, owner, user, weight, near, now, late, scratch, order, values
-):
+    server: Any,
+    low: Any,
+    high: Any,
+    sizes: Any,
+    start: Any,
+    members: Any,
+    by_page: Any,
+    page_start: Any,
+    owner: Any,
+    user: Any,
+    weight: Any,
+    near: Any,
+    now: Any,
+    late: Any,
+    scratch: Any,
+    order: Any,
+    values: Any,
+) -> None:
     """Order the pages low..high-1 by taking away, again and again, the one whose loss per byte is smallest.
 
     ``order[:q]`` is what remains with q pages and ``values[q]`` what it saves.  Ties: the smaller sum of
@@ -227,9 +295,9 @@ def peel(
                 worst = q
                 continue
             s, t = sizes[low + q], sizes[low + worst]
-            if denser(loss[worst], t, loss[q], s):
-                worst = q
-            elif not denser(loss[q], s, loss[worst], t) and not denser(credit[q], s, credit[worst], t):
+            if denser(loss[worst], t, loss[q], s) or (
+                not denser(loss[q], s, loss[worst], t) and not denser(credit[q], s, credit[worst], t)
+            ):
                 worst = q
         p = low + worst
         alive[worst] = False
@@ -250,7 +318,22 @@ def peel(
 
 
 @kernel
-def subset_values(server, low, high, start, members, by_page, page_start, owner, user, weight, near, now, late, values):
+def subset_values(
+    server: Any,
+    low: Any,
+    high: Any,
+    start: Any,
+    members: Any,
+    by_page: Any,
+    page_start: Any,
+    owner: Any,
+    user: Any,
+    weight: Any,
+    near: Any,
+    now: Any,
+    late: Any,
+    values: Any,
+) -> None:
     """Fill ``values[mask]`` with what the pages low + (bits of mask) save at a server."""
     for p in range(low, high):
         for at in range(page_start[p], page_start[p + 1]):
@@ -268,7 +351,7 @@ def subset_values(server, low, high, start, members, by_page, page_start, owner,
 
 
 @kernel
-def plain(old, table, stride, new, choice):
+def plain(old: Any, table: Any, stride: Any, new: Any, choice: Any) -> None:
     """Set ``new[b]`` to the largest ``old[b - q * stride] + table[q]``, and ``choice[b]`` to the least such q."""
     for b in range(len(old)):
         best, at = old[b] + table[0], 0
@@ -281,7 +364,7 @@ def plain(old, table, stride, new, choice):
 
 
 @kernel
-def entry(old, table, stride, rest, low, high, i, j):
+def entry(old: Any, table: Any, stride: Any, rest: Any, low: Any, high: Any, i: Any, j: Any) -> Any:
     """Return the entry of the matrix of SMAWK; outside the band it prefers columns nearer to the band."""
     q = i - j
     if q < low:
@@ -292,7 +375,7 @@ def entry(old, table, stride, rest, low, high, i, j):
 
 
 @kernel
-def concave(old, table, low, high, stride, new, choice):
+def concave(old: Any, table: Any, low: Any, high: Any, stride: Any, new: Any, choice: Any) -> None:
     """Raise ``new[b]`` to the largest ``old[b - q * stride] + table[q]`` over low <= q <= high, by SMAWK.
 
     ``table[low:high + 1]`` must be concave; ``old`` is arbitrary.  O(len(old)) for each call.

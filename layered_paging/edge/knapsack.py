@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +69,7 @@ def concave_runs(values: Ints) -> list[tuple[int, int]]:
     steps = np.diff(values)
     cuts = (np.flatnonzero(steps[1:] > steps[:-1]) + 1).tolist()
     ends = [0, *cuts, len(values) - 1]
-    return [(low, high) for low, high in zip(ends[:-1], ends[1:], strict=True) if low < high] or [(0, 0)]
+    return [(low, high) for low, high in pairwise(ends) if low < high] or [(0, 0)]
 
 
 def convolve(old: Ints, table: Ints, stride: int = 1, method: str = "auto") -> tuple[Ints, Ints]:

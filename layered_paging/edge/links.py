@@ -27,7 +27,12 @@ def trip_ns(size: int, up_bps: int, down_bps: int, extra_ns: int = 0) -> int:
     >>> trip_ns(1000, 8_000_000, 16_000_000, 7)
     1500007
     """
-    for name, value, least in (("bytes", size, 1), ("up_bps", up_bps, 1), ("down_bps", down_bps, 1), ("extra_ns", extra_ns, 0)):
+    for name, value, least in (
+        ("bytes", size, 1),
+        ("up_bps", up_bps, 1),
+        ("down_bps", down_bps, 1),
+        ("extra_ns", extra_ns, 0),
+    ):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ParameterError(f"{name} must be an integer of at least {least}; got {value!r}")
     bits = 8 * size * 10**9

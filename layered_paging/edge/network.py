@@ -139,12 +139,16 @@ class Network:
         if not self.experts:
             raise NetworkError("a network must have at least one layer; got none")
         if sum(self.experts) > MOST_PAGES:
-            raise NetworkError(f"a network may have at most {MOST_PAGES} experts over all layers; got {sum(self.experts)}")
+            raise NetworkError(
+                f"a network may have at most {MOST_PAGES} experts over all layers; got {sum(self.experts)}"
+            )
         self.first = np.concatenate(([0], np.cumsum(self.experts))).astype(np.int64)
         self.edge_ns = _matrix(edge_ns)
         m, n = self.edge_ns.shape
         if max(m, n) * self.pages > MOST_CELLS or m * n > MOST_CELLS:
-            raise NetworkError(f"{m} users, {n} servers and {self.pages} experts are too many: at most {MOST_CELLS} pairs")
+            raise NetworkError(
+                f"{m} users, {n} servers and {self.pages} experts are too many: at most {MOST_CELLS} pairs"
+            )
         self.users = _names("user", users, m)
         self.servers = _names("server", servers, n)
         self.sizes = self._sizes(expert_bytes)
@@ -263,7 +267,7 @@ class Network:
         far = self.edge_ns == FAR
         wrong = np.argwhere(~far & ((self.edge_ns < 1) | (self.edge_ns > LONGEST)))
         if len(wrong):
-            m, n = wrong[0]
+            m, n = (int(x) for x in wrong[0])
             raise NetworkError(
                 f"user {self.users[m]!r}, server {self.servers[n]!r}: the latency must be 1 to {LONGEST} ns; got {self.edge_ns[m, n]}"
             )
@@ -348,8 +352,8 @@ class Network:
             held = np.zeros(shape, bool)
             if self.user_storage is not None:
                 room = self.user_storage - self.nonexpert_bytes
-                for m in np.flatnonzero(room > 0):
-                    held[m] = self._frequent(int(m), int(room[m]))
+                for m in np.flatnonzero(room > 0).tolist():
+                    held[m] = self._frequent(m, int(room[m]))
             return held
         held = np.array(given, dtype=bool)
         if held.shape != shape:
@@ -391,7 +395,9 @@ def fill(worth: Ints, sizes: Ints, room: int, pages: Ints) -> npt.NDArray[np.boo
     if len(set(sizes[pages].tolist())) <= 1:
         order = pages[np.argsort(-worth[pages], kind="stable")]
     else:
-        order = np.array(sorted(pages.tolist(), key=lambda p: (-Fraction(int(worth[p]), int(sizes[p])), p)), dtype=np.int64)
+        order = np.array(
+            sorted(pages.tolist(), key=lambda p: (-Fraction(int(worth[p]), int(sizes[p])), p)), dtype=np.int64
+        )
     for page in order.tolist():
         if sizes[page] <= room:
             room -= int(sizes[page])
@@ -409,7 +415,7 @@ def _int(name: str, value: Any, least: int) -> int:
 def _array(name: str, values: Any) -> Ints:
     try:
         array = np.asarray(values)
-        if array.dtype.kind not in "iu":
+        if array.dtype.kind not in "iu" and array.size:
             raise ValueError
         if array.dtype.kind == "u" and array.size and int(array.max()) > SAFE:
             raise OverflowError
@@ -430,7 +436,9 @@ def _vector(kind: str, names: Sequence[str], what: str, values: Any, least: int,
     if array.ndim == 0:
         array = np.repeat(array, len(names))
     if array.shape != (len(names),):
-        raise NetworkError(f"{what} must be one int, or one for each of the {len(names)} {kind}s; got shape {array.shape}")
+        raise NetworkError(
+            f"{what} must be one int, or one for each of the {len(names)} {kind}s; got shape {array.shape}"
+        )
     wrong = np.flatnonzero((array < least) | (array > most))
     if wrong.size:
         at = int(wrong[0])

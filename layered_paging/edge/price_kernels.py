@@ -6,13 +6,28 @@ Row r belongs to an event of ``user[r]``, is worth ``gain[r]`` and is won when e
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
 from ..compiled import kernel
 
 
 @kernel
-def rows(level_start, levels, near, start, members, user, weight, base, fill, row_user, gain, limit, first, page):
+def rows(
+    level_start: Any,
+    levels: Any,
+    near: Any,
+    start: Any,
+    members: Any,
+    user: Any,
+    weight: Any,
+    base: Any,
+    fill: Any,
+    row_user: Any,
+    gain: Any,
+    limit: Any,
+    first: Any,
+    page: Any,
+) -> Any:
     """Return (rows, needs); write them if ``fill``.  ``levels`` are a user's possible latencies, ascending."""
     number = 0
     needs = 0
@@ -46,7 +61,7 @@ def rows(level_start, levels, near, start, members, user, weight, base, fill, ro
 
 
 @kernel
-def charges(prices, user, limit, first, page, near, charge):
+def charges(prices: Any, user: Any, limit: Any, first: Any, page: Any, near: Any, charge: Any) -> None:
     """Add up what each server would be paid for each expert: the prices of all needs that it would meet."""
     charge[:] = 0
     for r in range(len(user)):
@@ -57,7 +72,9 @@ def charges(prices, user, limit, first, page, near, charge):
 
 
 @kernel
-def step(prices, length, taken, user, gain, limit, first, page, near):
+def step(
+    prices: Any, length: Any, taken: Any, user: Any, gain: Any, limit: Any, first: Any, page: Any, near: Any
+) -> Any:
     """Move prices against the subgradient of the bound, staying at 0 or above; return its squared length."""
     norm = 0.0
     for r in range(len(user)):
@@ -80,7 +97,7 @@ def step(prices, length, taken, user, gain, limit, first, page, near):
 
 
 @kernel
-def surplus(prices, gain, first):
+def surplus(prices: Any, gain: Any, first: Any) -> Any:
     """Return the sum over rows of what the gain exceeds the prices of its needs by."""
     total = 0
     for r in range(len(gain)):

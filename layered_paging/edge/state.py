@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .latency import empty, fastest
-from .network import Network
+from .network import FAR, Network
 
 __all__ = ["State"]
 
@@ -60,7 +60,12 @@ class State:
         """Return a state that can be changed on its own."""
         twin = object.__new__(State)
         twin.__dict__.update(self.__dict__)
-        twin.held, twin.room, twin.now, twin.late = self.held.copy(), self.room.copy(), self.now.copy(), self.late.copy()
+        twin.held, twin.room, twin.now, twin.late = (
+            self.held.copy(),
+            self.room.copy(),
+            self.now.copy(),
+            self.late.copy(),
+        )
         return twin
 
     def add(self, server: int, pages: Any) -> None:
@@ -102,23 +107,41 @@ class State:
         )  # fmt: skip
         return [(int(c) // network.pages, int(c) % network.pages) for c in log[:added]]
 
-    def peel(self, server: int, low: int, high: int, scratch: Ints) -> tuple[Ints, Ints]:
-        """Return (order, values) of the pages low..high-1 at a server: see ``kernels.peel``."""
+    def reaching(self, server: int) -> tuple[Ints, Ints]:
+        """Return (by_page, page_start) of the slots whose users reach a server."""
+        by_page, _, owner, user = self._lists
+        mine = by_page[(self.near[:, server] < FAR)[user[owner[by_page]]]]
+        counts = np.bincount(self.members[mine], minlength=self.network.pages)
+        return mine, np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+
+    def peel(self, server: int, low: int, high: int, near: tuple[Ints, Ints], scratch: Ints) -> tuple[Ints, Ints]:
+        """Return (order, values) of the pages low..high-1 at a server: see ``kernels.peel``; ``near`` from ``reaching``."""
         from .kernels import peel
 
         order, values = np.empty(high - low, np.int64), np.empty(high - low + 1, np.int64)
         peel(
-            server, low, high, self.sizes, self.start, self.members, *self._lists, self.weight, self.near, self.now, self.late,
+            server, low, high, self.sizes, self.start, self.members, *near, *self._lists[2:], self.weight, self.near, self.now, self.late,
             scratch, order, values,
         )  # fmt: skip
         return order, values
 
-    def subset_values(self, server: int, low: int, high: int) -> Ints:
+    def subset_values(self, server: int, low: int, high: int, near: tuple[Ints, Ints]) -> Ints:
         """Return what every subset of the pages low..high-1 saves at a server, by bit mask."""
         from .kernels import subset_values
 
         values = np.zeros(1 << (high - low), np.int64)
         subset_values(
-            server, low, high, self.start, self.members, *self._lists, self.weight, self.near, self.now, self.late, values
+            server,
+            low,
+            high,
+            self.start,
+            self.members,
+            *near,
+            *self._lists[2:],
+            self.weight,
+            self.near,
+            self.now,
+            self.late,
+            values,
         )
         return values

@@ -47,13 +47,16 @@ def tables(state: State, server: int, unit: int, exact: int = EXACT) -> tuple[li
     sure = True
     scratch = np.zeros(network.activations.groups, np.int64)
     single = network.largest_k == 1
+    near = state.reaching(server)
     for layer in range(network.layers):
         low, high = int(network.first[layer]), int(network.first[layer + 1])
         sizes = state.sizes[low:high] // unit
         if not single and high - low <= exact:
-            found.append(_subsets(state.subset_values(server, low, high), sizes, low, int(state.room[server]) // unit))
+            found.append(
+                _subsets(state.subset_values(server, low, high, near), sizes, low, int(state.room[server]) // unit)
+            )
             continue
-        order, values = state.peel(server, low, high, scratch)
+        order, values = state.peel(server, low, high, near, scratch)
         if len(set(sizes.tolist())) == 1:
             found.append(Table(values, int(sizes[0]), order=order))
         elif single:  # savings add up: each size is a concave table of its own

@@ -3,5 +3,15 @@
 from .common import COLOURS, STYLES, check_picture, new_figure, save_figure
 from .curves import plot_curves
 from .lines import draw_lines
+from .placements import plot_placements
 
-__all__ = ["COLOURS", "STYLES", "check_picture", "draw_lines", "new_figure", "plot_curves", "save_figure"]
+__all__ = [
+    "COLOURS",
+    "STYLES",
+    "check_picture",
+    "draw_lines",
+    "new_figure",
+    "plot_curves",
+    "plot_placements",
+    "save_figure",
+]
