@@ -257,8 +257,20 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     )
     assert by["oracle"]["stall_ns_per_token"] < by["none"]["stall_ns_per_token"]
     assert main([*words, "--where", "topic=a", "--train", "topic=b", "--predictor", "popularity"]) == 0
+    proof = tmp_path / "stall.json"
+    capsys.readouterr()
+    assert main([*words, "--first", "5", "--predictor", "oracle", "--optimum", str(proof), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    for best in answer["optimum"]:
+        assert 0 < best["lower_ns"] <= best["upper_ns"]
+        stalls = [row["stall_ns_per_token"] * 5 for row in answer["runs"] if row["slots"] == best["slots"]]
+        assert min(stalls) >= best["lower_ns"]
+    lp.save_trace(lp.Trace(experts[:5], n_experts=6), tmp_path / "five.npz")
+    assert main(["check", str(proof), "--trace", str(tmp_path / "five.npz")]) == 0
+    assert main([*words, "--first", "5", "--predictor", "oracle", "--optimum"]) == 0
     capsys.readouterr()
     for wrong, word in (
+        ([*words, "--optimum", "--pool", "per-layer"], "one shared pool"),
         ([*words, "--where", "topic=a", "--train", "session=0-1"], "different sessions"),
         ([*words, "--predictor", "markov(distance=1)", "--distance", "2"], "needs what is known"),
         (["prefetch", str(trace), "--slots", "6", *clock[:6]], "give page_bytes"),

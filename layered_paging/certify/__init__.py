@@ -22,7 +22,9 @@ KINDS = {
     "ratio-game": "ratio_game",
     "ratio-random": "ratio_random",
     "placement": "placement",
+    "stall": "stall",
 }
+ABOUT_TRACES = ("optimum", "stall")
 
 
 def check(certificate: Certificate, trace: Any = None) -> None:
@@ -45,7 +47,7 @@ def check(certificate: Certificate, trace: Any = None) -> None:
         raise CertificateRejected(f"unknown kind {certificate.kind!r}; available: {', '.join(KINDS)}")
     module = importlib.import_module(f".{KINDS[certificate.kind]}", __name__)
     try:
-        module.check(certificate, trace) if KINDS[certificate.kind] == "optimum" else module.check(certificate)
+        module.check(certificate, trace) if KINDS[certificate.kind] in ABOUT_TRACES else module.check(certificate)
     except CertificateRejected:
         raise
     except (

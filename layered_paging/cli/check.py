@@ -19,7 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.epilog = EXAMPLES
     parser.add_argument("files", nargs="+", metavar="FILE", help="certificate files")
-    parser.add_argument("--trace", metavar="TRACE", help="the trace that a certificate of an optimum is about")
+    parser.add_argument(
+        "--trace", metavar="TRACE", help="the trace that a certificate of an optimum or a stall is about"
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ..prediction.drift import sessions_where
 from ..prediction.guessing import guesses
 from ..prediction.prefetch import LOADS, Prefetched, prefetch
 from ..prediction.profile import Profile
+from ..prediction.stall import least_stall
 from ..prediction.timing import TimeModel
 from ..trace import Trace
 from .common import add_model_options, byte_size, percent, positive, progress, table
@@ -64,6 +65,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", metavar="FILE", help="for the predictor 'profile'")
     parser.add_argument("--guesses", metavar="FILE", help="for 'imported': a trace file whose experts are the guesses")
     parser.add_argument("--sensitivity", metavar="FILE", help="draw tokens a second against bandwidth and compute time")
+    parser.add_argument("--first", type=positive, metavar="N", help="only the first N tokens of what was chosen")
+    parser.add_argument(
+        "--optimum", nargs="?", const="", metavar="FILE",
+        help="bounds on the least stall of any schedule (small cases); FILE gets the certificate of the last slots",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of randomized policies (default: 0)")
     parser.epilog = EXAMPLES
 
@@ -75,8 +81,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     whole = load_trace(args.trace)
     trace = whole.select(sessions_where(whole, args.where)) if args.where else whole
     train = _train(whole, args) if args.train else None
+    if args.first is not None and args.first < trace.rounds:
+        trace = cut(trace, args.first)
     if args.guesses and args.where:
         raise ParameterError("--guesses are about the whole trace, event by event; --where cannot go with it")
+    if args.optimum is not None and (args.pool != "shared" or (args.reset == "session" and len(trace.sessions) > 1)):
+        raise ParameterError("--optimum is for one shared pool that is never reset")
     time = TimeModel(
         compute=_ns("--compute-us", args.compute_us),
         bandwidth=args.bandwidth,
@@ -127,6 +137,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 advance(done)
     if args.sensitivity:
         _draw(args.sensitivity, lines, list(tables), args.slots, time)
+    best = []
+    for slots in args.slots if args.optimum is not None else ():
+        found = least_stall(trace, slots, time=time, page_bytes=args.expert_bytes)
+        best.append({"slots": slots, "lower_ns": found.lower, "upper_ns": found.upper, "relaxed_ns": found.relaxed})
+        if args.optimum:
+            found.certificate.save(args.optimum)
     return {
         "trace": str(args.trace),
         "rounds": trace.rounds,
@@ -135,9 +151,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "time": time.to_json(),
         "options": options | {"width": width, "least": args.least, "where": args.where, "train": args.train},
         "runs": rows,
+        "optimum": best,
         "sensitivity": lines,
         "picture": args.sensitivity,
     }
+
+
+def cut(trace: Trace, rounds: int) -> Trace:
+    """Return the trace of the first rounds."""
+    starts = trace.sessions[trace.sessions < rounds]
+    return Trace(trace.experts[:rounds], trace.n_experts, starts, trace.stage[:rounds], trace.expert_bytes)
 
 
 def _train(whole: Trace, args: argparse.Namespace) -> Trace:
@@ -246,5 +269,8 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
          *(kind.replace("_", " ") for kind in LOADS), "not loaded"],
         rows,
     )  # fmt: skip
+    for row in answer["optimum"]:
+        low, high = (row[key] / 1e6 / answer["rounds"] for key in ("lower_ns", "upper_ns"))
+        print(f"{row['slots']} slots: any schedule stalls at least {low:.3f} ms a token; one stalls {high:.3f}")
     if args.sensitivity:
         print(f"{args.sensitivity}: written")
