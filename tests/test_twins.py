@@ -43,6 +43,7 @@ SHIPPED = [
     if e.obj.__module__.startswith("layered_paging.policies.") and e.name != "belady"
 ]
 NAMES = [*SHIPPED, *VARIANTS]
+EXAMPLES = 12 if settings.get_current_profile_name() == "mutants" else 100
 
 
 @st.composite
@@ -84,7 +85,7 @@ MODES = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(trace=traces(), mode=MODES, share=st.floats(0, 1), in_bytes=st.booleans())
 def test_a_twin_equals_its_reference(name: str, trace: lp.Trace, mode: dict, share: float, in_bytes: bool) -> None:
     total = int(trace.page_bytes.sum()) if in_bytes else trace.pages

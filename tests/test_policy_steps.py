@@ -1,0 +1,110 @@
+"""What policies say that their future depends on, number by number; order and gaps are part of certificates."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+import layered_paging as lp
+from layered_paging.policy import PolicySpec, Time, resolve
+from layered_paging.ratio.automaton import start, step
+
+# two layers of three pages, four slots: what is stated after five requests, and after ten
+PAGES = [0, 3, 1, 4, 0, 5, 2, 3, 2, 4]
+STATES: list[tuple[str, dict[int, int], dict[int, int]]] = [
+    ("clock", {0: 3, 1: 7, 3: 5, 4: 9}, {2: 7, 3: 9, 4: 3, 5: 5}),
+    ("clock(fresh=False)", {0: 3, 1: 6, 3: 4, 4: 8}, {2: 5, 3: 6, 4: 8, 5: 2}),
+    ("fifo", {0: 4, 1: 2, 3: 3, 4: 1}, {2: 2, 3: 1, 4: 4, 5: 3}),
+    ("fwf", {0: 1, 1: 1, 3: 1, 4: 1}, {2: 1, 3: 1, 4: 1, 5: 1}),
+    ("least-stale", {0: 1, 1: 6, 3: 8, 4: 4}, {2: 3, 3: 6, 4: 1, 5: 8}),
+    ("lifo", {0: 4, 1: 2, 3: 3, 4: 1}, {0: 4, 1: 2, 3: 3, 4: 1}),
+    ("llru", {0: 1, 1: 2, 3: 3, 4: 2}, {0: 3, 2: 1, 3: 2, 4: 1}),
+    ("llru(rounds='absolute')", {0: 1, 1: 2, 3: 3, 4: 2}, {0: 3, 2: 1, 3: 2, 4: 1}),
+    ("llru(rounds='absolute', same_layer='near')", {0: 1, 1: 2, 3: 3, 4: 2}, {2: 1, 3: 2, 4: 1, 5: 3}),
+    ("llru(same_layer='near')", {0: 1, 1: 2, 3: 3, 4: 2}, {2: 1, 3: 2, 4: 1, 5: 3}),
+    ("lru", {0: 1, 1: 3, 3: 4, 4: 2}, {2: 2, 3: 3, 4: 1, 5: 4}),
+    ("lru-2", {0: 46, 1: 3, 3: 4, 4: 2}, {0: 136, 1: 8, 2: 54, 3: 120, 4: 92, 5: 5}),
+    ("mark-far", {0: 1, 1: 5, 3: 7, 4: 3}, {2: 3, 3: 5, 4: 1, 5: 7}),
+    ("mark-lru", {0: 1, 1: 5, 3: 7, 4: 3}, {2: 3, 3: 5, 4: 1, 5: 7}),
+    ("sieve", {0: 6, 1: 12, 3: 8, 4: 16}, {0: 4, 2: 11, 3: 12, 4: 16}),
+    ("slru", {0: 1, 1: 4, 3: 6, 4: 2}, {0: 3, 2: 1, 3: 4, 4: 2}),
+    ("slru(protected=0.34)", {0: 1, 1: 4, 3: 6, 4: 2}, {0: 4, 2: 1, 3: 6, 4: 2}),
+    ("static", {0: 1, 1: 3, 3: 4, 4: 2}, {2: 2, 3: 3, 4: 1, 5: 4}),
+    ("static(profile=[3, 1, 4, 1, 5, 9])", {0: 1, 1: 3, 3: 4, 4: 2}, {2: 2, 3: 3, 4: 1, 5: 4}),
+]
+
+
+def states(spec: PolicySpec, layers: int, pages: list[int], at: tuple[int, ...]) -> list[dict[int, int]]:
+    instance = lp.Instance(layers, 6 // layers, 4)
+    live, found = start(spec, instance, "shared"), []
+    for t, page in enumerate(pages, start=1):
+        live, _ = step(live, (page,), instance)
+        if t in at:
+            time = Time(t - 1, *divmod(t - 1, layers))
+            found.append(live.policies[0].state(live.caches[0], time))
+    return found
+
+
+@pytest.mark.parametrize(("name", "early", "late"), STATES, ids=[name for name, _, _ in STATES])
+def test_what_a_policy_states(name: str, early: dict[int, int], late: dict[int, int]) -> None:
+    assert states(resolve(name), 2, PAGES, (5, 10)) == [early, late]
+
+
+class Loaded:
+    """Random numbers that are always the first, or the last, of those possible."""
+
+    def __init__(self, last: bool) -> None:
+        self.last = last
+
+    def __deepcopy__(self, memo: Any) -> Loaded:
+        return self
+
+    def below(self, n: int) -> int:
+        return n - 1 if self.last else 0
+
+    def place(self, among: Any) -> Fraction:
+        found = sorted(set(among))
+        return Fraction(0) if not found else found[-1] + 1 if self.last else found[0] - 1
+
+
+RANDOM = [
+    (
+        "marking",
+        False,
+        [{0: 1, 1: 1, 2: 1}, {0: 1, 2: 0, 3: 0, 4: 1}, {0: 1, 1: 1, 4: 1, 5: 1}, {1: 0, 2: 1, 4: 0, 5: 0}],
+    ),
+    (
+        "marking",
+        True,
+        [{0: 1, 1: 1, 2: 1}, {0: 1, 1: 0, 2: 0, 4: 1}, {0: 1, 1: 1, 4: 1, 5: 1}, {0: 0, 1: 0, 2: 1, 4: 0}],
+    ),
+    (
+        "online-min",
+        False,
+        [
+            {2: 17, 1: 14, 0: 15},
+            {4: 19, 3: 14, 2: 15, 1: 16, 0: 29},
+            {5: 22, 4: 16, 3: 10, 2: 11, 1: 33, 0: 20},
+            {5: 13, 4: 8, 2: 27, 1: 22, 0: 11},
+        ],
+    ),
+    (
+        "online-min",
+        True,
+        [
+            {0: 13, 1: 14, 2: 19},
+            {0: 25, 1: 14, 2: 15, 3: 16, 4: 23},
+            {0: 15, 1: 30, 2: 10, 3: 11, 4: 19, 5: 27},
+            {0: 7, 1: 20, 2: 27, 4: 10, 5: 17},
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "last", "stated"), RANDOM, ids=[f"{row[0]}-{row[1]}" for row in RANDOM])
+def test_what_a_randomized_policy_states(name: str, last: bool, stated: list[dict[int, int]]) -> None:
+    spec = resolve(name)
+    fixed = PolicySpec(spec.name, spec.base, spec.cls, {**spec.params, "rng": Loaded(last)}, {})
+    assert states(fixed, 1, [0, 1, 2, 3, 4, 0, 5, 1, 1, 2], (3, 6, 8, 10)) == stated
