@@ -14,6 +14,7 @@ import pytest
 import layered_paging as lp
 from layered_paging.certificate import Certificate
 from layered_paging.certify import check
+from layered_paging.certify.optimum import _array
 from layered_paging.errors import CertificateRejected
 
 Interval = tuple[int, int, int, int, bool]  # first point, point after the last, worth, size, kept
@@ -269,6 +270,62 @@ def test_arrays_are_read_exactly() -> None:
     assert length % 8 != 0
     changed(good, trace, "prices are too large", prices=[pack([(1 << 62) - 1] + [0] * 9, 8)])
     changed(good, trace, "prices are too large", prices=[pack([1 << 59] * 10, 8)])
+
+
+def test_arrays_of_any_length() -> None:
+    for length in range(18):
+        values = [t % 3 % 2 for t in range(length)]
+        for width in (0, 1, 2):
+            assert _array(pack(values, width), length).tolist() == values
+
+
+def bound(trace: lp.Trace, hits: list[int], **says: Any) -> Certificate:
+    """A certificate whose prices are all 0, so that its lower bound is what first uses cost."""
+    count = trace.requests
+    facts = {
+        "admission": "bypass", "pool": "shared", "reset": "never", "events": "atomic", "prefill": "token", "warm": [],
+        "trace": trace.digest(), "requests": count, "misses": count - sum(hits), "costs": None, "lower": 0,
+        "upper": count - sum(hits), "split": [9], "budget_bytes": 9, **says,
+    }  # fmt: skip
+    events = trace.rounds * trace.layers
+    return Certificate(
+        "optimum-bound", facts, {"hits": pack(hits, 0), "prices": [pack([0] * events, 1)], "denominator": 1}
+    )
+
+
+def test_numbers_at_their_limits() -> None:
+    ids = [[[0]], [[1]], [[0]], [[1]]]
+    trace = lp.Trace(ids, 2, expert_bytes=[1 << 54, 1])
+    with pytest.raises(CertificateRejected, match="the sizes are too large"):  # floats count members in bytes
+        check(bound(trace, [0] * 4, lower=2), trace)
+    trace = lp.Trace(ids, 2, expert_bytes=[1 << 60, 1])
+    with pytest.raises(CertificateRejected, match="the numbers are too large"):
+        check(bound(trace, [0] * 4, lower=2), trace)
+    trace = lp.Trace(ids, 2, expert_bytes=[1, 1])
+    check(bound(trace, [0, 0, 1, 1], lower=2), trace)
+    most = (1 << 60) - 1
+    check(bound(trace, [0, 0, 1, 1], lower=most, upper=most, costs=[most, 0]), trace)
+    with pytest.raises(CertificateRejected, match="the numbers are too large"):
+        check(bound(trace, [0] * 4, costs=[1 << 60, 0]), trace)
+    free = bound(trace, [0, 0, 1, 1], lower=0, upper=0, costs=[0, 0])
+    check(Certificate(free.kind, free.statement, {**free.evidence, "denominator": 1 << 61}), trace)
+    dear = bound(trace, [0, 0, 1, 1], lower=2)
+    for scale, good in (((1 << 61) - 1, True), (1 << 61, False)):
+        assert accepted(Certificate(dear.kind, dear.statement, {**dear.evidence, "denominator": scale}), trace) is good
+
+
+def test_one_page_and_very_many() -> None:
+    one = lp.Trace([[[0]], [[0]]], 1, expert_bytes=[2])
+    check(bound(one, [0, 1], lower=1), one)
+    for experts in (65535, 65536, 65537, 70000):  # pages are numbered in 16 bits only where they fit
+        wide = lp.Trace([[[3]], [[experts - 1]], [[(experts - 1) % 65536]], [[3]]], experts, expert_bytes=1)
+        again = [0, 0, int(experts <= 65536), 1]
+        found = bound(wide, again, lower=4 - sum(again))
+        check(found, wide)
+        wrong = [0, 0, 1, 1] if experts > 65536 else [0, 1, 1, 1]
+        assert experts == 65537 or not accepted(bound(wide, wrong, lower=4 - sum(again)), wide)
+        largest = lp.Trace([[[experts - 1]], [[0]]], experts, expert_bytes=1)
+        assert not accepted(bound(largest, [0, 1], lower=1), largest)
 
 
 @pytest.mark.parametrize("admission", ["forced", "bypass"])

@@ -325,6 +325,77 @@ def test_states_that_forget_are_refused() -> None:
         ratio._same(one, (0, 1, 2), fresh, (0, 1, 2), events, instance, True)
 
 
+def test_states_that_move_apart_without_a_miss() -> None:
+    """Two courses with the same misses at every next event, but not the same states after them."""
+    instance, events = lp.Instance(1, 3, 2), [(0,), (1,), (2,)]
+    found = 0
+    for history in itertools.product(events, repeat=4):
+        one, other = (ratio.Player(resolve("clock"), instance, "shared") for _ in range(2))
+        for at, event in enumerate(history):
+            one.play(event)
+            if at:
+                other.play(event)
+        other.clock += 1  # the same time, a shorter past
+        after = [[player.after(event) for event in events] for player in (one, other)]
+        misses = [[m for _, m in row] for row in after]
+        labels = [[sorted(then.labels()) for then, _ in row] for row in after]
+        if misses[0] == misses[1] and labels[0] != labels[1]:
+            found += 1
+            with pytest.raises(CertificateRejected, match="forgets something"):
+                ratio._same(one, (0, 1, 2), other, (0, 1, 2), events, instance, True)
+        elif misses[0] == misses[1]:
+            ratio._same(one, (0, 1, 2), other, (0, 1, 2), events, instance, True)
+    assert found
+
+
+def test_states_are_probed_so_many_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    probes: list[int] = []
+    monkeypatch.setattr(ratio, "_same", lambda *arguments: probes.append(1))
+    for limit, count in ((3, 3), (0, 0)):
+        probes.clear()
+        monkeypatch.setattr(ratio, "PROBES", limit)
+        check(lru())
+        assert len(probes) == count
+
+
+@pytest.mark.parametrize(
+    ("policy", "more"),
+    [
+        ("lru", {"general": True}),
+        ("lru", {"pool": "per-layer", "slots": 4}),
+        ("lru", {"slots": 4, "top_k": 2}),
+        ("fwf", {"offline_slots": 2}),
+        ("llru", {"layers": 3, "experts": 2}),
+        ("lru", {"experts": [1, 3]}),
+        ("marking", {"layers": 1, "experts": 3, "slots": 2}),
+        ("online-min", {"layers": 1, "experts": 3, "slots": 2}),
+    ],
+)
+def test_genuine_certificates(policy: str, more: dict[str, Any]) -> None:
+    sizes: dict[str, Any] = {"layers": 2, "experts": 3 if "top_k" in more or "slots" in more else 2, "slots": 3, **more}
+    good = lp.competitive_ratio(policy, **sizes).certificate
+    check(good)
+    if good.statement["value"] is None:
+        refused(good, "that is not unbounded", lambda s, e: s.update(slots=5, offline_slots=5))
+        refused(good, "must be a fraction", lambda s, e: s.update(value=1))
+        return
+    for step in (-1, 1):
+        value = str(Fraction(good.statement["value"]) + Fraction(step, 9))
+        refused(good, f"not {value} times as much", lambda s, e, value=value: s.update(value=value))
+    least = {key: v for key, v in good.statement.items() if key not in ("value", "additive")}
+    evidence = {key: good.evidence[key] for key in ("prefix", "cycle")}
+    check(Certificate("ratio-lower", {**least, "lower": good.statement["value"]}, evidence))
+    more_than = str(Fraction(good.statement["value"]) + Fraction(1, 9))
+    refused(Certificate("ratio-lower", {**least, "lower": more_than}, evidence), f"less than {more_than} times")
+    if policy in ("lru", "llru", "fwf"):
+        for at, row in enumerate(good.evidence["potential"]):
+            for place in range(1, len(row), 2):
+                if row[place] == 0 and at == 0:
+                    refused(good, "negative", setting("potential", at, place, to=-1))
+        last = [len(good.evidence["potential"]) - 1, -2]
+        refused(good, "missing from 'potential'", setting("potential", last[0], last[1], to=1 << 30))
+
+
 # positions of the game
 
 

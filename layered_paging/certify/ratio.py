@@ -228,9 +228,8 @@ def schedule_cost(prefix: Sequence[Event], cycle: Sequence[Event], slots: int) -
         for later in range(at + 1, len(events)):
             if page in events[later]:
                 return later
-        turn = (at + 1 - len(prefix)) % period if period else 0
-        places = uses.get(page, [])
-        return at + 1 + min(((place - turn) % period for place in places), default=1 << 60)
+        since = at + 1 - len(prefix)
+        return at + 1 + min(((place - since) % period for place in uses.get(page, [])), default=1 << 60)
 
     held: set[int] = set()
 

@@ -53,8 +53,8 @@ GROUPS: dict[str, tuple[str, str, str]] = {
     ),
     "policies": (
         "layered_paging/policies/*.py",
-        "tests/test_policies.py tests/test_policy_steps.py",
-        "libcachesim kernel anomaly",
+        "tests/test_policies.py tests/test_policy_steps.py tests/test_twins.py",
+        "libcachesim kernel anomaly bytes_beyond long_skewed",
     ),
     "adversaries": (
         "adversaries/*.py layered_paging/adversary/*.py",
@@ -63,7 +63,7 @@ GROUPS: dict[str, tuple[str, str, str]] = {
     ),
     "claims": ("proofs/*.py", "tests/test_claims.py", ""),
 }
-PATIENCE = 3.0  # seconds of tests that a mutant has to survive, the quickest of those that call its function
+PATIENCE = 8.0  # seconds of tests that a mutant has to survive, the quickest of those that call its function
 
 # Of cosmic-ray's replacements one a sign: the boundary of a comparison, the opposite of an operation.
 SWAPS = (
@@ -308,11 +308,14 @@ def imported(mutant: Mutant, tests: list[str], limit: float) -> int:
 
 
 def named(mutant: Mutant, tests: list[str]) -> list[str]:
-    """Return the tests of a mutant: of a claim only those of its file."""
-    if not mutant.path.startswith("proofs/"):
-        return tests
-    names = re.findall(r'"claim",\s*"([a-z-]+)"', (ROOT / mutant.path).read_text())
-    return [f"tests/test_claims.py::test_claim[{name}]" for name in names]
+    """Return the tests of a mutant: of a registered thing those that name it."""
+    names = re.findall(r'"(claim|policy|adversary)",\s*"([a-z0-9-]+)"', (ROOT / mutant.path).read_text())
+    if mutant.path.startswith("proofs/"):
+        return [f"tests/test_claims.py::test_claim[{name}]" for _, name in names]
+    if names:
+        slow = f" and {tests[-1]}" if tests[-1] else ""
+        return [*tests[:-1], f"({' or '.join(name for _, name in names)}){slow}"]
+    return tests
 
 
 def run_pytest(arguments: list[str], *plugins: Any) -> int:
