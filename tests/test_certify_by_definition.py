@@ -246,6 +246,17 @@ def test_exact_optima_and_what_is_wrong_with_them() -> None:
         check(Certificate("optimum-bound", bound, good.evidence), unsized)
 
 
+def test_uniform_splits() -> None:
+    trace = small(False)
+    good = lp.optimum(trace, 5, admission="forced", pool="per-layer", reset="never").certificate
+    check(good, trace)
+    assert good.statement["split"] == [3, 2]
+    changed(good, trace, "split must be the uniform split", split=[2, 3])
+    changed(good, trace, "split must be the uniform split", split=[5, 0])
+    free = lp.optimum(trace, 5, admission="forced", quotas="free", reset="never").certificate
+    changed(free, trace, "split must be the uniform split", quotas="uniform", split=[4, 1])
+
+
 def test_arrays_are_read_exactly() -> None:
     trace = small(False)
     good = exact(MODES[0], trace, slots=4)

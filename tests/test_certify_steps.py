@@ -158,6 +158,22 @@ def test_the_cost_of_a_schedule_is_the_optimum(top_k: int) -> None:
             assert far == slope * times
 
 
+def test_turns_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    cycle = [(0,), (1,), (2,)]
+    for call, turns in ((lambda: ratio.schedule_cost([], cycle, 2), 3), (lambda: ratio._turn(player(), [], cycle), 2)):
+        monkeypatch.setattr(ratio, "TURNS", turns)
+        call()
+        monkeypatch.setattr(ratio, "TURNS", turns - 1)
+        with pytest.raises(CertificateRejected, match="does not come back"):
+            call()
+    monkeypatch.setattr(ratio, "TURNS", 9)
+    assert ratio._turn(player(), [(1,)], cycle) == 3 and ratio._turn(player(), [], [(0,), (1,), (0,)]) == 0
+
+
+def player() -> ratio.Player:
+    return ratio.Player(resolve("lru"), lp.Instance(1, 3, 2), "shared")
+
+
 def test_lazy_answers() -> None:
     for joined, asked, slots in ((0b11111, 0b10010, 3), (0b111, 0b1, 3), (0b111, 0b100, 1), (0b1011, 0b1011, 3)):
         kept = set(ratio._answers(joined, asked, slots))
@@ -446,7 +462,7 @@ def test_positions_follow_the_work_function(size: tuple[int, Any, int]) -> None:
 def test_positions_that_cannot_be() -> None:
     equal, unequal = Positions(lp.Instance(2, 2, 2)), Positions(lp.Instance(2, [1, 3], 2))
     assert unequal.read(1 << 60 | 5) == (1, [5, 0, 0, 0]) and equal.read(5 << 15) == (0, [0, 0, 0, 5])
-    for code, words in ((2 << 60, "names layer 2"), (6, "a level above 2")):
+    for code, words in ((2 << 60, "names layer 2"), (-1 << 60, "names layer -1"), (6, "a level above 2")):
         with pytest.raises(CertificateRejected, match=words):
             unequal.read(code)
     with pytest.raises(CertificateRejected, match="are not followed by"):

@@ -126,7 +126,7 @@ def check(certificate: Certificate) -> None:
     """Raise ``CertificateRejected`` unless both bounds of the statement are proved."""
     statement, evidence = stated(certificate), certificate.evidence
     instance = model(statement)
-    need(instance.pages <= 12 and instance.slots <= 15, "a position holds at most 12 pages and 15 slots")
+    need(instance.pages <= 12, "a position holds at most 12 pages")
     rules = Positions(instance)
     lower = fraction(statement, "lower")
     if evidence.get("adversary") is None:

@@ -44,7 +44,11 @@ SLEEP = 1200  # seconds on the clock after which a mutant that uses no CPU is en
 # group -> (files, tests, those of the tests that are left out because they are slow and others do their work).
 # The compiled kernels are in no group: other tests hold them equal to their references.
 GROUPS: dict[str, tuple[str, str, str]] = {
-    "certify": ("layered_paging/certify/*.py", "tests/test_certify_by_definition.py tests/test_certify_steps.py", ""),
+    "certify": (
+        "layered_paging/certify/*.py",
+        "tests/test_certify_by_definition.py tests/test_certify_steps.py tests/test_certify_ratio.py",
+        "pass larger_or_smaller beats values_of",
+    ),
     "coupon": ("layered_paging/coupon/*.py", "tests/test_coupon*.py", "ten_thousand real_shapes test_command workers"),
     "ratio": (
         "layered_paging/ratio/work.py layered_paging/ratio/automaton.py layered_paging/ratio/given.py",
