@@ -20,6 +20,7 @@ KINDS = {
     "ratio-policy": "ratio",
     "ratio-lower": "ratio",
     "ratio-game": "ratio_game",
+    "ratio-events": "ratio_events",
     "ratio-random": "ratio_random",
     "placement": "placement",
     "stall": "stall",

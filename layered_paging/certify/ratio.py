@@ -36,6 +36,7 @@ STATEMENTS = {
     "ratio-policy": f"{_PLAYED} value additive",
     "ratio-lower": f"{_PLAYED} lower",
     "ratio-game": "lower upper",
+    "ratio-events": "top_k admission lower upper",
     "ratio-random": "lower upper",
 }
 
@@ -70,6 +71,8 @@ def stated(certificate: Certificate) -> Mapping[str, Any]:
     """Return the statement, which must say what its kind says and nothing else."""
     keys = {*STATEMENTS[certificate.kind].split(), "layers", "experts", "slots"}
     found = set(certificate.statement)
+    if certificate.kind in ("ratio-policy", "ratio-lower") and certificate.statement.get("admission") == "bypass":
+        keys.add("admission")  # left out where it is forced
     need(
         found == keys,
         f"the statement must have the keys {', '.join(sorted(keys))}; got {', '.join(map(ascii, sorted(found)))}",
@@ -92,7 +95,8 @@ def model(statement: Mapping[str, Any]) -> Instance:
 class Player:
     """A policy in play: one or more pools, each with the policy's reference class and a cache."""
 
-    def __init__(self, spec: PolicySpec, instance: Instance, pool: str) -> None:
+    def __init__(self, spec: PolicySpec, instance: Instance, pool: str, bypass: bool = False) -> None:
+        self.bypass = bypass
         count = instance.layers if pool == "per-layer" else 1
         share, rest = divmod(instance.slots, count)
         self.instance = instance
@@ -114,12 +118,13 @@ class Player:
             policy.miss(page, time)
         misses = len(event) - len(here)
         held |= set(event)
+        fixed = set() if self.bypass else set(event)
         if len(held) > self.room[at] and hasattr(policy, "flush"):
             policy.flush(time)
-            held &= set(event)
+            held &= fixed
         while len(held) > self.room[at]:
-            page = policy.victim(sorted(held - set(event)), time)
-            need(page in held and page not in event, f"the policy evicts {page!r}, which is not a candidate")
+            page = policy.victim(sorted(held - fixed), time)
+            need(page in held - fixed, f"the policy evicts {page!r}, which is not a candidate")
             held.remove(page)
         self.clock += 1
         return misses
@@ -211,7 +216,7 @@ class Crowd:
         return tuple((*labels, str(chance)) for labels, chance in rows)
 
 
-def schedule_cost(prefix: Sequence[Event], cycle: Sequence[Event], slots: int) -> Fraction:
+def schedule_cost(prefix: Sequence[Event], cycle: Sequence[Event], slots: int, bypass: bool = False) -> Fraction:
     """Return what an offline schedule pays for one turn of the cycle in the long run, on average.
 
     The schedule evicts the page whose next use is furthest; whatever it does, no optimum pays more.
@@ -238,7 +243,7 @@ def schedule_cost(prefix: Sequence[Event], cycle: Sequence[Event], slots: int) -
         absent = len(set(event) - held)
         held = held | set(event)
         while len(held) > slots:
-            held.remove(max(sorted(held - set(event)), key=lambda page: next_use(page, at)))
+            held.remove(max(sorted(held if bypass else held - set(event)), key=lambda page: next_use(page, at)))
         return absent
 
     total = sum(serve(event, at) for at, event in enumerate(prefix))
@@ -267,10 +272,14 @@ def check(certificate: Certificate) -> None:
     cycle = list(_events(evidence, "cycle", instance, options["top_k"], len(prefix)))
     need(bool(cycle), "'cycle' must hold at least one event")
     need(len(cycle) % instance.layers == 0, "'cycle' must end at the layer where it starts")
-    start: Any = (Crowd if spec.randomized else Player)(spec, instance, options["pool"])
+    bypass = options["bypass"]
+    need(not (bypass and spec.randomized), "'admission' must be 'forced' for a randomized policy")
+    start: Any = (
+        Crowd(spec, instance, options["pool"]) if spec.randomized else Player(spec, instance, options["pool"], bypass)
+    )
     need(hasattr(start.policies[0], "state"), f"{spec.name!r} does not state what its future depends on")
     misses = _turn(copy.deepcopy(start), prefix, cycle)
-    optimum = schedule_cost(prefix, cycle, options["offline"])
+    optimum = schedule_cost(prefix, cycle, options["offline"], bypass)
     if value is None:
         need(statement.get("additive") is None, "'additive' must be null where the ratio is unbounded")
         need(optimum == 0 and misses > 0, f"the cycle costs {misses} against {optimum}: that is not unbounded")
@@ -285,7 +294,7 @@ def check(certificate: Certificate) -> None:
     worst = list(_events(evidence, "worst_start", instance, options["top_k"], 0))
     first = copy.deepcopy(start)
     need(
-        sum(map(first.play, worst)) - value * schedule_cost(worst, [], options["offline"]) >= additive,
+        sum(map(first.play, worst)) - value * schedule_cost(worst, [], options["offline"], bypass) >= additive,
         "'worst_start' does not need the additive constant",
     )
     _upper(start, value, additive, evidence, options)
@@ -306,12 +315,13 @@ def _problem(statement: Any) -> tuple[PolicySpec, Instance, dict[str, Any]]:
     need(pool == "shared" or slots >= layers, "'slots' must give each layer one")
     offline, top_k = number(statement, "offline_slots", 1), number(statement, "top_k", 1)
     need(offline <= slots, f"'offline_slots' must be at most {slots}; got {offline}")
-    need(top_k <= min(*instance.experts, offline), f"'top_k' does not fit; got {top_k}")
-    least = slots // layers if pool == "per-layer" else slots
-    need(top_k <= least, f"'top_k' does not fit into a pool; got {top_k}")
+    bypass = statement.get("admission", "forced") == "bypass"
+    need(top_k <= min(instance.experts), f"'top_k' must be at most {min(instance.experts)}; got {top_k}")
+    least = min(offline, slots // layers if pool == "per-layer" else slots)
+    need(bypass or top_k <= least, f"'top_k' does not fit into a pool; got {top_k}")
     if general:
         instance = Instance(1, instance.pages, slots)
-    return spec, instance, {"pool": pool, "offline": offline, "top_k": top_k}
+    return spec, instance, {"pool": pool, "offline": offline, "top_k": top_k, "bypass": bypass}
 
 
 def _events(evidence: Any, name: str, instance: Instance, top_k: int, at: int) -> Iterator[Event]:
@@ -396,7 +406,7 @@ def _upper(start: Any, value: Fraction, additive: Fraction, evidence: Any, optio
             asked = sum(1 << i for i in places)
             for mask, value_here in potential[state].items():
                 paid = (asked & ~mask).bit_count()
-                for kept in _answers(mask | asked, asked, offline):
+                for kept in _answers(mask | asked, 0 if options["bypass"] else asked, offline):
                     goal = potential[target].get(_least(here, kept, instance, free)[1])
                     if goal is None:
                         raise CertificateRejected(
@@ -435,9 +445,9 @@ def _same(
         need(answers[0] == answers[1], "the policy's state forgets something that its future depends on")
 
 
-def _answers(joined: int, asked: int, slots: int) -> Iterator[int]:
-    """Yield every cache that a lazy answer may leave: what was asked for, and as much of the rest as fits."""
-    spare = [i for i in range(joined.bit_length()) if joined >> i & 1 and not asked >> i & 1]
-    keep = min(len(spare), slots - asked.bit_count())
+def _answers(joined: int, fixed: int, slots: int) -> Iterator[int]:
+    """Yield every cache that a lazy answer may leave: what must stay, and as much of the rest as fits."""
+    spare = [i for i in range(joined.bit_length()) if joined >> i & 1 and not fixed >> i & 1]
+    keep = min(len(spare), slots - fixed.bit_count())
     for stay in combinations(spare, keep):
-        yield asked | sum(1 << i for i in stay)
+        yield fixed | sum(1 << i for i in stay)

@@ -24,7 +24,7 @@ from ..certificate import Certificate
 from ..instance import Instance
 from .ratio import fraction, model, need, stated
 
-__all__ = ["Positions", "check"]
+__all__ = ["Positions", "check", "no_idle_cycle"]
 
 Levels = tuple[int, ...]
 
@@ -194,10 +194,10 @@ def _lower(rules: Positions, ratio: Fraction, side: Any) -> None:
             )
             if cost == rise == 0:
                 idle.setdefault(code, []).append(target)
-    _no_cycle(idle)
+    no_idle_cycle(idle)
 
 
-def _no_cycle(arcs: dict[int, list[int]]) -> None:
+def no_idle_cycle(arcs: dict[int, list[int]]) -> None:
     """Reject if arcs on which neither side pays close a cycle."""
     coming = {node: 0 for targets in arcs.values() for node in targets}
     for targets in arcs.values():

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import ParameterError
 from ..grid import POOLS
-from .common import byte_size, positive
+from .common import add_model_options, byte_size, positive
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--general", action="store_true", help="classical paging: any page may follow any other")
     parser.add_argument("--pool", choices=POOLS, default=POOLS[0], help="the policy's cache (default: shared)")
     parser.add_argument("--top-k", type=positive, default=1, help="experts of each event (default: 1)")
+    add_model_options(parser, "admission")
     parser.add_argument("--memory", type=byte_size, default=8 << 30, help="memory for the graph (default: 8GiB)")
     parser.add_argument("--seconds", type=float, help="with --randomized: end the search after so long")
     parser.add_argument("--witness", action="store_true", help="print the bad sequence")
@@ -32,7 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "examples:\n"
         "  layered-paging ratio lru --layers 2 --experts 3 --slots 4 -o lru.json\n"
         "  layered-paging ratio \"llru(rounds='absolute')\" --layers 2 --experts 4 --slots 6 --witness\n"
-        "  layered-paging ratio --optimal --layers 2 --experts 3 --slots 4"
+        "  layered-paging ratio --optimal --layers 2 --experts 3 --slots 4\n"
+        "  layered-paging ratio --optimal --layers 2 --experts 4 --slots 5 --top-k 2 --admission bypass"
     )
 
 
@@ -52,6 +54,7 @@ def _given(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
 
     said = _Progress(args.json)
     options = {"pool": args.pool, "offline_slots": args.offline_slots, "general": args.general, "top_k": args.top_k}
+    options["admission"] = args.admission
     answer: dict[str, Any]
     found: Any
     try:
@@ -83,13 +86,19 @@ def _given(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
 def _optimal(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
     from ..ratio import optimal_ratio
 
-    if args.general or args.offline_slots or args.pool != POOLS[0] or args.top_k != 1:
-        raise ParameterError("--optimal goes with --layers, --experts, --slots and --randomized only")
+    if args.general or args.offline_slots or args.pool != POOLS[0]:
+        raise ParameterError(
+            "--optimal goes with --layers, --experts, --slots, --top-k, --admission and --randomized only"
+        )
+    events = {"top_k": args.top_k, "admission": args.admission}
     said = _Progress(args.json)
-    bracket = optimal_ratio(**size, randomized=args.randomized, memory=args.memory, seconds=args.seconds, tick=said)
+    bracket = optimal_ratio(
+        **size, **events, randomized=args.randomized, memory=args.memory, seconds=args.seconds, tick=said
+    )
     said.clear()
     answer = {
         **size,
+        **events,
         "randomized": args.randomized,
         "lower": str(bracket.lower),
         "upper": None if bracket.upper is None else str(bracket.upper),
@@ -106,6 +115,10 @@ def _optimal(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print the ratio, and where asked for the sequence that has it."""
     where = f"{answer['layers']} layers of {answer['experts']} experts, {answer['slots']} slots"
+    if args.top_k > 1:
+        where += f", {args.top_k} experts an event"
+    if args.admission == "bypass":
+        where += ", with bypass"
     if args.optimal:
         kind = "randomized" if args.randomized else "deterministic"
         value = f"exactly {answer['lower']}" if answer["solved"] else f"between {answer['lower']} and {answer['upper']}"

@@ -84,7 +84,7 @@ def start(spec: PolicySpec, instance: Instance, pool: str) -> Live:
     return Live(policies, tuple(slots), [()] * len(slots))
 
 
-def step(live: Live, event: Sequence[int], instance: Instance) -> tuple[Live, int]:
+def step(live: Live, event: Sequence[int], instance: Instance, bypass: bool = False) -> tuple[Live, int]:
     """Return what a live policy becomes by an event, and its misses; ``live`` stays as it was."""
     time = Time(live.clock, *divmod(live.clock, instance.layers))
     at = time.layer if len(live.policies) > 1 else 0
@@ -97,7 +97,7 @@ def step(live: Live, event: Sequence[int], instance: Instance) -> tuple[Live, in
         policy.miss(page, time)
     cache.update(absent)
     while len(cache) > live.slots[at]:
-        candidates = sorted(cache.difference(event))
+        candidates = sorted(cache if bypass else cache.difference(event))
         if not candidates:
             raise BudgetError(f"an event of {len(event)} does not fit into {live.slots[at]} slots")
         if hasattr(policy, "flush"):
@@ -169,7 +169,7 @@ def start_cloud(spec: PolicySpec, instance: Instance, pool: str) -> Cloud:
     return Cloud(dice, [(start(fixed, instance, pool), Fraction(1))])
 
 
-def step_cloud(cloud: Cloud, event: Sequence[int], instance: Instance) -> tuple[Cloud, Fraction]:
+def step_cloud(cloud: Cloud, event: Sequence[int], instance: Instance, bypass: bool = False) -> tuple[Cloud, Fraction]:
     """Return what a randomized policy becomes by an event, and its expected misses."""
     dice, expected = cloud.dice, Fraction(0)
     merged: dict[tuple[int, ...], tuple[Live, Fraction]] = {}
@@ -177,7 +177,7 @@ def step_cloud(cloud: Cloud, event: Sequence[int], instance: Instance) -> tuple[
         script: list[int] | None = []
         while script is not None:
             dice.script, dice.sides = script, []
-            live, missed = step(form, event, instance)
+            live, missed = step(form, event, instance, bypass)
             share = chance / prod(dice.sides)
             expected += share * missed
             key = labels_of(live, instance)
@@ -221,6 +221,7 @@ def build(
     *,
     pool: str = "shared",
     top_k: int = 1,
+    bypass: bool = False,
     limit: int = 2_000_000,
     memory: int = 8 << 30,
     tick: Callable[[int], None] = lambda states: None,
@@ -261,7 +262,7 @@ def build(
         row: tuple[list[int], list[Any], list[list[int]]] = ([], [], [])
         after = (layer[at] + 1) % instance.layers
         for event in events[layer[at]]:
-            live, missed = go(here, sorted(order[i] for i in event), instance)
+            live, missed = go(here, sorted(order[i] for i in event), instance, bypass)
             raw = look(live, instance)
             perm = list(range(pages))
             if symmetric:

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..certificate import Certificate
-from .game import Game, solve
+from ..errors import ParameterError
+from ..grid import choice
+from ..instance import integer
+from .game import Game, Side, solve, solve_events
 
 __all__ = ["Bracket", "optimal_ratio"]
 
@@ -61,6 +64,8 @@ def optimal_ratio(
     experts: int | Sequence[int],
     slots: int,
     randomized: bool = False,
+    top_k: int = 1,
+    admission: str = "forced",
     memory: int = 8 << 30,
     seconds: float | None = None,
     tick: Callable[[str, Any], None] = lambda what, value: None,
@@ -72,7 +77,12 @@ def optimal_ratio(
     layers, experts, slots : int
         At least 1 slot, fewer than pages; ``experts`` may be one int a layer; at most 12 pages.
     randomized : bool
-        Whether policies may draw random numbers, against an oblivious adversary.
+        Whether policies may draw random numbers, against an oblivious adversary; single requests only.
+    top_k : int
+        Distinct experts of each event; cost is the number of absent members.  At most the experts of a layer, and
+        the slots where admission is forced; with more than 1, or with bypass, at most 9 pages.
+    admission : {"forced", "bypass"}
+        Whether all members stay until their event ends, for policy and optimum alike.
     memory : int
         Bytes that the game may take.
     seconds : float, optional
@@ -95,18 +105,28 @@ def optimal_ratio(
     --------
     >>> optimal_ratio(layers=2, experts=3, slots=4)
     <Bracket: 3>
+    >>> optimal_ratio(layers=2, experts=3, slots=5, top_k=2, admission="bypass")
+    <Bracket: 3>
     """
+    choice("admission", admission, ("forced", "bypass"))
+    events = integer("top_k", top_k, 1) > 1 or admission == "bypass"
+    if randomized and events:
+        raise ParameterError("randomized=True is for single requests with forced admission")
     if randomized:
         from .randomized import randomized_bracket
 
         return randomized_bracket(layers, experts, slots, memory=memory, seconds=seconds, tick=tick)
-    game = solve(layers, experts, slots, memory=memory, tick=tick)
+    if events:
+        game = solve_events(layers, experts, slots, top_k=top_k, bypass=admission == "bypass", memory=memory, tick=tick)
+    else:
+        game = solve(layers, experts, slots, memory=memory, tick=tick)
     lower = game.adversary.ratio if game.adversary else Fraction(0)
     upper = game.policy.ratio if game.policy else None
     statement = {
         "layers": layers,
         "experts": experts if isinstance(experts, int) else [int(n) for n in experts],
         "slots": slots,
+        **({"top_k": top_k, "admission": admission} if events else {}),
         "lower": str(lower),
         "upper": None if upper is None else str(upper),
     }
@@ -115,22 +135,24 @@ def optimal_ratio(
 
 def _certificate(game: Game, statement: dict[str, Any]) -> Certificate:
     evidence: dict[str, Any] = {"policy": None, "adversary": None}
+    board = game.board
+    if board is not None:
+        evidence["works"] = [list(work) for work in board.works]
+
+    def head(side: Side) -> dict[str, Any]:
+        codes = game.codes[side.nodes].tolist()
+        positions = codes if board is None else [list(board.positions[code]) for code in codes]
+        return {"positions": positions, "potential": side.potential.tolist()}
+
     if game.policy is not None:
         side = game.policy
         moves: list[list[int]] = [[] for _ in side.nodes]
         source = np.repeat(np.arange(len(side.nodes)), np.diff(side.first))
         for at, asked, given in zip(source, side.asked, side.given, strict=True):
-            moves[at] += [int(game.page[asked]), int(game.victim[given])]
-        evidence["policy"] = {
-            "positions": game.codes[side.nodes].tolist(),
-            "victims": moves,
-            "potential": side.potential.tolist(),
-        }
+            moves[at] += [int(game.asks[asked]), int(game.replies[given])]
+        evidence["policy"] = {**head(side), "victims" if board is None else "answers": moves}
     if game.adversary is not None:
         side = game.adversary
-        evidence["adversary"] = {
-            "positions": game.codes[side.nodes].tolist(),
-            "requests": game.page[side.asked[side.first[:-1]]].tolist(),
-            "potential": side.potential.tolist(),
-        }
-    return Certificate("ratio-game", statement, evidence)
+        asks = game.asks[side.asked[side.first[:-1]]].tolist()
+        evidence["adversary"] = {**head(side), "requests" if board is None else "events": asks}
+    return Certificate("ratio-game" if board is None else "ratio-events", statement, evidence)

@@ -17,11 +17,13 @@ import numpy as np
 
 from ..errors import ParameterError
 from .cycle import Arcs, Best, closed_walk, largest_ratio
+from .event_game import EventGame, explore
 from .given import problem
 
-__all__ = ["Game", "solve"]
+__all__ = ["Game", "Side", "solve", "solve_events"]
 
 ANSWER_BYTES = 40
+EVENT_BYTES = 400  # an answer of the game of events, which is explored in Python
 MAX_PAGES, MAX_LAYERS, MAX_SLOTS = 12, 7, 15
 
 
@@ -43,15 +45,17 @@ class Side:
 
 @dataclass
 class Game:
-    """All positions, and the best that each side has found: ``policy`` from above, ``adversary`` from below."""
+    """All positions, and the best that each side has found: ``policy`` from above, ``adversary`` from below.
 
-    layers: int
-    experts: Any
-    slots: int
+    ``asks`` and ``replies`` name the requests and answers of ``arcs``: page and victim, or, for events, the
+    event and the cache that is left, both as masks; then ``board`` explains the positions.
+    """
+
     codes: Any
-    page: Any
-    victim: Any
+    asks: Any
+    replies: Any
     arcs: tuple[Any, Any, Any, Any, Any]
+    board: EventGame | None = None
     policy: Side | None = None
     adversary: Side | None = None
     complete: bool = False
@@ -86,9 +90,43 @@ def solve(
     if len(codes) == 0:
         raise ParameterError(f"the ratio game does not fit into {memory:,} bytes of memory")
     tick("nodes", len(codes))
-    game = Game(layers, experts, slots, codes, page, victim, (ask, cost, opt, answer, target))
+    return _solved(Game(codes, page, victim, (ask, cost, opt, answer, target)), slots, tick)
+
+
+def solve_events(
+    layers: int,
+    experts: int | Sequence[int],
+    slots: int,
+    *,
+    top_k: int,
+    bypass: bool,
+    memory: int = 8 << 30,
+    tick: Callable[[str, Any], None] = lambda what, value: None,
+) -> Game:
+    """Return the solved game of events, as ``solve`` does for single requests.
+
+    LRU has ratio at most ``slots``, or ``slots + top_k`` against an optimum with bypass: it misses each page once
+    while no more than ``slots`` distinct ones are asked for, and an optimum misses once before the next one is.
+
+    Raises
+    ------
+    ParameterError
+        A value outside its range, or the game does not fit into ``memory``.
+    """
+    instance = problem(layers, experts, slots)
+    most = min(instance.experts) if bypass else min(*instance.experts, slots)
+    if top_k > most:
+        limits = "the experts of each layer" if bypass else "the experts of each layer and the slots"
+        raise ParameterError(f"top_k must be at most {limits}, {most}; got {top_k}")
+    board = explore(instance, top_k=top_k, bypass=bypass, limit=memory // EVENT_BYTES, tick=tick)
+    tick("nodes", len(board.positions))
+    game = Game(np.arange(len(board.positions)), board.events, board.kept, board.arcs, board)
+    return _solved(game, slots + bypass * top_k, tick)
+
+
+def _solved(game: Game, above: int, tick: Callable[[str, Any], None]) -> Game:
     try:
-        _search(game, Fraction(slots), tick)
+        _search(game, Fraction(above), tick)
     except KeyboardInterrupt:
         return game
     game.complete = True
@@ -96,7 +134,7 @@ def solve(
 
 
 def _search(game: Game, above: Fraction, tick: Callable[[str, Any], None]) -> None:
-    """Narrow the bracket until both sides meet; no more than ``above`` is ever needed (LRU has it)."""
+    """Narrow the bracket until both sides meet; no more than ``above`` is ever needed: LRU has it."""
     from . import game_kernels as kernels
 
     trial = above

@@ -59,6 +59,7 @@ class Product:
     arcs: Arcs
     event: Any
     slots: int
+    bypass: bool = False
 
     def walk(self, path: Sequence[int], sigma: list[int]) -> tuple[list[Event], list[int]]:
         """Return the pages that a path of arcs requests; ``sigma`` maps places to pages."""
@@ -74,7 +75,7 @@ class Product:
             moved = self.automaton.moved[state, at]
             groups = self.groups[there >> pages]
             joined = mask | sum(1 << i for i in event)
-            for kept in _kept(joined, sum(1 << i for i in event), self.slots):
+            for kept in _kept(joined, 0 if self.bypass else sum(1 << i for i in event), self.slots):
                 order: list[int] = []
                 i = 0
                 while i < pages:
@@ -285,6 +286,7 @@ def competitive_ratio(
     offline_slots: int | None = None,
     general: bool = False,
     top_k: int = 1,
+    admission: str = "forced",
     memory: int = 8 << 30,
     tick: Callable[[str, Any], None] = lambda what, value: None,
 ) -> Ratio:
@@ -307,6 +309,8 @@ def competitive_ratio(
         Classical paging: any page may follow any other, and the policy sees a single layer.
     top_k : int
         Distinct experts of each event, at least 1; cost is the number of absent members.
+    admission : {"forced", "bypass"}
+        Whether all members stay until their event ends, for policy and optimum alike.
     memory : int
         Bytes that the graph may take.
     tick : callable
@@ -338,6 +342,7 @@ def competitive_ratio(
     """
     spec = resolve(policy)
     choice("pool", pool, POOLS)
+    bypass = choice("admission", admission, ("forced", "bypass")) == "bypass"
     integer("top_k", top_k, 1)
     instance = problem(layers, experts, slots, general=general)
     if general and pool != "shared":
@@ -345,14 +350,18 @@ def competitive_ratio(
     offline = instance.slots if offline_slots is None else integer("offline_slots", offline_slots, 1)
     if offline > instance.slots:
         raise ParameterError(f"offline_slots must be at most slots, {instance.slots}; got {offline}")
-    if top_k > min(*instance.experts, offline):
-        raise ParameterError(
-            f"top_k must be at most the experts of each layer and the slots, {min(*instance.experts, offline)}; got {top_k}"
-        )
-    automaton = build(spec, instance, pool=pool, top_k=top_k, memory=memory, tick=lambda count: tick("states", count))
+    if bypass and spec.randomized:
+        raise ParameterError("admission='bypass' is for policies that draw no random numbers")
+    most = min(instance.experts) if bypass else min(*instance.experts, offline)
+    if top_k > most:
+        limits = "the experts of each layer" if bypass else "the experts of each layer and the slots"
+        raise ParameterError(f"top_k must be at most {limits}, {most}; got {top_k}")
+    automaton = build(
+        spec, instance, pool=pool, top_k=top_k, bypass=bypass, memory=memory, tick=lambda count: tick("states", count)
+    )
     tick("states", len(automaton.labels))
     tick("nodes at most", len(automaton.labels) * sum(comb(instance.pages, size) for size in range(offline + 1)))
-    product = _product(automaton, offline, memory)
+    product = _product(automaton, offline, bypass, memory)
     tick("nodes", len(product.nodes))
     tick("arcs", len(product.arcs.targets))
     best = largest_ratio(product.arcs, tick=lambda ratio: tick("ratio", ratio))
@@ -368,6 +377,7 @@ def competitive_ratio(
         "offline_slots": offline,
         "general": bool(general),
         "top_k": top_k,
+        **({"admission": admission} if bypass else {}),
         "value": None if value is None else str(value),
         "additive": None if additive is None else str(additive),
     }
@@ -378,7 +388,7 @@ def competitive_ratio(
     raise Interrupted(value, found)
 
 
-def _product(automaton: Automaton, slots: int, memory: int) -> Product:
+def _product(automaton: Automaton, slots: int, bypass: bool, memory: int) -> Product:
     from . import kernels
 
     instance = automaton.instance
@@ -396,21 +406,21 @@ def _product(automaton: Automaton, slots: int, memory: int) -> Product:
                 groups[s, i] = end
     limit = memory // ARC_BYTES
     nodes, first, targets, cost, opt, event = kernels.explore(
-        automaton.layer, automaton.next, automaton.misses, automaton.moved, groups, masks, counts, slots, limit
+        automaton.layer, automaton.next, automaton.misses, automaton.moved, groups, masks, counts, slots, bypass, limit
     )
     if len(first) == 0:
         raise ParameterError(
             f"the graph of {len(automaton.labels):,} policy states with offline caches does not fit into {memory:,} bytes of memory"
         )
-    return Product(automaton, groups, nodes, Arcs(first, targets, cost, opt), event, slots)
+    return Product(automaton, groups, nodes, Arcs(first, targets, cost, opt), event, slots, bypass)
 
 
-def _kept(joined: int, event: int, slots: int) -> list[int]:
-    """Return the caches that a lazy offline answer may leave."""
+def _kept(joined: int, fixed: int, slots: int) -> list[int]:
+    """Return the caches that a lazy offline answer may leave, ``fixed`` in all of them."""
     need = joined.bit_count() - slots
     if need <= 0:
         return [joined]
-    spare = joined & ~event
+    spare = joined & ~fixed
     gone, out = spare, []
     while gone:
         if gone.bit_count() == need:

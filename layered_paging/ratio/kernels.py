@@ -76,13 +76,22 @@ def _settle(mask: int, moved: Any, groups: Any, pages: int) -> int:
 
 @kernel
 def explore(
-    layer: Any, nxt: Any, misses: Any, moved: Any, groups: Any, events: Any, counts: Any, slots: int, limit: int
+    layer: Any,
+    nxt: Any,
+    misses: Any,
+    moved: Any,
+    groups: Any,
+    events: Any,
+    counts: Any,
+    slots: int,
+    bypass: bool,
+    limit: int,
 ) -> Any:
     """Explore all pairs (policy state, offline cache) from the empty caches, in breadth-first order.
 
     ``groups[s, i]`` is the end of the run of places that are alike with place i; ``events[j, e]``
     is a mask of places, ``counts[j]`` their number.  The offline cache answers lazily: it loads
-    what is absent and evicts, if it must, as little as it must, in every way.
+    what is absent and evicts, if it must, as little as it must, in every way (with ``bypass`` also of the event).
 
     Returns (nodes, first, targets, cost, opt, event): node = state << pages | mask; arcs of node i
     are first[i]..first[i+1]-1.  An empty first array says that there were more than ``limit`` arcs.
@@ -111,7 +120,7 @@ def explore(
             joined = mask | event
             opt = _bits(event & ~mask)
             need = _bits(joined) - slots
-            spare = mask & ~event
+            spare = joined if bypass else mask & ~event
             begin = arcs
             rest = spare
             gone = spare if need > 1 else 0 if need <= 0 else spare & -spare

@@ -204,6 +204,7 @@ _SMALL = {
     "slots": Argument("int", 1, 24, required=True),
     "memory": Argument("int", 1, 2**40),
 }
+_EVENTS = {"top_k": Argument("int", 1, 24), "admission": _choices(*ADMISSIONS)}
 
 FUNCTIONS: dict[str, Function] = {
     "replay": Function(
@@ -237,10 +238,10 @@ FUNCTIONS: dict[str, Function] = {
             "pool": _choices(*POOLS),
             "offline_slots": Argument("int", 1, 24),
             "general": Argument("bool"),
-            "top_k": Argument("int", 1, 24),
+            **_EVENTS,
         },
     ),
-    "optimal_ratio": Function(_optimal, {**_SMALL, "randomized": Argument("bool")}),
+    "optimal_ratio": Function(_optimal, {**_SMALL, **_EVENTS, "randomized": Argument("bool")}),
     "attack": Function(
         _attack,
         {
