@@ -19,7 +19,7 @@ import numpy.typing as npt
 from ..errors import ParameterError
 from ..instance import Instance
 
-__all__ = ["MAX_PAGES", "EventGame", "explore"]
+__all__ = ["MAX_PAGES", "EventGame", "Rules", "explore"]
 
 MAX_PAGES = 9
 MAX_RENAMINGS = 20_000
@@ -51,7 +51,7 @@ class EventGame:
     arcs: tuple[Any, Any, Any, Any, Any] = ()  # type: ignore[assignment]
 
 
-class _Rules:
+class Rules:
     """How work functions and caches move, and which renaming makes them least; everything is kept once computed."""
 
     def __init__(self, instance: Instance, top_k: int, bypass: bool) -> None:
@@ -161,7 +161,7 @@ def explore(
             f"the ratio game of events needs at most {MAX_PAGES} pages, renamed in at most {MAX_RENAMINGS:,} ways; "
             f"got {instance.pages} pages, {renamings:,} ways"
         )
-    rules = _Rules(instance, top_k, bypass)
+    rules = Rules(instance, top_k, bypass)
     game = EventGame(rules.caches, rules.works)
     begin = (0, 0, rules.enter(np.zeros(len(rules.caches), np.int64))[0])
     game.positions = [begin]
