@@ -72,7 +72,16 @@ MODELS = st.builds(
 @given(
     seed=st.integers(0, 10**6),
     time=MODELS,
-    policy=st.sampled_from(["lru", "llru", "lfu", "lfu-decay(half_life=2)", "static"]),
+    policy=st.sampled_from(
+        [
+            "lru",
+            "llru",
+            "lfu",
+            "lfu-decay(half_life=2)",
+            "lfu-decay(profile=[3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8])",
+            "static",
+        ]
+    ),
     pool=st.sampled_from(["shared", "per-layer"]),
     reset=st.sampled_from(["never", "session"]),
     slots=st.integers(6, 12),

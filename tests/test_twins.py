@@ -26,6 +26,7 @@ VARIANTS = (
     "lfu(history='cache')",
     "lfu-decay(half_life=0.7)",
     "lfu-decay(half_life=3)",
+    "lfu-decay(half_life=2, profile=PROFILE)",
     "lfu-window(window=1)",
     "lfu-window(window=3)",
     "slru(protected=0.34)",

@@ -1,4 +1,4 @@
-"""``layered-paging profile``: make, show, merge and compare profiles of expert use, and find drift."""
+"""``layered-paging profile``: make, show, merge, compare and judge profiles of expert use, and find drift."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from ..formats import load_trace
+from ..grid import POOLS
 from ..prediction.drift import drift, sessions_where
 from ..prediction.profile import Profile, compare, merge
-from .common import percent, positive, table
+from ..prediction.worth import WINDOWS, worth
+from .common import percent, positive, progress, table
 
 EXAMPLES = """examples:
   layered-paging profile make trace.npz -o italian.json --where language=it --half-life 500
   layered-paging profile show italian.json
   layered-paging profile merge italian.json german.json -o both.json
   layered-paging profile compare italian.json german.json --top 8
+  layered-paging profile judge trace.npz --slots 192 --key dataset
   layered-paging profile drift trace.npz italian.json --window 64
 """
 HOT = 8  # hottest experts shown a layer
@@ -52,6 +55,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     moved.add_argument("profile", help="a profile file")
     moved.add_argument("--window", type=positive, default=64, metavar="N", help="tokens of a block (default: 64)")
     moved.add_argument("--top", type=positive, default=8, metavar="N", help="size of the hot sets (default: 8)")
+    judged = action("judge", "what profiles of other sessions buy, session by session")
+    judged.add_argument("trace", help="a trace file whose sessions have items")
+    judged.add_argument("--slots", type=positive, required=True, metavar="N", help="total slots")
+    judged.add_argument("--pool", choices=POOLS, default="per-layer", help="default: per-layer")
+    judged.add_argument("--key", default="dataset", metavar="KEY", help="what makes sessions alike (default: dataset)")
+    judged.add_argument(
+        "--changed", action="store_true", help="each session follows one of another kind, without a reset"
+    )
+    judged.add_argument("--half-life", type=float, default=32, metavar="N", help="of lfu-decay (default: 32)")
     parser.epilog = EXAMPLES
 
 
@@ -88,6 +100,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 "distance": sum(known) / len(known) if known else None,
                 "layers": rows,
             }
+        case "judge":
+            return _judge(args)
         case _:
             blocks = drift(load_trace(args.trace), Profile.load(args.profile), window=args.window, top=args.top)
             judged = [b for b in blocks if b.before is not None]
@@ -98,6 +112,23 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 "judged": len(judged),
                 "drifted": sum(b.drifted for b in judged),
             }
+
+
+def _judge(args: argparse.Namespace) -> dict[str, Any]:
+    trace = load_trace(args.trace)
+    options = {"pool": args.pool, "key": args.key, "changed": args.changed, "half_life": args.half_life}
+    with progress("judge", len(trace.sessions), getattr(args, "json", False)) as advance:
+        got = worth(trace, args.slots, **options, progress=lambda done, total: advance(done))
+    rows = []
+    for one in got.outcomes:
+        row: dict[str, Any] = {"method": one.method, "trained_on": one.trained_on, "sessions": len(one.sessions)}
+        for window in WINDOWS:
+            values = [x for x in one.hit_rate[window].tolist() if x == x]
+            row[window] = sum(values) / len(values) if values else None
+            gain = one.gain(got.of("lfu-decay", "nothing"), window) if values else None
+            row[f"{window}_gain"], row[f"{window}_low"], row[f"{window}_high"] = gain or (None, None, None)
+        rows.append(row)
+    return {"action": "judge", "trace": args.trace, "slots": args.slots, **options, "rows": rows}
 
 
 def _summary(profile: Profile) -> dict[str, Any]:
@@ -132,6 +163,21 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
             rows = [(row["layer"], percent(row["overlap"]), _three(row["distance"])) for row in answer["layers"]]
             rows.append(("mean", percent(answer["overlap"]), _three(answer["distance"])))
             table(f"hot sets of {answer['top']}", ["layer", "overlap %", "distance"], rows)
+        case "judge":
+            columns = ["method", "profile of", "sessions"]
+            for window in WINDOWS:
+                columns += [f"{window} %", "gain", "interval"]
+            rows = [
+                (row["method"], row["trained_on"], row["sessions"], *(cell for w in WINDOWS for cell in _gain(row, w)))
+                for row in answer["rows"]
+            ]
+            words = "after a session of another kind" if answer["changed"] else "each session anew"
+            table(
+                f"{answer['slots']} slots, {answer['pool']}, {words}; gains over lfu-decay in points, 95 %",
+                columns,
+                rows,
+                text=2,
+            )
         case "drift":
             rows = [
                 (b["session"], b["first"], _three(b["distance"]), _three(b["before"]), percent(b["covered"]),
@@ -160,6 +206,13 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
                 for row in answer["layers"]
             ]
             table("", ["layer", "used", "experts", f"hottest {HOT} %", "hottest"], rows)
+
+
+def _gain(row: dict[str, Any], window: str) -> tuple[str, str, str]:
+    if row[window] is None:
+        return "-", "-", "-"
+    low, mean, high = (100 * row[f"{window}_{end}"] for end in ("low", "gain", "high"))
+    return percent(row[window]), f"{mean:+.2f}", f"{low:+.2f}..{high:+.2f}"
 
 
 def _three(value: float | None) -> str:

@@ -17,9 +17,10 @@ __all__ = ["play"]
 
 
 class Decay(NamedTuple):
-    """Decayed counts as of the round of the last use, and the factors by age."""
+    """Decayed counts as of the round of the last use, the factors by age, and what a profile adds."""
 
     factor: Any
+    prior: Any
     value: Any
     round: Any
     tick: Any
@@ -54,7 +55,7 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
             case "lfu-decay":
                 length = min(grid.shape[0], int(1100 * policy.half_life) + 2)
                 factor = np.array([policy.factor(age) for age in range(length)])
-                return Decay(factor, np.zeros(pages), longs(), longs())
+                return Decay(factor, np.array(policy.prior), np.zeros(pages), longs(), longs())
             case "lfru":
                 return Rate(longs(), longs(), longs())
             case _:
@@ -82,7 +83,7 @@ def _decay_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
     least = 0.0
     for page in range(resident.shape[0]):
         if resident[page] and guard[page] != now.stamp:
-            value = state.value[page] * _faded(state.factor, now.round - state.round[page])
+            value = state.value[page] * _faded(state.factor, now.round - state.round[page]) + state.prior[page]
             if best < 0 or value < least or (value == least and state.tick[page] < state.tick[best]):
                 best = page
                 least = value

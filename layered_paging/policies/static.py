@@ -11,6 +11,28 @@ from ..policy import Time, ranks
 from ..registry import register
 
 
+def profile_scores(policy: str, profile: Sequence[float], instance: Instance) -> list[float]:
+    """Return the score of each page; an empty profile stays empty.
+
+    Raises
+    ------
+    ParameterError
+        Not a list of finite numbers, one for each page.
+    """
+    if not isinstance(profile, Sequence) or isinstance(profile, (str, bytes)):
+        raise ParameterError(f"{policy}: profile must be a list of numbers, one for each page; got {profile!r}")
+    scores = list(profile)
+    if scores and len(scores) != instance.pages:
+        raise ParameterError(
+            f"{policy}: profile must hold a score for each of {instance.pages} pages; got {len(scores)}"
+        )
+    for page, score in enumerate(scores):
+        number = isinstance(score, (int, float)) and not isinstance(score, bool)
+        if not number or (isinstance(score, float) and not math.isfinite(score)):
+            raise ParameterError(f"{policy}: profile[{page}] must be a finite number; got {score!r}")
+    return scores
+
+
 @register("policy", "static", cites=("ds4-issue-390",), aka=("pinned profile", "hot set"), stack=True, lazy=True)
 class Static:
     """Evict the page of smallest score; ties to the oldest last use, then the lowest page.
@@ -24,17 +46,7 @@ class Static:
     """
 
     def __init__(self, instance: Instance, *, profile: Sequence[float] = ()) -> None:
-        if not isinstance(profile, Sequence) or isinstance(profile, (str, bytes)):
-            raise ParameterError(f"static: profile must be a list of numbers, one for each page; got {profile!r}")
-        scores = list(profile)
-        if scores and len(scores) != instance.pages:
-            raise ParameterError(
-                f"static: profile must hold a score for each of {instance.pages} pages; got {len(scores)}"
-            )
-        for page, score in enumerate(scores):
-            number = isinstance(score, (int, float)) and not isinstance(score, bool)
-            if not number or (isinstance(score, float) and not math.isfinite(score)):
-                raise ParameterError(f"static: profile[{page}] must be a finite number; got {score!r}")
+        scores = profile_scores("static", profile, instance)
         order = {score: rank for rank, score in enumerate(sorted(set(scores)))}
         self.ranks = [order[score] for score in scores] or [0] * instance.pages
         self._last: dict[int, int] = {}

@@ -32,6 +32,7 @@ def play(work: Work) -> Tally:
     if work.spec.base == "lfu-decay":
         length = min(trace.rounds, int(1100 * policy.half_life) + 2)
         factor = np.array([policy.factor(age) for age in range(length)])
+        rank = np.array(policy.prior)
     elif work.spec.base == "static":
         rank = np.array(policy.ranks, np.float64)
     outcome = _play(
@@ -106,7 +107,7 @@ def _victim(
         elif code == LFU:
             score = value[page]
         elif code == DECAY:
-            score = value[page] * factor[min(r - last[page, 1], factor.shape[0] - 1)]
+            score = value[page] * factor[min(r - last[page, 1], factor.shape[0] - 1)] + rank[page]
         elif code == STATIC:
             score = rank[page]
         else:
