@@ -108,9 +108,10 @@ def test_bytes_beyond_what_a_twin_counts_are_refused(name: str) -> None:
 
     def bytes_read(size: int, requests: int) -> int:
         trace = lp.Trace([[n % 2] for n in range(requests)], 2, expert_bytes=size)
-        spec = resolve(name.replace("PROFILE", "[1, 0]"))
+        written = name.replace("PROFILE", "[1, 0]")
+        spec = resolve(written)
         layout = ("atomic", "token", "page")
-        spec = informed(spec, told(name).get("predictions"), trace, lay_out(trace), "never", layout)
+        spec = informed(spec, told(written).get("predictions"), trace, lay_out(trace), "never", layout)
         play = twin(spec)
         assert play is not None
         options = {"in_bytes": False, "reset": "never", "bypass": False, "oversize": False, "record": False}
