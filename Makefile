@@ -26,6 +26,7 @@ bench: .venv/ready
 	$(BIN)/python tests/benchmarks/replay.py
 	$(BIN)/python tests/benchmarks/optimum.py
 	$(BIN)/python tests/benchmarks/sweep.py
+	$(BIN)/python tests/benchmarks/edge.py
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

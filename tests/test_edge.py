@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import layered_paging as lp
 from layered_paging import edge
-from layered_paging.edge import FAR, Activations, Network, NetworkError, place
+from layered_paging.edge import FAR, Network, NetworkError, place
 from layered_paging.edge.bound import best_prices, bound_of
 from layered_paging.edge.generate import trace_activations
 from layered_paging.edge.latency import cost, empty, feasible, hits, reference
@@ -40,25 +40,8 @@ def network(
     **more: Any,
 ) -> Network:
     """Make a network of rows (user, layer, experts, count); None is out of reach."""
-    first = np.concatenate(([0], np.cumsum(experts)))
-    members = [int(first[j]) + e for _, j, ids, _ in rows for e in ids]
-    starts = np.concatenate(([0], np.cumsum([len(r[2]) for r in rows])))
-    links = np.array([[FAR if t is None else t for t in user] for user in near], np.int64).reshape(len(near), -1)
-    return Network(
-        experts=experts,
-        expert_bytes=sizes,
-        storage=np.repeat(storage, links.shape[1]) if np.ndim(storage) == 0 else storage,
-        edge_ns=links,
-        cloud_ns=cloud,
-        activations=Activations(
-            np.array([r[0] for r in rows], np.int64),
-            np.array([r[1] for r in rows], np.int64),
-            starts.astype(np.int64),
-            np.array(members, np.int64),
-            np.array([r[3] for r in rows], np.int64),
-        ),
-        totals=total,
-        **more,
+    return edge.network_of(
+        rows, near, experts=experts, storage=storage, expert_bytes=sizes, cloud_ns=cloud, totals=total, **more
     )
 
 

@@ -6,7 +6,7 @@ The model is stated in ``docs/edge.md``; ``place`` runs every algorithm.
 from .baselines import Split, split_inference
 from .compare import Served, online_against_static
 from .documents import load_network, save_network
-from .generate import generate
+from .generate import generate, network_of
 from .latency import Hits
 from .links import Radio
 from .network import FAR, Activations, Network, NetworkError
@@ -25,6 +25,7 @@ __all__ = [
     "Split",
     "generate",
     "load_network",
+    "network_of",
     "online_against_static",
     "place",
     "save_network",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..trace import Trace
 from .links import Radio
 from .network import FAR, MOST_CELLS, Activations, Network
 
-__all__ = ["BY", "draw_activations", "generate", "group", "trace_activations"]
+__all__ = ["BY", "draw_activations", "generate", "group", "network_of", "trace_activations"]
 
 Ints = npt.NDArray[np.int64]
 BY = ("session", "category", "dataset", "all")
@@ -138,6 +139,53 @@ def generate(
         user_storage=integer("user_storage", user_storage, 0) + integer("nonexpert_bytes", nonexpert_bytes, 0),
         nonexpert_bytes=nonexpert_bytes,
         users=names,
+    )
+
+
+def network_of(
+    rows: Sequence[tuple[int, int, Sequence[int], int]],
+    near: Sequence[Sequence[int | None]],
+    *,
+    experts: Sequence[int],
+    storage: Any,
+    expert_bytes: Any = 1,
+    cloud_ns: Any = 100,
+    totals: Any = 1,
+    **more: Any,
+) -> Network:
+    """Return a network written out by hand.
+
+    Parameters
+    ----------
+    rows : sequence of (user, layer, experts, count)
+        The activations, ascending by user, then layer.
+    near : sequence of sequences of int or None
+        Nanoseconds from each user to each server; None is out of reach.
+    experts, storage, expert_bytes, cloud_ns, totals, **more
+        As for ``Network``; one ``storage`` is every server's.
+
+    Examples
+    --------
+    >>> network = network_of([(0, 0, (0, 1), 1)], [[10, None]], experts=[2], storage=1)
+    >>> network
+    <Network: 1 users, 2 servers, 1 layers x 2 experts, top 2>
+    """
+    first = np.concatenate(([0], np.cumsum(experts)))
+    columns = np.array([(user, layer, len(ids), count) for user, layer, ids, count in rows], np.int64).reshape(-1, 4)
+    members = [int(first[layer]) + e for _, layer, ids, _ in rows for e in ids]
+    starts = np.concatenate(([0], np.cumsum(columns[:, 2])))
+    links = np.array([[FAR if t is None else t for t in user] for user in near], np.int64).reshape(len(near), -1)
+    return Network(
+        experts=experts,
+        expert_bytes=expert_bytes,
+        storage=np.repeat(storage, links.shape[1]) if np.ndim(storage) == 0 else storage,
+        edge_ns=links,
+        cloud_ns=cloud_ns,
+        activations=Activations(
+            columns[:, 0], columns[:, 1], starts.astype(np.int64), np.array(members, np.int64), columns[:, 3]
+        ),
+        totals=totals,
+        **more,
     )
 
 

@@ -90,8 +90,8 @@ def convolve(old: Ints, table: Ints, stride: int = 1, method: str = "auto") -> t
     from .kernels import concave, plain
 
     runs = concave_runs(table)
-    # a step of SMAWK costs about a dozen of the plain loop
-    if method == "smawk" or (method == "auto" and 12 * len(runs) < min(len(table), len(old) // stride)):
+    # a step of SMAWK costs about thirty of the plain loop
+    if method == "smawk" or (method == "auto" and 32 * len(runs) < min(len(table), len(old) // stride)):
         new, choice = old + table[0], np.zeros(len(old), np.int64)
         for low, high in runs:
             concave(old, table, low, high, stride, new, choice)

@@ -26,10 +26,12 @@ from .successive import improve, successive
 __all__ = ["ALGORITHMS", "Placement", "place", "storage_curve"]
 
 Held = npt.NDArray[np.bool_]
+GREEDY = 2000  # pairs of server and expert up to which "best" starts from greedy also for larger events
+CONTINUOUS = 10**6  # activations times servers squared up to which "best" starts from the continuous placement too
 
 # name -> what it does; "seed", "progress" and the algorithm's own parameters are passed on
 ALGORITHMS: dict[str, str] = {
-    "best": "successive and its rounds from two starts, the better one (the default)",
+    "best": "rounds from every start that is cheap enough, the best one (the default)",
     "successive": "one server after the other, each by dynamic programming over layers and storage",
     "rounds": "successive, then servers are emptied and filled anew in turn while that helps",
     "greedy": "the server and expert of the most saving per byte, again and again",
@@ -218,7 +220,12 @@ def _run(
     if algorithm in ("rounds", "best"):
         held = improve(network, held, progress=progress, **given)
     if algorithm == "best":
-        starts = [successive(network.alone(), **plain)] if network.largest_k > 1 else [greedy(network)]
+        starts = [successive(network.alone(), **plain)] if network.largest_k > 1 else []
+        if network.largest_k == 1 or held.size <= GREEDY:
+            starts.append(greedy(network))
+        work = len(network.activations.members) * len(network.servers) ** 2
+        if network.largest_k == 1 and len(set(network.sizes.tolist())) == 1 and work <= CONTINUOUS:
+            starts.append(continuous(network))
         held = min([held, *(improve(network, s, **given) for s in starts)], key=lambda h: cost(network, h))
     return held, None
 
