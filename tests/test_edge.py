@@ -565,3 +565,12 @@ def test_online_against_static_on_a_real_trace(traces: Path) -> None:
     assert by_name["lru"].loads == round(
         (1 - by_name["lru"].hit_rate) * sum(trace.select(range(1, 12, 2)).experts.ravel() >= 0)
     )
+
+
+def test_a_sweep_may_place() -> None:
+    from layered_paging.sweep.functions import FUNCTIONS
+
+    shape = {"users": 3, "servers": 2, "layers": 2, "experts": 6, "top_k": 2, "tokens": 8, "storage": 2 << 20}
+    row = FUNCTIONS["place"].call(None, {**shape, "algorithm": "successive", "bound": "lp", "seed": 3})
+    direct = place(edge.generate(**shape, seed=3), "successive", bound="lp")
+    assert row["latency_ns"] == str(direct.latency) and row["bound_ns"] == str(direct.bound)

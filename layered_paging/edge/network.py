@@ -94,8 +94,8 @@ class Network:
     activations : Activations
     totals : int or sequence of int
         What the counts of each layer of a user sum to, at least 1.
-    local : bool array, shape (users, pages), optional
-        What each user holds.  Default: the user's most frequent experts that fit ``user_storage``.
+    local : bool array, optional
+        What each user holds, shape (users, pages).  Default: the user's most frequent experts that fit ``user_storage``.
     user_storage : int or sequence of int
         Bytes that each user has for its non-expert part and experts.  Default: 0, and no check.
     nonexpert_bytes : int

@@ -55,7 +55,8 @@ class Placement:
     ----------
     network : Network
     algorithm : str
-    held : bool array, shape (servers, pages)
+    held : bool array
+        Shape (servers, pages).
     cost : int
         Sum of weight times latency; ``network.mean(cost)`` is ``latency``.
     saved : int

@@ -8,6 +8,8 @@ from functools import cache
 from math import prod
 from typing import Any
 
+from ..edge.bound import BOUNDS
+from ..edge.placing import ALGORITHMS
 from ..errors import ParameterError
 from ..grid import EVENTS, POOLS, PREFILLS, RESETS, TIES, choice
 from ..instance import integer
@@ -183,6 +185,22 @@ def _phases(trace: None, given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _place(trace: None, given: dict[str, Any]) -> dict[str, Any]:
+    from ..edge import generate, place
+
+    algorithm, bound, seed = given.pop("algorithm"), given.pop("bound", "none"), given.pop("seed", 0)
+    found = place(generate(**given, seed=seed), algorithm, bound=bound, seed=seed)
+    return {
+        "algorithm": algorithm,
+        "latency_ns": str(found.latency),
+        "bound_ns": None if found.bound is None else str(found.bound),
+        "local": float(found.hits.local),
+        "edge": float(found.hits.edge),
+        "neither": float(found.hits.neither),
+        "optimal": found.optimal,
+    }
+
+
 def _choices(*known: str) -> Argument:
     return Argument("choice", choices=known)
 
@@ -265,6 +283,22 @@ FUNCTIONS: dict[str, Function] = {
         },
         seeded=True,
         work=("experts", "collectors", "samples"),
+    ),
+    "place": Function(
+        _place,
+        {
+            "algorithm": Argument("choice", choices=tuple(ALGORITHMS), required=True),
+            "bound": _choices(*BOUNDS),
+            **{
+                name: Argument("int", 1, 10**6) for name in ("users", "servers", "layers", "experts", "top_k", "tokens")
+            },
+            **{
+                name: Argument("int", 0, 2**60)
+                for name in ("expert_bytes", "storage", "user_storage", "cloud_extra_ns")
+            },
+        },
+        seeded=True,
+        work=("users", "layers", "tokens", "top_k"),
     ),
     "phase_ratio": Function(
         _phases,
