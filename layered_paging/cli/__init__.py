@@ -34,6 +34,7 @@ COMMANDS = {
     "atlas": "exact ratios at all small sizes, with certificates",
     "check": "check certificates",
     "coupon": "coupon collectors in parallel, and the Yao bound on randomized policies",
+    "router": "how a router behaves: skew, locality, transitions, gate weights, pictures",
     "profile": "profiles of expert use: make, show, merge, compare, judge, drift",
     "prefetch": "replay with speculative prefetching, on a clock",
     "attack": "play an adversary against a policy, beside the exact optimum",

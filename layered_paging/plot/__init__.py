@@ -4,12 +4,15 @@ from .common import COLOURS, STYLES, check_picture, new_figure, save_figure
 from .curves import plot_curves
 from .lines import draw_lines
 from .placements import plot_placements
+from .router import draw_heat, draw_map
 
 __all__ = [
     "COLOURS",
     "STYLES",
     "check_picture",
+    "draw_heat",
     "draw_lines",
+    "draw_map",
     "new_figure",
     "plot_curves",
     "plot_placements",

@@ -1,0 +1,169 @@
+"""``layered-paging router``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+from ..errors import ParameterError
+from ..formats import load_trace
+from ..plot import check_picture, draw_heat, draw_map, new_figure, save_figure
+from ..prediction.behaviour import behaviour, gates, transition_counts
+from ..prediction.drift import sessions_where
+from ..trace import Trace
+from .common import add_model_options, percent, table
+
+EXAMPLES = """examples:
+  layered-paging router trace.npz --by dataset
+  layered-paging router trace.npz --heat heat.svg --transitions transitions.svg --layer 12
+  layered-paging router trace.npz --map map.svg --layer 12 --slots 192 --policy lru --tokens 0-120 --where topic=law
+"""
+MOST_TOKENS = 2000
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("trace", help="a trace file, of any format that 'convert' reads")
+    parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these sessions")
+    parser.add_argument("--by", metavar="KEY", help="one line for the sessions of each value of KEY, instead of layers")
+    parser.add_argument("--heat", metavar="FILE", help="draw how often each layer uses each expert")
+    parser.add_argument("--transitions", metavar="FILE", help="draw the transitions into --layer")
+    parser.add_argument("--map", metavar="FILE", help="draw tokens against experts: held, hit, missed, evicted")
+    parser.add_argument("--layer", type=int, default=0, metavar="J", help="for the pictures (default: 0)")
+    parser.add_argument("--tokens", default="0-99", metavar="A-B", help="for --map (default: 0-99)")
+    parser.add_argument("--slots", type=int, metavar="N", help="for --map: total slots")
+    parser.add_argument("--policy", default="lru", metavar="P", help="for --map (default: lru)")
+    add_model_options(parser, "pool", "reset")
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Describe the router, and draw."""
+    for picture in (args.heat, args.transitions, args.map):
+        if picture:
+            check_picture(picture)
+    trace = load_trace(args.trace)
+    if args.where:
+        trace = trace.select(sessions_where(trace, args.where))
+    if not 0 <= args.layer < trace.layers:
+        raise ParameterError(f"--layer must be in 0..{trace.layers - 1}; got {args.layer}")
+    tokens = _tokens(args.tokens, trace)
+    if args.map and args.slots is None:
+        raise ParameterError("--map needs --slots")
+    seen = behaviour(trace)
+    if args.heat:
+        figure = new_figure(8, 5)
+        rates = np.full((trace.layers, max(trace.n_experts)), np.nan)
+        for j, row in enumerate(seen.rates):
+            rates[j, : len(row)] = row
+        draw_heat(figure.subplots(), rates, xlabel="expert", ylabel="layer", label="share of tokens")
+        save_figure(figure, args.heat)
+    if args.transitions:
+        counts = transition_counts(trace, args.layer)
+        shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+        figure = new_figure(6, 5)
+        axes = figure.subplots()
+        before = (args.layer - 1) % trace.layers
+        draw_heat(
+            axes, shares, xlabel=f"expert of layer {args.layer}", ylabel=f"expert of layer {before}", label="share"
+        )
+        save_figure(figure, args.transitions)
+    if args.map:
+        figure = new_figure(11, 4.5)
+        options = {"pool": args.pool, "reset": args.reset}
+        draw_map(figure.subplots(), trace, args.policy, args.slots, args.layer, tokens, **options)
+        save_figure(figure, args.map)
+    rows = _by_kind(trace, args.by) if args.by else _rows(trace, list(range(trace.layers)), "layer")
+    pictures = {name: value for name in ("heat", "transitions", "map") if (value := getattr(args, name))}
+    return {
+        "trace": str(args.trace),
+        "rounds": trace.rounds,
+        "sessions": len(trace.sessions),
+        "by": args.by or "layer",
+        "weights": trace.weights is not None,
+        "rows": rows,
+        "pictures": pictures,
+    }
+
+
+def _tokens(text: str, trace: Trace) -> range:
+    low, _, high = text.partition("-")
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in (low, high)):
+        raise ParameterError(f"--tokens is written A-B, such as 0-99; got {text!r}")
+    chosen = range(int(low), min(int(high), trace.rounds - 1) + 1)
+    if not 0 < len(chosen) <= MOST_TOKENS:
+        raise ParameterError(f"--tokens must be 1 to {MOST_TOKENS} of the {trace.rounds} tokens; got {text}")
+    return chosen
+
+
+def _rows(trace: Trace, names: list[Any], kind: str) -> list[dict[str, Any]]:
+    """Return one row a layer, or their mean under one name."""
+    seen = behaviour(trace)
+    weights = gates(trace) if trace.weights is not None else None
+    fields = {
+        "gini": seen.gini,
+        "hottest_10": seen.coverage[:, 0],
+        "hottest_25": seen.coverage[:, 1],
+        "hottest_50": seen.coverage[:, 2],
+        "overlap": seen.overlap,
+        "by_chance": seen.by_chance,
+        "median_reuse": seen.median_reuse,
+        "first_uses": seen.first_uses,
+        "information_bits": seen.information,
+        "gate_entropy_bits": None if weights is None else weights.entropy,
+        "gate_top_share": None if weights is None else weights.top_share,
+    }
+    rows = []
+    for at, name in enumerate(names):
+        row: dict[str, Any] = {kind: name}
+        for field, values in fields.items():
+            known = None if values is None else values[~np.isnan(values)]
+            if kind != "layer":
+                row[field] = None if known is None or len(known) == 0 else float(known.mean())
+            else:
+                row[field] = None if values is None or np.isnan(values[at]) else float(values[at])
+        rows.append(row)
+    return rows
+
+
+def _by_kind(trace: Trace, key: str) -> list[dict[str, Any]]:
+    items = trace.meta.get("items")
+    if not isinstance(items, list) or not all(isinstance(i, dict) and key in i for i in items):
+        raise ParameterError(f"each session needs an item with {key!r} in the trace's meta")
+    kinds = [str(item[key]) for item in items]
+    rows = []
+    for kind in sorted(set(kinds)):
+        chosen = [s for s, k in enumerate(kinds) if k == kind]
+        rows += [row | {"sessions": len(chosen)} for row in _rows(trace.select(chosen), [kind], key)]
+    return rows
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print the table."""
+    by = answer["by"]
+    columns = [by, "Gini", "10 % hottest", "25 %", "50 %", "overlap %", "chance %", "reuse", "first %", "bits"]
+    columns += ["gate bits", "top gate %"] if answer["weights"] else []
+    rows = []
+    for row in answer["rows"]:
+        cells = [row[by], f"{row['gini']:.3f}", *(percent(row[f"hottest_{p}"]) for p in (10, 25, 50))]
+        cells += [percent(row["overlap"]), percent(row["by_chance"])]
+        cells += ["-" if row["median_reuse"] is None else f"{row['median_reuse']:.1f}", percent(row["first_uses"])]
+        cells += [f"{row['information_bits']:.3f}"]
+        if answer["weights"]:
+            cells += [
+                "-" if row["gate_entropy_bits"] is None else f"{row['gate_entropy_bits']:.3f}",
+                percent(row["gate_top_share"]),
+            ]
+        rows.append(cells)
+    table(
+        f"{answer['rounds']:,} tokens, {answer['sessions']} session(s): skew, overlap of consecutive tokens, median tokens "
+        "to reuse, first uses, information from the layer before",
+        columns,
+        rows,
+    )
+    if not answer["weights"]:
+        print("this trace has no gate weights")
+    for name, path in answer["pictures"].items():
+        print(f"{path}: {name} drawn")
