@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -16,9 +15,9 @@ from layered_paging import registry
 from layered_paging.cli import main
 from layered_paging.errors import LayeredPagingError, NotRegistered, ParameterError
 from layered_paging.registry import Entry
-from layered_paging.reproduction import Finding, Study, of_paper, papers, problems, reproduce, table
+from layered_paging.reproduction import Finding, Study, costs, of_paper, papers, problems, reproduce, table
 from layered_paging.reproduction.readme import BEGIN, END, split
-from layered_paging.reproduction.running import all_results
+from layered_paging.reproduction.running import all_results, fingerprint
 from layered_paging.reproduction.study import first_rounds, traces_from
 
 RESULTS = all_results()
@@ -52,7 +51,7 @@ def test_runs_without_traces(entry: Entry, tmp_path: Path, monkeypatch: pytest.M
         assert all((tmp_path / file).stat().st_size for file in outcome.files)
 
 
-@pytest.mark.parametrize("entry", [e for e in RESULTS if "traces" in inspect.getsource(e.obj)], ids=lambda e: e.name)
+@pytest.mark.parametrize("entry", [e for e in RESULTS if "traces" in Path(e.source).read_text()], ids=lambda e: e.name)
 def test_runs_with_traces(entry: Entry, traces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAYERED_PAGING_TRACES", str(traces))
     assert small(entry).state in ("run", "skipped")
@@ -70,6 +69,15 @@ def test_readme_is_what_the_committed_results_say(home: Path) -> None:
         assert {key: found[key] for key in ("reported", "status", "agrees_when")} == {
             key: entry.properties[key] for key in ("reported", "status", "agrees_when")
         }
+        assert found["provenance"]["scope"] == "full", path
+        assert made_by(entry, found), f"{path}: made by another version of {entry.source}; run it again at full scope"
+
+
+def made_by(entry: Entry, found: dict[str, Any]) -> bool:
+    """Whether the file says that this result file made it, with the scope, seed and traces that it names."""
+    facts = found["provenance"]
+    digests = None if facts["traces"] is None else {name: trace["digest"] for name, trace in facts["traces"].items()}
+    return bool(facts["key"] == fingerprint(entry, facts["scope"], facts["seed"], digests))
 
 
 # the machinery, on results of our own
@@ -290,3 +298,21 @@ def test_scope_is_checked() -> None:
         reproduce(papers()[0], scope="huge")
     with pytest.raises(NotRegistered, match="unknown paper"):
         of_paper("nothing-like-it")
+
+
+@pytest.mark.parametrize(("policy", "lists"), [("lru", costs.RecencyList), ("llru", costs.LayerLists)])
+@pytest.mark.parametrize("top_k", [1, 3])
+@pytest.mark.parametrize("reset", ["never", "session"])
+def test_lists_choose_as_the_policies_do(policy: str, lists: type, top_k: int, reset: str) -> None:
+    trace = lp.workloads.zipf(5, 7, 300, top_k=top_k, exponent=0.8, seed=top_k, sessions=3)
+    changed = lp.transforms.skip_layers(trace, 0.2, seed=1)
+    for slots in (top_k, 6, 11, 20):
+        here, there = (lp.replay(changed, p, slots, reset=reset, record=True).missed for p in (policy, lists))
+        assert np.array_equal(here, there)  # type: ignore[arg-type]
+
+
+def test_costs_are_positive() -> None:
+    trace = lp.workloads.zipf(4, 8, 60, top_k=2)
+    assert min(costs.hook_costs("lru", trace, 12)) > 0
+    assert costs.kernel_bytes("lfu") >= 8
+    assert costs.timed(lambda: None, 1) >= 0

@@ -106,8 +106,8 @@ def mean_demand(trace: Trace) -> float:
 
 
 def grid_of(figure: Any, count: int, *, width: float = 3.4, height: float = 2.9) -> list[Any]:
-    """Return axes for so many panels, at most three in a row; empty places stay empty."""
-    columns = min(3, count)
+    """Return axes for so many panels, two or three in a row; empty places stay empty."""
+    columns = min(2 if count == 4 else 3, count)
     rows = -(-count // columns)
     figure.set_size_inches(width * columns + 0.6, height * rows + 0.4)
     axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()

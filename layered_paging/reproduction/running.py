@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -196,12 +196,12 @@ def _one(entry: Entry, study: Study, target: Path | None, again: bool) -> Outcom
     )
 
 
-def key_of(entry: Entry, study: Study, *, with_traces: bool) -> str:
-    """Return what a result's files stand for: version, its source file, scope, seed and (if used) traces."""
+def fingerprint(entry: Entry, scope: str, seed: int, traces: Mapping[str, str] | None) -> str:
+    """Return what a result's files stand for: version, its source file, scope, seed and the digests of the traces used."""
     source = Path(entry.source)
     sha = hashlib.sha256(source.read_bytes() if source.is_file() else b"")
-    given = sorted(study.digests.items()) if with_traces else None
-    sha.update(json.dumps([__version__, study.scope, study.seed, given]).encode())
+    given = None if traces is None else sorted(traces.items())
+    sha.update(json.dumps([__version__, scope, seed, given]).encode())
     return "sha256:" + sha.hexdigest()
 
 
@@ -225,7 +225,8 @@ def _kept(path: Path, entry: Entry, study: Study) -> dict[str, Any] | None:
     if not all((path.parent / Path(file).name).is_file() for file in found["files"]):
         return None
     used = found["provenance"].get("traces") is not None
-    return found if found["provenance"].get("key") == key_of(entry, study, with_traces=used) else None
+    key = fingerprint(entry, study.scope, study.seed, study.digests if used else None)
+    return found if found["provenance"].get("key") == key else None
 
 
 def _write(target: Path, name: str, entry: Entry, study: Study, finding: Finding) -> list[str]:
@@ -250,7 +251,7 @@ def _write(target: Path, name: str, entry: Entry, study: Study, finding: Finding
         **{key: getattr(finding, key) for key in ("ours", "agrees", "notes")},
         "files": files,
         "provenance": {
-            "key": key_of(entry, study, with_traces=study.used_traces),
+            "key": fingerprint(entry, study.scope, study.seed, study.digests if study.used_traces else None),
             "scope": study.scope,
             "seed": study.seed,
             "version": __version__,
