@@ -20,7 +20,8 @@ from layered_paging.grid import lay_out
 from layered_paging.policies.dominating import MOST, Dominating, earlier, solve
 from layered_paging.policy import Time
 from layered_paging.prediction import Learnt, source
-from layered_paging.prediction.next_use import Noisy, actual, error_of
+from layered_paging.prediction.next_use import Noisy
+from layered_paging.prediction.steps import actual, error_of
 
 POLICIES = ("blind-oracle", "lmarker", "predictive-marker", "guard", "dominating")
 LEARNT = ("popularity(half_life=2)", "previous", "markov", "markov(distance=3)", "markov@request")
@@ -78,6 +79,23 @@ def test_twins_equal_the_reference_with_learnt_predictions(
         for engine in ("kernel", "reference")
     )
     assert np.array_equal(fast.missed, slow.missed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "name", [*LEARNT, "popularity(half_life=None)@request", "markov(half_life=2, prior=0.5, distance=2)"]
+)
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10**6), mode=MODES, trained=st.booleans(), floor=st.sampled_from([0.0, 0.1]))
+def test_compiled_waits_equal_the_predictors(name: str, seed: int, mode: dict, trained: bool, floor: float) -> None:
+    trace = trace_of(seed)
+    grid = lay_out(trace, events=mode["events"], ties=mode["ties"])
+    train = trace_of(seed + 1, 10, top_k=3) if trained else None
+    fast, slow = (
+        Learnt(name, train=train, floor=floor, engine=engine).forecast(trace, grid, mode["reset"])
+        for engine in ("auto", "reference")
+    )
+    for a, b in ((fast.due, slow.due), (fast.ahead, slow.ahead), (fast.ahead_next, slow.ahead_next)):
+        assert np.array_equal(a, b)
 
 
 @pytest.mark.parametrize("name", LEARNT)

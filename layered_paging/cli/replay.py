@@ -102,7 +102,8 @@ def _predictions(
         raise ParameterError(
             f"--predictions needs a policy that takes predictions; got {', '.join(spec.name for spec in specs)}"
         )
-    from ..prediction.next_use import error_of, source
+    from ..prediction.next_use import source
+    from ..prediction.steps import error_of
 
     made = source(args.predictions, train=None if args.train is None else load_trace(args.train))
     grid = lay_out(trace, **{name: options[name] for name in ("events", "prefill", "ties")})

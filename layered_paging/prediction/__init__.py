@@ -1,7 +1,8 @@
 """What will be asked for next: predictors, profiles of use, next uses, and what they buy."""
 
 from .guessing import guesses
-from .next_use import Learnt, source
+from .learnt import Learnt
+from .next_use import source
 from .predictors import Predictor, predictor
 
 __all__ = ["Learnt", "Predictor", "guesses", "predictor", "source"]
