@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -25,3 +28,27 @@ def traces() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real traces are absent: no folder {folder}; set LAYERED_PAGING_TRACES")
     return folder
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; ``apt-get install chromium`` and ``pip install playwright`` provide it."""
+    api = pytest.importorskip("playwright.sync_api", reason="pip install playwright to test pages in a browser")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: apt-get install chromium to test pages in a browser")
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +16,6 @@ from layered_paging.policy import resolve
 from layered_paging.report.replaying import parse_sequence, replay_page, window
 from layered_paging.samples import SAMPLE
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SLIDE = "0,0 1,1 2,0 0,1 1,0 2,2 0,0 1,2"
 
 
@@ -104,18 +92,6 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     ]:
         assert main(wrong) == 2
         assert word in capsys.readouterr().err
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium; ``apt-get install chromium`` and ``pip install playwright`` provide it."""
-    api = pytest.importorskip("playwright.sync_api", reason="pip install playwright to test pages in a browser")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: apt-get install chromium to test pages in a browser")
-    with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 def opened(browser: Any, path: Path, words: list[str], place: str = "") -> tuple[Any, list[str]]:

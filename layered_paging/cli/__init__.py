@@ -26,6 +26,7 @@ COMMANDS = {
     "replay": "replay a trace with policies and count hits and misses",
     "curve": "misses at every number of slots, as a table or a plot",
     "diagnose": "say whether the policy or the working set is at fault",
+    "report": "one page about a trace at a budget, for a colleague",
     "show": "a page that replays a trace step by step under several policies",
     "record": "record which experts a live model chooses",
     "optimum": "the offline optimum, with a certificate",

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import ParameterError
 from ..files import write_atomic
 
-__all__ = ["COLOURS", "STYLES", "check_picture", "new_figure", "save_figure"]
+__all__ = ["COLOURS", "STYLES", "check_picture", "figure_bytes", "new_figure", "save_figure"]
 
 FORMATS = (".svg", ".png", ".pdf")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # okabe-ito-2008
@@ -38,10 +38,14 @@ def save_figure(figure: Any, path: str | Path) -> None:
         The name ends in no format that can be drawn.
     """
     check_picture(path)
+    write_atomic(path, figure_bytes(figure, Path(path).suffix.lower()[1:]))
+
+
+def figure_bytes(figure: Any, kind: str) -> bytes:
+    """Return a figure as a file of kind svg, png or pdf; the same figure gives the same bytes."""
     import matplotlib
 
-    kind = Path(path).suffix.lower()[1:]
     picture = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "layered-paging"}):
         figure.savefig(picture, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-    write_atomic(path, picture.getvalue())
+    return picture.getvalue()

@@ -1,0 +1,66 @@
+"""``layered-paging report``: one page about a trace at a budget."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..diagnosis import USUAL
+from ..errors import ParameterError
+from ..files import write_atomic
+from ..formats import load_trace
+from .common import byte_size, progress
+
+EXAMPLES = """examples:
+  layered-paging report trace.npz --bytes 2GiB -o report.html
+  layered-paging report trace.npz --slots 192 --reset session --policy lfu -o report.html
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("trace", help="a trace file")
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--slots", type=int, metavar="N", help="total slots")
+    budget.add_argument(
+        "--bytes", type=byte_size, metavar="SIZE", help="a budget such as 2GiB; the trace knows its sizes"
+    )
+    parser.add_argument("--policy", default="lru", metavar="P", help="the policy in use (default: lru)")
+    parser.add_argument("--compare", nargs="+", default=list(USUAL), metavar="P", help="policies to compare it with")
+    parser.add_argument("--reset", choices=("never", "session"), default="never", help="what a session starts with")
+    parser.add_argument("--title", default="", help="shown above (default: the file's name)")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the page, a .html file")
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Write the page; return what it says."""
+    from ..report.facts import facts
+    from ..report.summary import recommendation, report_page
+
+    if not str(args.output).lower().endswith((".html", ".htm")):
+        raise ParameterError(f"--output must end in .html; got {args.output!r}")
+    trace = load_trace(args.trace)
+    name = Path(args.trace).name
+    with progress("report", len(args.compare) + 6, args.json) as advance:
+        told = facts(
+            trace,
+            args.slots,
+            budget_bytes=args.bytes,
+            policy=args.policy,
+            policies=args.compare,
+            reset=args.reset,
+            progress=advance,
+        )
+    page = report_page(told, title=args.title or f"Expert cache report: {name}", trace=str(args.trace)).encode()
+    write_atomic(args.output, page)
+    kept = {key: told[key] for key in ("diagnosis", "layers", "sessions", "chosen", "transfer", "prefetch", "trace")}
+    return {"output": str(args.output), "bytes": len(page), "recommendation": recommendation(told), **kept}
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print where the page is, and what it says first."""
+    print(f"{answer['output']}: {answer['bytes'] / 1e6:.2f} MB")
+    print(f"- {answer['diagnosis']['sentences'][0]}")
+    print(f"- {answer['recommendation']}")

@@ -1,0 +1,95 @@
+"""Pictures inside a page: drawn once for light and once for dark, as data that no network is needed for."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from ..plot import COLOURS, STYLES, figure_bytes, new_figure
+from .html import escape
+
+__all__ = ["curves", "layers", "picture"]
+
+_OPTIMUM = "#8a8a8a"
+
+_INK = {"light": "#1b1b1b", "dark": "#ececec"}
+
+
+def picture(draw: Callable[[Any], None], about: str, *, width: float = 9, height: float = 4.2) -> str:
+    """Return an HTML picture of what ``draw`` puts into axes; ``about`` says in words what it shows."""
+    sources = {}
+    for theme, ink in _INK.items():
+        figure = new_figure(width, height)
+        axes = figure.subplots()
+        draw(axes)
+        figure.patch.set_alpha(0)
+        axes.patch.set_alpha(0)
+        for part in (axes.title, axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()):
+            part.set_color(ink)
+        axes.tick_params(colors=ink)
+        for spine in axes.spines.values():
+            spine.set_color(ink)
+        legend = axes.get_legend()
+        if legend is not None:
+            legend.get_frame().set_alpha(0)
+            for text in legend.get_texts():
+                text.set_color(ink)
+        data = base64.b64encode(figure_bytes(figure, "svg")).decode()
+        sources[theme] = f"data:image/svg+xml;base64,{data}"
+    return (
+        f'<picture><source media="(prefers-color-scheme: dark)" srcset="{sources["dark"]}">'
+        f'<img src="{sources["light"]}" alt="{escape(about)}"></picture>'
+    )
+
+
+def curves(told: dict[str, Any]) -> Callable[[Any], None]:
+    """Return what draws the share of requests that miss against slots."""
+    found, requests = told["diagnosis"], told["trace"]["requests"]
+
+    def draw(axes: Any) -> None:
+        for n, (name, curve) in enumerate(told["curves"].items()):
+            points = [(s, m / requests) for s, m in enumerate(curve) if m >= 0]
+            axes.plot(
+                *zip(*points, strict=True),
+                label=name,
+                color=_colour(told, name),
+                linewidth=1.8,
+                linestyle=STYLES[n % 4],
+            )
+        for at, text in ((found["slots"], "budget"), (found["demand"], "one token")):
+            if at <= found["pages"]:
+                axes.axvline(at, color="#7f7f7f", linewidth=1.2, linestyle=":")
+                axes.text(at, 0.02, f" {text}", color="#7f7f7f", rotation=90, va="bottom", ha="right", fontsize="small")
+        axes.set(xlabel="slots", ylabel="share of requests that miss", ylim=(0, None), xlim=(0, found["pages"]))
+        axes.grid(alpha=0.25)
+        axes.legend(fontsize="small")
+
+    return draw
+
+
+def _colour(told: dict[str, Any], name: str) -> str:
+    """Return the same colour for a policy in every picture."""
+    if name.startswith("optimum"):
+        return _OPTIMUM
+    return COLOURS[[n for n in told["curves"] if not n.startswith("optimum")].index(name) % len(COLOURS)]
+
+
+def layers(told: dict[str, Any]) -> Callable[[Any], None]:
+    """Return what draws the misses of each layer: unavoidable, lost by the best policy, lost by the one in use."""
+    found, rows = told["diagnosis"], told["layers"]
+
+    def draw(axes: Any) -> None:
+        x = list(range(len(rows)))
+        axes.bar(x, [r["optimum"] for r in rows], color=_OPTIMUM, alpha=0.6, label="optimum", width=0.8)
+        axes.plot(x, [r["best"] for r in rows], color=_colour(told, found["best"]), marker="s", label=found["best"])
+        if found["best"] != found["policy"]:
+            axes.plot(
+                x, [r["misses"] for r in rows], color=_colour(told, found["policy"]), marker="o", label=found["policy"]
+            )
+        axes.set(xlabel="layer", ylabel="misses", ylim=(0, None))
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.25, axis="y")
+        axes.legend(fontsize="small")
+
+    return draw
