@@ -96,7 +96,7 @@ def test_activations_of_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
         (["--generate", "-o", "plot.txt"], "must end in"),
         (["--generate", "--algorithm", "split", "--certificate", "x.json"], "split inference places none"),
         (["--generate", "--top-k", "99"], "top_k must be at most"),
-        (["--generate", "--experts", "1000000"], "exhaust"),
+        (["--generate", "--experts", "40"], "exhaust"),
         ([], "one of the arguments --network --generate is required"),
     ],
 )  # fmt: skip

@@ -303,6 +303,18 @@ def test_unknown_names_and_parameters() -> None:
         place(net, "gredy")
     with pytest.raises(ParameterError, match="greedy has no parameter 'steps'; it has: lazy"):
         place(net, "greedy", steps=3)
+    for name, wrong in [("rounds", -1), ("exact", 99), ("exact", "x"), ("rounds", 1.5)]:
+        with pytest.raises(ParameterError, match=f"{name} must be"):
+            place(net, "rounds", **{name: wrong})
+    with pytest.raises(ParameterError, match="seed must be"):
+        place(net, "random", seed=-1)
+    for limit in (0, -1, float("nan")):
+        with pytest.raises(ParameterError, match="time_limit must be"):
+            place(net, "ilp", time_limit=limit)
+    with pytest.raises(ParameterError, match="radio link"):
+        edge.Radio(bandwidth_hz=float("nan"))
+    with pytest.raises(ParameterError, match="side_m must be"):
+        edge.generate(side_m=float("nan"))
     with pytest.raises(ParameterError, match="method must be one of"):
         place(net, "successive", method="fft")
     with pytest.raises(NetworkError, match="server 'server0': storage must be in"):
@@ -365,6 +377,8 @@ def test_a_certificate_that_lies_is_rejected(placed: edge.Placement) -> None:
         assert not said or any(part in str(caught.value) for part in said), str(caught.value)
 
     refused(lambda s, e: s.update(latency=str(placed.latency - 1)), "the latency is")
+    refused(lambda s, e: s.update(latency="1e999999999"), "must be a fraction")
+    refused(lambda s, e: s.update(bound="1/0"), "must be a fraction")
     refused(lambda s, e: s.update(bound=str(placed.latency + 1)), "the prices prove")
     refused(lambda s, e: e.update(prices=[0] * len(e["prices"])), "the prices prove")
     refused(lambda s, e: e["prices"].pop(), "fewer prices")
@@ -532,10 +546,14 @@ def test_activations_of_a_trace() -> None:
     ]
     assert rows == [(0, 0, [0, 2], 1), (0, 1, [4], 1), (1, 0, [0, 1], 2), (1, 1, [5], 1), (1, 1, [3, 5], 1)]
     assert trace_activations(trace, "all", top_k=1)[1].members.tolist() == [0, 1, 4, 5]
+    few = trace_activations(trace, "category", tokens=1)
+    assert few[2].tolist() == [1, 1] and few[1].count.tolist() == [1, 1, 1, 1]
+    with pytest.raises(ParameterError, match="user 'a' of the trace has 1 tokens, fewer than 2"):
+        trace_activations(trace, "category", tokens=2)
     with pytest.raises(ParameterError, match="'items' with a 'dataset'"):
         trace_activations(trace, "dataset")
-    with pytest.raises(ParameterError, match="round 0, layer 0: names no expert"):
-        trace_activations(lp.Trace([[-1, 0]]), "all")
+    with pytest.raises(ParameterError, match="no round in which every layer names an expert"):
+        trace_activations(lp.Trace([[-1, 0], [0, -1]]), "all")
 
 
 def test_online_and_static_on_a_small_trace() -> None:

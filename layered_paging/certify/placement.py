@@ -21,6 +21,7 @@ the fractional knapsack.  So no placement saves more than
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -69,7 +70,7 @@ def check(certificate: Certificate) -> None:
     problem = read(statement["network"])
     held = _held(problem, statement["held"])
     paid = sum(w * _event(user, pages, held) for user in problem.users for pages, w in user.events)
-    if _mean(problem, paid) != Fraction(statement["latency"]):
+    if _mean(problem, paid) != _fraction(statement["latency"]):
         raise CertificateRejected(f"the latency is {_mean(problem, paid)}, not {statement['latency']}")
     if statement["bound"] is None:
         return
@@ -77,7 +78,7 @@ def check(certificate: Certificate) -> None:
     without = sum(w * _event(user, pages, nothing) for user in problem.users for pages, w in user.events)
     most = _most_saved(problem, evidence["prices"])
     proved = _mean(problem, without - most)
-    if Fraction(statement["bound"]) > proved:
+    if _fraction(statement["bound"]) > proved:
         raise CertificateRejected(f"the prices prove a bound of {proved}, not {statement['bound']}")
 
 
@@ -223,6 +224,12 @@ def _page(first: list[int], layer: Any, expert: Any) -> int:
     if layer >= len(first) - 1 or expert >= first[layer + 1] - first[layer]:
         raise CertificateRejected(f"layer {layer}, expert {expert} does not exist")
     return int(first[layer] + expert)
+
+
+def _fraction(text: Any) -> Fraction:
+    if not isinstance(text, str) or not re.fullmatch(r"-?[0-9]{1,400}(/0*[1-9][0-9]{0,400})?", text):
+        raise CertificateRejected(f"must be a fraction such as '7/4'; got {str(text)[:60]!r}")
+    return Fraction(text)
 
 
 def _int(value: Any, least: int) -> int:

@@ -32,7 +32,7 @@ SIZES: dict[str, tuple[Any, Any, str]] = {
     "layers": (positive, 6, "layers"),
     "experts": (positive, 16, "experts of a layer"),
     "top_k": (positive, None, "experts of an event (default: 2, or all that the trace names)"),
-    "tokens": (positive, 64, "tokens drawn for each user"),
+    "tokens": (positive, None, "tokens of each user (default: 64 drawn, or all of the trace)"),
     "expert_bytes": (byte_size, 1 << 20, "bytes of an expert"),
     "user_storage": (byte_size, 4 << 20, "bytes that a user has for experts"),
     "token_bytes": (byte_size, 4096, "bytes of a hidden state"),
@@ -149,7 +149,7 @@ def _network(args: argparse.Namespace) -> Any:
         return load_network(args.network)
     if args.trace is None:
         return generate(seed=args.seed, **{"top_k": 2, **given})
-    for name in ("users", "layers", "experts", "tokens"):
+    for name in ("users", "layers", "experts"):
         if name in given:
             raise ParameterError(f"--{name} is the trace's; leave it out with --trace")
     from ..formats import load_trace

@@ -132,8 +132,11 @@ def best_prices(network: Network, how: str = "auto", *, target: int = 0, rounds:
             return None
         raise
     if how == "lp" or (how == "auto" and len(table.page) <= SMALL):
-        return table, _dual(network, table)
-    return table, _search(network, table, target, rounds)
+        prices = _dual(network, table)
+    else:
+        prices = _search(network, table, target, rounds)
+    # a price above the gain of its row only costs; sums then stay below those of all gains
+    return table, np.minimum(prices, np.repeat(table.gain, np.diff(table.first)))
 
 
 def _dual(network: Network, table: Rows) -> Ints:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..errors import ParameterError
 from ..instance import integer
 from ..trace import Trace
-from .generate import trace_activations, users_of
+from .generate import complete, trace_activations, users_of
 from .network import Network
 from .placing import place
 
@@ -33,7 +33,7 @@ class Served:
     hit_rate : Fraction
         Share of expert requests that were at the server.
     events : Fraction
-        Share of events all of whose experts were at the server.
+        Share of events all of whose experts were at the server, over the rounds in which every layer names some.
     latency : Fraction
         Mean latency of a token in nanoseconds, over users alike: an event takes the server's latency if all
         its experts were there, else the cloud's.
@@ -136,7 +136,9 @@ def _served(
 ) -> Served:
     names, sessions = users_of(trace, by)
     user = np.repeat(sessions, np.diff(np.append(trace.sessions, trace.rounds)))
-    late = missed.any(axis=2)
+    rounds = complete(trace)
+    user = user[rounds]
+    late: Any = missed[rounds].any(axis=2)
     clouds = np.bincount(user, weights=late.sum(axis=1), minlength=len(names)).astype(int).tolist()
     tokens = np.bincount(user, minlength=len(names)).tolist()
     total = sum(

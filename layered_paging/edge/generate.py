@@ -28,7 +28,7 @@ def generate(
     layers: int = 6,
     experts: int = 16,
     top_k: int = 2,
-    tokens: int = 64,
+    tokens: int | None = None,
     topics: int = 8,
     skew: float = 1.0,
     expert_bytes: int = 1 << 20,
@@ -46,14 +46,13 @@ def generate(
     seed: int = 0,
     trace: Trace | None = None,
     by: str = "session",
-    stride: int = 1,
 ) -> Network:
     """Return a seeded network.
 
     Parameters
     ----------
     users, servers, layers, experts, top_k, tokens : int
-        Each at least 1.  ``tokens`` tokens a user are drawn, so every user has that total.
+        Each at least 1.  ``tokens`` tokens a user are drawn (default: 64), so every user has that total.
     topics : int
         Each token is about one of so many topics; each has its own order of the experts of every layer, so
         experts are activated together.  A user is about two topics, one of them in three tokens of four.
@@ -77,22 +76,24 @@ def generate(
     seed : int
     trace : Trace, optional
         Take the activations from here: ``layers``, ``experts``, ``users`` and sizes (if it has any) are the
-        trace's, ``top_k`` keeps the first experts in router order (0 keeps all).
+        trace's, ``top_k`` keeps the first experts in router order (0 keeps all), ``tokens`` takes so many rounds
+        of each user, evenly spaced (default: all).
     by : {"session", "category", "dataset", "all"}
         What makes a user of a trace: each session, the sessions of one category or data set of ``meta["items"]``, or all.
-    stride : int
-        Take every so-manieth round of the trace (1: all).
 
     Raises
     ------
     ParameterError, NetworkError
         A parameter outside its range; the trace does not say what ``by`` needs.
     """
-    for name, value in (("servers", servers), ("tokens", tokens), ("topics", topics), ("stride", stride)):
+    for name, value in (("servers", servers), ("topics", topics)):
         integer(name, value, 1)
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(integer("seed", seed, 0)).spawn(2)]
     sizes: Any = integer("expert_bytes", expert_bytes, 1)
-    totals: Any = tokens
+    if not (0 <= side_m <= 1e7 and 0 <= reach_m <= 1e9):
+        raise ParameterError(f"side_m must be in 0..1e7 and reach_m in 0..1e9 metres; got {side_m} and {reach_m}")
+    number = integer("tokens", 64 if tokens is None else tokens, 1)
+    totals: Any = number
     names = None
     widths: Any
     if trace is None:
@@ -102,14 +103,14 @@ def generate(
             raise ParameterError(f"top_k must be at most the experts of a layer, {experts}; got {top_k}")
         if not 0 <= skew <= 10:
             raise ParameterError(f"skew must be in 0..10; got {skew}")
-        if users * layers * tokens * top_k > DRAWS or users * layers * experts > MOST_CELLS:
+        if users * layers * number * top_k > DRAWS or users * layers * experts > MOST_CELLS:
             raise ParameterError(f"users x layers x tokens x top_k must be at most {DRAWS}")
         if topics * layers * experts > MOST_CELLS or users * servers > MOST_CELLS:
             raise ParameterError(f"topics x layers x experts and users x servers must be at most {MOST_CELLS}")
-        activations = draw_activations(users, layers, experts, top_k, tokens, topics, skew, streams[0])
+        activations = draw_activations(users, layers, experts, top_k, number, topics, skew, streams[0])
         widths = [experts] * layers
     else:
-        names, activations, totals = trace_activations(trace, by, top_k, stride)
+        names, activations, totals = trace_activations(trace, by, top_k, tokens)
         users, widths = len(names), trace.n_experts
         if trace.expert_bytes is not None:
             sizes = trace.page_bytes
@@ -258,28 +259,49 @@ def _joined(parts: list[Activations]) -> Activations:
 
 
 def trace_activations(
-    trace: Trace, by: str = "session", top_k: int = 0, stride: int = 1
+    trace: Trace, by: str = "session", top_k: int = 0, tokens: int | None = None
 ) -> tuple[list[str], Activations, Ints]:
-    """Return (names of users, activations, totals) of a trace; every layer of every round must name an expert.
+    """Return (names of users, activations, totals) of a trace, of the rounds in which every layer names an expert.
 
     Raises
     ------
     ParameterError
-        ``by`` is unknown or the trace's ``meta["items"]`` do not say it for every session; an event has no member.
+        ``by`` is unknown or the trace's ``meta["items"]`` do not say it for every session; no round is
+        complete, or a user has fewer than ``tokens``.
     """
     names, sessions = users_of(trace, by)
     length = np.diff(np.append(trace.sessions, trace.rounds))
-    rows = np.repeat(sessions, length)[:: integer("stride", stride, 1)]
-    ids = trace.experts[::stride, :, : (integer("top_k", top_k, 0) or trace.top_k)].astype(np.int64)
-    lost = np.argwhere((ids < 0).all(axis=2))
-    if len(lost):
-        raise ParameterError(f"round {int(lost[0][0]) * stride}, layer {int(lost[0][1])}: names no expert")
+    rows = np.repeat(sessions, length)
+    at = complete(trace)
+    if tokens is not None:
+        at = at[_spaced(names, rows[at], integer("tokens", tokens, 1))]
+    if not len(at):
+        raise ParameterError("the trace has no round in which every layer names an expert")
+    rows = rows[at]
+    ids = trace.experts[at, :, : (integer("top_k", top_k, 0) or trace.top_k)].astype(np.int64)
     rounds, layers, k = ids.shape
     totals = np.bincount(rows, minlength=len(names))
     kept = np.flatnonzero(totals)
     user = np.repeat(np.searchsorted(kept, rows), layers)
     found = group(user, np.tile(np.arange(layers), rounds), ids.reshape(-1, k), np.array(trace.n_experts))
     return [names[u] for u in kept], found, totals[kept].astype(np.int64)
+
+
+def complete(trace: Trace) -> Ints:
+    """Return the rounds in which every layer names an expert (some prefills leave the last layer out)."""
+    named: Any = (trace.experts >= 0).any(axis=2)
+    return np.flatnonzero(named.all(axis=1))
+
+
+def _spaced(names: list[str], rows: Ints, tokens: int) -> Ints:
+    """Return so many rounds of each user, evenly spaced, ascending."""
+    chosen = []
+    for user, name in enumerate(names):
+        mine = np.flatnonzero(rows == user)
+        if len(mine) < tokens:
+            raise ParameterError(f"user {name!r} of the trace has {len(mine)} tokens, fewer than {tokens}")
+        chosen.append(mine[np.arange(tokens) * len(mine) // tokens])
+    return np.sort(np.concatenate(chosen))
 
 
 def users_of(trace: Trace, by: str) -> tuple[list[str], Ints]:

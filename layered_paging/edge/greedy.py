@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ParameterError
+from .latency import empty
 from .network import FAR, Network
 from .state import State
 
@@ -94,6 +95,8 @@ def continuous(network: Network, *, steps: int = 50, progress: Callable[[int], o
     """
     if network.largest_k > 1 or len(set(network.sizes.tolist())) > 1:
         raise ParameterError("continuous greedy needs one member an event and experts of one size")
+    if not network.servers:
+        return empty(network)
     quota = np.minimum(network.storage // int(network.sizes[0]), network.pages)
     x = np.zeros((len(network.servers), network.pages))
     rows = _Rows(network)

@@ -64,6 +64,13 @@ class Radio:
     loss_db: float = 30.0
     exponent: float = 3.5
 
+    def __post_init__(self) -> None:
+        if (
+            not all(math.isfinite(value) and abs(value) <= 1e15 for value in vars(self).values())
+            or self.bandwidth_hz <= 0
+        ):
+            raise ParameterError(f"a radio link needs finite numbers and a bandwidth above 0; got {self}")
+
     def bps(self, distance_m: float, power_dbm: float) -> int:
         """Return the rate at a distance in metres (at least 1 m is assumed), at least 1."""
         loss = self.loss_db + 10 * self.exponent * math.log10(max(1.0, distance_m))

@@ -342,7 +342,7 @@ class Network:
         if worst > SAFE:
             raise NetworkError(
                 f"the totals of the users have the least common multiple {self.scale}, too large for exact sums "
-                f"(cost up to {worst}): give every user the same total"
+                f"(cost up to {worst}): give every user the same total (of a trace: so many tokens each)"
             )
         self.weight: Ints = a.count * (self.scale // self.totals)[a.user]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from ..certificate import Certificate
 from ..errors import ParameterError
+from ..instance import integer
 from ..registry import nearest
 from . import baselines
 from . import bound as bounds
@@ -160,6 +160,13 @@ def place(
     unknown = [name for name in parameters if name not in known]
     if unknown:
         raise ParameterError(f"{algorithm} has no parameter {unknown[0]!r}; it has: {', '.join(known) or 'none'}")
+    for name, (low, high) in _RANGES.items():
+        if name in parameters and integer(name, parameters[name], low) > high:
+            raise ParameterError(f"{name} must be at most {high}; got {parameters[name]}")
+    limit = parameters.get("time_limit")
+    if limit is not None and not 0 < limit < float("inf"):
+        raise ParameterError(f"time_limit must be a number of seconds above 0; got {limit}")
+    integer("seed", seed, 0)
     if storage is not None:
         network = network.with_storage(storage)
     held, optimal = _run(network, algorithm, seed, progress, parameters)
@@ -179,6 +186,7 @@ def place(
 
 
 _TABLES = ("method", "exact")
+_RANGES = {"exact": (0, 16), "rounds": (0, 1000), "triple": (0, 8), "steps": (1, 10**6)}
 _PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "best": (*_TABLES, "rounds"),
     "successive": _TABLES,
@@ -247,8 +255,3 @@ def storage_curve(
         if progress is not None:
             progress(n + 1)
     return found
-
-
-def common_unit(network: Network) -> int:
-    """Return the greatest common divisor of the experts' bytes."""
-    return math.gcd(*network.sizes.tolist())

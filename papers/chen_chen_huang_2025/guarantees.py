@@ -158,7 +158,8 @@ def online(study: Study) -> Finding:
     """One server serves every second session of the first trace that has several: static placements and policies."""
     name, trace = max(study.traces, key=lambda pair: len(pair[1].sessions))
     if len(trace.sessions) < 2:
-        trace = Trace(trace.experts, trace.n_experts, [0, trace.rounds // 2], trace.stage, None, {})
+        whole = trace.experts[(trace.experts >= 0).any(axis=2).all(axis=1)]
+        trace = Trace(whole, trace.n_experts, [0, len(whole) // 2])
     by = "category" if isinstance(trace.meta.get("items"), list) else "all"
     shares = (8, 4, 2) if study.full else (4,)
     rows: list[dict[str, Any]] = []
@@ -190,3 +191,52 @@ def online(study: Study) -> Finding:
     return Finding(
         f"{name}: " + "; ".join(words) + ".", "not decidable", rows, None, "2 ms to the server, 22 ms to the cloud"
     )
+
+
+@register(
+    "result",
+    f"{PAPER}/trace-storage",
+    cites=(PAPER,),
+    reported="Not in the paper: what each unit of storage buys on activations of a recorded model, with a bound.",
+    status="[not reported]",
+    agrees_when="nothing is reported; our curve is for the reader",
+    needs_traces=True,
+)
+def trace_storage(study: Study) -> Finding:
+    """Latency against storage, users of the first trace that has several by category, against the bound by prices."""
+    name, trace = max(study.traces, key=lambda pair: len(pair[1].sessions))
+    by = "category" if isinstance(trace.meta.get("items"), list) else "session"
+    pages = trace.pages
+    network = generate(
+        trace=trace, by=by, tokens=128 if study.full else 8, top_k=0, servers=4, user_storage=pages // 16 * MIB, expert_bytes=MIB,
+        seed=study.seed,
+    )  # fmt: skip
+    unit = int(network.sizes.max())  # the trace's own sizes, if it has any
+    slots = [pages * k // 32 for k in ((0, 1, 2, 4, 8, 12, 16, 24, 32) if study.full else (0, 4))]
+    rows: list[dict[str, Any]] = []
+    for done, count in enumerate(slots):
+        row: dict[str, Any] = {"experts a server": count, "of": pages}
+        for algorithm in ("successive", "alone", "layer-popularity", "popularity"):
+            bound = "auto" if algorithm == "successive" else "none"
+            found = place(network, algorithm, storage=count * unit, bound=bound)
+            row[algorithm] = float(found.latency) / 1e6
+            if bound == "auto":
+                row["bound"] = None if found.bound is None else float(found.bound) / 1e6
+                row["edge %"], row["neither %"] = 100 * float(found.hits.edge), 100 * float(found.hits.neither)
+        rows.append(row)
+        study.progress(done + 1, len(slots))
+    middle = rows[len(rows) // 2]
+    over = [100 * (row["successive"] / row["bound"] - 1) for row in rows if row["bound"]]
+    bounded = f"at most {max(over):.1f} % above the bound at any storage" if over else "no bound"
+    ours = (
+        f"{name}, {len(network.users)} users by {by}, top {network.largest_k}, 4 servers: {rows[0]['successive']:.1f} ms without storage; with "
+        f"{middle['experts a server']} of {pages} experts a server successive {middle['successive']:.1f} ms, co-activation ignored "
+        f"{middle['alone']:.1f} ms, popularity {middle['popularity']:.1f} ms; successive is {bounded}."
+    )
+
+    def draw(figure: Any) -> None:
+        names = ("successive", "alone", "layer-popularity", "popularity", "bound")
+        lines = {key: [row[key] for row in rows] for key in names}
+        draw_lines(figure.subplots(), slots, lines, xlabel="experts a server", ylabel="mean latency of a token (ms)")
+
+    return Finding(ours, "not decidable", rows, draw)
