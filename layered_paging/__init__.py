@@ -22,6 +22,7 @@ _HOMES = {
     "diagnose": "diagnosis",
     "load_trace": "formats",
     "miss_curve": "curves",
+    "open_trace": "formats",
     "optimal_ratio": "ratio",
     "optimum": "offline",
     "optimum_curve": "curves",
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from .errors import CertificateRejected as CertificateRejected
     from .errors import LayeredPagingError as LayeredPagingError
     from .formats import load_trace as load_trace
+    from .formats import open_trace as open_trace
     from .formats import save_trace as save_trace
     from .instance import Instance as Instance
     from .offline import Optimum as Optimum

@@ -15,10 +15,24 @@ import numpy.typing as npt
 
 from .errors import BudgetError, ParameterError
 from .instance import integer
+from .long import LongTrace
 from .policy import Time
 from .trace import PREFILL, Trace
 
-__all__ = ["EVENTS", "POOLS", "PREFILLS", "RESETS", "TIES", "Event", "Grid", "choice", "lay_out", "pools_of", "quotas"]
+__all__ = [
+    "EVENTS",
+    "POOLS",
+    "PREFILLS",
+    "RESETS",
+    "TIES",
+    "Event",
+    "Grid",
+    "choice",
+    "lay_out",
+    "lay_rows",
+    "pools_of",
+    "quotas",
+]
 
 POOLS = ("shared", "per-layer")
 RESETS = ("never", "session", "cache")
@@ -55,13 +69,17 @@ class Grid:
         Page number of expert 0, layer, and place in the clock of each column.
     stride : int
         Events of a round over all layers; the event in round r and column c has the
-        number ``r * stride + offset[c]``.
+        number ``(origin + r) * stride + offset[c]``.
     starts : int64 array
         First round of each session.
     stage : int8 array, shape (rounds,)
     n_layers, pages : int
     ranked : bool
         Under ``ties="rank"`` the clock ticks once per member, otherwise once per event.
+    origin, number : int
+        For a part of a longer trace: the numbers of its first round and first session.
+    goes_on : bool
+        The first round belongs to the session of the part before.
     """
 
     experts: npt.NDArray[np.signedinteger[Any]]
@@ -74,6 +92,9 @@ class Grid:
     n_layers: int
     pages: int
     ranked: bool
+    origin: int = 0
+    number: int = 0
+    goes_on: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -114,10 +135,11 @@ class Grid:
         session = np.searchsorted(self.starts, np.arange(rounds), side="right") - 1
         for r in range(rounds):
             for c in range(columns):
-                number = r * self.stride + int(self.offset[c])
+                number = (self.origin + r) * self.stride + int(self.offset[c])
                 pages = tuple(int(self.first[c]) + int(e) for e in self.experts[r, c] if e >= 0)
                 clock = number * width if self.ranked else number
-                yield Event(int(session[r]), int(self.stage[r]), Time(clock, r, int(self.layer[c])), pages)
+                time = Time(clock, self.origin + r, int(self.layer[c]))
+                yield Event(self.number + int(session[r]), int(self.stage[r]), time, pages)
 
 
 def lay_out(trace: Trace, *, events: str = "atomic", prefill: str = "token", ties: str = "page") -> Grid:
@@ -149,14 +171,25 @@ def lay_out(trace: Trace, *, events: str = "atomic", prefill: str = "token", tie
     if (events, prefill, ties) not in kept:
         while len(kept) >= 2:
             kept.pop(next(iter(kept)))
-        kept[events, prefill, ties] = _lay_out(trace, events, prefill, ties)
+        experts, starts, stage = trace.experts, trace.sessions, trace.stage
+        if prefill == "merged":
+            experts, starts, stage = _merge(trace)
+        first, pages = trace.first_page, trace.pages
+        kept[events, prefill, ties] = lay_rows(experts, starts, stage, first, pages, events=events, ties=ties)
     return kept[events, prefill, ties]
 
 
-def _lay_out(trace: Trace, events: str, prefill: str, ties: str) -> Grid:
-    experts, starts, stage = trace.experts, trace.sessions, trace.stage
-    if prefill == "merged":
-        experts, starts, stage = _merge(trace)
+def lay_rows(
+    experts: npt.NDArray[np.signedinteger[Any]],
+    starts: npt.NDArray[np.int64],
+    stage: npt.NDArray[np.int8],
+    first_page: npt.NDArray[np.int64],
+    pages: int,
+    *,
+    events: str = "atomic",
+    ties: str = "page",
+) -> Grid:
+    """Lay rounds out, given as arrays of the kinds that a ``Trace`` holds."""
     rounds, layers, width = experts.shape
     layer = np.arange(layers, dtype=np.int64)
     if events == "serial":
@@ -166,14 +199,14 @@ def _lay_out(trace: Trace, events: str, prefill: str, ties: str) -> Grid:
         experts = np.sort(experts, axis=2)
     return Grid(
         experts=np.ascontiguousarray(experts),
-        first=trace.first_page[layer],
+        first=first_page[layer],
         layer=layer,
         offset=np.arange(len(layer), dtype=np.int64),
         stride=len(layer),
         starts=starts,
         stage=stage,
         n_layers=layers,
-        pages=trace.pages,
+        pages=pages,
         ranked=ties == "rank" and events == "atomic",
     )
 
@@ -228,7 +261,7 @@ def quotas(total: int, layers: int) -> list[int]:
 
 
 def pools_of(
-    grid: Grid, trace: Trace, slots: int | None, budget_bytes: int | None, *, pool: str, fits: bool
+    grid: Grid, trace: Trace | LongTrace, slots: int | None, budget_bytes: int | None, *, pool: str, fits: bool
 ) -> list[tuple[Grid, int]]:
     """Return the events and the capacity of each pool.
 

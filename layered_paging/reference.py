@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ class Step:
 
 
 def steps(
-    grid: Grid,
+    grid: Grid | _Feed,
     make: Callable[[int], Policy],
     capacity: int,
     *,
@@ -77,7 +78,7 @@ def steps(
     ----------
     grid : Grid
     make : callable
-        ``make(session)`` builds the policy; called once at the start and, under
+        ``make(session)`` builds the policy; called for the first session and, under
         ``reset="session"``, at every session.
     capacity : int
         Slots, or bytes if ``sizes`` is given.
@@ -89,8 +90,8 @@ def steps(
         Whether an event larger than the cache may stay over until the next event.
     """
     cache: set[int] = set()
-    policy = make(0)
-    session = 0
+    session = grid.number
+    policy = make(session)
     for event in grid.events():
         time = event.time
         if event.session != session:
@@ -135,6 +136,19 @@ def steps(
         yield Step(event, hits, misses, tuple(evicted), frozenset(cache))
 
 
+@dataclass
+class _Feed:
+    """The events of one part after another, to a replay that does not end with the part."""
+
+    ranked: bool
+    number: int
+    part: Iterator[Event] = field(default_factory=lambda: iter(()))
+
+    def events(self) -> Iterator[Event]:
+        while True:
+            yield next(self.part)
+
+
 def play(
     grid: Grid,
     make: Callable[[int], Policy],
@@ -143,14 +157,23 @@ def play(
     sizes: npt.NDArray[np.int64] | None = None,
     in_bytes: bool = False,
     record: bool = False,
+    carry: dict[str, Any] | None = None,
     **options: Any,
 ) -> Counts:
-    """Replay one pool and count; capacity in bytes if ``in_bytes``, other options as for ``steps``."""
+    """Replay one pool and count; capacity in bytes if ``in_bytes``, other options as for ``steps``.
+
+    ``carry`` is empty before the first part of a trace that comes in parts, and keeps what the next one needs.
+    """
     counts = Counts.zero(grid, record)
-    columns = grid.shape[1]
-    for n, step in enumerate(steps(grid, make, capacity, sizes=sizes if in_bytes else None, **options)):
+    rounds, columns, _ = grid.shape
+    carry = {} if carry is None else carry
+    feed = carry.setdefault("feed", _Feed(grid.ranked, grid.number))
+    feed.part = grid.events()
+    if "steps" not in carry:
+        carry["steps"] = steps(feed, make, capacity, sizes=sizes if in_bytes else None, **options)
+    for n, step in enumerate(islice(carry["steps"], rounds * columns)):
         event = step.event
-        counts.misses[event.session, event.stage] += len(step.misses)
+        counts.misses[event.session - grid.number, event.stage] += len(step.misses)
         counts.layer_misses[event.time.layer] += len(step.misses)
         counts.missed_bytes += sum(int(sizes[p]) for p in step.misses) if sizes is not None else len(step.misses)
         if counts.flags is not None:

@@ -14,11 +14,22 @@ from . import reference
 from .errors import ParameterError
 from .grid import RESETS, Grid, choice, lay_out, pools_of
 from .instance import Instance, integer
+from .long import LongTrace
 from .policy import Forecast, Policy, PolicySpec, resolve
 from .reference import Counts, Step
 from .trace import Trace
 
-__all__ = ["ADMISSIONS", "Run", "Totals", "history", "informed", "replay", "totals_of"]
+__all__ = [
+    "ADMISSIONS",
+    "Run",
+    "Totals",
+    "history",
+    "informed",
+    "instance_of",
+    "player_of",
+    "replay",
+    "totals_of",
+]
 
 ADMISSIONS = ("forced", "bypass")
 ENGINES = ("auto", "kernel", "reference")
@@ -113,7 +124,7 @@ class Run:
 
 
 def replay(
-    trace: Trace,
+    trace: Trace | LongTrace,
     policy: str | type | PolicySpec,
     slots: int | None = None,
     *,
@@ -136,7 +147,8 @@ def replay(
 
     Parameters
     ----------
-    trace : Trace
+    trace : Trace or LongTrace
+        A ``LongTrace`` (``lp.open_trace(path)``) is read in parts; see Notes.
     policy : str or class
         A registered name, with parameters if need be (``"llru(rounds='absolute')"``), or a class.
     slots : int
@@ -185,6 +197,10 @@ def replay(
     Time O(requests) for most policies, O(slots) more per miss for those that scan; memory O(pages)
     beside the trace.  Exact and deterministic.
 
+    A ``LongTrace`` gives the same counts in memory that does not grow with its length but for 32 bytes a session.
+    Every policy can do it that needs no future, and ``belady`` (the optimum) with slots and ties 'page': it decides
+    each request when it comes.  ``prefill='merged'`` and ``record`` need a whole trace.
+
     Examples
     --------
     >>> import layered_paging as lp
@@ -198,6 +214,23 @@ def replay(
     choice("oversize", oversize, ("error", "allow"))
     seed = integer("seed", seed, 0)
     choice("reset", reset, RESETS)
+    options = {
+        "pool": pool,
+        "reset": reset,
+        "events": events,
+        "admission": admission,
+        "prefill": prefill,
+        "ties": ties,
+        "oversize": oversize,
+    }
+    if isinstance(trace, LongTrace):
+        from .streaming import Wanted, replay_parts
+
+        if record:
+            raise ParameterError("record=True keeps one flag a request: it needs a whole trace, not one in parts")
+        if predictions is not None:
+            raise ParameterError("predictions are of a whole trace; a trace in parts goes without")
+        return replay_parts(trace, [Wanted(spec, slots, budget_bytes, seed)], options, engine=engine)[0]
     grid = lay_out(trace, events=events, prefill=prefill, ties=ties)
     spec = informed(spec, predictions, trace, grid, reset, (events, prefill, ties))
     sizes = trace.page_bytes
@@ -209,14 +242,9 @@ def replay(
     in_bytes = budget_bytes is not None
     flags = np.zeros(grid.shape, bool) if record else None
     parts = pools_of(grid, trace, slots, budget_bytes, pool=pool, fits=bypass or allowed)
-    player = _player(spec, engine)
-    # more than everything is as good as everything, and no kernel sees a number that it cannot hold
-    everything = int(sizes.sum()) if in_bytes and sizes is not None else trace.pages
+    player = player_of(spec, engine)
     for layer, (part, total) in enumerate(parts):
-        capacity = min(total, everything)
-        nominal = capacity if not in_bytes or sizes is None else capacity * len(sizes) // int(sizes.sum())
-        instance = Instance(trace.layers, trace.n_experts, max(1, nominal))
-        spec.make(instance, future={})  # refuses bad parameters, also where a kernel does the work
+        capacity, instance = instance_of(trace, spec, total, in_bytes)
         got = player(
             part,
             spec,
@@ -247,15 +275,7 @@ def replay(
         bytes_read=None if sizes is None else counts.missed_bytes,
         missed=flags,
         seed=seed,
-        options={
-            "pool": pool,
-            "reset": reset,
-            "events": events,
-            "admission": admission,
-            "prefill": prefill,
-            "ties": ties,
-            "oversize": oversize,
-        },
+        options=options,
     )
 
 
@@ -338,7 +358,19 @@ def totals_of(trace: Trace, grid: Grid, reset: str) -> Totals:
     return found
 
 
-def _player(spec: PolicySpec, engine: str) -> Any:
+def instance_of(trace: Trace | LongTrace, spec: PolicySpec, total: int, in_bytes: bool) -> tuple[int, Instance]:
+    """Return the capacity of a pool and the instance that its policy sees; refuse what the policy refuses."""
+    sizes = trace.page_bytes if in_bytes else None
+    # more than everything is as good as everything, and no kernel sees a number that it cannot hold
+    capacity = min(total, trace.pages if sizes is None else int(sizes.sum()))
+    nominal = capacity if sizes is None else capacity * len(sizes) // int(sizes.sum())
+    instance = Instance(trace.layers, trace.n_experts, max(1, nominal))
+    spec.make(instance, future={})  # refuses bad parameters, also where a kernel does the work
+    return capacity, instance
+
+
+def player_of(spec: PolicySpec, engine: str) -> Any:
+    """Return what replays one pool: the compiled twin, or the reference loop."""
     from .kernels import twin
 
     fast = None if engine == "reference" else twin(spec)
@@ -361,6 +393,7 @@ def _slow(
     seed: int,
     key: int,
     record: bool,
+    carry: dict[str, Any] | None = None,
 ) -> Counts:
     make, reset = _maker(grid, spec, instance, reset, seed, key)
     return reference.play(
@@ -373,6 +406,7 @@ def _slow(
         reset=reset,
         bypass=bypass,
         oversize=oversize,
+        carry=carry,
     )
 
 

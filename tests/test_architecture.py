@@ -15,12 +15,12 @@ PACKAGE = ROOT / "layered_paging"
 # A module may import from its own line and from lines above it.
 ORDER = [
     {"errors", "files", "instance", "registry", "certificate", "compiled"},
-    {"trace", "samples"},
+    {"trace", "samples", "long"},
     {"policy", "strategy"},
     {"grid", "policies"},
     {"reference"},
     {"offline"},
-    {"kernels", "runs"},
+    {"kernels", "runs", "streaming"},
     {"curves"},
     {"adversary", "workloads", "transforms", "coupon"},
     {"ratio"},

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from ..errors import FormatError
 from ..files import replacing
+from ..long import LongTrace
 from ..trace import Trace
 from . import events_csv, jsonl, npz, parquet, route_csv
 from .common import Format, guarded, head
 
-__all__ = ["FORMATS", "detect", "load_trace", "save_trace"]
+__all__ = ["FORMATS", "detect", "load_trace", "open_trace", "save_trace"]
 
 FORMATS: tuple[Format, ...] = (
     npz.FORMAT,
@@ -95,6 +96,45 @@ def load_trace(path: str | os.PathLike[str]) -> Trace:
     known = detect(file)
     with guarded(file):
         return known.read(file)
+
+
+def open_trace(path: str | os.PathLike[str]) -> LongTrace:
+    """Open a trace file to be read in parts, each time it is replayed.
+
+    Parameters
+    ----------
+    path : path
+        Parquet or JSON Lines (also gzipped), of any length.
+
+    Returns
+    -------
+    LongTrace
+        For ``lp.replay``; only the head of the file has been looked at.
+
+    Raises
+    ------
+    FormatError
+        As for ``load_trace``, or the format cannot be read in parts.  What is wrong further down in
+        the file is told when it is reached.
+
+    Examples
+    --------
+    >>> import tempfile, layered_paging as lp
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lp.save_trace(lp.workloads.zipf(2, 8, 1000), f"{folder}/t.jsonl")
+    ...     long = lp.open_trace(f"{folder}/t.jsonl")
+    ...     lp.replay(long, "lru", 6)
+    <Run: lru, 6 slots: 883 misses of 2000 requests, 55.850 % hits>
+    """
+    file = Path(path)
+    known = detect(file)
+    opens = {parquet.FORMAT: parquet.open_long, jsonl.FORMAT: jsonl.open_long, jsonl.FORMAT_GZ: jsonl.open_long}
+    if known not in opens:
+        raise FormatError(
+            f"{file}: {known.name} is not read in parts; 'layered-paging convert' writes .parquet or .jsonl"
+        )
+    with guarded(file):
+        return opens[known](file)
 
 
 def save_trace(trace: Trace, path: str | os.PathLike[str]) -> None:

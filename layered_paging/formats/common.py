@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FormatError, LayeredPagingError, TraceError
-from ..trace import Trace
+from ..long import Part
+from ..trace import DECODE, PREFILL, Trace
 
 __all__ = [
     "BLOCK",
@@ -32,6 +33,8 @@ __all__ = [
     "blocks",
     "brief",
     "build",
+    "check_part",
+    "checked_head",
     "guarded",
     "head",
     "id_dtype",
@@ -182,6 +185,37 @@ def build(path: Path, *arguments: Any, **named: Any) -> Trace:
         raise TraceError(f"{path}: {error}") from None
     except RecursionError:
         raise FormatError(f"{path}: meta is nested too deeply") from None
+
+
+def checked_head(
+    path: Path, layers: int, n_experts: Any, expert_bytes: Any
+) -> tuple[tuple[int, ...], npt.NDArray[np.int64] | None]:
+    """Return n_experts, one a layer, and expert_bytes as a trace has them; what is wrong is told with the file's name."""
+    afford(path, f"{layers} layers", 64 * layers)
+    blank = np.zeros((1, layers, 1), np.int16)
+    made = build(path, blank, n_experts, expert_bytes=expert_bytes)
+    return made.n_experts, made.expert_bytes
+
+
+def check_part(path: Path, part: Part, limits: npt.NDArray[np.int64], row: int) -> None:
+    """Refuse ids out of their layer's range, an expert twice in an event, or a stage that is none.
+
+    ``limits`` is the number of experts, shape (layers, 1); ``row`` the number of the first round.
+    """
+    wrong = (part.experts >= limits) | (part.experts < -1)
+    if wrong.any():
+        r, j, q = (int(x) for x in np.argwhere(wrong)[0])
+        raise FormatError(
+            f"{path}: 'experts' of layer {j} must be in -1..{limits[j, 0] - 1}; got {part.experts[r, j, q]} in row {row + r}"
+        )
+    twice = repeated(part.experts)
+    if twice is not None:
+        event = [e for e in part.experts[twice].tolist() if e >= 0]
+        raise FormatError(f"{path}: 'experts' must be distinct; got {event} in row {row + twice[0]}")
+    wrong = (part.stage != PREFILL) & (part.stage != DECODE)
+    if wrong.any():
+        at = int(np.flatnonzero(wrong)[0])
+        raise FormatError(f"{path}: stage[{row + at}] must be 0 (prefill) or 1 (decode); got {part.stage[at]}")
 
 
 def _constant(name: str) -> Any:

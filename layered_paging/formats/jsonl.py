@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,10 +15,24 @@ import numpy.typing as npt
 
 from ..errors import FormatError, LayeredPagingError
 from ..instance import integer
+from ..long import LongTrace, Part
 from ..trace import DECODE, PREFILL, Trace
-from .common import BLOCK, WIDEST, Format, afford, build, guarded, id_dtype, meta_refused, parse_json, repeated, text
+from .common import (
+    BLOCK,
+    WIDEST,
+    Format,
+    afford,
+    build,
+    checked_head,
+    guarded,
+    id_dtype,
+    meta_refused,
+    parse_json,
+    repeated,
+    text,
+)
 
-__all__ = ["FORMAT", "Chunk", "Header", "chunks"]
+__all__ = ["FORMAT", "Chunk", "Header", "chunks", "open_long"]
 
 MAGIC = "layered-paging trace"
 _HEADER_KEYS = ("format", "version", "layers", "n_experts", "top_k", "rounds", "expert_bytes", "weights", "meta")
@@ -49,7 +63,7 @@ class Chunk(NamedTuple):
     line: int
 
 
-def chunks(path: str | Path, rounds: int | None = None) -> Iterator[Header | Chunk]:
+def chunks(path: str | Path, rounds: int | None = None) -> Generator[Header | Chunk, None, None]:
     """Yield the header, then the rounds in chunks, checked, in bounded memory.
 
     Parameters
@@ -118,6 +132,35 @@ def read(path: Path) -> Trace:
         header.meta,
         weights,
     )
+
+
+def open_long(path: Path) -> LongTrace:
+    """Return the trace in parts; what lies before the first round asked for is read all the same."""
+    stream = chunks(path)
+    header = next(stream)
+    stream.close()
+    assert isinstance(header, Header)
+    head = checked_head(path, header.layers, header.n_experts, header.expert_bytes)
+
+    def read(begin: int, end: int | None) -> Iterator[Part]:
+        row = 0
+        for chunk in chunks(path):
+            if isinstance(chunk, Chunk):
+                rows = slice(max(0, begin - row), None if end is None else max(0, end - row))
+                row += len(chunk.session)
+                if row > begin:
+                    yield Part(chunk.experts[rows], chunk.stage[rows], chunk.session[rows])
+                if end is not None and row >= end:
+                    return
+
+    def starts() -> npt.NDArray[np.int64]:
+        found, row, before = [], 0, -1
+        for part in read(0, None):
+            found.append(np.flatnonzero(np.diff(part.session, prepend=before)) + row)
+            row, before = row + len(part.session), int(part.session[-1])
+        return np.concatenate(found)
+
+    return LongTrace(str(path), header.layers, header.top_k, *head, header.rounds, read, starts)
 
 
 def _first_line(trace: Trace) -> bytes:

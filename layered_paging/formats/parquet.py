@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import FormatError, LayeredPagingError
 from ..instance import integer
+from ..long import PART, LongTrace, Part
 from ..trace import Trace
-from .common import WIDEST, Format, afford, brief, build, guarded, id_dtype, meta_refused, parse_json
+from .common import (
+    WIDEST,
+    Format,
+    afford,
+    brief,
+    build,
+    check_part,
+    checked_head,
+    guarded,
+    id_dtype,
+    meta_refused,
+    parse_json,
+)
 
-__all__ = ["FORMAT"]
+__all__ = ["FORMAT", "open_long"]
 
 KEY = b"layered_paging"
 _FLOATS = ("float16", "float32", "float64")
@@ -31,75 +46,156 @@ def _pyarrow() -> tuple[Any, Any]:
 
 def read(path: Path) -> Trace:
     pyarrow, parquet = _pyarrow()
-    with guarded(path):
-        try:
-            return _read(path, parquet)
-        except (pyarrow.ArrowException, KeyError, TypeError) as error:
-            raise FormatError(f"{path}: is cut short or damaged; {brief(error)}") from None
+    with _plainly(path, pyarrow):
+        return _read(path, parquet)
 
 
 def _read(path: Path, parquet: Any) -> Trace:
     with path.open("rb") as stream:
-        file = parquet.ParquetFile(stream, page_checksum_verification=True)
-        sizes = parse_json(f"{path}: metadata {KEY.decode()!r}", (file.metadata.metadata or {}).get(KEY, b"null"))
-        if not isinstance(sizes, dict) or not {"layers", "n_experts", "top_k"} <= set(sizes):
-            raise FormatError(f"{path}: must hold metadata {KEY.decode()!r} with layers, n_experts and top_k")
-        try:
-            layers, top_k = (integer(f"'{name}'", sizes[name], 1) for name in ("layers", "top_k"))
-            given = sizes["n_experts"] if isinstance(sizes["n_experts"], list) else [sizes["n_experts"]]
-            widest = max([integer("'n_experts'", n, 1) for n in given], default=1)
-        except LayeredPagingError as error:
-            raise FormatError(f"{path}: {str(error)[:200]}") from None
-        if isinstance(sizes["n_experts"], list) and len(given) != layers:
-            raise FormatError(
-                f"{path}: n_experts must be one int, or one for each of {layers} layers; got {len(given)}"
-            )
-        if widest > WIDEST:
-            raise FormatError(f"{path}: n_experts must be at most {WIDEST}; got {widest}")
-        columns = file.schema_arrow.names
-        for name in ("experts", "stage", "session"):
-            if columns.count(name) != 1:
-                raise FormatError(f"{path}: must have one column {name!r}; found {', '.join(columns[:20])}")
-        rounds, gates = int(file.metadata.num_rows), "weights" in columns
-        size = layers * top_k
-        each = size * (2 * np.dtype(id_dtype(widest)).itemsize + 16 * gates) + 16
-        afford(path, f"{rounds} rounds of {layers} layers x top_k {top_k}", rounds * each)
-        if rounds == 0:
-            raise FormatError(f"{path}: must hold at least one round; it has none")
-        parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ("experts", "stage", "session", "weights")}
-        seen = 0
-        for batch in file.iter_batches(batch_size=max(1, (1 << 22) // size)):
-            for name in parts:
-                if name in columns:
-                    width = size if name in ("experts", "weights") else None
-                    parts[name].append(_column(path, name, batch.column(name), width, seen))
-            seen += batch.num_rows
-    if seen != rounds:
-        raise FormatError(f"{path}: is cut short or damaged; it states {rounds} rows and holds {seen}")
-    session = np.concatenate(parts["session"])
-    jumps = np.diff(session, prepend=0)
-    wrong = np.flatnonzero((jumps < 0) | (jumps > 1))
-    if wrong.size:
-        raise FormatError(
-            f"{path}: 'session' must start with 0 and stay or rise by 1; got {session[wrong[0]]} in row {wrong[0]}"
-        )
-    ids = np.concatenate(parts["experts"])
-    wrong = np.flatnonzero((ids < -1) | (ids >= widest))
-    if wrong.size:
-        raise FormatError(
-            f"{path}: 'experts' must be in -1..{widest - 1}; got {ids[wrong[0]]} in row {wrong[0] // size}"
-        )
-    meta = sizes.get("meta")
+        file, sizes = _opened(path, stream, parquet)
+        rounds, gates = int(file.metadata.num_rows), "weights" in file.schema_arrow.names
+        each = sizes.ids * (2 * np.dtype(sizes.dtype).itemsize + 16 * gates) + 16
+        afford(path, f"{rounds} rounds of {sizes.layers} layers x top_k {sizes.top_k}", rounds * each)
+        found = list(_batches(path, file, sizes, 0, rounds, gates))
     return build(
         path,
-        ids.astype(id_dtype(widest), copy=False).reshape(-1, layers, top_k),
-        sizes["n_experts"],
-        np.flatnonzero(np.diff(session, prepend=-1)),
-        np.concatenate(parts["stage"]),
-        sizes.get("expert_bytes"),
-        meta,
-        np.concatenate(parts["weights"]).reshape(-1, layers, top_k) if gates else None,
+        np.concatenate([part.experts for part, _ in found]),
+        sizes.n_experts,
+        np.flatnonzero(np.diff(np.concatenate([part.session for part, _ in found]), prepend=-1)),
+        np.concatenate([part.stage for part, _ in found]),
+        sizes.expert_bytes,
+        sizes.meta,
+        np.concatenate([weights for _, weights in found if weights is not None]) if gates else None,
     )
+
+
+def open_long(path: Path) -> LongTrace:
+    """Return the trace in parts; row groups before the first round asked for are not read."""
+    pyarrow, parquet = _pyarrow()
+
+    def read(begin: int, end: int | None) -> Iterator[Part]:
+        with _plainly(path, pyarrow), path.open("rb") as stream:
+            file, sizes = _opened(path, stream, parquet)
+            afford(path, f"a round of {sizes.layers} layers x top_k {sizes.top_k}", 16 * sizes.ids)
+            last = int(file.metadata.num_rows) if end is None else end
+            for part, _ in _batches(path, file, sizes, begin, last, False):
+                check_part(path, part, sizes.limits, begin)
+                begin += len(part.session)
+                yield part
+
+    def starts() -> npt.NDArray[np.int64]:
+        with _plainly(path, pyarrow), path.open("rb") as stream:
+            return np.concatenate(list(_session_starts(path, _opened(path, stream, parquet)[0])))
+
+    with _plainly(path, pyarrow), path.open("rb") as stream:
+        file, sizes = _opened(path, stream, parquet)
+        rounds = int(file.metadata.num_rows)
+        head = checked_head(path, sizes.layers, sizes.n_experts, sizes.expert_bytes)
+    return LongTrace(str(path), sizes.layers, sizes.top_k, *head, rounds, read, starts)
+
+
+@contextlib.contextmanager
+def _plainly(path: Path, pyarrow: Any) -> Iterator[None]:
+    with guarded(path):
+        try:
+            yield
+        except (pyarrow.ArrowException, KeyError, TypeError) as error:
+            raise FormatError(f"{path}: is cut short or damaged; {brief(error)}") from None
+
+
+class _Sizes(NamedTuple):
+    layers: int
+    top_k: int
+    n_experts: Any  # as the file has it: one int or a list
+    widest: int
+    expert_bytes: Any
+    meta: Any
+
+    @property
+    def ids(self) -> int:
+        return self.layers * self.top_k
+
+    @property
+    def dtype(self) -> type[np.int16] | type[np.int32]:
+        return id_dtype(self.widest)
+
+    @property
+    def limits(self) -> npt.NDArray[np.int64]:
+        return np.broadcast_to(np.asarray(self.n_experts, np.int64), (self.layers,))[:, None]
+
+
+def _opened(path: Path, stream: IO[bytes], parquet: Any) -> tuple[Any, _Sizes]:
+    file = parquet.ParquetFile(stream, page_checksum_verification=True)
+    sizes = parse_json(f"{path}: metadata {KEY.decode()!r}", (file.metadata.metadata or {}).get(KEY, b"null"))
+    if not isinstance(sizes, dict) or not {"layers", "n_experts", "top_k"} <= set(sizes):
+        raise FormatError(f"{path}: must hold metadata {KEY.decode()!r} with layers, n_experts and top_k")
+    try:
+        layers, top_k = (integer(f"'{name}'", sizes[name], 1) for name in ("layers", "top_k"))
+        given = sizes["n_experts"] if isinstance(sizes["n_experts"], list) else [sizes["n_experts"]]
+        widest = max([integer("'n_experts'", n, 1) for n in given], default=1)
+    except LayeredPagingError as error:
+        raise FormatError(f"{path}: {str(error)[:200]}") from None
+    if isinstance(sizes["n_experts"], list) and len(given) != layers:
+        raise FormatError(f"{path}: n_experts must be one int, or one for each of {layers} layers; got {len(given)}")
+    if widest > WIDEST:
+        raise FormatError(f"{path}: n_experts must be at most {WIDEST}; got {widest}")
+    columns = file.schema_arrow.names
+    for name in ("experts", "stage", "session"):
+        if columns.count(name) != 1:
+            raise FormatError(f"{path}: must have one column {name!r}; found {', '.join(columns[:20])}")
+    if file.metadata.num_rows == 0:
+        raise FormatError(f"{path}: must hold at least one round; it has none")
+    return file, _Sizes(layers, top_k, sizes["n_experts"], widest, sizes.get("expert_bytes"), sizes.get("meta"))
+
+
+def _batches(
+    path: Path, file: Any, sizes: _Sizes, begin: int, end: int, gates: bool
+) -> Iterator[tuple[Part, npt.NDArray[Any] | None]]:
+    """Yield the rows begin..end-1 with their weights, if there are ``gates``; sessions and the range of ids are checked."""
+    size = sizes.ids
+    columns = ["session", "stage", "experts"] + ["weights"] * gates
+    counts = [file.metadata.row_group(g).num_rows for g in range(file.metadata.num_row_groups)]
+    ends = np.cumsum(counts)
+    groups = np.flatnonzero((ends > begin) & (ends - counts < end)).tolist()
+    row = int(ends[groups[0]] - counts[groups[0]]) if groups else 0
+    before = -1
+    step = min(max(1, PART // size), 1 << 20)
+    for batch in file.iter_batches(batch_size=step, row_groups=groups, columns=columns):
+        session = _column(path, "session", batch.column("session"), None, row).astype(np.int64)
+        jumps = np.diff(session, prepend=session[0] if row and before < 0 else max(before, 0))
+        wrong = np.flatnonzero((jumps < 0) | (jumps > 1))
+        if not row and session[0] != 0:
+            wrong = np.zeros(1, np.int64)
+        if wrong.size:
+            raise FormatError(
+                f"{path}: 'session' must start with 0 and stay or rise by 1; got {session[wrong[0]]} in row {row + wrong[0]}"
+            )
+        before = int(session[-1])
+        ids = _column(path, "experts", batch.column("experts"), size, row)
+        wrong = np.flatnonzero((ids < -1) | (ids >= sizes.widest))
+        if wrong.size:
+            raise FormatError(
+                f"{path}: 'experts' must be in -1..{sizes.widest - 1}; got {ids[wrong[0]]} in row {row + wrong[0] // size}"
+            )
+        stage = _column(path, "stage", batch.column("stage"), None, row)
+        weights = _column(path, "weights", batch.column("weights"), size, row) if gates else None
+        rows = slice(max(0, begin - row), min(batch.num_rows, end - row))
+        row += batch.num_rows
+        if rows.start < rows.stop:
+            shape = (-1, sizes.layers, sizes.top_k)
+            experts: Any = ids.astype(sizes.dtype, copy=False).reshape(shape)
+            part = Part(experts[rows], stage[rows], session[rows])
+            yield part, None if weights is None else weights.reshape(shape)[rows]
+    if end == file.metadata.num_rows and row != end:
+        raise FormatError(f"{path}: is cut short or damaged; it states {end} rows and holds {row}")
+
+
+def _session_starts(path: Path, file: Any) -> Iterator[npt.NDArray[np.int64]]:
+    before, row = -1, 0
+    for batch in file.iter_batches(batch_size=1 << 20, columns=["session"]):
+        session = _column(path, "session", batch.column("session"), None, row).astype(np.int64)
+        yield np.flatnonzero(np.diff(session, prepend=before)) + row
+        before, row = int(session[-1]), row + len(session)
 
 
 def _column(path: Path, name: str, column: Any, width: int | None, row: int) -> npt.NDArray[Any]:

@@ -17,6 +17,7 @@ from .hooks import Now, flushes, next_victim, on_clear, on_hit, on_miss, on_rese
 __all__ = ["run"]
 
 NEVER, SESSION, CACHE = 0, 1, 2
+GOES_ON, BOUNDARY, START = 0, 1, 2  # how the first round follows on what was before it
 
 
 def run(
@@ -32,8 +33,11 @@ def run(
     seed: int,
     key: int,
     record: bool,
+    carry: dict[str, Any] | None = None,
 ) -> Counts:
     """Replay one pool with the twin whose state ``state()`` builds; the same counts as the reference.
+
+    ``carry`` is empty before the first part of a trace that comes in parts, and keeps what the next one needs.
 
     Raises
     ------
@@ -51,8 +55,16 @@ def run(
     counts = Counts.zero(grid, record)
     ones = np.ones(grid.pages, np.int64)
     flags = np.zeros((0, 0, 0), np.bool_) if counts.flags is None else counts.flags
+    if carry is None:
+        carry = {}
+    opens = START
+    if carry:
+        opens = GOES_ON if grid.goes_on else BOUNDARY
+    else:
+        none = np.zeros(grid.pages, np.bool_), np.full(grid.pages, -1, np.int64)
+        carry.update(state=state(), resident=none[0], guard=none[1], numbers=np.array([grid.origin, 0, 0]))
     outcome = _replay(
-        state(),
+        carry["state"],
         _locked(grid.experts),
         _locked(grid.first),
         _locked(grid.layer),
@@ -70,10 +82,14 @@ def run(
         counts.misses,
         counts.layer_misses,
         flags,
-        np.zeros(grid.pages, np.bool_),
-        np.full(grid.pages, -1, np.int64),
+        carry["resident"],
+        carry["guard"],
         np.empty(width, np.int64),
         np.empty(width, np.int64),
+        grid.origin,
+        grid.number,
+        opens,
+        carry["numbers"],
     )
     if outcome < 0:
         raise BudgetError(f"round {-1 - outcome}: an event does not fit into {capacity}")
@@ -112,30 +128,38 @@ def _replay(
     guard: Any,  # the last event that shields the page from eviction
     absent: Any,
     place: Any,
+    origin: int,
+    number: int,
+    opens: int,
+    numbers: Any,  # begin, held and count of the part before
 ) -> int:
     rounds, columns, width = experts.shape
     pages = sizes.shape[0]
     record = flags.shape[0] > 0
     session = 0
-    begin = 0
-    held = 0  # in slots or bytes
-    count = 0
+    begin = numbers[0]
+    held = numbers[1]  # in slots or bytes
+    count = numbers[2]
     loaded = 0
-    on_reset(state, 0)
-    for r in range(rounds):
-        if session + 1 < starts.shape[0] and starts[session + 1] <= r:
+    if opens == START:
+        on_reset(state, number)
+    for row in range(rounds):
+        r = origin + row
+        boundary = row == 0 and opens == BOUNDARY
+        if session + 1 < starts.shape[0] and starts[session + 1] <= row:
             session += 1
-            if reset != NEVER:
-                resident[:] = False
-                held = 0
-                count = 0
-                if reset == SESSION:
-                    begin = r
-                    on_reset(state, session)
-                else:
-                    event = r * stride + offset[0]
-                    clock = event * width if ranked else event
-                    on_clear(state, Now(clock, r, layer[0], event * width, event * width, event, event, 0))
+            boundary = True
+        if boundary and reset != NEVER:
+            resident[:] = False
+            held = 0
+            count = 0
+            if reset == SESSION:
+                begin = r
+                on_reset(state, number + session)
+            else:
+                event = r * stride + offset[0]
+                clock = event * width if ranked else event
+                on_clear(state, Now(clock, r, layer[0], event * width, event * width, event, event, 0))
         on_round(state, r, begin)
         for c in range(columns):
             event = r * stride + offset[c]
@@ -145,7 +169,7 @@ def _replay(
             members = 0
             missing = 0
             for q in range(width):
-                e = experts[r, c, q]
+                e = experts[row, c, q]
                 if e < 0:
                     continue
                 page = first[c] + e
@@ -159,7 +183,7 @@ def _replay(
                     place[missing] = members
                     missing += 1
                     if record:
-                        flags[r, c, q] = True
+                        flags[row, c, q] = True
                 members += 1
             older = count
             for i in range(missing):
@@ -173,7 +197,7 @@ def _replay(
                     guard[page] = event
             count += missing
             if missing > 0:
-                misses[session, stage[r]] += missing
+                misses[session, stage[row]] += missing
                 layer_misses[of_layer] += missing
             while held > capacity:
                 free = count if bypass else count - members
@@ -199,4 +223,7 @@ def _replay(
                 resident[gone] = False
                 held -= weight[gone]
                 count -= 1
+    numbers[0] = begin
+    numbers[1] = held
+    numbers[2] = count
     return loaded

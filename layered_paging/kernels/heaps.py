@@ -33,6 +33,7 @@ class Window(NamedTuple):
 
     bits: int
     window: int
+    begin: int  # round of the first row of experts
     key: Any
     heap: Any
     at: Any
@@ -74,9 +75,10 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
     policy: Any = spec.make(instance)
     pages = grid.pages
     rounds, _, width = grid.shape
-    ticks = rounds * grid.stride * width
-    bits = ticks.bit_length()
-    if bits + max(ticks, pages).bit_length() > 62:
+    ticks = (grid.origin + rounds) * grid.stride * width
+    carry: dict[str, Any] | None = options.get("carry")
+    bits = ticks.bit_length() if carry is None else 31  # how long it will be is not known
+    if max(bits, ticks.bit_length()) + max(ticks, pages).bit_length() > 62:
         raise ParameterError(
             f"{spec.name}: a trace of {ticks} requests is too long for the compiled kernel; use engine 'reference'"
         )
@@ -91,12 +93,19 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
             case "lfu-window":
                 experts, first = grid.experts.view(), grid.first.view()
                 experts.flags.writeable = first.flags.writeable = False
-                return Window(bits, min(policy.window, rounds), *heap(), experts, first)
+                window = policy.window if carry is not None else min(policy.window, rounds)
+                return Window(bits, window, grid.origin, *heap(), experts, first)
             case "lru-2":
                 return Twice(bits, *heap(), np.zeros(pages, np.int64))
             case _:
                 return Ranks(bits, *heap(), np.array(policy.ranks, np.int64))
 
+    if carry and spec.base == "lfu-window":  # the rounds of the window, then those of this part
+        before: Window = carry["state"]
+        kept = before.experts[-policy.window :]
+        experts = np.concatenate((kept, grid.experts))
+        experts.flags.writeable = False
+        carry["state"] = before._replace(experts=experts, begin=grid.origin - len(kept))
     return run(grid, capacity, state, **options)
 
 
@@ -212,7 +221,7 @@ def _window_round(state: Any, r: Any, begin: Any) -> None:
     if gone >= begin:
         for c in range(state.experts.shape[1]):
             for q in range(state.experts.shape[2]):
-                e = state.experts[gone, c, q]
+                e = state.experts[gone - state.begin, c, q]
                 if e >= 0:
                     page = state.first[c] + e
                     state.key[page] -= 1 << state.bits

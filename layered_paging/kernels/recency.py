@@ -27,6 +27,7 @@ from ..grid import Grid
 from ..instance import Instance
 from ..policy import PolicySpec
 from ..reference import Counts
+from .past import discount, live, resumed
 
 __all__ = ["play"]
 
@@ -48,8 +49,12 @@ def play(
     seed: int,
     key: int,
     record: bool,
+    carry: dict[str, Any] | None = None,
 ) -> Counts:
-    """Replay one pool with LRU or LLRU; see ``kernels.twin``."""
+    """Replay one pool with LRU or LLRU; see ``kernels.twin``, and ``past`` for parts of a longer trace."""
+    before = 0
+    if carry is not None:
+        grid, before = resumed(grid, carry, reset != "never")
     rounds, columns, width = grid.shape
     places = rounds * columns * width + _PAD
     if places >= 1 << 32:
@@ -60,7 +65,9 @@ def play(
     far = spec.params.get("same_layer", "far") == "far"
     visit = spec.params.get("rounds", "visit") == "visit"
     convention = -1 if spec.base == "lru" or (layers == 1 and not unsorted) else 2 * (not visit) + (not far)
-    arrays = (grid.experts, grid.first, grid.layer, grid.starts, grid.stage, reset != "never", capacity)
+    words = np.full((places >> 6) + 4, _FULL, np.uint64)
+    last = np.zeros(grid.pages, np.uint32)
+    arrays = (grid.experts, grid.first, grid.layer, grid.starts, grid.stage, reset != "never", capacity, words, last)
     if (
         width == 1
         and not unsorted
@@ -71,17 +78,18 @@ def play(
         and (convention < 0 or (visit and layers <= 62))
     ):
         if convention < 0:
-            _lru_single(*arrays, grid.pages, counts.misses, counts.layer_misses)
+            lowest = _lru_single(*arrays, counts.misses, counts.layer_misses)
         else:
-            _llru_single(*arrays, grid.pages, far, counts.misses, counts.layer_misses)
+            lowest = _llru_single(*arrays, far, counts.misses, counts.layer_misses)
         counts.missed_bytes = int(counts.misses.sum())
-        return counts
-    known = np.ones(grid.pages, np.int64) if sizes is None else sizes
-    flags = np.zeros((0, 0, 0), np.bool_) if counts.flags is None else counts.flags
-    found = _events(
-        *arrays, known, in_bytes, bypass, layers, convention, unsorted, counts.misses, counts.layer_misses, flags
-    )
-    counts.missed_bytes = int(found)
+    else:
+        known = np.ones(grid.pages, np.int64) if sizes is None else sizes
+        flags = np.zeros((0, 0, 0), np.bool_) if counts.flags is None else counts.flags
+        modes = (known, in_bytes, bypass, layers, convention, unsorted)
+        counts.missed_bytes, lowest = _events(*arrays, *modes, counts.misses, counts.layer_misses, flags)
+    if carry is not None:
+        discount(counts, grid, before, sizes)
+        carry["past"] = live(grid, last, words, int(lowest))
     return counts
 
 
@@ -94,18 +102,17 @@ def _lru_single(
     stage: Any,
     resets: bool,
     slots: int,
-    pages: int,
+    words: Any,
+    last: Any,
     misses: Any,
     layer_misses: Any,
-) -> None:
+) -> Any:
     """LRU on events of one member, without a branch on hit or miss.
 
     A page is in the cache iff its last place is not before ``tail``, the first live place.  Both ways
     on, with and without an eviction, are worked out before it is known which one is taken.
     """
     rounds, columns, _ = experts.shape
-    words = np.full((rounds * columns >> 6) + 3, _FULL, np.uint64)
-    last = np.zeros(pages, np.uint32)
     by_column = np.zeros(columns, np.int64)
     place = np.uint32(_PAD)
     base = _PAD64  # first place of the word that holds the tail
@@ -159,6 +166,7 @@ def _lru_single(
         misses[session, stage[r]] += total - before
     for c in range(columns):
         layer_misses[layer[c]] += by_column[c]
+    return tail
 
 
 @kernel
@@ -170,11 +178,12 @@ def _llru_single(
     stage: Any,
     resets: bool,
     slots: int,
-    pages: int,
+    words: Any,
+    last: Any,
     far: bool,
     misses: Any,
     layer_misses: Any,
-) -> None:
+) -> Any:
     """LLRU (rounds by visit) on events of one member, 2 to 62 layers.
 
     The pages of a round are distinct, so their last places are looked up for the whole round
@@ -182,9 +191,7 @@ def _llru_single(
     largest last-round index goes from the first live place to the next place of the present layer.
     """
     rounds, columns, _ = experts.shape
-    words = np.full((rounds * columns >> 6) + 4, _FULL, np.uint64)
     words[0] = _NONE
-    last = np.zeros(pages, np.uint32)
     by_column = np.zeros(columns, np.int64)
     olds = np.zeros(columns, np.uint32)
     lives = np.zeros(columns, np.uint8)  # 0: not in the cache, 1: in it, 2: no request
@@ -260,6 +267,7 @@ def _llru_single(
         misses[session, stage[r]] += total - before
     for c in range(columns):
         layer_misses[layer[c]] += by_column[c]
+    return _PAD64
 
 
 @kernel
@@ -271,6 +279,8 @@ def _events(
     stage: Any,
     resets: bool,
     capacity: int,
+    words: Any,
+    last: Any,
     sizes: Any,
     in_bytes: bool,
     bypass: bool,
@@ -280,13 +290,11 @@ def _events(
     misses: Any,
     layer_misses: Any,
     flags: Any,
-) -> int:
+) -> Any:
     """LRU (convention -1) or LLRU (bit 1: absolute rounds, bit 0: same layer near) in every mode."""
     rounds, columns, width = experts.shape
     group = columns * width // layers  # places of one layer in one round
-    words = np.full((rounds * columns * width >> 6) + 3, _FULL, np.uint64)
     words[0] = _NONE
-    last = np.zeros(sizes.shape[0], np.uint32)
     record = flags.shape[0] > 0
     place = _PAD
     base = _PAD  # places before it are dead
@@ -343,7 +351,7 @@ def _events(
                 words[np.uint64(victim) >> _SIX] &= ~(_ONE << (np.uint64(victim) & _LOW))
                 held -= sizes[_page_of(victim, experts, first)] if in_bytes else 1
         misses[session, stage[r]] += missed
-    return missed_bytes
+    return missed_bytes, base
 
 
 @kernel

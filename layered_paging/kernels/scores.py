@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import ParameterError
 from ..grid import Grid
 from ..instance import Instance
 from ..policy import PolicySpec
@@ -14,6 +15,8 @@ from .driver import run
 from .hooks import behaves, inlined
 
 __all__ = ["play"]
+
+LONGEST = 1 << 22  # factors kept where the length of the trace is not known
 
 
 class Decay(NamedTuple):
@@ -53,8 +56,14 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
     def state() -> Any:
         match spec.base:
             case "lfu-decay":
-                length = min(grid.shape[0], int(1100 * policy.half_life) + 2)
-                factor = np.array([policy.factor(age) for age in range(length)])
+                length = int(1100 * policy.half_life) + 2
+                if options.get("carry") is None:
+                    length = min(grid.shape[0], length)
+                elif length > LONGEST:
+                    raise ParameterError(
+                        f"{spec.name}: a trace in parts needs a half_life of at most {LONGEST // 1100} rounds"
+                    )
+                factor = _factors(policy.factor, policy.half_life, length)
                 return Decay(factor, np.array(policy.prior), np.zeros(pages), longs(), longs())
             case "lfru":
                 return Rate(longs(), longs(), longs())
@@ -62,6 +71,18 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
                 return Stale(longs(), longs(), longs())
 
     return run(grid, capacity, state, **options)
+
+
+_kept: dict[tuple[float, int], Any] = {}
+
+
+def _factors(factor: Any, half_life: float, length: int) -> Any:
+    """Return the factors by age; the last ones are kept, as many replays want the same."""
+    key = (half_life, length)
+    if key not in _kept:
+        _kept.clear()
+        _kept[key] = np.array([factor(age) for age in range(length)])
+    return _kept[key]
 
 
 def _decay_use(state: Any, page: Any, now: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BudgetError
+from ..errors import BudgetError, ParameterError
 from ..grid import Grid
 from ..reference import Counts
 
@@ -29,6 +29,7 @@ def greedy(
     bypass: bool,
     warm: npt.NDArray[np.int64] | None = None,
     record: bool = False,
+    carry: dict[str, Any] | None = None,
 ) -> Greedy:
     """Play one pool by furthest next use, ties to the lowest page number.
 
@@ -44,6 +45,9 @@ def greedy(
         Distinct pages held at the start, at most ``slots``.
     record : bool
         Whether to fill ``counts.flags`` and ``full`` (otherwise empty).
+    carry : dict, optional
+        Empty before the first part of a trace that comes in parts; keeps what the next one needs, O(pages + slots).
+        ``full`` then means nothing.
 
     Notes
     -----
@@ -57,22 +61,48 @@ def greedy(
     by_column = np.zeros(columns, np.int64)
     flags = np.zeros(0, np.bool_) if counts.flags is None else counts.flags.reshape(-1)
     full = np.full(rounds * columns if record else 0, -1, np.int64)
-    small = slots + (rounds * columns + 3) * width < 1 << 32
-    last = np.zeros(grid.pages, np.uint32 if small else np.uint64)
+    bits, start, ends = np.arange(slots), slots, np.zeros(grid.pages, np.int64)
+    if carry and (grid.goes_on or not resets):
+        bits, start, ends = carry["bits"], carry["start"], carry["ends"]
+    small = start + 64 + (rounds * columns + 4) * width < 1 << 32
+    last = ends.astype(np.uint32 if small else np.uint64)
     held = np.zeros(0, np.int64) if warm is None else warm
     rest: list[Any] = [grid.first, grid.starts, grid.stage, resets, slots, bypass, held, last, record, flags]
     rest += [full, counts.misses, by_column]
     members = grid.experts.reshape(-1)
-    if width > 1 or not kernels.play_singles(members, *rest):
-        if width == 1:  # an event was empty: begin again
+    if width > 1 or carry is not None or not kernels.play_singles(members, *rest):
+        if width == 1 and carry is None:  # an event was empty: begin again
             for array in (counts.misses, by_column, last):
                 array[:] = 0
             full[:] = -1
             flags[:] = False
-        kernels.play_sets(members, width, *rest)
+        rest += [bits, start]
+        low, here, floor = kernels.play_sets(members, width, *rest)
+        if carry is not None:
+            _keep(carry, low, int(here), last.astype(np.int64), int(floor))
     np.add.at(counts.layer_misses, grid.layer, by_column)
     counts.missed_bytes = int(counts.misses.sum())
     return Greedy(counts, full)
+
+
+def _keep(
+    carry: dict[str, Any], low: npt.NDArray[np.uint64], here: int, ends: npt.NDArray[np.int64], floor: int
+) -> None:
+    """Keep the bits and the ends of intervals that can still be kept.
+
+    Only the order of bits and ends below ``here`` matters, so they get small numbers; ends from
+    ``here`` on are told by their distance.
+    """
+    words = np.flatnonzero(low)
+    row, bit = np.nonzero((low[words][:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1))
+    bits = words[row] * 64 + bit
+    ends[ends <= floor] = 0
+    old = (ends > 0) & (ends < here)
+    _, place = np.unique(np.concatenate((bits, ends[old])), return_inverse=True)
+    start = (int(place.max(initial=0)) + 2 + 63) // 64 * 64
+    ends[ends >= here] += start - here
+    ends[old] = place[len(bits) :] + 1
+    carry.update(bits=place[: len(bits)] + 1, start=start, ends=ends)
 
 
 def furthest(
@@ -85,6 +115,7 @@ def furthest(
     bypass: bool = False,
     oversize: bool = False,
     record: bool = False,
+    carry: dict[str, Any] | None = None,
 ) -> Counts:
     """Play one pool by furthest next use and count, with the meaning of ``reference.play``.
 
@@ -101,11 +132,14 @@ def furthest(
     if not bypass and not oversize and not in_bytes and capacity < grid.largest_event():
         raise BudgetError(f"slots must hold the largest event ({grid.largest_event()}); got {capacity}")
     if not in_bytes and capacity >= 1 and not grid.ranked:
-        counts = greedy(grid, capacity, resets=resets, bypass=bypass, record=record or sizes is not None).counts
+        flagged = record or sizes is not None
+        counts = greedy(grid, capacity, resets=resets, bypass=bypass, record=flagged, carry=carry).counts
         if sizes is not None and counts.flags is not None:
             counts.missed_bytes = _bytes_of(grid, counts.flags, sizes)
             counts.flags = counts.flags if record else None
         return counts
+    if carry is not None:
+        raise ParameterError("furthest next use in parts needs a budget in slots, at least one a pool, and ties 'page'")
     from . import kernels
 
     known = np.ones(grid.pages, np.int64) if sizes is None else sizes

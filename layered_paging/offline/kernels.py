@@ -88,14 +88,13 @@ def _word_before(low: Any, middle: Any, high: Any, i: Any) -> Any:
 
 
 @kernel
-def _start(slots: int, events: int, width: int) -> Any:
-    """Return the words with the first ``slots`` bits set, and the place of event 0."""
-    base = ((slots + 63) >> 6) << 6
-    low, middle, high = _words(base + events * width)
-    for s in range(slots):
+def _start(bits: Any, start: int, events: int, width: int) -> Any:
+    """Return the words with these bits set, and the place of event 0: a multiple of 64, at least ``start``."""
+    base = ((start + 63) >> 6) << 6
+    low, middle, high = _words(base + (events + 2) * width)
+    for s in bits:
         low[s >> 6] |= _ONE << np.uint64(s & 63)
-        if s & 63 == 0:
-            _note(middle, high, np.uint64(s >> 6))
+        _note(middle, high, np.uint64(s >> 6))
     return low, middle, high, np.uint64(base)
 
 
@@ -119,7 +118,7 @@ def play_singles(
     """Play events of one member each; arguments as for ``play_sets``.  Stop with False at an empty event."""
     columns = np.uint64(first.shape[0])
     room = slots if bypass else slots - 1
-    low, middle, high, here = _start(room, members.shape[0], 1)
+    low, middle, high, here = _start(np.arange(room), room, members.shape[0], 1)
     ahead = np.uint64(1 if bypass else 2)
     for page in warm:
         last[page] = here + ahead - _ONE
@@ -204,19 +203,23 @@ def play_sets(
     full: Any,
     by_session: Any,
     by_column: Any,
-) -> None:
-    """Play events of up to ``width`` members.
+    bits: Any,
+    start: int,
+) -> Any:
+    """Play events of up to ``width`` members; return the words of bits, and the place after the last event.
 
     ``members`` is the flat array of experts, negative where there is none; ``warm`` the pages
     held at the start; ``last`` holds zeros, one a page.  Misses are added to ``by_session`` and
     ``by_column``.  With ``record``, ``missed`` (one a member) says which requests missed, and
     ``full[t]`` is the point s(t) where event t dropped an interval (it must come filled with -1).
+    ``bits`` are the places of the bits at first, ascending: 0..slots-1, or what is left of the events before;
+    ``last`` then holds the ends of intervals; all lie below ``start`` but for those set aside for the next event.
     """
     columns = np.uint64(first.shape[0])
     wide = np.uint64(width)
     events = members.shape[0] // width
-    low, middle, high, here = _start(slots, events, width)
-    held = slots  # number of bits
+    low, middle, high, here = _start(bits, start, events, width)
+    held = bits.shape[0]
     ahead = wide if bypass else wide + wide
     for page in warm:
         last[page] = here + ahead - wide
@@ -295,6 +298,7 @@ def play_sets(
             here += wide
             event += _ONE
         by_session[session, stage[r]] += misses
+    return low, here, floor
 
 
 @kernel

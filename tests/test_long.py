@@ -1,0 +1,175 @@
+"""Traces in parts: exactly what the whole trace gives, whatever the cuts, in bounded memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import layered_paging as lp
+from layered_paging import catalog, registry
+from layered_paging.errors import BudgetError, FormatError, ParameterError, TraceError
+from layered_paging.long import LongTrace, Part
+from layered_paging.policy import resolve
+
+catalog.collect()
+VARIANTS = ("llru(rounds='absolute')", "llru(same_layer='near')", "lfu(history='cache')", "lfu-window(window=3)")
+SHIPPED = [
+    e.name
+    for e in registry.entries("policy")
+    if e.obj.__module__.startswith("layered_paging.policies.") and (e.name == "belady" or not resolve(e.name).offline)
+]
+NAMES = [*SHIPPED, *VARIANTS]
+
+
+def same(a: lp.Run, b: lp.Run) -> bool:
+    """Compare all counts."""
+    fields = [f.name for f in dataclasses.fields(a) if f.name != "missed"]
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in fields)
+
+
+def cut(trace: lp.Trace, places: list[int]) -> LongTrace:
+    """Return the trace in parts that end at these rounds."""
+    number = np.searchsorted(trace.sessions, np.arange(trace.rounds), side="right") - 1
+    ends = sorted({p for p in places if 0 < p < trace.rounds} | {0, trace.rounds})
+
+    def read(begin: int, end: int | None) -> Any:
+        for a, b in itertools.pairwise(ends):
+            rows = slice(max(a, begin), b if end is None else min(b, end))
+            if rows.start < rows.stop:
+                yield Part(trace.experts[rows], trace.stage[rows], number[rows])
+
+    head = ("cut", trace.layers, trace.top_k, trace.n_experts, trace.expert_bytes, None)
+    return LongTrace(*head, read, lambda: trace.sessions)
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> lp.Trace:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    layers = draw(st.integers(1, 3))
+    widths = [draw(st.integers(1, 6)) for _ in range(layers)]
+    rounds = draw(st.integers(1, 40))
+    top_k = draw(st.integers(1, 3))
+    ids = np.full((rounds, layers, top_k), -1)
+    for r in range(rounds):
+        for j, n in enumerate(widths):
+            some = rng.permutation(n)[: rng.integers(0, top_k + 1)]
+            ids[r, j, rng.permutation(top_k)[: len(some)]] = some
+    ids[0, 0, 0] = 0
+    ids[0, 0, 1:] = -1
+    starts = np.unique(np.append(np.flatnonzero(rng.random(rounds) < 0.15), 0))
+    sizes = rng.integers(1, 5, sum(widths)) if draw(st.booleans()) else None
+    return lp.Trace(ids, widths, starts, (rng.random(rounds) < 0.6).astype(int), sizes)
+
+
+MODES = st.fixed_dictionaries(
+    {
+        "pool": st.sampled_from(["shared", "per-layer"]),
+        "reset": st.sampled_from(["never", "session", "cache"]),
+        "events": st.sampled_from(["atomic", "serial"]),
+        "admission": st.sampled_from(["forced", "bypass"]),
+        "ties": st.sampled_from(["page", "rank"]),
+        "oversize": st.sampled_from(["allow", "allow", "error"]),
+        "seed": st.integers(0, 2**64 + 3),
+    }
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=25 if not os.environ.get("LAYERED_PAGING_FULL") else 300, deadline=None)
+@given(
+    trace=traces(),
+    mode=MODES,
+    share=st.floats(0, 1),
+    in_bytes=st.booleans(),
+    places=st.lists(st.integers(1, 39), max_size=8),
+)
+def test_parts_equal_the_whole(
+    name: str, trace: lp.Trace, mode: dict[str, Any], share: float, in_bytes: bool, places: list[int]
+) -> None:
+    in_bytes = in_bytes and trace.page_bytes is not None
+    total = int(trace.page_bytes.sum()) if in_bytes and trace.page_bytes is not None else trace.pages
+    size = max(1, round(share * total))
+    budget = {"budget_bytes": size} if in_bytes else {"slots": size}
+    long = cut(trace, places)
+    try:
+        run = lp.replay(trace, name, **budget, **mode)
+    except BudgetError:
+        with pytest.raises(BudgetError):
+            lp.replay(long, name, **budget, **mode)
+        return
+    ranked = mode["ties"] == "rank" and mode["events"] == "atomic"
+    small = mode["pool"] == "per-layer" and size < trace.layers
+    if name == "belady" and (in_bytes or ranked or small):
+        with pytest.raises(ParameterError, match="in parts needs a budget in slots"):
+            lp.replay(long, name, **budget, **mode)
+    else:
+        assert same(lp.replay(long, name, **budget, **mode), run)
+
+
+@settings(max_examples=30, deadline=None)
+@given(trace=traces(), mode=MODES, share=st.floats(0.3, 1), places=st.lists(st.integers(1, 39), max_size=8))
+def test_the_reference_loop_goes_on(trace: lp.Trace, mode: dict[str, Any], share: float, places: list[int]) -> None:
+    given_ = {"slots": max(1, round(share * trace.pages)), "engine": "reference", **mode, "oversize": "allow"}
+    for name in ("lfu", "marking"):
+        assert same(lp.replay(cut(trace, places), name, **given_), lp.replay(trace, name, **given_))
+
+
+def test_long_histories_are_cut_short() -> None:
+    """A page that lies unused for thousands of rounds, and cuts everywhere."""
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 3, (4000, 3))
+    ids[[0, 1500, 3900], [0, 1, 2]] = [9, 8, 7]
+    ids[rng.random(ids.shape) < 0.1] = -1
+    trace = lp.Trace(ids, 10)
+    for name in ("lru", "llru", "llru(rounds='absolute')", "belady"):
+        for slots in (4, 11, 12, 30):
+            whole = lp.replay(trace, name, slots, admission="bypass")
+            assert same(lp.replay(LongTrace.of(trace, 37), name, slots, admission="bypass"), whole)
+            assert same(lp.replay(LongTrace.of(trace, 400), name, slots), lp.replay(trace, name, slots))
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl", "jsonl.gz"])
+def test_files_in_parts(suffix: str, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow") if suffix == "parquet" else None
+    trace = lp.workloads.zipf(3, 8, 700, top_k=2, sessions=6)
+    trace = lp.Trace(trace.experts, 8, trace.sessions, np.arange(700) % 3 > 0, [3, 4, 5])
+    path = tmp_path / f"t.{suffix}"
+    lp.save_trace(trace, path)
+    long = lp.open_trace(path)
+    assert long.rounds == 700 and long.n_experts == (8, 8, 8) and np.array_equal(long.starts, trace.sessions)
+    assert "parquet" in repr(long) or "jsonl" in repr(long)
+    for begin, end in ((0, None), (0, 1), (123, 456), (699, 700), (350, None)):
+        got = np.concatenate([part.experts for part in long.parts(begin, end)])
+        assert np.array_equal(got, trace.experts[begin:end])
+    for options in ({"slots": 9, "reset": "session"}, {"budget_bytes": 40, "pool": "per-layer"}):
+        assert same(lp.replay(long, "llru", **options), lp.replay(trace, "llru", **options))
+
+
+def test_what_does_not_go_in_parts(tmp_path: Path) -> None:
+    trace = lp.workloads.zipf(2, 6, 50)
+    long = LongTrace.of(trace, 7)
+    with pytest.raises(ParameterError, match="needs whole prompts"):
+        lp.replay(long, "lru", 4, prefill="merged")
+    with pytest.raises(ParameterError, match="one flag a request"):
+        lp.replay(long, "lru", 4, record=True)
+    with pytest.raises(ParameterError, match="half_life of at most"):
+        lp.replay(long, "lfu-decay(half_life=100000)", 4)
+    with pytest.raises(BudgetError, match="give slots or budget_bytes"):
+        lp.replay(long, "lru")
+    with pytest.raises(ParameterError, match="pool must be one of"):
+        lp.replay(long, "lru", 4, pool="x")
+    none = cut(trace, [])
+    none._read = lambda begin, end: iter([Part(trace.experts[:2] * 0 - 1, trace.stage[:2], np.zeros(2, np.int64))])
+    with pytest.raises(TraceError, match="at least one request"):
+        lp.replay(none, "lru", 4)
+    lp.save_trace(trace, tmp_path / "t.npz")
+    with pytest.raises(FormatError, match="is not read in parts"):
+        lp.open_trace(tmp_path / "t.npz")
