@@ -104,10 +104,13 @@ class Grid:
 
     def largest_event(self) -> int:
         """Return the number of members of the largest event."""
-        parts = (self.experts[at : at + 65536] >= 0 for at in range(0, self.shape[0], 65536))
-        if self.shape[2] == 1:
-            return int(any(part.any() for part in parts))
-        return max(int(part.sum(axis=2).max()) for part in parts)
+        most, width = 0, self.shape[2]
+        for at in range(0, self.shape[0], 65536):
+            present = self.experts[at : at + 65536] >= 0
+            most = max(most, width if present.all() else int(present.sum(axis=2).max()))
+            if most == width:
+                break
+        return most
 
     def largest_events(self) -> npt.NDArray[np.int64]:
         """Return the number of members of the largest event of each layer."""
@@ -196,7 +199,7 @@ def lay_rows(
         experts = experts.reshape(rounds, layers * width, 1)
         layer = np.repeat(layer, width)
     elif ties == "page" and width > 1:
-        experts = np.sort(experts, axis=2)
+        experts = _ascending(experts)
     return Grid(
         experts=np.ascontiguousarray(experts),
         first=first_page[layer],
@@ -209,6 +212,23 @@ def lay_rows(
         pages=pages,
         ranked=ties == "rank" and events == "atomic",
     )
+
+
+def _ascending(experts: npt.NDArray[np.signedinteger[Any]]) -> npt.NDArray[np.signedinteger[Any]]:
+    """Return the members of each event in ascending order; short events by exchanges of whole columns."""
+    width = experts.shape[2]
+    if width > 8:
+        return np.sort(experts, axis=2)
+    out = np.empty_like(experts, order="C")
+    for at in range(0, len(experts), 4096):
+        members = [experts[at : at + 4096, :, q] for q in range(width)]
+        for low in range(width - 1):
+            for high in range(low + 1, width):
+                a, b = members[low], members[high]
+                members[low], members[high] = np.minimum(a, b), np.maximum(a, b)
+        for q, column in enumerate(members):
+            out[at : at + 4096, :, q] = column
+    return out
 
 
 def _merge(trace: Trace) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.int8]]:

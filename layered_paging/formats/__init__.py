@@ -137,12 +137,13 @@ def open_trace(path: str | os.PathLike[str]) -> LongTrace:
         return opens[known](file)
 
 
-def save_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
+def save_trace(trace: Trace | LongTrace, path: str | os.PathLike[str]) -> None:
     """Write a trace in the format that the suffix names, all of it or nothing.
 
     Parameters
     ----------
-    trace : Trace
+    trace : Trace or LongTrace
+        A trace in parts is written in parts, as Parquet only, without weights and meta.
     path : path
         Ends in .npz, .jsonl, .jsonl.gz, .events.csv, .route.csv or .parquet; a file that is
         there is replaced.
@@ -160,6 +161,12 @@ def save_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
         raise FormatError(f"{str(file)!r}: not a path; it holds a null character")
     if known is None:
         raise FormatError(f"{file}: the suffix names no trace format; known are {_available()}")
+    if isinstance(trace, LongTrace):
+        if known is not parquet.FORMAT:
+            raise FormatError(f"{file}: a trace in parts is written as Parquet only (*.parquet)")
+        with replacing(file) as stream:
+            parquet.write_long(trace, stream)
+        return
     with guarded(file):
         reason = known.refuse(trace, file)
     if reason is not None:

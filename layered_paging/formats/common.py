@@ -296,6 +296,10 @@ def repeated(ids: npt.NDArray[np.signedinteger[Any]]) -> tuple[int, int] | None:
     """Return (round, layer) of the first event that names an expert twice, or None."""
     if ids.shape[2] < 2:
         return None
+    if ids.shape[2] <= 8 and not any(
+        ((ids[:, :, b] == ids[:, :, a]) & (ids[:, :, a] >= 0)).any() for b in range(1, ids.shape[2]) for a in range(b)
+    ):
+        return None
     ordered = np.sort(ids, axis=2)
     twice = ((ordered[:, :, 1:] == ordered[:, :, :-1]) & (ordered[:, :, 1:] >= 0)).any(axis=2)
     if not twice.any():

@@ -29,7 +29,7 @@ from .common import (
     parse_json,
 )
 
-__all__ = ["FORMAT", "open_long"]
+__all__ = ["FORMAT", "open_long", "write_long"]
 
 KEY = b"layered_paging"
 _FLOATS = ("float16", "float32", "float64")
@@ -225,6 +225,33 @@ def _column(path: Path, name: str, column: Any, width: int | None, row: int) -> 
 
 
 def write(trace: Trace, stream: IO[bytes]) -> None:
+    number = np.searchsorted(trace.sessions, np.arange(trace.rounds), side="right") - 1
+    step = max(1, PART // (trace.layers * trace.top_k))
+
+    def rows() -> Iterator[tuple[npt.NDArray[Any], ...]]:
+        for at in range(0, trace.rounds, step):
+            here = slice(at, at + step)
+            gates = () if trace.weights is None else (trace.weights[here],)
+            yield (number[here], trace.stage[here], trace.experts[here], *gates)
+
+    _write(trace, stream, trace.meta, trace.experts.dtype, rows(), trace.weights)
+
+
+def write_long(trace: LongTrace, stream: IO[bytes]) -> None:
+    """Write a trace in parts, without weights and meta; ids of one byte where they fit."""
+    dtype = np.dtype(np.int8 if max(trace.n_experts) <= 127 else id_dtype(max(trace.n_experts)))
+    rows = ((part.session, part.stage, part.experts.astype(dtype)) for part in trace.parts())
+    _write(trace, stream, {}, dtype, rows, None)
+
+
+def _write(
+    trace: Trace | LongTrace,
+    stream: IO[bytes],
+    meta: dict[str, Any],
+    dtype: np.dtype[Any],
+    rows: Iterator[tuple[npt.NDArray[Any], ...]],
+    weights: npt.NDArray[Any] | None,
+) -> None:
     pyarrow, parquet = _pyarrow()
     size = trace.layers * trace.top_k
     sizes = {
@@ -232,28 +259,22 @@ def write(trace: Trace, stream: IO[bytes]) -> None:
         "n_experts": list(trace.n_experts),
         "top_k": trace.top_k,
         "expert_bytes": None if trace.expert_bytes is None else trace.expert_bytes.tolist(),
-        "meta": trace.meta,
+        "meta": meta,
     }
     fields = [
         ("session", pyarrow.int64()),
         ("stage", pyarrow.int8()),
-        ("experts", pyarrow.list_(pyarrow.from_numpy_dtype(trace.experts.dtype), size)),
+        ("experts", pyarrow.list_(pyarrow.from_numpy_dtype(dtype), size)),
     ]
-    if trace.weights is not None:
-        fields.append(("weights", pyarrow.list_(pyarrow.from_numpy_dtype(trace.weights.dtype), size)))
+    if weights is not None:
+        fields.append(("weights", pyarrow.list_(pyarrow.from_numpy_dtype(weights.dtype), size)))
     schema = pyarrow.schema(fields, metadata={KEY: json.dumps(sizes, allow_nan=False).encode()})
-    number = np.searchsorted(trace.sessions, np.arange(trace.rounds), side="right") - 1
-    step = max(1, (1 << 22) // size)
     with parquet.ParquetWriter(stream, schema, compression="zstd", write_page_checksum=True) as writer:
-        for at in range(0, trace.rounds, step):
-            columns = [
-                pyarrow.array(number[at : at + step], pyarrow.int64()),
-                pyarrow.array(trace.stage[at : at + step]),
-            ]
-            for array in (trace.experts, trace.weights):
-                if array is not None:
-                    flat = pyarrow.array(array[at : at + step].reshape(-1))
-                    columns.append(pyarrow.FixedSizeListArray.from_arrays(flat, size))
+        for session, stage, *lists in rows:
+            columns = [pyarrow.array(session, pyarrow.int64()), pyarrow.array(stage)]
+            for array in lists:
+                flat = pyarrow.array(array.reshape(-1))
+                columns.append(pyarrow.FixedSizeListArray.from_arrays(flat, size))
             writer.write_table(pyarrow.Table.from_arrays(columns, schema=schema))
 
 
