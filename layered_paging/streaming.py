@@ -183,6 +183,8 @@ def _refuse(wanted: Sequence[Wanted], options: Mapping[str, str]) -> None:
         name = one.spec.base
         if one.spec.offline and name != "belady":
             raise ParameterError(f"policy {name!r} is given the future, which a trace in parts does not have")
+        if one.spec.predicted:
+            raise ParameterError(f"policy {name!r} takes predictions, which are of a whole trace, not of one in parts")
         ranked = options["ties"] == "rank" and options["events"] == "atomic"
         if name == "belady" and (one.budget_bytes is not None or ranked):
             raise ParameterError("belady over a trace in parts needs a budget in slots and ties 'page'")

@@ -24,7 +24,8 @@ VARIANTS = ("llru(rounds='absolute')", "llru(same_layer='near')", "lfu(history='
 SHIPPED = [
     e.name
     for e in registry.entries("policy")
-    if e.obj.__module__.startswith("layered_paging.policies.") and (e.name == "belady" or not resolve(e.name).offline)
+    if e.obj.__module__.startswith("layered_paging.policies.")
+    and (e.name == "belady" or not (resolve(e.name).offline or resolve(e.name).predicted))
 ]
 NAMES = [*SHIPPED, *VARIANTS]
 
@@ -158,6 +159,10 @@ def test_what_does_not_go_in_parts(tmp_path: Path) -> None:
     long = LongTrace.of(trace, 7)
     with pytest.raises(ParameterError, match="needs whole prompts"):
         lp.replay(long, "lru", 4, prefill="merged")
+    with pytest.raises(ParameterError, match="takes predictions"):
+        lp.replay(long, "blind-oracle", 4)
+    with pytest.raises(ParameterError, match="predictions are of a whole trace"):
+        lp.replay(long, "blind-oracle", 4, predictions="perfect")
     with pytest.raises(ParameterError, match="one flag a request"):
         lp.replay(long, "lru", 4, record=True)
     with pytest.raises(ParameterError, match="half_life of at most"):

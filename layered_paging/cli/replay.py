@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from ..errors import ParameterError
-from ..formats import load_trace
+from ..formats import load_trace, open_trace
 from ..grid import lay_out
 from ..instance import integer
+from ..long import LongTrace
 from ..policy import Forecast, PolicySpec, resolve
 from ..runs import Run, replay
 from ..trace import Trace
@@ -21,6 +23,8 @@ EXAMPLES = """examples:
   layered-paging replay trace.npz --slots 192 --policy marking --repeat 20 --seed 1
   layered-paging replay trace.npz --slots 192 --policy llru blind-oracle guard --predictions "markov(distance=24)" --train other.npz
   layered-paging replay trace.npz --slots 192 --policy blind-oracle predictive-marker lmarker --predictions noisy:0.5
+  layered-paging replay log.parquet --stream --slots 192 288 --reset session --workers 8
+  layered-paging replay log.parquet --stream --slots 192 --reset session --sample 200
 """
 
 
@@ -47,40 +51,54 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--train", metavar="TRACE", help="another trace, which learnt predictions observe first")
     parser.add_argument("--by", choices=("layer", "session"), help="also hits and misses of each layer or session")
+    parser.add_argument(
+        "--stream", action="store_true", help="read the file in parts (Parquet, JSON Lines): for traces of any length"
+    )
+    parser.add_argument(
+        "--workers", type=positive, default=1, metavar="N", help="with --stream --reset session: processes (default: 1)"
+    )
+    parser.add_argument(
+        "--sample", type=positive, metavar="N", help="with --stream --reset session: estimate from N sessions"
+    )
     parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay every policy at every budget."""
-    trace = load_trace(args.trace)
+    trace = open_trace(args.trace) if args.stream else load_trace(args.trace)
     specs = [resolve(name) for name in args.policy]
     integer("--seed", args.seed, 0)
     budgets: Sequence[int] = args.slots or args.bytes
     key = "slots" if args.slots else "budget_bytes"
-    options = {
+    options: dict[str, Any] = {
         name: getattr(args, name) for name in ("pool", "reset", "events", "admission", "prefill", "ties", "oversize")
     }
-    forecast, said = _predictions(trace, specs, options, args)
+    if isinstance(trace, LongTrace):
+        if args.predictions is not None or args.train is not None:
+            raise ParameterError("--predictions are of a whole trace; they do not go with --stream")
+        said = None
+    else:
+        forecast, said = _predictions(trace, specs, options, args)
+        specs = [replace(spec, predictions=forecast) if spec.predicted else spec for spec in specs]
+    wanted = [
+        (spec, budget, args.seed + n)
+        for budget in budgets
+        for spec in specs
+        for n in range(args.repeat if spec.randomized else 1)
+    ]
+    if args.sample is not None:
+        return _sampled(trace, wanted, options, args)
+    runs = _runs(trace, wanted, options, args)
     rows = []
-    total = len(budgets) * sum(args.repeat if spec.randomized else 1 for spec in specs)
-    with progress("replay", total, args.json) as advance:
-        done = 0
-        for budget in budgets:
-            for spec in specs:
-                runs = []
-                for n in range(args.repeat if spec.randomized else 1):
-                    slots, size = (budget, None) if args.slots else (None, budget)
-                    with_ = {"predictions": forecast if spec.predicted else None, "seed": args.seed + n}
-                    runs.append(replay(trace, spec, slots, budget_bytes=size, **options, **with_))
-                    done += 1
-                    advance(done)
-                rows.append(_row(runs, args.by))
+    for _ in budgets:
+        for spec in specs:
+            rows.append(_row([next(runs) for _ in range(args.repeat if spec.randomized else 1)], args.by))
     best = [_optimum(trace, key, budget, args) for budget in budgets] if args.optimum else None
     return {
         "trace": str(args.trace),
         "rounds": trace.rounds,
         "layers": trace.layers,
-        "sessions": len(trace.sessions),
+        "sessions": len(trace.starts) if isinstance(trace, LongTrace) else len(trace.sessions),
         "requests": rows[0]["requests"],
         "compulsory": rows[0]["compulsory"],
         "options": options,
@@ -114,6 +132,58 @@ def _predictions(
     requests = int((forecast.members >= 0).sum())
     said = {"source": forecast.label, "error_steps": total, "error_rounds_per_request": total / trace.layers / requests}
     return forecast, said
+
+
+def _runs(
+    trace: Trace | LongTrace,
+    wanted: list[tuple[PolicySpec, int, int]],
+    options: dict[str, Any],
+    args: argparse.Namespace,
+) -> Iterator[Run]:
+    """Yield the runs in order; those of a trace in parts come from one pass over it."""
+    if not isinstance(trace, LongTrace):
+        if args.workers > 1:
+            raise ParameterError("--workers goes with --stream")
+        with progress("replay", len(wanted), args.json) as advance:
+            for done, (spec, budget, seed) in enumerate(wanted):
+                slots, size = (budget, None) if args.slots else (None, budget)
+                yield replay(trace, spec, slots, budget_bytes=size, **options, seed=seed)
+                advance(done + 1)
+        return
+    if args.workers > 1:
+        from ..sweep import replay_sharded
+
+        if not args.slots or args.repeat > 1:
+            raise ParameterError("--workers goes with --slots, and without --repeat")
+        names = [spec.name for spec in map(resolve, args.policy)]
+        yield from replay_sharded(args.trace, names, args.slots, workers=args.workers, seed=args.seed, **options)
+        return
+    from ..streaming import Wanted, replay_parts
+
+    every = [Wanted(spec, b if args.slots else None, None if args.slots else b, seed) for spec, b, seed in wanted]
+    with progress("replay", trace.rounds or 0, args.json) as advance:
+        yield from replay_parts(trace, every, options, progress=advance)
+
+
+def _sampled(
+    trace: Trace | LongTrace,
+    wanted: list[tuple[PolicySpec, int, int]],
+    options: dict[str, Any],
+    args: argparse.Namespace,
+) -> dict[str, Any]:
+    """Estimate every policy at every number of slots."""
+    from ..sweep import estimate
+
+    if not args.stream or not args.slots or args.optimum or args.by or args.workers > 1 or args.repeat > 1:
+        raise ParameterError(
+            "--sample goes with --stream and --slots, and without --optimum, --by, --workers, --repeat"
+        )
+    found = []
+    with progress("sample", len(wanted), args.json) as advance:
+        for done, (spec, slots, seed) in enumerate(wanted):
+            found.append(asdict(estimate(trace, spec.name, slots, sessions=args.sample, seed=seed, **options)))
+            advance(done + 1)
+    return {"trace": str(args.trace), "options": options, "estimates": found}
 
 
 def _row(runs: list[Run], by: str | None) -> dict[str, Any]:
@@ -155,13 +225,17 @@ def _row(runs: list[Run], by: str | None) -> dict[str, Any]:
     return row
 
 
-def _optimum(trace: Trace, key: str, budget: int, args: argparse.Namespace) -> dict[str, Any]:
+def _optimum(trace: Trace | LongTrace, key: str, budget: int, args: argparse.Namespace) -> dict[str, Any]:
     if key == "budget_bytes":
         raise ParameterError(
             "--optimum is exact for slots; for a budget in bytes use 'layered-paging optimum', which states bound and gap"
         )
     if args.ties != "page" or args.oversize != "error":
         raise ParameterError("--optimum goes with --ties page and --oversize error")
+    if isinstance(trace, LongTrace):
+        fixed = {"pool": args.pool, "reset": args.reset, "events": args.events, "prefill": args.prefill}
+        best = replay(trace, "belady", budget, admission=args.optimum, **fixed)
+        return {"admission": args.optimum, "slots": budget, "misses": best.misses}
     from ..offline import optimum
 
     found = optimum(
@@ -178,6 +252,15 @@ def _optimum(trace: Trace, key: str, budget: int, args: argparse.Namespace) -> d
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print one table, budgets in the order given, the optimum below its policies."""
+    if "estimates" in answer:
+        one = answer["estimates"][0]
+        title = f"{answer['trace']}: {one['sessions']:,} of {one['of']:,} sessions, seed {args.seed}"
+        estimates: list[list[Any]] = [
+            [e["policy"], e["slots"], percent(e["hit_rate"]), percent(e["low"]), percent(e["high"])]
+            for e in answer["estimates"]
+        ]
+        table(title, ["policy", "slots", "hits %", "95 % from", "to"], estimates)
+        return
     options = ", ".join(
         f"{key} {value}" for key, value in answer["options"].items() if key in ("pool", "reset", "events", "admission")
     )
