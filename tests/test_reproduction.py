@@ -316,3 +316,35 @@ def test_costs_are_positive() -> None:
     assert min(costs.hook_costs("lru", trace, 12)) > 0
     assert costs.kernel_bytes("lfu") >= 8
     assert costs.timed(lambda: None, 1) >= 0
+
+
+def test_what_the_readme_says_of_the_layered_paging_rows() -> None:
+    folder = Path(of_paper("angelopoulos-marchal-obrecht-simon-2025")[0].source).parent / "results"
+
+    def rows(name: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads((folder / f"{name}.json").read_text())["rows"]
+        return found
+
+    # LRU does not hit at all below one token's demand, and the largest saving is there
+    assert all(row["lru never hits up to"] > 0.9 * row["demand"] - 4 for row in rows("collapse"))
+    assert all(row["slots anywhere"] < row["demand"] for row in rows("llru-gain"))
+    # the split is ahead at few slots; the shared pool at half of all pages, unless all layers are alike
+    split = {row["workload"]: row for row in rows("lru-per-layer")}
+    real = [name for name in split if f"{name}, layers alike" in split]
+    assert len(real) >= 3
+    for name in real:
+        assert split[name]["least"] < 0.95 < 1 < split[name]["at half"]
+        assert split[f"{name}, layers alike"]["least"] < 0.95
+        assert split[f"{name}, layers alike"]["at half"] < 1
+    # shuffling lowers LRU and LLRU and hardly moves LFU
+    mixed = {(row["workload"], row["trace"], row["tokens"]): row for row in rows("correlation")}
+    for (workload, trace, tokens), row in mixed.items():
+        if trace == "shuffled" and tokens == 2:
+            before = mixed[workload, "as it is", tokens]
+            assert all(row[f"{policy} hits"] < before[f"{policy} hits"] - 0.05 for policy in ("lru", "llru"))
+            assert abs(row["lfu hits"] - before["lfu hits"]) < 0.02
+    # LLRU stays ahead in every variant but for random orders, which leave nothing
+    for row in rows("execution"):
+        saved = [value for key, value in row.items() if key.startswith("saved")]
+        assert min(saved) > 0 or row["variant"] == "layers permuted, p = 1"
+        assert max(saved) < 0.005 or row["variant"] != "layers permuted, p = 1"

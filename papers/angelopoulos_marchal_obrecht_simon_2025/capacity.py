@@ -63,6 +63,8 @@ def _compare(workloads: list[tuple[str, lp.Trace]]) -> Finding:
     for name, trace in workloads:
         found = curves(trace)
         sizes = legal(found, "lru", "llru", "opt")
+        if not len(sizes):
+            continue  # nothing is ever asked for twice after an eviction
         edge = [s for s in (math.ceil(mean_demand(trace)) - 1, math.ceil(mean_demand(trace))) if s in sizes]
         for size in sorted({*thinned(sizes, 40), *edge}):
             row = {"workload": name, "pages": trace.pages, "demand": round(mean_demand(trace), 2), "slots": size}
@@ -74,6 +76,8 @@ def _compare(workloads: list[tuple[str, lp.Trace]]) -> Finding:
         never.append(gain.min() >= -0.01 and (len(split) == 0 or split.max() <= 0))
         worse = f"{split.max():+.1%} against LRU per layer" if len(split) else "no legal split"
         said.append(f"{name}: {-gain.max():+.1%} to {-gain.min():+.1%} against LRU, at worst {worse}")
+    if not rows:
+        return Finding("Nothing to decide: no policy matters at any capacity of these traces.", "not decidable")
     agrees = "yes" if all(never) and min(wins) >= 0.05 else "partly" if max(wins) >= 0.05 else "no"
 
     def draw(figure: Any) -> None:

@@ -42,6 +42,8 @@ def execution(study: Study) -> Finding:
         for variant, changed in variants(trace, study.seed):
             found = curves(changed, ("lru", "llru"))
             sizes = legal(found)
+            if not len(sizes):
+                continue
             gain = 1 - found["llru"][sizes] / found["lru"][sizes]
             row = {"workload": name, "variant": variant}
             row |= {f"saved at {t:g} tokens": round(float(np.interp(t * base, sizes, gain)), 4) for t in TOKENS}

@@ -29,6 +29,8 @@ def llru_gain(study: Study) -> Finding:
     for name, trace in workloads(study):
         found = curves(trace, ("lru", "llru", "opt"))
         sizes = legal(found)
+        if not len(sizes):
+            continue
         gain = 1 - found["llru"][sizes] / found["lru"][sizes]
         demand = mean_demand(trace)
         row: dict[str, Any] = {"workload": name, "demand": round(demand, 2)}
@@ -72,6 +74,8 @@ def crossover(study: Study) -> Finding:
     for name, trace in workloads(study):
         found = curves(trace, ("lru", "llru", "opt"))
         sizes = legal(found)
+        if not len(sizes):
+            continue
         gain = 1 - found["llru"][sizes] / found["lru"][sizes]
         row: dict[str, Any] = {"workload": name, "pages": trace.pages, "demand": round(mean_demand(trace), 2)}
         for least in (0.05, 0.01):

@@ -36,6 +36,8 @@ def online_gap(study: Study) -> Finding:
     for name, trace in workloads:
         found = curves(trace, ("lru", "llru", "lfu", "opt"))
         sizes = legal(found)
+        if not len(sizes):
+            continue
         row: dict[str, Any] = {"workload": name, "pages": trace.pages, "demand": round(mean_demand(trace), 2)}
         ratios = {policy: found[policy][sizes] / found["opt"][sizes] for policy in ("lru", "llru", "lfu")}
         for policy, ratio in ratios.items():
