@@ -69,7 +69,7 @@ def test_blocks_run(name: str, tmp_path: Path, request: pytest.FixtureRequest, m
     monkeypatch.setattr(registry, "_table", table)
     names: dict[str, Any] = {"__name__": "document"}
     for kind, code in BLOCK.findall(text):
-        if "make " in code:
+        if re.search(r"^(\$ )?make |&& make ", code, re.MULTILINE):
             continue
         if kind == "python":
             if ">>>" in code:

@@ -33,7 +33,7 @@ def profile_scores(policy: str, profile: Sequence[float], instance: Instance) ->
     return scores
 
 
-@register("policy", "static", cites=("ds4-issue-390",), aka=("pinned profile", "hot set"), stack=True, lazy=True)
+@register("policy", "static", cites=("usage-aware-caching",), aka=("pinned profile", "hot set"), stack=True, lazy=True)
 class Static:
     """Evict the page of smallest score; ties to the oldest last use, then the lowest page.
 

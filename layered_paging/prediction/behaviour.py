@@ -13,7 +13,17 @@ from ..instance import integer
 from ..trace import Trace
 from .profile import Profile
 
-__all__ = ["Behaviour", "Gates", "behaviour", "gates", "gini", "pruned", "reuse_ages", "transition_counts"]
+__all__ = [
+    "Behaviour",
+    "Gates",
+    "behaviour",
+    "gate_shares",
+    "gates",
+    "gini",
+    "pruned",
+    "reuse_ages",
+    "transition_counts",
+]
 
 Floats = npt.NDArray[np.float64]
 
