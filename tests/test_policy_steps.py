@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 import layered_paging as lp
+from layered_paging.errors import ParameterError
 from layered_paging.policy import PolicySpec, Time, resolve
 from layered_paging.ratio.automaton import start, step
+from layered_paging.registry import find
 
 # two layers of three pages, four slots: what is stated after five requests, and after ten
 PAGES = [0, 3, 1, 4, 0, 5, 2, 3, 2, 4]
@@ -50,6 +52,76 @@ def states(spec: PolicySpec, layers: int, pages: list[int], at: tuple[int, ...])
 @pytest.mark.parametrize(("name", "early", "late"), STATES, ids=[name for name, _, _ in STATES])
 def test_what_a_policy_states(name: str, early: dict[int, int], late: dict[int, int]) -> None:
     assert states(resolve(name), 2, PAGES, (5, 10)) == [early, late]
+
+
+# name, what it declares to be true, whether renaming the pages of a layer changes nothing for it
+FACTS = [
+    ("arc", "lazy", False),
+    ("belady", "lazy offline stack", False),
+    ("blind-oracle", "lazy stack", False),
+    ("clock", "conservative lazy", True),
+    ("dominating", "lazy randomized", False),
+    ("fifo", "conservative lazy", True),
+    ("fwf", "marking", True),
+    ("guard", "lazy randomized", False),
+    ("least-stale", "lazy stack", True),
+    ("lfru", "lazy stack", False),
+    ("lfu", "lazy stack", False),
+    ("lfu-decay", "lazy stack", False),
+    ("lfu-window", "lazy stack", False),
+    ("lifo", "lazy", True),
+    ("llru", "lazy stack", True),
+    ("lmarker", "lazy marking randomized", False),
+    ("lru", "conservative lazy marking stack", True),
+    ("lru-2", "lazy stack", True),
+    ("mark-far", "lazy marking", True),
+    ("mark-lru", "conservative lazy marking stack", True),
+    ("marking", "lazy marking randomized", False),
+    ("online-min", "lazy randomized", False),
+    ("predictive-marker", "lazy marking randomized", False),
+    ("random", "lazy randomized", False),
+    ("s3-fifo", "lazy", False),
+    ("sieve", "lazy", True),
+    ("slru", "lazy", True),
+    ("static", "lazy stack", False),
+]
+
+
+@pytest.mark.parametrize(("name", "declared", "symmetric"), FACTS, ids=[row[0] for row in FACTS])
+def test_declared_facts(name: str, declared: str, symmetric: bool) -> None:
+    entry = find("policy", name)
+    facts = ("stack", "lazy", "marking", "conservative", "randomized", "offline")
+    assert [fact for fact in sorted(facts) if entry.properties.get(fact)] == declared.split()
+    assert bool(getattr(entry.obj, "symmetric", False)) is symmetric
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most", "beyond"),
+    [
+        ("slru(protected={})", 0, 1, (-0.001, 1.001)),
+        ("s3-fifo(small={})", 0, 1, (-0.001, 1.001)),
+        ("s3-fifo(ghost={})", 0, 1, (-0.001, 1.001)),
+        ("lfu-decay(half_life={})", 1e-300, 999999999.0, (0, 1e9)),
+        ("lfu-window(window={})", 1, 10**12, (0, -1)),
+    ],
+)
+def test_parameters_at_their_limits(name: str, least: float, most: float, beyond: tuple[float, float]) -> None:
+    for value in (least, most):
+        resolve(name.format(value)).make(lp.Instance(1, 4, 3))
+    for value in beyond:
+        with pytest.raises(ParameterError):
+            resolve(name.format(value)).make(lp.Instance(1, 4, 3))
+
+
+def test_rooms_of_queues() -> None:
+    for small, ghost, slots, rooms in (
+        (0.1, 0.9, 5, (1, 4)),
+        (0.25, 0.5, 9, (2, 4)),
+        (0, 0, 3, (1, 0)),
+        (1, 1, 3, (3, 3)),
+    ):
+        made: Any = resolve(f"s3-fifo(small={small}, ghost={ghost})").make(lp.Instance(1, 10, slots))
+        assert (made.small_room, made.ghost_room) == rooms
 
 
 class Loaded:
