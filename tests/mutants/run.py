@@ -52,8 +52,8 @@ GROUPS: dict[str, tuple[str, str, str]] = {
     "coupon": ("layered_paging/coupon/*.py", "tests/test_coupon*.py", "ten_thousand real_shapes test_command workers"),
     "ratio": (
         "layered_paging/ratio/work.py layered_paging/ratio/automaton.py layered_paging/ratio/given.py",
-        "tests/test_ratio*.py",
-        "",
+        "tests/test_ratio_steps.py tests/test_certify_steps.py tests/test_ratio.py",
+        "game source distributions classical roads replayed forget constant_of_a strategy layered_theory memory_limits",
     ),
     "policies": (
         "layered_paging/policies/*.py",
