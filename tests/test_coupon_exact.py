@@ -146,6 +146,8 @@ def test_laws_of_collectors() -> None:
     ):
         with pytest.raises(ParameterError, match=words):
             law.laws(2, probabilities=bad)
+    with pytest.raises(ParameterError, match="must be fractions such as '1/3'; got '1/2'$"):
+        law.laws(2, 2, probabilities=[["1/2", "1/2"], "1/2"])
     with pytest.raises(ParameterError, match="one list for each of 2 collectors; got 3"):
         law.laws(2, 2, probabilities=rows)
     with pytest.raises(ParameterError, match="at most the 3 experts; got 4"):
@@ -202,6 +204,18 @@ def test_the_hypotheses_of_the_bound() -> None:
     for slots, words in ((1, "k >= l .*; got k = 1, l = 2"), (6, r"k \+ 1 <= l \* n .*; got k = 6, l = 2, n = 3")):
         with pytest.raises(ParameterError, match=words):
             exact.slots_of(2, 3, slots)
+
+
+def test_bounds_of_layers_that_differ_in_width() -> None:
+    assert coupon.yao_bound(2, 3, slots=4) == coupon.split_bound([3, 2])
+    assert coupon.yao_bound(3, 4, slots=6) == coupon.split_bound([3, 2, 2])
+    assert coupon.yao_bound(3, 4, slots=7) == coupon.split_bound([3, 3, 2])
+    assert coupon.yao_bound(3, 4, slots=5) == coupon.yao_bound(3, 2) == coupon.split_bound([2, 2, 2])
+    for call in (coupon.yao_bound, coupon.enclose_yao, lambda layers, experts: coupon.best_split(layers, experts, 2)):
+        with pytest.raises(ParameterError, match=r"experts must be .*at least 1.*; got 0"):
+            call(2, 0)
+        with pytest.raises(ParameterError, match="n >= 2"):
+            call(2, 1)
 
 
 def test_stationary_laws() -> None:
@@ -279,15 +293,17 @@ def test_windows_of_one_step() -> None:
         assert list(numeric._values([8, 4], [(1, 1), (1, 2)], stop, 8)) == [(4, 8), (6, 6), (7, 5)][:count]
     assert list(numeric._values([8, 9, 1, 0, 0], [(1, 1), (1, 2), (1, 3), (0, 1), (0, 1)], 4, 8)) == [(0, 13), (4, 8)]
     assert list(numeric._values([8], [(1, 1)], 0, 8)) == [(8, 2)]
+    assert list(numeric._values([8, 12], [(1, 1), (1, 2)], 12, 8)) == [(0, 16)]  # rounding never leaves 0..1
+    assert list(numeric._values([9, 0, 1], [(1, 1), (1, 2), (1, 3)], 0, 8)) == [(8, 4)]
 
 
 @pytest.mark.parametrize(
     ("call", "low", "high", "unit"),
     [
-        (lambda: coupon.enclose_rounds(2, 2, digits=2), 258014433705899, 258023023640655, 1 << 46),
-        (lambda: coupon.enclose_rounds(3, 1, draws=2, digits=1), 2 * 21988221560203, 43988509092023, 1 << 44),
-        (lambda: coupon.enclose_yao(2, 2, digits=2), 8 * 105549358202875, 844463585099813, 1 << 49),
-        (lambda: coupon.enclose_yao(3, 3, digits=1), 2 * 253956693834118453, 507990435788013563, 3 * (1 << 54) * 4),
+        (lambda: coupon.enclose_rounds(2, 2, digits=2), 258014433705899, 258023023640665, 1 << 46),
+        (lambda: coupon.enclose_rounds(3, 1, draws=2, digits=1), 2 * 21988221560203, 43988509092071, 1 << 44),
+        (lambda: coupon.enclose_yao(2, 2, digits=2), 8 * 105549358202875, 844463585099818, 1 << 49),
+        (lambda: coupon.enclose_yao(3, 3, digits=1), 2 * 253956693834118453, 507990435788014031, 3 * (1 << 54) * 4),
     ],
 )
 def test_ends_to_the_last_unit(call: Any, low: int, high: int, unit: int) -> None:

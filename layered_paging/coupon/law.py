@@ -155,7 +155,7 @@ def _probabilities(items: Sequence[Any], n: int) -> list[Fraction]:
         values = [Fraction(item) for item in items]
     except (TypeError, ValueError, ZeroDivisionError):
         raise ParameterError(f"probabilities must be fractions such as '1/3'; got {items!r}") from None
-    if len(values) != n or min(values, default=Fraction(0)) <= 0:
+    if len(values) != n or min(values) <= 0:
         raise ParameterError(f"probabilities must be {n} positive numbers, one an expert; got {list(map(str, values))}")
     if sum(values) != 1:
         raise ParameterError(

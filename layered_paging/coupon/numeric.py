@@ -96,9 +96,9 @@ def enclose_rounds(
         if t == head:
             # before the window 1 - F^l is at most 1, and at least what it is at its start
             high += head * one
-            low += head * (one - min(one, done + slack))
-        low += max(0, one - done - slack)
-        high += min(one, one - done + slack)
+            low += head * (one - done - slack)
+        low += one - done - slack
+        high += one - done + slack
         t += 1
     tail = Fraction(size * last, one) / (1 - window.decay)
     return Enclosure(Fraction(low, one), Fraction(high, one) + tail)
@@ -124,11 +124,11 @@ def enclose_yao(layers: int, experts: int, *, digits: int = 30) -> Enclosure:
         if here is None:
             done = _power(after, count, window.bits)
             high += head * count * one
-            low += head * count * (one - min(one, done + slack))
+            low += head * count * (one - done - slack)
         else:
             done = (here * _geometric(after, here, count, window.bits)) >> window.bits
-            low += max(0, count * one - done - slack)
-            high += min(count * one, count * one - done + slack)
+            low += count * one - done - slack
+            high += count * one - done + slack
             first = upper
         here = after
     tail = Fraction(count * count * first, one) / (1 - window.decay) / window.decay
@@ -183,7 +183,7 @@ def occupancy_rounds(experts: int, collectors: int = 1, *, tolerance: float = 1e
     if not 1e-15 <= tolerance < 1:
         raise ParameterError(f"tolerance must be in 1e-15..1, what doubles can reach; got {tolerance!r}")
     stay = np.arange(n + 1) / n
-    come = np.concatenate(([0.0], np.arange(n, 0, -1) / n))
+    come = np.arange(n + 1, 0, -1) / n
     law = np.zeros(n + 1)
     law[0] = 1.0
     low, high, t, value, weighted = 0, 0, 0, 0.0, 0.0
@@ -235,7 +235,7 @@ def _window(n: int, steps: list[tuple[int, int]], size: int, digits: int, *, per
             if terms[-1] == 0:
                 break
     # a term is off by at most 2 units at first, and by 1 / (1 - multiplier) units ever after
-    error = 4 + sum(max(2, -(-b // (b - a))) if a else 2 for a, b in steps[1 : len(terms)])
+    error = 4 + sum(max(2, -(-b // (b - a))) for a, b in steps[1 : len(terms)])
     stop = max(1, (1 << bits) // (10 ** (digits + 1) * size * size * n * 4))
     return _Window(start, bits, error, _values(terms, steps, stop, 1 << bits), decay)
 
@@ -251,7 +251,7 @@ def _values(terms: list[int], steps: list[tuple[int, int]], stop: int, one: int)
         if upper - slack <= stop:
             return
         terms = [x * a // b for x, (a, b) in zip(terms, pairs, strict=False)]
-        while len(terms) > 2 and terms[-1] == 0 and terms[-2] == 0:
+        while len(terms) > 2 and terms[-1] == 0:
             terms.pop()
 
 
