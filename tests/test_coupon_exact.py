@@ -465,7 +465,7 @@ def test_a_measured_ratio_by_hand() -> None:
     def source(stream: Stream) -> Any:
         lengths.append(0)
         if len(lengths) == 2:  # a run without a whole phase is left out
-            yield from [0] * 60
+            yield from [0, 1] + [2] * 58
         while True:
             yield stream.below(4)
 

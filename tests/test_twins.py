@@ -44,7 +44,7 @@ SHIPPED = [
     if e.obj.__module__.startswith("layered_paging.policies.") and e.name != "belady"
 ]
 NAMES = [*SHIPPED, *VARIANTS]
-EXAMPLES = 12 if settings.get_current_profile_name() == "mutants" else 100
+EXAMPLES = 6 if settings.get_current_profile_name() == "mutants" else 100
 
 
 @st.composite

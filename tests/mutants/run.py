@@ -41,11 +41,12 @@ REASONS = Path(__file__).parent / "survivors.txt"
 MEMORY = 4 << 30  # bytes of data that the tests of one mutant may allocate
 SLEEP = 1200  # seconds on the clock after which a mutant that uses no CPU is ended
 
+CHECKERS = ("__init__", "optimum", "ratio", "ratio_game", "ratio_random")
 # group -> (files, tests, those of the tests that are left out because they are slow and others do their work).
 # The compiled kernels are in no group: other tests hold them equal to their references.
 GROUPS: dict[str, tuple[str, str, str]] = {
     "certify": (
-        "layered_paging/certify/*.py",
+        " ".join(f"layered_paging/certify/{name}.py" for name in CHECKERS),
         "tests/test_certify_by_definition.py tests/test_certify_steps.py tests/test_certify_ratio.py",
         "pass larger_or_smaller beats values_of",
     ),
@@ -66,6 +67,11 @@ GROUPS: dict[str, tuple[str, str, str]] = {
         "test_command",
     ),
     "claims": ("proofs/*.py", "tests/test_claims.py", ""),
+    "certify-edge": (
+        "layered_paging/certify/placement.py layered_paging/certify/stall.py",
+        "tests/test_edge.py tests/test_stall.py",
+        "",
+    ),
 }
 PATIENCE = 8.0  # seconds of tests that a mutant has to survive, the quickest of those that call its function
 
@@ -284,7 +290,7 @@ def changes(mutant: Mutant) -> dict[tuple[str, int], CodeType] | None:
 
 def quiet() -> None:
     """Make a child a process group of its own, silent, and short of memory."""
-    os.setsid()
+    os.setpgid(0, 0)
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
