@@ -146,7 +146,7 @@ def test_laws_of_collectors() -> None:
     ):
         with pytest.raises(ParameterError, match=words):
             law.laws(2, probabilities=bad)
-    with pytest.raises(ParameterError, match="must be fractions such as '1/3'; got '1/2'$"):
+    with pytest.raises(ParameterError, match=r"must be fractions such as '1/3'; got '1/2'$"):
         law.laws(2, 2, probabilities=[["1/2", "1/2"], "1/2"])
     with pytest.raises(ParameterError, match="one list for each of 2 collectors; got 3"):
         law.laws(2, 2, probabilities=rows)
