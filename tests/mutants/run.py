@@ -58,7 +58,7 @@ GROUPS: dict[str, tuple[str, str, str]] = {
     ),
     "policies": (
         "layered_paging/policies/*.py",
-        "tests/test_policies.py tests/test_policy_steps.py tests/test_twins.py",
+        "tests/test_policies.py tests/test_policy_steps.py tests/test_next_use.py tests/test_twins.py",
         "libcachesim kernel anomaly bytes_beyond long_skewed",
     ),
     "adversaries": (
