@@ -64,7 +64,9 @@ EVENTS = [(0, 1), (3, 5), (1, 2), (3, 4), (0, 2), (4, 5), (0, 1), (3, 4), (1, 2)
 
 
 @pytest.mark.parametrize("pool", ["shared", "per-layer"])
-@pytest.mark.parametrize("policy", ["lru", "fwf", "clock", "llru", "mark-far", "sieve", "slru"])
+@pytest.mark.parametrize(
+    "policy", ["lru", "fwf", "clock", "llru", "llru(rounds='absolute')", "least-stale", "mark-far", "sieve", "slru"]
+)
 def test_a_player_plays_by_the_rules(policy: str, pool: str) -> None:
     """Misses and labels are those of the replay and of the automaton, which share no code with the checker."""
     for slots in (4, 5):

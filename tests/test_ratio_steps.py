@@ -6,6 +6,7 @@ import copy
 import itertools
 import random
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 import layered_paging as lp
 from layered_paging.certify.ratio_random import _Nodes
 from layered_paging.errors import BudgetError, ParameterError, PolicyError
+from layered_paging.policies.lru import LRU
 from layered_paging.policy import Time, resolve
 from layered_paging.ratio import automaton, given, work
 
@@ -184,8 +186,40 @@ def test_building_has_limits() -> None:
     ticks: list[int] = []
     big = automaton.build(resolve("lru"), lp.Instance(1, 6, 5), tick=ticks.append)
     assert ticks == [1000 * n for n in range(1, len(big.labels) // 1000 + 1)]
+
+    class Plain(LRU):
+        symmetric = False
+
+    ticks.clear()
+    many = automaton.build(resolve(Plain), lp.Instance(1, 6, 5), tick=ticks.append)
+    assert len(many.labels) == 1237 and ticks == [1000]
+    with pytest.raises(ParameterError, match=r"do not fit into -1 bytes of memory: 1,\d\d\d so far"):
+        automaton.build(resolve(Plain), lp.Instance(1, 6, 5), memory=-1)
     with pytest.raises(PolicyError, match="'lfu' has none"):
         automaton.build(resolve("lfu"), instance)
+
+
+def test_memory_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gc
+    import resource
+
+    now = automaton._resident()
+    assert now > 10_000_000 and gc.isenabled()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    assert abs(now - pages * resource.getpagesize()) < 50_000_000
+
+    def nothing(self: Path) -> str:
+        raise OSError
+
+    monkeypatch.setattr(automaton.Path, "read_text", nothing)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert most <= automaton._resident() < most + 50_000_000
+    gc.disable()
+    try:
+        automaton._resident()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_copies_are_independent() -> None:

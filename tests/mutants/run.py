@@ -58,7 +58,7 @@ GROUPS: dict[str, tuple[str, str, str]] = {
     ),
     "policies": (
         "layered_paging/policies/*.py",
-        "tests/test_policies.py tests/test_policy_steps.py tests/test_next_use.py tests/test_twins.py",
+        "tests/test_policies.py tests/test_policy_steps.py tests/test_twins.py",
         "libcachesim kernel anomaly bytes_beyond long_skewed",
     ),
     "adversaries": (
@@ -440,6 +440,11 @@ def run_group(group: str, found: list[Mutant], total: int, jobs: int) -> bool:
             alive.append(done)
     excused = sum(mutant.key() in reasons() for mutant in alive)
     killed, tried = len(fates) - len(alive), len(fates) - excused
+    if len(found) == total:
+        here, seen = {mutant.path for mutant in found}, {mutant.key() for mutant in alive}
+        for key in reasons().keys() - seen:
+            if key.partition(": ")[0] in here:
+                print(f"  {group}: explained, but killed or gone: {key}", flush=True)
     rate = killed / tried if tried else 1.0
     low, high = wilson(killed, tried) if tried else (0.0, 1.0)
     sample = f", interval {100 * low:.1f}..{100 * high:.1f} %" if len(found) < total else ""
