@@ -190,8 +190,10 @@ def test_against_whom() -> None:
     for wrong in ("some", "deterministicc"):
         with pytest.raises(ParameterError, match=f"'deterministic' or 'any'; got '{wrong}'"):
             targets(registry.Entry("adversary", "x", None, "", {"against": wrong}))
-    every = {entry.name for entry in registry.entries("policy") if not entry.properties.get("offline", False)}
-    coins = {"marking", "online-min", "random"}
+    told = ("offline", "predictions")
+    every = {e.name for e in registry.entries("policy") if not any(e.properties.get(word, False) for word in told)}
+    coins = {entry.name for entry in registry.entries("policy") if entry.properties.get("randomized", False)}
+    assert coins >= {"marking", "online-min", "random"}
     assert set(targets(ADVERSARIES["uniform-source"])) == every
     assert set(targets(ADVERSARIES["cruel"])) == every - coins
     assert targets(ADVERSARIES["cyclic"]) == ["lru", "fifo", "clock", "mark-lru"]

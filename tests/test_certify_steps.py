@@ -196,6 +196,10 @@ def test_renaming_to_the_least_order() -> None:
 # what a statement may say
 
 
+def test_limits_are_what_they_are() -> None:
+    assert (ratio.TURNS, ratio.PROBES, ratio.PAGES) == (100_000, 2_000, 24)
+
+
 def test_numbers_and_fractions() -> None:
     assert ratio.number({"n": 3}, "n", 3) == 3
     for wrong in (2, True, "3", 3.0, None):
@@ -502,9 +506,12 @@ def game_holds(certificate: Certificate) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", ["2x2-2", "2x2-3", "1x3-2"])
+@pytest.mark.parametrize("name", ["2x2-2", "2x2-3", "1x3-2", "3x2-2", "unequal"])
 def test_every_potential_of_a_game_counts(name: str) -> None:
-    good = atlas(f"best-deterministic-{name}")
+    if name == "unequal":
+        good = lp.optimal_ratio(layers=2, experts=[1, 3], slots=2).certificate
+    else:
+        good = atlas(f"best-deterministic-{name}")
     check(good)
     assert game_holds(good)
     verdicts = []
@@ -709,6 +716,15 @@ def test_what_distributions_and_sources_must_be() -> None:
         ("'a chance' must be a fraction", setting("source", "chances", 0, 0, 1, to=1)),
     ):
         refused(good, words, change)
+    nodes = ratio_random._Nodes(lp.Instance(2, 2, 3), side["memory"], side["nodes"])
+    _, target, places = nodes.follow(0, 0)
+    without = 0b1111 & ~(1 << places.index(0))
+    refused(good, "without the page just requested", setting("policy", "distributions", target, to=[[without, "1"]]))
+    assert without not in [cache for cache, _ in side["distributions"][target]]
+    nothing = [*side["distributions"][target], [without, "0"]]
+    check(with_changes(good, setting("policy", "distributions", target, to=nothing)))
+    away = next(cache for cache in (7, 11, 13, 14) if cache not in [c for c, _ in spread] or len(spread) == 4)
+    check(with_changes(good, setting("policy", "transports", 0, page, to=[*moved, [away, 0b0111, "0"], [0, 1, "0"]])))
     negative = [[0b0111, "3/2"], [0b1011, "-1/2"]]
     refused(good, "nothing below 0", setting("policy", "distributions", 0, to=negative))
     check(with_changes(good, lambda s, e: (s.update(upper=None), e.pop("policy"))))

@@ -302,6 +302,18 @@ def test_windows_of_one_step() -> None:
     [
         (lambda: coupon.enclose_rounds(2, 2, digits=2), 258014433705899, 258023023640665, 1 << 46),
         (lambda: coupon.enclose_rounds(3, 1, draws=2, digits=1), 2 * 21988221560203, 43988509092071, 1 << 44),
+        (
+            lambda: coupon.enclose_rounds(40, 7, digits=2),
+            18608586778341771708444049,
+            18608589457915009407757381,
+            75557863725914323419136,
+        ),
+        (
+            lambda: coupon.enclose_yao(7, 40, digits=2),
+            3460028085724510635849091359496,
+            3460028597915998968920478958275,
+            563262717874848025079101521920,
+        ),
         (lambda: coupon.enclose_yao(2, 2, digits=2), 8 * 105549358202875, 844463585099818, 1 << 49),
         (lambda: coupon.enclose_yao(3, 3, digits=1), 2 * 253956693834118453, 507990435788014031, 3 * (1 << 54) * 4),
     ],
@@ -380,6 +392,26 @@ def test_comparisons() -> None:
     assert found.harmonic_slots == pytest.approx(float(coupon.harmonic(11)), rel=1e-15)
 
 
+def test_residuals_of_a_wrong_statement() -> None:
+    """At shift 1 the expressions that should vanish have these values at n = 4, m = 2, i = 2, p = 1/3, u = 1/2."""
+    import sympy
+
+    values = {"n": 4, "m": 2, "i": 2, "p": sympy.Rational(1, 3), "u": sympy.Rational(1, 2)}
+    found = {
+        identity.name: [
+            str(r.subs({s: values[s.name] for s in sympy.sympify(r).free_symbols}))
+            for r in map(sympy.sympify, identity.residuals(1))
+        ]
+        for identity in coupon.identities()
+    }
+    assert found == {
+        "harmonic-sum": ["-1", "0", "1/3", "0", "0"],
+        "waits": ["1/3", "0"],
+        "poissonised-max": ["0", "1/12", "0"],
+        "distinct-draws": ["1/4", "0"],
+    }
+
+
 # samples
 
 
@@ -410,6 +442,8 @@ def test_draws_as_they_fall() -> None:
     # two distinct ones: the coupons with the least numbers
     rng = Loaded([[[0.9, 0.1, 0.5]]], [[[0.1, 0.2, 0.3]]])
     assert sampling._by_draws(rng, 1, 1, 3, 2, False, None).tolist() == [2]
+    rng = Loaded([[[0.9, 0.8, 0.7, 0.1, 0.2]]], [[[0.1, 0.9, 0.8, 0.7, 0.2]]], [[[0.9, 0.1, 0.2, 0.8, 0.7]]])
+    assert sampling._by_draws(rng, 1, 1, 5, 2, False, None).tolist() == [3]
     # unequal: a number on the border belongs to the upper coupon
     rng = Loaded([[[0.0]]], [[[0.25]]], [[[0.749]]], [[[0.75]]])
     weights = np.array([[0.25, 0.5, 0.25]])

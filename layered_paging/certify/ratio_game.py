@@ -83,7 +83,7 @@ class Positions:
         k, level = self.slots, levels[page]
         if level == 0:
             # one of the k best pages must go, whichever it is: the last two levels become one
-            new = [0 if k == 1 else k - 1 if x == k else x for x in levels]
+            new = [k - 1 if x == k else x for x in levels]
         else:
             new = [x - 1 if x >= level else x for x in levels]
         new[page] = k
