@@ -34,6 +34,8 @@ VARIANTS = (
     "s3-fifo(filling='main')",
     "s3-fifo(small=0.5, ghost=0.4)",
     "s3-fifo(ghost=0)",
+    "similar-rounds(memory=16)",
+    "similar-rounds(similar=0, distance=False)",
     "static(profile=PROFILE)",
 )
 ENGINES = ("kernel", "reference")

@@ -26,6 +26,7 @@ _HOMES: dict[str, str] = {
     **dict.fromkeys(("sieve", "s3-fifo"), "modern"),
     **dict.fromkeys(("blind-oracle", "lmarker", "predictive-marker", "guard", "dominating"), "predicted"),
     "arc": "adaptive",
+    "similar-rounds": "similar",
 }
 
 
