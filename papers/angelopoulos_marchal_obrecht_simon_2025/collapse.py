@@ -84,5 +84,5 @@ def collapse(study: Study) -> Finding:
             if n == 0:
                 axes.legend(fontsize="x-small")
 
-    notes = "between whole tokens' demands LRU gains hardly anything: its hit rate is a staircase, and LLRU's the slope"
+    notes = "between what one, two, three rounds ask for LRU gains hardly anything: its hit rate is a staircase, LLRU's a slope"
     return Finding(ours + "; ".join(said) + ".", agrees, rows, draw, notes)

@@ -83,7 +83,8 @@ def late_loads(study: Study) -> Finding:
                     label=f"{name}, {policy}",
                 )
         axes.set(xlabel="time a load takes, in rounds", ylabel="loads, relative to LRU without delay")
-        axes.legend(fontsize="small")
+        axes.margins(y=0.3)
+        axes.legend(fontsize="small", ncols=3, loc="upper left")
         axes.grid(alpha=0.3)
 
     agrees = "yes" if not worse else "partly" if len(worse) < len(rows) else "no"

@@ -100,8 +100,9 @@ def metadata(study: Study) -> Finding:
             for (link, speed), style in zip(LINKS.items(), ("--", ":"), strict=True):
                 axes.axhline(1e6 * EXPERT / speed, color="0.3", linestyle=style, linewidth=1, label=f"a load, {link}")
             axes.set_xticks([at + 0.2 for at in range(len(shown))], [row["policy"] for row in shown])
-            axes.set(yscale="log", ylabel="microseconds", title=where)
-            axes.legend(fontsize="x-small")
+            axes.set(yscale="log", ylim=(0.003, 20_000), ylabel="microseconds", title=where)
+            if where == "kernel":
+                axes.legend(fontsize="x-small", loc="center right")
 
     notes = "times are of one machine, measured and not tested; link speeds are assumed; kernel bytes of LRU and LLRU are not measured (4 a page and a bit a request)"
     return Finding(ours, "yes" if all(pays) else "partly" if any(pays) else "no", rows, draw, notes)
