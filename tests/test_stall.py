@@ -154,6 +154,7 @@ def test_forgeries_are_rejected(proved: tuple[lp.Trace, Certificate]) -> None:
         "out of place": change(good, multipliers=[[10**9, "1"]]),
         "long fraction": change(good, multipliers=[[0, "1" * 50]]),
         "no fraction": change(good, multipliers=[[0, "1/0"]]),
+        "unwieldy": change(good, multipliers=[[0, "1/1001"]]),
         "text": change(good, {"slots": "3"}),
         "huge": change(good, {"compute": [10**9, 10**9]}),
         "nothing": Certificate("stall", {}, {}),

@@ -14,7 +14,7 @@ from ..trace import Trace
 
 __all__ = ["check"]
 
-_FRACTION = re.compile(r"[0-9]{1,20}(/[1-9][0-9]{0,19})?")
+_FRACTION = re.compile(r"[0-9]{1,20}(/([1-9][0-9]{0,2}|1000))?")  # sums of these keep small denominators
 LONGEST = 1_000_000  # units of time, and options of loads, that are looked at
 
 

@@ -194,7 +194,8 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
             if "output" in answer:
                 print(f"{answer['output']}: written")
             learnt = ", ".join(f"{k} {v}" for k, v in answer["learnt"].items() if v is not None) or "all events alike"
-            print(f"model {answer['model'] or 'not named'}; {learnt}; from {len(answer['sources'])} source(s)")
+            model = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in (answer["model"] or "not named")[:200])
+            print(f"model {model}; {learnt}; from {len(answer['sources'])} source(s)")
             rows = [
                 (
                     row["layer"],

@@ -45,5 +45,5 @@ def draw_lines(
         axes.set_yscale("log")
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.grid(alpha=0.3)
-    if legend:
+    if legend and axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize="small")
