@@ -7,6 +7,7 @@ import importlib
 import inspect
 import io
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,10 @@ def generate(app: Any) -> None:
     """Write the pages that the package itself knows best."""
     target = HERE / "generated"
     target.mkdir(exist_ok=True)
+    sys.path.insert(0, str(HERE / "lessons"))
+    import export
+
+    export.write(target / "lessons")
     for name, text in {"cli.md": commands(), "catalog.md": registered(), "api.md": api()}.items():
         path = target / name
         if not path.exists() or path.read_text() != text:

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "layered_paging"
 # A module may import from its own line and from lines above it.
 ORDER = [
     {"errors", "files", "instance", "registry", "certificate", "compiled"},
-    {"trace", "samples", "long"},
+    {"trace", "long"},
     {"policy", "strategy"},
     {"grid", "policies"},
     {"reference"},
@@ -27,7 +27,7 @@ ORDER = [
     {"prediction", "edge"},
     {"catalog", "claims", "diagnosis", "testing"},
     {"formats", "recording"},
-    {"sweep"},
+    {"samples", "sweep"},
     {"plot"},
     {"reproduction", "report"},
     {"cli", "__main__"},

@@ -10,7 +10,6 @@ import sysconfig
 import venv
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import layered_paging as lp
@@ -77,13 +76,3 @@ def test_the_wheel_is_typed_and_licensed(installed: Path, tmp_path: Path) -> Non
         cwd=tmp_path,
     )
     assert out.split() == ["True", "True"]
-
-
-def test_the_sample_is_what_its_readme_says() -> None:
-    from layered_paging.samples import SAMPLE
-
-    exponents = [0.2 * j for j in range(1, 13)]
-    made = lp.workloads.markov(12, 16, 600, top_k=2, stickiness=0.5, exponent=exponents, seed=7, sessions=6)
-    shipped = lp.load_trace(SAMPLE)
-    assert np.array_equal(made.experts, shipped.experts)
-    assert made.digest() == shipped.digest()

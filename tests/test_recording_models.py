@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import signal
@@ -127,6 +128,12 @@ def by_hand(kind: str, config: Any, router: Any, hidden: np.ndarray) -> tuple[np
     return ids, gates
 
 
+def past_of(model: Any, answer: Any) -> tuple[str, Any]:
+    """Return the cache of keys of an answer, and its name, which transformers 5.24 changed."""
+    name = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+    return name, getattr(answer, name)
+
+
 def routers(model: Any) -> list[Any]:
     return [module for name, module in model.named_modules() if name.endswith((".gate", ".router"))]
 
@@ -232,8 +239,9 @@ def test_text_is_read_in_one_go_and_a_second_turn_is_prefill_again() -> None:
     with lp.record(model, items=[{"category": "a"}, {"category": "b"}, {"category": "never"}]) as recorder:
         model(tokens, use_cache=False)
         answer = model(tokens, use_cache=True)
-        model(tokens[:, :3], past_key_values=answer.past_key_values)
-        model(tokens[:, :1], past_key_values=answer.past_key_values)
+        name, past = past_of(model, answer)
+        model(tokens[:, :3], **{name: past})
+        model(tokens[:, :1], **{name: past})
     trace = recorder.trace()
     assert trace.sessions.tolist() == [0, 6] and trace.stage.tolist() == [0] * 15 + [1]
     assert trace.meta["items"] == [{"category": "a"}, {"category": "b"}]
@@ -245,9 +253,9 @@ def test_what_cannot_be_recorded_is_refused() -> None:
     tokens = torch.randint(1, 256, (1, 4))
     with pytest.raises(lp.LayeredPagingError, match="use_cache"), lp.record(model):
         model.generate(tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=4, use_cache=False)
-    cache = model(tokens, use_cache=True).past_key_values
+    name, past = past_of(model, model(tokens, use_cache=True))
     with pytest.raises(lp.LayeredPagingError, match="had 0 sequences"), lp.record(model):
-        model(tokens[:, :1], past_key_values=cache)
+        model(tokens[:, :1], **{name: past})
     with pytest.raises(lp.LayeredPagingError, match="nothing but padding"), lp.record(model):
         model(tokens, attention_mask=torch.zeros_like(tokens))
     with pytest.raises(lp.LayeredPagingError, match="no layer with experts"):
@@ -333,7 +341,8 @@ def test_a_killed_process_leaves_what_it_recorded(tiny: Path, tmp_path: Path) ->
         [sys.executable, "-c", CHILD, str(tiny), str(part), "240"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        while child.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") < 20):
+        # a header and 20 rounds
+        while child.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") < 21):
             time.sleep(0.01)
     finally:
         child.send_signal(signal.SIGKILL)

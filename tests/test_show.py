@@ -206,3 +206,20 @@ def test_five_thousand_steps_stay_small_and_are_painted(browser: Any, tmp_path: 
     until(page, "performance.getEntriesByName('first-contentful-paint').length > 0")
     print("first paint, ms:", page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
     assert not said
+
+
+def test_a_board_shows_what_the_replay_does() -> None:
+    trace = parse_sequence(SLIDE, 3)
+    for name in ("lru", "llru", "opt"):
+        page = lp.report.board(trace, name, 3)
+        misses = lp.replay(trace, "belady" if name == "opt" else name, 3).misses
+        assert page.count("✕") == misses and f"{misses} missed" in page
+        columns = re.findall(r"<td[^>]*>([a-z]\d|)</td>", page)
+        steps = trace.rounds * trace.layers
+        for at, step in enumerate(lp.runs.history(trace, "belady" if name == "opt" else name, 3)):
+            held = {columns[slot * steps + at] for slot in range(3)} - {""}
+            assert held == {f"{'ab'[p // 3]}{p % 3}" for p in step.resident}
+    sheet = lp.report.board(trace, ["lru", "opt"], 3, blank=True)
+    assert "✕" not in sheet and not re.findall(r"<td[^>]*>[^<]", sheet)
+    with pytest.raises(ParameterError, match="at most 2000 cells"):
+        lp.report.board(lp.load_trace(SAMPLE), "lru", 24)

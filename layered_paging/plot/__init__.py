@@ -1,6 +1,6 @@
 """Pictures, drawn by matplotlib into files."""
 
-from .common import COLOURS, STYLES, check_picture, figure_bytes, new_figure, save_figure
+from .common import COLOURS, STYLES, check_picture, embedded, figure_bytes, new_figure, save_figure
 from .curves import plot_curves
 from .lines import draw_lines
 from .placements import plot_placements
@@ -13,6 +13,7 @@ __all__ = [
     "draw_heat",
     "draw_lines",
     "draw_map",
+    "embedded",
     "figure_bytes",
     "new_figure",
     "plot_curves",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 from ..errors import ParameterError
 from ..files import write_atomic
 
-__all__ = ["COLOURS", "STYLES", "check_picture", "figure_bytes", "new_figure", "save_figure"]
+__all__ = ["COLOURS", "STYLES", "check_picture", "embedded", "figure_bytes", "new_figure", "save_figure"]
 
 FORMATS = (".svg", ".png", ".pdf")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # okabe-ito-2008
@@ -49,3 +51,16 @@ def figure_bytes(figure: Any, kind: str) -> bytes:
     with matplotlib.rc_context({"svg.hashsalt": "layered-paging"}):
         figure.savefig(picture, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
     return picture.getvalue()
+
+
+def embedded(figure: Any, alt: str) -> str:
+    """Return a figure as an ``<img>`` element that needs no file; the same figure gives the same text.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    alt : str
+        What the picture shows, for those who cannot see it.
+    """
+    data = base64.b64encode(figure_bytes(figure, "svg")).decode("ascii")
+    return f'<img style="max-width:100%" alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{data}">'

@@ -192,7 +192,8 @@ class Recorder:
         tokens = given.get("input_ids")
         shown = None if tokens is None else tokens.detach().cpu().numpy()
         real = _real(given.get("attention_mask"), batch, length)
-        starts = _past(given.get("past_key_values")) == 0
+        past = given.get("cache")  # transformers 5.24 renamed it
+        starts = _past(given.get("past_key_values") if past is None else past) == 0
         if starts:
             _refuse_repeats(self._last, shown)
             if not real.any(axis=1).all():

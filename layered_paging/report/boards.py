@@ -1,0 +1,104 @@
+"""A replay as a table to look at: what each slot holds after each request."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import ParameterError
+from ..instance import integer
+from ..policy import resolve
+from ..runs import history
+from ..trace import Trace
+
+__all__ = ["board"]
+
+_MOST = 2000  # cells of all tables together
+_CELL = "border:1px solid #888;padding:.15em .4em;text-align:center;min-width:2em;"
+_NEW = _CELL + "background:#e69f00;color:#000;font-weight:bold;"
+_HELD = _CELL + "background:transparent;"
+
+
+def board(trace: Trace, policies: str | Sequence[str], slots: int, *, blank: bool = False, **options: str) -> str:
+    """Return tables of a short replay, one a policy, as HTML.
+
+    Parameters
+    ----------
+    trace : Trace
+        Short: one column an event.  Pages are written as on the replay page: layer a, b, ..., then the expert; by the
+        expert alone where there is one layer.
+    policies : str or sequence of str
+        Names as for ``replay``; ``opt`` stands for ``belady``.
+    slots : int
+        At least 1.
+    blank : bool
+        Leave the contents out: a sheet to fill in.
+    **options
+        ``reset`` and ``admission``, as for ``replay``.
+
+    Returns
+    -------
+    str
+        A missed page is marked by a cross, and shaded where it is put in; so colour is never needed.
+
+    Raises
+    ------
+    ParameterError
+        The tables would have more than 2,000 cells; what ``replay`` raises.
+
+    Examples
+    --------
+    >>> import layered_paging as lp
+    >>> print(lp.report.board(lp.Trace([[0], [1], [0]], n_experts=2), "lru", 1).count("✕"))
+    3
+    """
+    names = [policies] if isinstance(policies, str) else list(policies)
+    size = trace.rounds * trace.layers * (integer("slots", slots, 1) + 2) * len(names)
+    if size > _MOST:
+        raise ParameterError(f"a board must have at most {_MOST} cells, slots times events; got {size}: cut the trace")
+    return "".join(_table(trace, name, slots, blank, options) for name in names)
+
+
+def _table(trace: Trace, name: str, slots: int, blank: bool, options: dict[str, str]) -> str:
+    first = np.concatenate(([0], np.cumsum(trace.n_experts)))
+
+    def called(page: int) -> str:
+        layer = int(np.searchsorted(first, page, side="right")) - 1
+        expert = page - int(first[layer])
+        if trace.layers == 1:
+            return str(expert)
+        return f"{chr(97 + layer)}{expert}" if trace.layers <= 26 else f"{layer}:{expert}"
+
+    held: list[int | None] = [None] * slots
+    heads, marks, columns, misses = [], [], [], 0
+    for step in history(trace, resolve("belady" if name == "opt" else name), slots, **options):
+        asked = [*step.hits, *step.misses]
+        held = [page if page in step.resident else None for page in held]
+        fresh = [page for page in step.misses if page in step.resident]
+        for page in fresh:
+            held[held.index(None)] = page
+        edge = "border-left:3px solid #888;" if trace.layers > 1 and step.event.time.layer == 0 else ""
+        heads.append(f'<th style="{_CELL}{edge}">{" ".join(map(called, asked)) or "–"}</th>')
+        marks.append(f'<td style="{_HELD}{edge}">{"" if blank else "✕" * len(step.misses) or "·"}</td>')
+        columns.append(
+            [
+                f'<td style="{_NEW if page in fresh and not blank else _HELD}{edge}">'
+                f"{'' if page is None or blank else called(page)}</td>"
+                for page in held
+            ]
+        )
+        misses += len(step.misses)
+    rows = [f'<th style="text-align:left;padding-right:.8em">{html.escape(name)}</th>{"".join(heads)}']
+    rows += [
+        f'<th style="font-weight:normal;text-align:left">slot {at + 1}</th>{"".join(c[at] for c in columns)}'
+        for at in range(slots)
+    ]
+    said = "missed?" if blank else f"{misses} missed"
+    rows.append(f'<th style="font-weight:normal;text-align:left">{said}</th>{"".join(marks)}')
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return (
+        '<div style="overflow-x:auto;margin:.6em 0"><table style="border-collapse:collapse;width:auto;font-size:.9em">'
+        f"{body}</table></div>"
+    )
