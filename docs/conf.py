@@ -6,6 +6,7 @@ import argparse
 import importlib
 import inspect
 import io
+import json
 import re
 import sys
 from pathlib import Path
@@ -51,7 +52,12 @@ def generate(app: Any) -> None:
     import export
 
     export.write(target / "lessons")
-    for name, text in {"cli.md": commands(), "catalog.md": registered(), "api.md": api()}.items():
+    for name, text in {
+        "cli.md": commands(),
+        "catalog.md": registered(),
+        "api.md": api(),
+        "sample.md": sample(),
+    }.items():
         path = target / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
@@ -88,6 +94,38 @@ def registered() -> str:
             cites = ", ".join(f"{{cite:t}}`{key}`" for key in entry.properties.get("cites", ()))
             text += f"| `{entry.name}` | {plain(entry.summary)} | {cites} |\n"
     return text
+
+
+def sample() -> str:
+    """Return what the provenance of the shipped trace says, with the loss curve."""
+    from layered_paging.plot import embedded, new_figure
+    from layered_paging.samples import SAMPLE
+
+    said = json.loads((SAMPLE.parent / "provenance.json").read_text())
+    text = (SAMPLE.parent / "README.md").read_text()
+    held, trace, training = said["held_text"], said["trace"], said["training"]
+    figure = new_figure(height=3.2)
+    left, right = figure.subplots(1, 2)
+    left.plot([row[0] for row in training["loss_nats_per_byte"]], [row[1] for row in training["loss_nats_per_byte"]])
+    left.set(xlabel="step", ylabel="loss, nats a byte", ylim=(0, None))
+    told = [[0, held["information_before"]["mean"]], *held["information_while_training"]]
+    right.plot([row[0] for row in told], [row[1] for row in told], "o-", color="#D55E00")
+    right.axhline(2 * told[0][1], linestyle=":", color="#888", label="twice the untrained model's")
+    right.set(xlabel="step", ylabel="information, nats a layer", ylim=(0, None))
+    right.legend()
+    text += (
+        "\n## What came out\n\n```{raw} html\n" + embedded(figure, "Loss and information over training") + "\n```\n\n"
+    )
+    text += f"{said['parameters']:,} parameters, {training['steps']:,} steps, {training['cpu_seconds']:,} seconds of one core; "
+    text += ", ".join(f"{name} {version}" for name, version in said["made_with"].items()) + ".\n\n"
+    text += "| on held text | before | after |\n|---|---|---|\n"
+    for kind in held["loss_before"]:
+        text += f"| loss, {kind}, nats a byte | {held['loss_before'][kind]:.3f} | {held['loss_after'][kind]:.3f} |\n"
+    text += (
+        f"| information, mean of the layers, nats | {told[0][1]:.4f} | {held['information_after']['mean']:.4f} |\n\n"
+    )
+    text += f"That is {held['ratio']:.2f} times as much. In the trace itself ({trace['requests']:,} requests): "
+    return text + f"{trace['information']['mean']:.4f} nats.\n"
 
 
 def plain(text: str) -> str:

@@ -92,7 +92,7 @@ def test_activations_of_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
         (["--network", "none.json"], "none.json: cannot be read"),
         (["--network", "none.json", "--users", "3"], "--users is for --generate"),
         (["--generate", "--trace", str(SAMPLE), "--layers", "3"], "--layers is the trace's"),
-        (["--generate", "--trace", str(SAMPLE), "--by", "category"], "'items' with a 'category'"),
+        (["--generate", "--trace", "PLAIN", "--by", "category"], "'items' with a 'category'"),
         (["--generate", "-o", "plot.txt"], "must end in"),
         (["--generate", "--algorithm", "split", "--certificate", "x.json"], "split inference places none"),
         (["--generate", "--top-k", "99"], "top_k must be at most"),
@@ -100,7 +100,9 @@ def test_activations_of_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
         ([], "one of the arguments --network --generate is required"),
     ],
 )  # fmt: skip
-def test_mistakes_are_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_are_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    lp.save_trace(lp.workloads.uniform(2, 4, 10), tmp_path / "plain.npz")
+    words = [str(tmp_path / "plain.npz") if word == "PLAIN" else word for word in words]
     try:
         code = main(["place", *words, *(["--algorithm", "exhaustive"] if said == "exhaust" else [])])
     except SystemExit as left:

@@ -122,11 +122,11 @@ def counts(page: Any) -> list[int]:
 
 def test_play_step_and_jump(browser: Any, tmp_path: Path) -> None:
     page, said = opened(
-        browser, tmp_path / "a.html", [str(SAMPLE), "--slots", "48", "--rounds", "60", "--reset", "session"]
+        browser, tmp_path / "a.html", [str(SAMPLE), "--slots", "24", "--rounds", "120", "--reset", "session"]
     )
-    trace = window(lp.load_trace(SAMPLE), 0, 60)
+    trace = window(lp.load_trace(SAMPLE), 0, 120)
     names = ["lru", "llru", "belady"]
-    runs = [lp.replay(trace, name, 48, reset="session", record=True) for name in names]
+    runs = [lp.replay(trace, name, 24, reset="session", record=True) for name in names]
 
     def expected(steps: int) -> list[int]:
         return [int(run.missed.reshape(-1, trace.top_k)[:steps].sum()) for run in runs if run.missed is not None]

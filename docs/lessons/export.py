@@ -108,7 +108,9 @@ def page(path: Path) -> str:
         if text is None:
             parts.append(f"```text\n{output!r}\n```\n")
             continue
-        for piece in re.split(r"(<h[1-3][^>]*>.*?</h[1-3]>)", plain(text), flags=re.DOTALL):
+        prose = text.startswith('<span class="markdown')  # only there are headings those of the page
+        pattern = r"(<h[1-3][^>]*>.*?</h[1-3]>)" if prose else r"(?!)"
+        for piece in re.split(pattern, plain(text), flags=re.DOTALL):
             heading = re.fullmatch(r"<h([1-3])[^>]*>(.*?)</h[1-3]>", piece, flags=re.DOTALL)
             if heading is not None:
                 parts.append("#" * int(heading[1]) + " " + html.unescape(re.sub("<.*?>", "", heading[2])) + "\n")

@@ -111,7 +111,9 @@ def _():
     _axes = _figure.subplots()
     _times = range(trap.rounds)
     _axes.plot(_times, trap_lifo.missed.ravel().cumsum() / trap_best, label="LIFO on 0, 1, 2, 3, 2, 3, 2, ...")
-    _axes.plot(_times, [c / b for _, c, b in cruel.over_time(trap.rounds)], label="LRU, always asked for the absent page")
+    _axes.plot(
+        _times, [c / b for _, c, b in cruel.over_time(trap.rounds)], label="LRU, always asked for the absent page"
+    )
     _axes.set(xlabel="requests", ylabel="misses / those of Opt", ylim=(0, None))
     _axes.grid(alpha=0.3)
     _axes.legend()
@@ -124,7 +126,7 @@ def _():
     For LRU there is no such sequence. It can be made to miss always, but *only while Opt pays too*, once in $k$ requests. So $k$ is the price in a world
     that is hard for everybody; unbounded means to fail, for ever, where the problem is easy.
 
-    {embedded(_figure, 'Misses divided by those of Opt, over time: LIFO grows without end, LRU stays below 3')}
+    {embedded(_figure, "Misses divided by those of Opt, over time: LIFO grows without end, LRU stays below 3")}
     """)
         }
     )

@@ -3,6 +3,8 @@ import marimo
 app = marimo.App(app_title="Lesson 2: Paging in layers")
 
 with app.setup:
+    import itertools
+
     import marimo as mo
 
     import layered_paging as lp
@@ -132,11 +134,11 @@ def _():
 @app.cell(hide_code=True)
 def _(alike, spread, steps):
     assert all(x >= 1 for x in alike + spread), "Opt is never worse than Opt per layer"
-    assert max(alike) < 1.3 and all(a < b for a, b in zip(spread, spread[1:])) and spread[-1] > 1.5 * max(alike)
+    assert max(alike) < 1.3 and all(a < b for a, b in itertools.pairwise(spread)) and spread[-1] > 1.5 * max(alike)
     _figure = new_figure(height=3.4)
     _left, _right = _figure.subplots(1, 2, sharey=True)
     _left.plot([2 * d for d in steps], alike, "o-", color="#0072B2")
-    _left.set(xlabel="s, the same in all layers", ylabel="Opt per layer / Opt", ylim=(0.9, None))
+    _left.set(xlabel="s, the same in all layers", ylabel="Opt per layer / Opt", ylim=(0.9, 1.05 * max(spread)))
     _right.plot(steps, spread, "o-", color="#D55E00")
     _right.set(xlabel="d, how much the layers differ")
     for _axes in (_left, _right):

@@ -3,6 +3,7 @@ import marimo
 app = marimo.App(app_title="Lesson 3: LRU, LLRU and OPT by hand")
 
 with app.setup:
+    import html
     import itertools
 
     import marimo as mo
@@ -46,6 +47,7 @@ def _():
 @app.cell(hide_code=True)
 def _(sequence):
     misses = {name: lp.replay(sequence, name, 3).misses for name in ("lru", "llru", "belady")}
+    assert misses == {"lru": 12, "llru": 10, "belady": 8}
     assert misses["belady"] == lp.optimum(sequence, 3, admission="forced").misses
     mo.accordion(
         {
@@ -60,21 +62,19 @@ def _(sequence):
 
 
 @app.cell(hide_code=True)
-def _(sequence):
-    mo.vstack(
-        [
-            mo.md("""
+def _():
+    mo.md("""
     ## Step by step, with reasons
 
     The same sequence on the replay page of the library: go on with the arrow keys or the buttons. Under every policy it says *why* a page was evicted. (From a terminal: `layered-paging show`.)
-    """),
-            mo.Html(
-                '<iframe title="Replay, step by step" style="width:100%;height:760px" srcdoc="'
-                + replay_page(sequence, ["lru", "llru", "opt"], 3, title="LRU, LLRU and Opt").replace("&", "&amp;").replace('"', "&quot;")
-                + '"></iframe>'
-            ),
-        ]
-    )
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(sequence):
+    _page = html.escape(replay_page(sequence, ["lru", "llru", "opt"], 3, title="LRU, LLRU and Opt"))
+    mo.Html(f'<iframe title="Replay, step by step" style="width:100%;height:780px" srcdoc="{_page}"></iframe>')
     return
 
 
@@ -92,7 +92,7 @@ def _():
 def _():
     def parting(trace, slots):
         """Return (step, victim of LRU, victim of LLRU) where they first differ, or None."""
-        both = zip(history(trace, "lru", slots), history(trace, "llru", slots))
+        both = zip(history(trace, "lru", slots), history(trace, "llru", slots), strict=True)
         return next(((n, a.evicted, b.evicted) for n, (a, b) in enumerate(both) if a.evicted != b.evicted), None)
 
     return (parting,)
@@ -101,12 +101,17 @@ def _():
 @app.cell(hide_code=True)
 def _(parting, sequence):
     _step, _lru, _llru = parting(sequence, 3)
-    _name = lambda page: "ab"[page // 3] + str(page % 3)
+    _pages = [first + expert for row in sequence.experts[:, :, 0] for first, expert in zip((0, 3), row, strict=True)]
+    _age = {page: _step - max(t for t in range(_step) if _pages[t] == page) for page in (_lru[0], _llru[0])}
+    _r, _d = {p: a // 2 for p, a in _age.items()}, {p: 2 - a % 2 for p, a in _age.items()}
+    assert _age[_lru[0]] > _age[_llru[0]], "LRU's victim is the older one"
+    assert (_r[_llru[0]], _d[_llru[0]]) > (_r[_lru[0]], _d[_lru[0]]), "LLRU's has the larger (R, D)"
+    _name = ("a0", "a1", "a2", "b0", "b1", "b2")
     mo.accordion(
         {
             "Solution": mo.md(f"""
-    At request number {_step + 1} (round {_step // 2 + 1}, layer {"ab"[_step % 2]}) LRU evicts {_name(_lru[0])} and LLRU {_name(_llru[0])}.
-    LRU looks only at how many steps ago a page was used. LLRU counts in *visits of the page's layer*, so pages of
+    At request number {_step + 1} (round {_step // 2 + 1}, layer {"ab"[_step % 2]}) LRU evicts {_name[_lru[0]]} and LLRU {_name[_llru[0]]}.
+    LRU looks only at how many steps ago a page was used: {_age[_lru[0]]} for {_name[_lru[0]]}, {_age[_llru[0]]} for {_name[_llru[0]]}. For LLRU R is {_r[_lru[0]]} and {_r[_llru[0]]}, D is {_d[_lru[0]]} and {_d[_llru[0]]}. It counts in *visits of the page's layer*, so pages of
     two layers that were passed over equally often are equal for it, and then it gives up the one that cannot be needed for the longest time.
     """)
         }
@@ -139,6 +144,7 @@ def _():
 
 @app.cell(hide_code=True)
 def _(better, worse):
+    assert better and worse
     _shown = board(worse[0], ["lru", "llru"], 3) if worse else ""
     mo.accordion(
         {
@@ -148,7 +154,7 @@ def _(better, worse):
     {_shown}
 
     Neither is better on every sequence. In the worst case they can be compared exactly, by their competitive ratios: see the next cell, and the
-    [findings](../../findings.md), where LLRU turns out *not* to be k-competitive at some sizes.
+    [findings](../../findings.html), where LLRU turns out *not* to be k-competitive at some sizes.
     """)
         }
     )

@@ -3,8 +3,6 @@ import marimo
 app = marimo.App(app_title="Lesson 5: From theory to a real trace")
 
 with app.setup:
-    import json
-
     import marimo as mo
     import numpy as np
 
@@ -61,7 +59,8 @@ def _(pages, trace):
 def _(even_misses, found, quarter, trace):
     assert found["opt"] <= min(found.values()) and 1 < found["lru"] / found["opt"] < 4 and even_misses > found["lru"]
     _rows = "".join(
-        f"<tr><td>{name}</td><td>{misses:,}</td><td>{misses / trace.requests:.1%}</td><td>{misses / found['opt']:.2f}</td></tr>" for name, misses in found.items()
+        f"<tr><td>{name}</td><td>{misses:,}</td><td>{misses / trace.requests:.1%}</td><td>{misses / found['opt']:.2f}</td></tr>"
+        for name, misses in found.items()
     )
     mo.accordion(
         {
@@ -95,7 +94,11 @@ def _(trace):
     _figure = new_figure(height=3.4)
     for _axes, _layer in zip(_figure.subplots(1, 2, sharey=True), (0, trace.layers - 1), strict=True):
         _share = np.array(
-            [np.bincount(trace.experts[of_round == kind, _layer].ravel(), minlength=trace.n_experts[_layer]) for kind in names], float
+            [
+                np.bincount(trace.experts[of_round == kind, _layer].ravel(), minlength=trace.n_experts[_layer])
+                for kind in names
+            ],
+            float,
         )
         _share /= _share.sum(axis=1, keepdims=True)
         _picture = _axes.imshow(_share, cmap="cividis", vmin=0, vmax=0.5, aspect="auto")
@@ -172,7 +175,9 @@ def _(curves, found, milliseconds, pages, quarter):
         _points = [(s, ms) for s, ms in enumerate(_curve) if curves[_name][s] >= 0]
         _axes.plot(*zip(*_points, strict=True), label=_name, color=COLOURS[_n], linestyle=("-", "--", "-.", ":")[_n])
     _axes.axvline(quarter, color="#888", linewidth=0.8)
-    _axes.set(xlabel=f"slots, of {pages} pages", ylabel="milliseconds of loading a token", xlim=(0, pages), ylim=(0, None))
+    _axes.set(
+        xlabel=f"slots, of {pages} pages", ylabel="milliseconds of loading a token", xlim=(0, pages), ylim=(0, None)
+    )
     _axes.grid(alpha=0.3)
     _axes.legend()
     mo.accordion(
@@ -203,7 +208,9 @@ def _(curves, quarter, trace):
     _gap = curves["opt per layer"][quarter] / curves["opt"][quarter]
     _entropies = []
     for _layer in range(trace.layers):
-        _p = np.bincount(trace.experts[:, _layer].ravel(), minlength=trace.n_experts[_layer]) / (trace.rounds * trace.top_k)
+        _p = np.bincount(trace.experts[:, _layer].ravel(), minlength=trace.n_experts[_layer]) / (
+            trace.rounds * trace.top_k
+        )
         _entropies.append(float(np.exp(-(_p[_p > 0] * np.log(_p[_p > 0])).sum())))
     assert _gap >= 1 and all(1 <= e <= trace.n_experts[0] for e in _entropies)
     mo.accordion(

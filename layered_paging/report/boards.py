@@ -16,12 +16,20 @@ from ..trace import Trace
 __all__ = ["board"]
 
 _MOST = 2000  # cells of all tables together
-_CELL = "border:1px solid #888;padding:.15em .4em;text-align:center;min-width:2em;"
+_CELL = "border:1px solid #888;padding:.15em .3em;text-align:center;min-width:1.6em;"
 _NEW = _CELL + "background:#e69f00;color:#000;font-weight:bold;"
 _HELD = _CELL + "background:transparent;"
 
 
-def board(trace: Trace, policies: str | Sequence[str], slots: int, *, blank: bool = False, **options: str) -> str:
+def board(
+    trace: Trace,
+    policies: str | Sequence[str],
+    slots: int,
+    *,
+    blank: bool = False,
+    reset: str = "never",
+    admission: str = "forced",
+) -> str:
     """Return tables of a short replay, one a policy, as HTML.
 
     Parameters
@@ -35,8 +43,8 @@ def board(trace: Trace, policies: str | Sequence[str], slots: int, *, blank: boo
         At least 1.
     blank : bool
         Leave the contents out: a sheet to fill in.
-    **options
-        ``reset`` and ``admission``, as for ``replay``.
+    reset, admission : str
+        As for ``replay``.
 
     Returns
     -------
@@ -58,10 +66,10 @@ def board(trace: Trace, policies: str | Sequence[str], slots: int, *, blank: boo
     size = trace.rounds * trace.layers * (integer("slots", slots, 1) + 2) * len(names)
     if size > _MOST:
         raise ParameterError(f"a board must have at most {_MOST} cells, slots times events; got {size}: cut the trace")
-    return "".join(_table(trace, name, slots, blank, options) for name in names)
+    return "".join(_table(trace, name, slots, blank, reset, admission) for name in names)
 
 
-def _table(trace: Trace, name: str, slots: int, blank: bool, options: dict[str, str]) -> str:
+def _table(trace: Trace, name: str, slots: int, blank: bool, reset: str, admission: str) -> str:
     first = np.concatenate(([0], np.cumsum(trace.n_experts)))
 
     def called(page: int) -> str:
@@ -73,7 +81,7 @@ def _table(trace: Trace, name: str, slots: int, blank: bool, options: dict[str, 
 
     held: list[int | None] = [None] * slots
     heads, marks, columns, misses = [], [], [], 0
-    for step in history(trace, resolve("belady" if name == "opt" else name), slots, **options):
+    for step in history(trace, resolve("belady" if name == "opt" else name), slots, reset=reset, admission=admission):
         asked = [*step.hits, *step.misses]
         held = [page if page in step.resident else None for page in held]
         fresh = [page for page in step.misses if page in step.resident]
@@ -92,11 +100,11 @@ def _table(trace: Trace, name: str, slots: int, blank: bool, options: dict[str, 
         misses += len(step.misses)
     rows = [f'<th style="text-align:left;padding-right:.8em">{html.escape(name)}</th>{"".join(heads)}']
     rows += [
-        f'<th style="font-weight:normal;text-align:left">slot {at + 1}</th>{"".join(c[at] for c in columns)}'
+        f'<th style="font-weight:normal;text-align:left;white-space:nowrap">slot {at + 1}</th>{"".join(c[at] for c in columns)}'
         for at in range(slots)
     ]
     said = "missed?" if blank else f"{misses} missed"
-    rows.append(f'<th style="font-weight:normal;text-align:left">{said}</th>{"".join(marks)}')
+    rows.append(f'<th style="font-weight:normal;text-align:left;white-space:nowrap">{said}</th>{"".join(marks)}')
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return (
         '<div style="overflow-x:auto;margin:.6em 0"><table style="border-collapse:collapse;width:auto;font-size:.9em">'

@@ -84,7 +84,8 @@ def _library(dice: np.random.Generator) -> tuple[str, str]:
         except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
             continue
         if files[at].name == "topics.py":
-            prose += [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and len(str(n.value)) > 400]
+            texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+            prose += [text for text in texts if len(text) > 400]
             continue
         said = list(_docstrings(tree))
         prose += [text + "\n\n" for text in said if len(text) > 80 and ">>>" not in text]

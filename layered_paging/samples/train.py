@@ -26,7 +26,6 @@ from ..formats import save_trace
 from ..recording import record
 from ..recording.driving import Running, record_prompts
 from ..recording.prompts import Prompt
-from ..trace import Trace
 from .corpus import KINDS, corpus
 from .information import Information, information
 
@@ -47,7 +46,15 @@ MODEL: dict[str, Any] = {
     "eos_token_id": None,
     "pad_token_id": 0,
 }
-TRAINING: dict[str, Any] = {"batch": 24, "length": 128, "rate": 3e-3, "warm_up": 60, "weight_decay": 0.05, "clip": 1.0, "balance": 0.01}
+TRAINING: dict[str, Any] = {
+    "batch": 24,
+    "length": 128,
+    "rate": 3e-3,
+    "warm_up": 60,
+    "weight_decay": 0.05,
+    "clip": 1.0,
+    "balance": 0.01,
+}
 HELD = 0.1  # share of each text that is kept from training
 WINDOWS = 16  # of held text, a kind, that the model reads before and after
 PROMPTS, PROMPT_BYTES = 4, 48  # prompts of a kind; they are held text too
@@ -218,7 +225,7 @@ def _train(
 
     def rate(step: int) -> float:
         decay = 0.5 + 0.5 * float(np.cos(np.pi * min(1.0, step / steps)))
-        return min(1.0, (step + 1) / TRAINING["warm_up"]) * (0.05 + 0.95 * decay)
+        return min(1.0, (step + 1) / float(TRAINING["warm_up"])) * (0.05 + 0.95 * decay)
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     each = TRAINING["batch"] // len(data)

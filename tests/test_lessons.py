@@ -1,0 +1,101 @@
+"""The lessons: questions, solutions and checks are there, and their pages show what the notebooks show.
+
+``make docs`` runs all of them, and fails where an assertion in one does; here one is run as the script it also is.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FULL = bool(os.environ.get("LAYERED_PAGING_FULL"))
+LESSONS = sorted((ROOT / "docs" / "lessons").glob("lesson_*.py"))
+
+pytest.importorskip("marimo", reason="marimo is not installed (group dev)")
+
+
+@pytest.fixture(scope="module")
+def export() -> Any:
+    spec = importlib.util.spec_from_file_location("export_of_lessons", ROOT / "docs" / "lessons" / "export.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+def test_a_lesson_asks_answers_and_checks(path: Path, export: Any) -> None:
+    text = path.read_text()
+    assert text.count("mo.accordion(") >= 4 and text.count("assert ") >= 4 and "Before you read on" in text
+    assert path.stem in (ROOT / "docs" / "index.md").read_text()
+    assert all(source for source, _ in export.cells(path))
+
+
+def test_there_are_five() -> None:
+    assert len(LESSONS) == 5
+
+
+@pytest.mark.parametrize("path", LESSONS if FULL else LESSONS[2:3], ids=lambda p: p.stem)
+def test_a_lesson_runs_as_a_script(path: Path) -> None:
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+NOTEBOOK = '''
+import marimo
+
+app = marimo.App()
+
+with app.setup:
+    import marimo as mo
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    # A title
+
+    With $k \\\\le 3$.
+
+    ## A part
+    """)
+    return
+
+
+@app.cell
+def _():
+    x = {"ratio": 3}
+    x
+    return (x,)
+
+
+@app.cell(hide_code=True)
+def _(x):
+    assert x["ratio"] == THREE
+    mo.accordion({"Solution": mo.md("It is **three**.")})
+    return
+'''
+
+
+def test_the_page_of_a_notebook(tmp_path: Path, export: Any) -> None:
+    path = tmp_path / "lesson_9.py"
+    path.write_text(NOTEBOOK.replace("THREE", "3"))
+    page = export.page(path)
+    assert page.startswith("# A title\n") and "\n## A part\n" in page
+    assert '```python\nx = {"ratio": 3}\nx\n```' in page and "{'ratio': 3}" in page
+    assert "<details><summary>Solution</summary>" in page and "<strong>three</strong>" in page
+    assert "<math" in page and "<marimo" not in page and "THREE" not in page
+    assert not re.search(r'(src|href)="http', page)
+    path.write_text(NOTEBOOK.replace("THREE", "4"))
+    with pytest.raises(AssertionError):
+        export.page(path)
+    with pytest.raises(ValueError, match="<marimo-table"):
+        export.plain("<p><marimo-table></marimo-table></p>")
