@@ -217,7 +217,8 @@ def _(curves, quarter, trace):
         {
             "Solution": mo.md(f"""
     The gap is {_gap:.3f}. As a measure of skew take the *effective number* of experts, the exponential of the entropy of their use: {", ".join(f"{e:.1f}" for e in _entropies)} of {trace.n_experts[0]} in
-    the layers from first to last. Training asked for balance in every layer, so the layers are rather alike, and an equal split costs little; a model with uneven layers would be another matter. Measure yours: `layered-paging diagnose TRACE --slots N`.
+    the layers from first to last. {"Training asked for balance in every layer, and the layers are much alike" if max(_entropies) < 1.3 * min(_entropies) else "Training asked for balance in every layer, and still the layers differ"}. A split also
+    loses for another reason: what layers need varies from prompt to prompt, and a shared cache follows. Measure yours: `layered-paging diagnose TRACE --slots N`.
     """)
         }
     )
