@@ -139,3 +139,21 @@ def test_mistakes_and_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert len(rows) == 3 + 4 * (len(METHODS) - 3) and all(r["all_low"] <= r["all_gain"] <= r["all_high"] for r in rows)
     assert main(["profile", "judge", str(file), "--slots", "8", "--key", "topic", "--changed"]) == 0
     assert main(["profile", "judge", str(file), "--slots", "8"]) == 2
+
+
+def test_one_half_life_serves_all_resets(traces: Path) -> None:
+    # LFU beats LRU with a reset at each session and loses without; decay with its default is ahead of both
+    trace = lp.load_trace(traces / "gpt_oss_20b.npz")
+    rates = {
+        (policy, reset): 100 * lp.replay(trace, policy, 192, pool="per-layer", reset=reset).hit_rate
+        for policy in ("lru", "lfu", "lfu-decay")
+        for reset in ("session", "never")
+    }
+    assert {key: round(value, 3) for key, value in rates.items()} == {
+        ("lru", "session"): 66.238,
+        ("lfu", "session"): 69.410,
+        ("lfu-decay", "session"): 70.185,
+        ("lru", "never"): 66.323,
+        ("lfu", "never"): 62.195,
+        ("lfu-decay", "never"): 69.884,
+    }
