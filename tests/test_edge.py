@@ -592,3 +592,28 @@ def test_a_sweep_may_place() -> None:
     row = FUNCTIONS["place"].call(None, {**shape, "algorithm": "successive", "bound": "lp", "seed": 3})
     direct = place(edge.generate(**shape, seed=3), "successive", bound="lp")
     assert row["latency_ns"] == str(direct.latency) and row["bound_ns"] == str(direct.bound)
+
+
+@settings(max_examples=100 if FULL else 30)
+@given(networks(top_k=3, servers=2, experts=4), st.data())
+def test_tables_hold_what_their_pages_save(net: Network, data: Any) -> None:
+    """Peeling and subsets state savings incrementally; here they are recomputed from the placement."""
+    state = State(net)
+    other = data.draw(st.lists(st.integers(0, net.pages - 1), unique=True)) if len(net.servers) > 1 else []
+    for page in other:
+        state.add(1, [page])
+    scratch, near = np.zeros(net.activations.groups, np.int64), state.reaching(0)
+    before = cost(net, state.held)
+
+    def saved(pages: Any) -> int:
+        held = state.held.copy()
+        held[0, list(pages)] = True
+        return before - cost(net, held)
+
+    for layer in range(net.layers):
+        low, high = int(net.first[layer]), int(net.first[layer + 1])
+        order, values = state.peel(0, low, high, near, scratch)
+        assert sorted(order.tolist()) == list(range(low, high))
+        assert values.tolist() == [saved(order[:q]) for q in range(high - low + 1)]
+        for mask, value in enumerate(state.subset_values(0, low, high, near).tolist()):
+            assert value == saved(low + e for e in range(high - low) if mask >> e & 1)

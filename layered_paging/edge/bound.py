@@ -102,7 +102,9 @@ def bound_of(network: Network, table: Rows, prices: Ints) -> int:
     )
 
 
-def best_prices(network: Network, how: str = "auto", *, target: int = 0, rounds: int = 300) -> tuple[Rows, Ints] | None:
+def best_prices(
+    network: Network, how: str = "auto", *, target: int = 0, rounds: int | None = None
+) -> tuple[Rows, Ints] | None:
     """Return (rows, prices in integers) of a good bound, or None for ``how="none"`` or a network too large.
 
     Parameters
@@ -113,8 +115,8 @@ def best_prices(network: Network, how: str = "auto", *, target: int = 0, rounds:
         subgradients, which is worse but linear in the activations.  ``auto``: by size.
     target : int
         What a known placement saves; guides the steps of the search.
-    rounds : int
-        Steps of the search.
+    rounds : int, optional
+        Steps of the search; default: 1,000, or 300 for more than 200,000 prices.
 
     Raises
     ------
@@ -134,7 +136,7 @@ def best_prices(network: Network, how: str = "auto", *, target: int = 0, rounds:
     if how == "lp" or (how == "auto" and len(table.page) <= SMALL):
         prices = _dual(network, table)
     else:
-        prices = _search(network, table, target, rounds)
+        prices = _search(network, table, target, rounds or (1000 if len(table.page) <= 200_000 else 300))
     # a price above the gain of its row only costs; sums then stay below those of all gains
     return table, np.minimum(prices, np.repeat(table.gain, np.diff(table.first)))
 

@@ -26,7 +26,7 @@ from .successive import improve, successive
 __all__ = ["ALGORITHMS", "Placement", "place", "storage_curve"]
 
 Held = npt.NDArray[np.bool_]
-GREEDY = 2000  # pairs of server and expert up to which "best" starts from greedy also for larger events
+GREEDY = 2 * 10**6  # members of events times servers up to which "best" starts from greedy also for larger events
 CONTINUOUS = 10**6  # activations times servers squared up to which "best" starts from the continuous placement too
 
 # name -> what it does; "seed", "progress" and the algorithm's own parameters are passed on
@@ -230,7 +230,7 @@ def _run(
         held = improve(network, held, progress=progress, **given)
     if algorithm == "best":
         starts = [successive(network.alone(), **plain)] if network.largest_k > 1 else []
-        if network.largest_k == 1 or held.size <= GREEDY:
+        if network.largest_k == 1 or len(network.activations.members) * len(network.servers) <= GREEDY:
             starts.append(greedy(network))
         work = len(network.activations.members) * len(network.servers) ** 2
         if network.largest_k == 1 and len(set(network.sizes.tolist())) == 1 and work <= CONTINUOUS:

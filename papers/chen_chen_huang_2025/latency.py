@@ -64,6 +64,8 @@ def verdict(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
     words = f"the best placement is {min(cuts):.1f} to {max(cuts):.1f} % below the best baseline"
     if gaps:
         words += f" and at most {max(gaps):.1f} % above the bound on every placement"
+    splits = [row["split"] for row in rows]
+    words += f"; split inference, which sends a token once, takes {min(splits):.1f} to {max(splits):.1f} ms"
     agrees = "yes" if all(wins) else "partly" if any(wins) else "no"
     return agrees, words
 
