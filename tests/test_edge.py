@@ -617,3 +617,13 @@ def test_tables_hold_what_their_pages_save(net: Network, data: Any) -> None:
         assert values.tolist() == [saved(order[:q]) for q in range(high - low + 1)]
         for mask, value in enumerate(state.subset_values(0, low, high, near).tolist()):
             assert value == saved(low + e for e in range(high - low) if mask >> e & 1)
+
+
+def test_a_small_file_cannot_ask_for_much_memory() -> None:
+    user = {"cloud": 5, "servers": {}, "activations": [[[[0], 1]]]}
+    users = [{"name": f"u{n}", **user} for n in range(8000)]
+    wide = {**DOCUMENT, "experts": [1 << 20], "users": users[:100], "servers": []}
+    many = {**DOCUMENT, "users": users, "servers": [{"name": f"s{n}", "storage": 1} for n in range(8000)]}
+    for document in (wide, many):
+        with pytest.raises(NetworkError, match="are too many"):
+            edge.documents.from_document(document)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..files import write_atomic
 from .links import trip_ns
-from .network import FAR, MOST_CELLS, MOST_PAGES, Activations, Network, NetworkError
+from .network import FAR, MOST_CELLS, MOST_LINKS, MOST_PAGES, Activations, Network, NetworkError
 
 __all__ = ["FORMAT", "VERSION", "from_document", "load_network", "save_network", "to_document"]
 
@@ -127,7 +127,7 @@ def _read(document: Any) -> Network:
         storage.append(_whole(f"server {servers[-1]!r}: storage", server["storage"], 0))
     at = {name: n for n, name in enumerate(servers)}
     entries = _list("users", top["users"])
-    if len(entries) * max(1, len(servers)) > MOST_CELLS or len(entries) * first[-1] > MOST_CELLS:
+    if len(entries) * len(servers) > MOST_LINKS or len(entries) * first[-1] > MOST_CELLS:
         raise NetworkError(f"{len(entries)} users, {len(servers)} servers and {first[-1]} experts are too many")
     columns: dict[str, list[Any]] = {
         name: [] for name in ("name", "cloud", "local_ns", "nonexpert_ns", "total", "top_k", "storage")

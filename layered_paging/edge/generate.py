@@ -12,7 +12,7 @@ from ..errors import ParameterError
 from ..instance import integer
 from ..trace import Trace
 from .links import Radio
-from .network import FAR, MOST_CELLS, Activations, Network
+from .network import FAR, MOST_CELLS, MOST_LINKS, Activations, Network
 
 __all__ = ["BY", "draw_activations", "generate", "group", "network_of", "trace_activations"]
 
@@ -105,8 +105,10 @@ def generate(
             raise ParameterError(f"skew must be in 0..10; got {skew}")
         if users * layers * number * top_k > DRAWS or users * layers * experts > MOST_CELLS:
             raise ParameterError(f"users x layers x tokens x top_k must be at most {DRAWS}")
-        if topics * layers * experts > MOST_CELLS or users * servers > MOST_CELLS:
-            raise ParameterError(f"topics x layers x experts and users x servers must be at most {MOST_CELLS}")
+        if topics * layers * experts > MOST_CELLS or users * servers > MOST_LINKS:
+            raise ParameterError(
+                f"topics x layers x experts must be at most {MOST_CELLS}, users x servers {MOST_LINKS}"
+            )
         activations = draw_activations(users, layers, experts, top_k, number, topics, skew, streams[0])
         widths = [experts] * layers
     else:

@@ -27,7 +27,8 @@ FAR = 1 << 60  # nanoseconds to a server out of reach
 LONGEST = 10**15  # nanoseconds of any one latency: eleven days
 SAFE = 1 << 61  # sums below this cannot overflow
 MOST_PAGES = 1 << 20
-MOST_CELLS = 1 << 28  # users x pages, users x servers, servers x pages
+MOST_CELLS = 1 << 26  # users x pages, servers x pages
+MOST_LINKS = 1 << 25  # users x servers
 
 
 class NetworkError(LayeredPagingError, ValueError):
@@ -145,7 +146,7 @@ class Network:
         self.first = np.concatenate(([0], np.cumsum(self.experts))).astype(np.int64)
         self.edge_ns = _matrix(edge_ns)
         m, n = self.edge_ns.shape
-        if max(m, n) * self.pages > MOST_CELLS or m * n > MOST_CELLS:
+        if max(m, n) * self.pages > MOST_CELLS or m * n > MOST_LINKS:
             raise NetworkError(
                 f"{m} users, {n} servers and {self.pages} experts are too many: at most {MOST_CELLS} pairs"
             )
