@@ -14,7 +14,7 @@ import pytest
 import layered_paging as lp
 from layered_paging.certificate import Certificate
 from layered_paging.certify import check, ratio, ratio_random
-from layered_paging.certify.ratio_game import Positions, _no_cycle
+from layered_paging.certify.ratio_game import Positions, no_idle_cycle
 from layered_paging.errors import CertificateRejected
 from layered_paging.policy import Stream, resolve
 from layered_paging.ratio import automaton
@@ -248,8 +248,8 @@ def test_a_statement_about_a_policy() -> None:
         ({"offline_slots": 4}, "'offline_slots' must be at most 3; got 4"),
         ({"offline_slots": 0}, "'offline_slots' must be an integer of at least 1"),
         ({"top_k": 0}, "'top_k' must be an integer of at least 1"),
-        ({"top_k": 3}, "'top_k' does not fit; got 3"),
-        ({"top_k": 2, "offline_slots": 1}, "'top_k' does not fit; got 2"),
+        ({"top_k": 3}, "'top_k' must be at most 2; got 3"),
+        ({"top_k": 2, "offline_slots": 1}, "'top_k' does not fit into a pool; got 2"),
         ({"top_k": 2, "pool": "per-layer"}, "'top_k' does not fit into a pool; got 2"),
         ({"policy": "random"}, "does not state what its future depends on"),
         ({"value": None}, "'additive' must be null where the ratio is unbounded"),
@@ -551,12 +551,12 @@ def test_what_a_game_must_show() -> None:
 
 
 def test_idle_cycles() -> None:
-    _no_cycle({1: [2, 3], 2: [3], 3: [4]})
-    _no_cycle({})
-    _no_cycle({1: [2, 2], 2: [5]})
+    no_idle_cycle({1: [2, 3], 2: [3], 3: [4]})
+    no_idle_cycle({})
+    no_idle_cycle({1: [2, 2], 2: [5]})
     for arcs in ({1: [1]}, {1: [2], 2: [1]}, {0: [1], 1: [2], 2: [3, 1]}, {1: [2], 2: [3], 3: [2], 5: [6]}):
         with pytest.raises(CertificateRejected, match="neither side pays"):
-            _no_cycle(arcs)
+            no_idle_cycle(arcs)
 
 
 # distributions and sources

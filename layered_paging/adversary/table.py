@@ -56,6 +56,7 @@ class _Live:
     """A grid whose events are made while it is replayed."""
 
     ranked = False
+    number = 0
 
     def __init__(self) -> None:
         self.next: Event | None = None
