@@ -20,6 +20,7 @@ _HOMES = {
     "Trace": "trace",
     "competitive_ratio": "ratio",
     "diagnose": "diagnosis",
+    "gap_table": "gaps",
     "load_trace": "formats",
     "miss_curve": "curves",
     "open_trace": "formats",
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from .formats import load_trace as load_trace
     from .formats import open_trace as open_trace
     from .formats import save_trace as save_trace
+    from .gaps import gap_table as gap_table
     from .instance import Instance as Instance
     from .offline import Optimum as Optimum
     from .offline import optimum as optimum

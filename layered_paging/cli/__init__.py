@@ -27,6 +27,7 @@ COMMANDS = {
     "curve": "misses at every number of slots, as a table or a plot",
     "diagnose": "say whether the policy or the working set is at fault",
     "report": "one page about a trace at a budget, for a colleague",
+    "gap": "how much of the gap to the optimum policies close, over traces and capacities",
     "show": "a page that replays a trace step by step under several policies",
     "record": "record which experts a live model chooses",
     "optimum": "the offline optimum, with a certificate",

@@ -1,0 +1,98 @@
+"""``layered-paging gap``."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from ..errors import ParameterError
+from ..files import write_atomic
+from ..formats import load_trace
+from ..gaps import TOKENS, gap_table
+from ..grid import RESETS
+from .common import add_model_options, progress, table
+
+EXAMPLES = """examples:
+  layered-paging gap a.npz b.npz --policy similar-rounds lfu-decay
+  layered-paging gap a.npz --base lru --policy llru similar-rounds --pool per-layer -o gap.csv
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("trace", nargs="+", help="trace files")
+    parser.add_argument("--policy", nargs="+", default=["similar-rounds"], metavar="P", help="policies to judge")
+    parser.add_argument("--base", default="llru", metavar="P", help="the policy that closes nothing (default: llru)")
+    parser.add_argument(
+        "--tokens", nargs="+", type=float, metavar="X", help="capacities in tokens' demand (default: 1.25 1.5 2 3 4)"
+    )
+    add_model_options(parser, "pool", "admission")
+    parser.add_argument("--reset", nargs="+", choices=RESETS, default=["never", "session"], help="default: both")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the cells to a .csv file")
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Replay, and divide."""
+    if args.output is not None and not args.output.endswith(".csv"):
+        raise ParameterError(f"output must end with .csv; got {args.output!r}")
+    traces = {_name(path, args.trace): load_trace(path) for path in dict.fromkeys(args.trace)}
+    sizes = args.tokens or TOKENS
+    with progress("replay", len(traces) * len(sizes) * len(args.reset), args.json) as advance:
+        found = gap_table(
+            traces,
+            args.policy,
+            base=args.base,
+            tokens=sizes,
+            admission=args.admission,
+            pool=args.pool,
+            resets=args.reset,
+            progress=advance,
+        )
+    answer = found.to_dict()
+    if args.output is not None:
+        text = io.StringIO()
+        fields = ["policy", "trace", "reset", "tokens", "slots", "misses", "base", "optimum", "share", "margin"]
+        writer = csv.DictWriter(text, fields, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(answer["cells"])
+        write_atomic(args.output, text.getvalue().encode())
+    return {**answer, "output": args.output}
+
+
+def _name(path: str, paths: list[str]) -> str:
+    stem = Path(path).stem
+    return stem if sum(Path(other).stem == stem for other in set(paths)) == 1 else path
+
+
+def _percent(share: float | None, margin: float | None) -> str:
+    if share is None:
+        return "-"
+    return f"{100 * share:.1f}" + ("" if margin is None else f" +- {100 * margin:.1f}")
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print the cells, then the means."""
+    sizes = list(dict.fromkeys(cell["tokens"] for cell in answer["cells"]))
+    share = {(c["policy"], c["trace"], c["reset"], c["tokens"]): c for c in answer["cells"]}
+    rows = []
+    for gap in answer["gaps"]:
+        at = [share.get((gap["policy"], gap["trace"], gap["reset"], size)) for size in sizes]
+        cells = ["" if cell is None else _percent(cell["share"], cell["margin"]) for cell in at]
+        mean = _percent(gap["share"], gap["margin"])
+        worst = _percent(gap["worst"], None)
+        rows.append([gap["policy"], gap["trace"], gap["reset"], *cells, mean, worst, gap["left_out"]])
+    title = f"share of the gap from {answer['base']} to the optimum that is closed, % (pool {answer['pool']}, admission {answer['admission']})"
+    table(
+        title,
+        ["policy", "trace", "reset", *(f"{size} tokens" for size in sizes), "mean", "worst", "left out"],
+        rows,
+        text=3,
+    )
+    if any(cell["margin"] is not None for cell in answer["cells"]):
+        print("+-: 95 % interval over sessions, paired")
+    if answer["output"]:
+        print(f"wrote {answer['output']}")

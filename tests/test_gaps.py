@@ -1,0 +1,123 @@
+"""The share of the gap that policies close: by its definition, with its intervals, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import layered_paging as lp
+from layered_paging.cli import main
+from layered_paging.errors import NotRegistered, ParameterError
+from layered_paging.samples import SAMPLE
+
+
+def trace(seed: int = 1, sessions: int = 6) -> lp.Trace:
+    return lp.workloads.zipf(4, 16, 300, top_k=2, exponent=0.9, seed=seed, sessions=sessions)
+
+
+@pytest.mark.parametrize("admission", ["forced", "bypass"])
+@pytest.mark.parametrize("pool", ["shared", "per-layer"])
+def test_cells_by_their_definition(admission: str, pool: str) -> None:
+    found = lp.gap_table({"zipf": trace()}, ["lfu", "lru"], admission=admission, pool=pool)
+    assert [c.slots for c in found.cells if c.policy == "lfu" and c.reset == "never"] == [10, 12, 16, 24, 32]
+    for cell in found.cells:
+        options = {"reset": cell.reset, "pool": pool, "admission": admission}
+        best = lp.optimum(trace(), cell.slots, **options).misses
+        llru, own = (lp.replay(trace(), name, cell.slots, **options).misses for name in ("llru", cell.policy))
+        assert (cell.misses, cell.base, cell.optimum) == (own, llru, best)
+        assert cell.share == float(Fraction(llru - own, llru - best))
+
+
+def test_the_base_closes_nothing_and_the_optimum_everything() -> None:
+    found = lp.gap_table({"zipf": trace()}, ["llru", "belady"])
+    assert {(c.share, c.margin) for c in found.cells if c.policy == "llru"} == {(0.0, 0.0)}
+    assert all(
+        c.share == 1.0 and c.margin is not None and c.margin < 1e-12 for c in found.cells if c.policy == "belady"
+    )
+
+
+def test_means_and_worst_cells() -> None:
+    found = lp.gap_table({"a": trace(1), "b": trace(2, 1)}, ["lfu"], resets=["session"])
+    a, b, both = found.gaps
+    cells = [c.share for c in found.cells if c.trace == "a"]
+    assert a.share == pytest.approx(np.mean(cells)) and a.worst == min(cells) and a.cells == 5
+    assert a.margin is not None and b.margin is None and both.margin is None
+    assert both.trace == "all" and both.share == pytest.approx((a.share + b.share) / 2)
+
+
+def test_margins_agree_with_leaving_one_session_out() -> None:
+    data = trace(3, 12)
+    [cell] = lp.gap_table({"t": data}, ["lfu"], resets=["session"], tokens=[2]).cells
+    one, own = (lp.replay(data, name, 16, reset="session").misses_by_session.sum(axis=1) for name in ("llru", "lfu"))
+    best = lp.optimum(data, 16, admission="forced", reset="session").misses_by_session.sum(axis=1)
+    kept = [np.delete(np.arange(12), n) for n in range(12)]
+    shares = np.array([(one - own)[k].sum() / (one - best)[k].sum() for k in kept])
+    jackknife = (11 / 12 * ((shares - shares.mean()) ** 2).sum()) ** 0.5
+    assert cell.margin == pytest.approx(2.201 * jackknife, rel=0.05)
+
+
+def test_cells_without_a_gap_are_left_out_and_counted() -> None:
+    still = lp.Trace(np.zeros((20, 3, 1), int), 9)
+    [gap] = lp.gap_table({"still": still}, ["lfu"], resets=["never"]).gaps
+    assert (gap.share, gap.worst, gap.cells, gap.left_out) == (None, None, 0, 5)
+
+
+def test_large_caches_are_no_cells() -> None:
+    wide = lp.workloads.uniform(2, 4, 30, top_k=2, seed=1)
+    assert [c.slots for c in lp.gap_table({"wide": wide}, ["lfu"], resets=["never"]).cells] == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"traces": {}}, "traces must be one or more"),
+        ({"policies": []}, "policies must be one or more"),
+        ({"policies": ["lfu", "lfu"]}, "each once"),
+        ({"tokens": [0]}, "above 0"),
+        ({"tokens": [float("nan")]}, "above 0"),
+        ({"tokens": [float("inf")]}, "above 0"),
+        ({"tokens": []}, "tokens must be one or more"),
+        ({"resets": ["sometimes"]}, "reset must be one of"),
+        ({"admission": "x"}, "admission must be one of"),
+        ({"pool": "x"}, "pool must be one of"),
+    ],
+)
+def test_refusals(given: dict, words: str) -> None:
+    with pytest.raises(ParameterError, match=words):
+        lp.gap_table(**{"traces": {"t": trace()}, "policies": ["lfu"], **given})
+
+
+def test_an_unknown_policy() -> None:
+    with pytest.raises(NotRegistered):
+        lp.gap_table({"t": trace()}, ["lfuu"])
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "gap.csv"
+    words = ["gap", str(SAMPLE), "--policy", "lfu", "similar-rounds", "--reset", "session", "-o", str(out)]
+    assert main([*words, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert {row["policy"] for row in answer["gaps"]} == {"lfu", "similar-rounds"}
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert [int(row["misses"]) for row in rows] == [cell["misses"] for cell in answer["cells"]]
+    assert main(words) == 0
+    assert "share of the gap from llru" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["gap", "nowhere.npz"], "nowhere.npz"),
+        (["gap", str(SAMPLE), "-o", "x.txt"], "must end with .csv"),
+        (["gap", str(SAMPLE), "--tokens", "-1"], "above 0"),
+    ],
+)
+def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == 1
