@@ -277,7 +277,8 @@ class PolicySpec:
     properties : mapping
         What the policy declares.
     predictions : object, optional
-        ``begin()`` returns the ``Predictions`` of one policy object; a ``Forecast`` is one.
+        ``begin()`` returns the ``Predictions`` of one policy object; a ``Forecast`` is one.  Or a name, from which the
+        replay of a trace makes them.
     """
 
     name: str
@@ -318,7 +319,11 @@ class PolicySpec:
         if self.predicted:
             if self.predictions is None:
                 raise ParameterError(
-                    f"policy {self.base!r} needs predictions, such as 'perfect', 'noisy:0.5', 'popularity' or 'markov'; got none"
+                    f"policy {self.base!r} needs predictions, as in \"{self.base}(predictions='markov')\"; got none"
+                )
+            if not callable(getattr(self.predictions, "begin", None)):
+                raise ParameterError(
+                    f"policy {self.name!r} needs a trace to make its predictions from; there is none here"
                 )
             extra["predictions"] = self.predictions.begin()
         policy: Policy = self.cls(instance, **extra, **self.params)
@@ -330,6 +335,8 @@ _NAME = re.compile(r"\s*([A-Za-z0-9][\w./-]*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 
 def resolve(policy: str | type | PolicySpec) -> PolicySpec:
     """Return the policy that a name, a name with parameters, ``strategy:FILE``, or a class stands for.
+
+    A policy that takes predictions may name them as if they were a parameter: ``guard(predictions='markov')``.
 
     Raises
     ------
@@ -355,9 +362,12 @@ def resolve(policy: str | type | PolicySpec) -> PolicySpec:
         return strategy(policy)
     base, params = parsed("policy", policy)
     entry = find("policy", base)
-    check_parameters("policy", base, entry.obj, params)
     shown = ", ".join(f"{key}={value!r}" for key, value in params.items())
-    return PolicySpec(f"{base}({shown})" if shown else base, base, entry.obj, params, entry.properties)
+    predictions = params.pop("predictions", None) if entry.properties.get("predictions", False) else None
+    if predictions is not None and not isinstance(predictions, str):
+        raise ParameterError(f"{base}: predictions must be a name such as 'perfect' or 'markov'; got {predictions!r}")
+    check_parameters("policy", base, entry.obj, params)
+    return PolicySpec(f"{base}({shown})" if shown else base, base, entry.obj, params, entry.properties, predictions)
 
 
 def parsed(kind: str, text: str) -> tuple[str, dict[str, Any]]:

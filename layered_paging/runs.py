@@ -335,9 +335,11 @@ def informed(
     ParameterError
         The policy takes none, or they are for another trace or layout.
     """
+    if predictions is not None and not spec.predicted:
+        raise ParameterError(f"policy {spec.name!r} takes no predictions; got {repr(predictions)[:60]}")
+    if predictions is None and isinstance(spec.predictions, str):
+        predictions = spec.predictions
     if predictions is not None:
-        if not spec.predicted:
-            raise ParameterError(f"policy {spec.name!r} takes no predictions; got {repr(predictions)[:60]}")
         # predictors stand above the replay, and may replay themselves
         bind = importlib.import_module("layered_paging.prediction.next_use").bind
         spec = replace(spec, predictions=bind(predictions, trace, grid, reset, "/".join(layout)))

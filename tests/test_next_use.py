@@ -18,13 +18,20 @@ from layered_paging.cli import main
 from layered_paging.errors import ParameterError
 from layered_paging.grid import lay_out
 from layered_paging.policies.dominating import MOST, Dominating, earlier, solve
-from layered_paging.policy import Time
+from layered_paging.policy import Time, resolve
 from layered_paging.prediction import Learnt, source
 from layered_paging.prediction.next_use import Noisy
 from layered_paging.prediction.steps import actual, error_of
 
 POLICIES = ("blind-oracle", "lmarker", "predictive-marker", "guard", "dominating")
-LEARNT = ("popularity(half_life=2)", "previous", "markov", "markov(distance=3)", "markov@request")
+LEARNT = (
+    "popularity(half_life=2)",
+    "popularity(window=3)",
+    "previous",
+    "markov",
+    "markov(distance=3)",
+    "markov@request",
+)
 
 
 def trace_of(seed: int, rounds: int = 40, top_k: int = 2) -> lp.Trace:
@@ -230,6 +237,7 @@ def test_a_policy_class_may_take_predictions() -> None:
         "noisy:1:x",
         "noisy:1:-1",
         "noisy:1:2:3",
+        "noisy:1e10",
         "uniform:",
         "perfect:1",
         "inverted:1",
@@ -279,6 +287,25 @@ def test_missing_superfluous_and_foreign_predictions_are_refused() -> None:
         lp.replay(trace, "guard", 8, predictions=Learnt("markov", train=lp.Trace([[0]])))
     with pytest.raises(ParameterError, match="floor"):
         Learnt("markov", floor=2.0)
+
+
+def test_a_name_may_carry_its_predictions() -> None:
+    trace = trace_of(7)
+    best = lp.optimum(trace, 8, admission="forced").misses
+    run = lp.replay(trace, "guard(predictions='perfect')", 8)
+    assert (run.policy, run.misses) == ("guard(predictions='perfect')", best)
+    assert lp.replay(trace, "guard(predictions='markov')", 8, predictions="perfect").misses == best
+    curve = lp.miss_curve(trace, "blind-oracle(predictions='perfect')")
+    assert np.array_equal(curve, lp.optimum_curve(trace, admission="forced"))
+    for wrong, said in (
+        ("guard(predictions=3)", "must be a name"),
+        ("guard(predictions='x')", "unknown predictions"),
+        ("lru(predictions='perfect')", "no parameter 'predictions'"),
+    ):
+        with pytest.raises(ParameterError, match=said):
+            lp.replay(trace, wrong, 8)
+    with pytest.raises(ParameterError, match="needs a trace"):
+        resolve("guard(predictions='markov')").make(trace.instance(8))
 
 
 # the dominating distribution
@@ -389,4 +416,4 @@ def test_the_command_replays_with_predictions(
         assert code != 0
         assert said in error
     _, _, error = command("replay", path, "--slots", "8", "--predictions", "perfect")
-    assert "needs a policy that takes predictions; got lru, llru" in error
+    assert "needs a policy that takes predictions and names none itself; got lru, llru" in error

@@ -79,7 +79,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         said = None
     else:
         forecast, said = _predictions(trace, specs, options, args)
-        specs = [replace(spec, predictions=forecast) if spec.predicted else spec for spec in specs]
+        needy = [spec.predicted and spec.predictions is None for spec in specs]
+        specs = [replace(spec, predictions=forecast) if n else spec for spec, n in zip(specs, needy, strict=True)]
     wanted = [
         (spec, budget, args.seed + n)
         for budget in budgets
@@ -116,9 +117,9 @@ def _predictions(
         if args.train is not None:
             raise ParameterError("--train goes with --predictions")
         return None, None
-    if not any(spec.predicted for spec in specs):
+    if not any(spec.predicted and spec.predictions is None for spec in specs):
         raise ParameterError(
-            f"--predictions needs a policy that takes predictions; got {', '.join(spec.name for spec in specs)}"
+            f"--predictions needs a policy that takes predictions and names none itself; got {', '.join(spec.name for spec in specs)}"
         )
     from ..prediction.next_use import source
     from ..prediction.steps import error_of

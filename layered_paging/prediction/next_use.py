@@ -19,6 +19,7 @@ from .steps import actual, at_requests, members_of, now_of
 
 __all__ = ["Given", "Noisy", "Perfect", "Source", "bind", "source"]
 
+KEPT = 1 << 29  # bytes of predictions that are kept on a trace, the last in any case
 NOISES = ("noisy", "uniform", "inverted")
 
 
@@ -75,7 +76,8 @@ class Noisy:
         rng = np.random.default_rng(Stream(self.seed, 1).next())
         true = np.minimum(due, end)
         if self.kind == "noisy":
-            spoilt = now + (true - now) * np.exp(self.level * rng.standard_normal(true.shape))
+            with np.errstate(over="ignore"):
+                spoilt = now + (true - now) * np.exp(self.level * rng.standard_normal(true.shape))
         elif self.kind == "uniform":
             spoilt = true + grid.n_layers * rng.uniform(-self.level, self.level, true.shape)
         else:
@@ -176,7 +178,7 @@ def bind(predictions: Any, trace: Trace, grid: Grid, reset: str, variant: str = 
         The trace as laid out, all layers.
     reset : {"never", "session", "cache"}
     variant : str
-        Names the layout; the last forecast made from a name is kept on the trace.
+        Names the layout; the last forecasts made from names are kept on the trace.
 
     Raises
     ------
@@ -190,8 +192,10 @@ def bind(predictions: Any, trace: Trace, grid: Grid, reset: str, variant: str = 
         kept: dict[Any, Forecast] = trace.__dict__.setdefault("_forecasts", {})
         key = (predictions, variant, reset)
         if key not in kept:
-            kept.clear()
-            kept[key] = made.forecast(trace, grid, reset)
+            new = made.forecast(trace, grid, reset)
+            while kept and sum(f.due.nbytes + 2 * f.ahead.nbytes for f in (*kept.values(), new)) > KEPT:
+                kept.pop(next(iter(kept)))
+            kept[key] = new
         return kept[key]
     if callable(getattr(predictions, "forecast", None)):
         return predictions.forecast(trace, grid, reset)
