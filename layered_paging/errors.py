@@ -21,6 +21,10 @@ __all__ = [
 class LayeredPagingError(Exception):
     """Base class of every error that this package raises on purpose."""
 
+    def __str__(self) -> str:
+        """Return the message on one line, whatever a file made it quote."""
+        return " ".join(super().__str__().splitlines())
+
 
 class ParameterError(LayeredPagingError, ValueError):
     """A parameter is outside its range, or two of them contradict each other."""

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import re
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import lcm
-from typing import Any
+from typing import Any, TypeVar
 
 from .certificate import Certificate
-from .errors import ParameterError, PolicyError
+from .errors import LayeredPagingError, ParameterError, PolicyError
 from .instance import Instance
 from .policy import PolicySpec, Stream, Time
 
 __all__ = ["RandomStrategy", "Strategy", "strategy"]
 
 LEAVES = "strategy: plays single requests to layers 0, 1, ... in turn from an empty cache; this trace leaves them"
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _unchecked(function: F) -> F:
+    """Say that a certificate is no policy, whatever is wrong in it; its truth is not checked here."""
+
+    @functools.wraps(function)
+    def called(*arguments: Any, **named: Any) -> Any:
+        try:
+            return function(*arguments, **named)
+        except LayeredPagingError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
+            raise PolicyError(
+                f"strategy: the certificate is not sound, 'layered-paging check' would reject it; {error!r}"
+            ) from None
+
+    return called  # type: ignore[return-value]
 
 
 def strategy(name: str) -> PolicySpec:
@@ -76,6 +96,7 @@ class Strategy:
     Plays sequences of single requests that begin with layer 0, from an empty cache. No ties.
     """
 
+    @_unchecked
     def __init__(self, instance: Instance, *, certificate: Certificate) -> None:
         side = _side(certificate, instance)
         self._table = {
@@ -87,6 +108,7 @@ class Strategy:
         self._held = [0] * instance.pages
         self._victim: int | None = None
 
+    @_unchecked
     def hit(self, page: int, time: Time) -> None:
         """Follow the work function, and look up the victim."""
         order, position = self._position(time.layer, page)
@@ -102,6 +124,7 @@ class Strategy:
 
     miss = hit
 
+    @_unchecked
     def victim(self, candidates: Sequence[int], time: Time) -> int:
         """Return the victim that the table gives."""
         if self._victim is None:
@@ -154,6 +177,7 @@ class RandomStrategy:
         The pages planned.
     """
 
+    @_unchecked
     def __init__(self, instance: Instance, *, certificate: Certificate, rng: Stream) -> None:
         side = _side(certificate, instance)
         self._instance, self._turns, self._rng = instance, len(set(instance.experts)) == 1, rng
@@ -170,6 +194,7 @@ class RandomStrategy:
         """Return the pages planned."""
         return frozenset(page for at, page in enumerate(self._order) if self._mask >> at & 1)
 
+    @_unchecked
     def hit(self, page: int, time: Time) -> None:
         """Draw the next plan."""
         instance, place = self._instance, self._order.index(page)
@@ -193,13 +218,14 @@ class RandomStrategy:
 
     miss = hit
 
+    @_unchecked
     def victim(self, candidates: Sequence[int], time: Time) -> int:
         """Return the lowest candidate that is not planned."""
         return min(set(candidates) - self.plan)
 
     def _draw(self, rows: Sequence[Sequence[Any]]) -> int:
         """Return the first entry of a row, with a chance in proportion to its second."""
-        masses = [Fraction(mass) for _, mass in rows]
+        masses = [_mass(mass) for _, mass in rows]
         scale = lcm(*(mass.denominator for mass in masses))
         number = _below(self._rng, int(sum(masses) * scale))
         for (value, _), mass in zip(rows, masses, strict=True):
@@ -207,6 +233,13 @@ class RandomStrategy:
             if number < 0:
                 return int(value)
         raise PolicyError("strategy: the certificate has no move here; the trusted checker would reject it")
+
+
+def _mass(value: object) -> Fraction:
+    """Return a fraction written as an integer or "a/b": an exponent could stand for any size."""
+    if not re.fullmatch(r"[0-9]+(/[0-9]+)?", str(value)):
+        raise ValueError(f"not a fraction: {str(value)[:40]!r}")
+    return Fraction(str(value))
 
 
 def _below(rng: Stream, n: int) -> int:

@@ -96,6 +96,12 @@ def test_save_leaves_no_half_file(tmp_path: Path) -> None:
 # npz
 
 
+def test_names_in_an_archive_do_not_break_the_message(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "t.npz", "w") as made:
+        made.writestr("a\nb\u2028c.npy", b"x")
+    refused(tmp_path / "t.npz", "found a b c")
+
+
 def archive(path: Path, **arrays: Any) -> Path:
     with path.open("wb") as stream:
         np.savez_compressed(stream, **arrays)

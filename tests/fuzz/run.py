@@ -1,0 +1,399 @@
+"""Coverage-guided fuzzing of everything that reads a file: ``python tests/fuzz/run.py [TARGET ...] --seconds N``.
+
+Each target runs in a process of its own under atheris, from seeds that this script writes.  A finding is an
+exception other than ``LayeredPagingError``, a message of more than one line, 10 CPU seconds or 512 MiB for one
+input, or a crash; its input is kept in ``--keep`` (default: a temporary folder, printed).  ``--again FILE`` plays one
+input.  Exit code 1 if there are findings.  ``--json`` prints one JSON object instead of the table.
+
+Text in JSON is mutated both as bytes and as values, so that inputs get past the parser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import random
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SECONDS, MEMORY = 10, 512  # CPU seconds and MiB that one input may take
+ODD: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    1,
+    2,
+    3,
+    255,
+    2**31,
+    2**63,
+    -(2**70),
+    0.5,
+    1e308,
+    "",
+    "a",
+    "\n",
+    "1/3",
+    [],
+    {},
+    [[]],
+    [0] * 9,
+]
+
+
+# seeds and harnesses: each target writes its seeds into a folder, and calls what reads a file
+
+
+def sample(folder: Path, suffix: str) -> None:
+    import numpy as np
+
+    import layered_paging as lp
+
+    one = lp.workloads.zipf(2, 6, 12, top_k=2, sessions=3)
+    weights = np.random.default_rng(0).random(one.experts.shape).astype(np.float32)
+    sized = lp.Trace(one.experts, 6, one.sessions, expert_bytes=7, weights=weights)
+    for n, trace in enumerate((lp.Trace(one.experts, 6), one, sized)):
+        with contextlib.suppress(lp.LayeredPagingError):
+            lp.save_trace(trace, folder / f"{n}{suffix}")
+
+
+def reader(suffix: str) -> Callable[[Path], None]:
+    def read(path: Path) -> None:
+        import layered_paging as lp
+
+        lp.load_trace(path)
+        if suffix in (".jsonl", ".parquet"):
+            for _ in lp.open_trace(path).parts():
+                pass
+
+    return read
+
+
+SPEC = """name = "s"
+seed = 7
+[traces]
+t = "sample.npz"
+[[runs]]
+function = "competitive_ratio"
+set = {layers = 2, experts = 2}
+grid = {policy = ["lru", "llru"], slots = [2, 3]}
+[[runs]]
+function = "coupon"
+list = [{experts = 4, collectors = 2}, {experts = 8, collectors = 1}]
+repeat = 3
+"""
+
+
+def spec_seeds(folder: Path) -> None:
+    (folder / "a").write_text(SPEC.replace('[traces]\nt = "sample.npz"\n', ""))
+    (folder / "b").write_text(SPEC)
+
+
+def read_spec(path: Path) -> None:
+    from layered_paging.sweep import load_spec
+
+    load_spec(path)
+
+
+def certificates() -> list[Any]:
+    import layered_paging as lp
+
+    trace = lp.Trace([[0], [1], [2], [0], [1], [0]], 3)
+    made = [lp.optimum(trace, 2, admission=rule).certificate for rule in ("forced", "bypass")]
+    made.append(lp.competitive_ratio("lru", layers=2, experts=2, slots=3).certificate)
+    made.append(lp.optimal_ratio(layers=1, experts=3, slots=2).certificate)
+    made.append(lp.optimal_ratio(layers=1, experts=3, slots=2, randomized=True).certificate)
+    return made
+
+
+def certificate_seeds(folder: Path) -> None:
+    for n, made in enumerate(certificates()):
+        fields = {"kind": made.kind, "statement": made.statement, "evidence": made.evidence}
+        (folder / f"{n}").write_text(json.dumps(fields))
+        (folder / f"{n}-whole").write_text(made.to_json())
+
+
+def check_certificate(path: Path) -> None:
+    import layered_paging as lp
+
+    with contextlib.suppress(lp.LayeredPagingError):
+        lp.Certificate.load(path)
+    try:  # with a digest that fits, whatever the contents
+        fields = json.loads(path.read_bytes())
+        made = lp.Certificate(fields["kind"], fields["statement"], fields["evidence"])
+        if not (isinstance(made.kind, str) and isinstance(made.statement, dict) and isinstance(made.evidence, dict)):
+            return
+        path.write_text(made.to_json())
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return
+    lp.certify.check(lp.Certificate.load(path), lp.Trace([[0], [1], [2], [0], [1], [0]], 3))
+
+
+def strategy_seeds(folder: Path) -> None:
+    certificate_seeds(folder)
+
+
+def read_strategy(path: Path) -> None:
+    import layered_paging as lp
+
+    try:
+        fields = json.loads(path.read_bytes())
+        path.write_text(lp.Certificate(fields["kind"], fields["statement"], fields["evidence"]).to_json())
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return
+    lp.replay(lp.Trace([[0], [1], [2], [0], [1], [0]], 3), f"strategy:{path}", 2)
+
+
+def journal_seeds(folder: Path) -> None:
+    rows: list[dict[str, Any]] = [{"journal": "x"}]
+    rows += [{"job": n, "result": {"misses": n}, "seconds": 0.5, "worker": "h:1"} for n in range(3)]
+    rows.append({"job": 3, "error": "e", "seconds": 0, "worker": "h:1"})
+    (folder / "a").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def read_journal(path: Path) -> None:
+    from layered_paging.sweep.journal import Journal
+
+    journal = Journal(path, "x", 4)
+    journal.close()
+
+
+def prompt_seeds(folder: Path) -> None:
+    (folder / "a").write_text('{"prompt": "hello", "id": "a"}\n{"prompt": "good day"}\n')
+    (folder / "b").write_text("one\ntwo\n")
+
+
+def read_prompts(path: Path) -> None:
+    from layered_paging.recording.prompts import read_prompts
+
+    read_prompts(path)
+
+
+def read_recording(path: Path) -> None:
+    from layered_paging.recording.spool import recover
+
+    recover(path, path.with_name("out.jsonl"))
+
+
+def profile_seeds(folder: Path) -> None:
+    import layered_paging as lp
+    from layered_paging.prediction.profile import Profile
+
+    made = json.loads(Profile.of(lp.workloads.zipf(2, 4, 30)).to_json())
+    made.pop("digest", None)
+    (folder / "a").write_text(json.dumps(made))
+
+
+def read_profile(path: Path) -> None:
+    from layered_paging.prediction.profile import Profile
+
+    Profile.load(path)
+
+
+def network_seeds(folder: Path) -> None:
+    from layered_paging.edge.documents import save_network
+    from layered_paging.edge.generate import generate
+
+    save_network(generate(seed=0, users=2, servers=2, layers=2, experts=3), folder / "a")
+
+
+def read_network(path: Path) -> None:
+    from layered_paging.edge.documents import load_network
+
+    load_network(path)
+
+
+TARGETS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None], str]] = {
+    **{
+        name: (lambda folder, s=suffix: sample(folder, s), reader(suffix), suffix)
+        for name, suffix in (
+            ("npz", ".npz"),
+            ("jsonl", ".jsonl"),
+            ("jsonl.gz", ".jsonl.gz"),
+            ("events", ".events.csv"),
+            ("route", ".route.csv"),
+            ("parquet", ".parquet"),
+        )
+    },
+    "spec": (spec_seeds, read_spec, ".toml"),
+    "certificate": (certificate_seeds, check_certificate, ".json"),
+    "strategy": (strategy_seeds, read_strategy, ".json"),
+    "journal": (journal_seeds, read_journal, ".jsonl"),
+    "prompts": (prompt_seeds, read_prompts, ".jsonl"),
+    "recording": (lambda folder: sample(folder, ".jsonl"), read_recording, ".jsonl"),
+    "profile": (profile_seeds, read_profile, ".json"),
+    "network": (network_seeds, read_network, ".json"),
+}
+
+
+def attempt(read: Callable[[Path], None], path: Path) -> None:
+    """Read one file; anything but success or an error of ours on one line is raised."""
+    from layered_paging.errors import LayeredPagingError
+
+    cpu, size = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        read(path)
+    except LayeredPagingError as error:
+        if "\n" in str(error):
+            raise AssertionError(f"a message of more than one line: {str(error)!r}") from None
+    spent, grown = time.process_time() - cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - size
+    assert spent < SECONDS, f"{spent:.1f} s"
+    assert grown < MEMORY << 10, f"{grown >> 10} MiB"
+
+
+# mutation of values
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inside: list[tuple[Any, ...]] = [at]
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in items:
+        inside += places(part, (*at, key))
+    return inside
+
+
+def mutated(value: Any, dice: random.Random) -> Any:
+    """Return the value with something in it replaced, doubled, moved or left out."""
+    path = dice.choice(places(value))
+    if not path:
+        return dice.choice(ODD)
+    holder = value
+    for key in path[:-1]:
+        holder = holder[key]
+    key, kind = path[-1], dice.randrange(6)
+    old = holder[key]
+    if kind == 0:
+        del holder[key]
+    elif kind == 1 and isinstance(holder, list):
+        holder.insert(key, old)
+    elif kind == 2 and isinstance(old, int):
+        holder[key] = old + dice.choice([-1, 1, 2, 2**31])
+    elif kind == 3:
+        other = value
+        for step in dice.choice(places(value)):
+            other = other[step]
+        holder[key] = json.loads(json.dumps(other))
+    elif kind == 4 and isinstance(holder, dict):
+        holder[dice.choice(["x", "rounds", "n_experts", *map(str, list(holder)[:3])])] = old
+    else:
+        holder[key] = dice.choice(ODD)
+    return value
+
+
+def mutator(data: bytes, most: int, seed: int) -> bytes:
+    """Mutate one line of JSON as a value, or the bytes."""
+    import atheris
+
+    dice = random.Random(seed)
+    if dice.random() < 0.7:
+        with contextlib.suppress(ValueError, RecursionError):
+            lines = data.split(b"\n") if b"\n" in data.strip() else [data]
+            n = dice.randrange(len(lines))
+            lines[n] = json.dumps(mutated(json.loads(lines[n]), dice)).encode()
+            return b"\n".join(lines)[:most]
+    return bytes(atheris.Mutate(data, most))
+
+
+def fuzz(name: str, seconds: int, folder: Path) -> None:
+    """Fuzz one target in this process; does not return."""
+    import atheris
+
+    with atheris.instrument_imports(include=["layered_paging"], enable_loader_override=False):
+        import layered_paging
+        from layered_paging import catalog, certify, formats, recording, sweep  # noqa: F401
+        from layered_paging.recording import spool  # noqa: F401
+    seeds, read, suffix = TARGETS[name]
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    seeds(corpus)
+    for seed in sorted(corpus.iterdir()):  # compile, and see that the seeds themselves are fine
+        shutil.copy(seed, folder / f"seed{suffix}")
+        with contextlib.suppress(layered_paging.LayeredPagingError):
+            read(folder / f"seed{suffix}")
+    catalog.collect()
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+
+    def one(data: bytes) -> None:
+        path = folder / f"input{suffix}"
+        path.write_bytes(data)
+        attempt(read, path)
+
+    flags = [f"-max_total_time={seconds}", "-print_final_stats=1", "-rss_limit_mb=4096", "-max_len=4096"]
+    flags += [f"-timeout={6 * SECONDS}", f"-artifact_prefix={folder}/finding-", "-verbosity=0", "-seed=1"]
+    packed = suffix in (".npz", ".jsonl.gz", ".parquet", ".events.csv", ".route.csv", ".toml")
+    atheris.Setup([name, *flags, str(corpus)], one, custom_mutator=None if packed else mutator)
+    atheris.Fuzz()
+
+
+def run(name: str, seconds: int, keep: Path) -> dict[str, Any]:
+    """Fuzz one target in a process of its own; return executions and findings."""
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as made:
+        words = [sys.executable, __file__, name, "--seconds", str(seconds), "--here", made]
+        done = subprocess.run(words, capture_output=True, text=True, errors="replace")
+        count = re.search(r"number_of_executed_units: (\d+)", done.stderr)
+        found = sorted(Path(made).glob("finding-*"))
+        for path in found:
+            shutil.copy(path, keep / f"{name}-{path.name}")
+        row = {"target": name, "executions": int(count[1]) if count else 0, "findings": len(found)}
+        if found or done.returncode or not count:
+            row["findings"] = max(1, len(found))
+            said = [
+                line
+                for line in (done.stdout + done.stderr).splitlines()
+                if line.strip() and not line.startswith(("INFO", "#", "stat::"))
+            ]
+            row["said"] = "\n".join(said[-25:])
+        return row
+
+
+def main() -> int:
+    """Run the targets, one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"some of {', '.join(TARGETS)} (default: all)")
+    parser.add_argument("--seconds", type=int, default=60, help="of each target (default: 60)")
+    parser.add_argument("--keep", help="folder for inputs that are findings")
+    parser.add_argument("--again", metavar="FILE", help="play one input of the one target named")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--here", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    for name in args.targets:
+        if name not in TARGETS:
+            parser.error(f"no target {name!r}; there are {', '.join(TARGETS)}")
+    if args.again:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / f"input{TARGETS[args.targets[0]][2]}"
+            shutil.copy(args.again, copy)
+            attempt(TARGETS[args.targets[0]][1], copy)
+        return 0
+    if args.here:
+        fuzz(args.targets[0], args.seconds, Path(args.here))
+    keep = Path(args.keep or tempfile.mkdtemp(prefix="fuzz-findings-"))
+    keep.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for name in args.targets or list(TARGETS):
+        rows.append(run(name, args.seconds, keep))
+        if not args.json:
+            row = rows[-1]
+            print(f"{name:<12} {row['executions']:>10,} executions, {row['findings']} finding(s)", flush=True)
+            if "said" in row:
+                print(row["said"], flush=True)
+    found = sum(row["findings"] for row in rows)
+    if args.json:
+        print(json.dumps({"targets": rows, "findings": found}))
+    elif found:
+        print(f"inputs are in {keep}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
