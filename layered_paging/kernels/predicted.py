@@ -14,7 +14,7 @@ from ..reference import Counts
 from .driver import run
 from .hooks import behaves, below, inlined, next_bits, seeded
 
-__all__ = ["play"]
+__all__ = ["BLIND", "play", "state_of"]
 
 KINDS = ("blind-oracle", "lmarker", "predictive-marker", "guard", "dominating")
 BLIND, LMARKER, PREDICTIVE, GUARD, DOMINATING = range(5)
@@ -67,10 +67,21 @@ class Predicted(NamedTuple):
 def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **options: Any) -> Counts:
     """Replay one pool; see ``driver.run``."""
     policy: Any = spec.make(instance)
-    forecast: Forecast = spec.predictions
+    trust = getattr(policy, "_trust", 0)
+    seed, key = options["seed"], options["key"]
+
+    def state() -> Predicted:
+        return state_of(grid, KINDS.index(spec.base), instance, spec.predictions, trust, seed, key)
+
+    return run(grid, capacity, state, **options)
+
+
+def state_of(
+    grid: Grid, kind: int, instance: Instance, forecast: Forecast, trust: int = 0, seed: int = 0, key: int = 0
+) -> Predicted:
+    """Return the state of a policy of ``KINDS``."""
     pages, width = grid.pages, grid.shape[2]
-    layer_of = np.repeat(np.arange(instance.layers), instance.experts)
-    small = 1 if spec.base != "dominating" else MOST
+    small = MOST if kind == DOMINATING else 1
 
     def longs(n: int) -> Any:
         return np.zeros(n, np.int64)
@@ -78,43 +89,40 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
     def flags() -> Any:
         return np.zeros(pages, np.bool_)
 
-    def state() -> Any:
-        return Predicted(
-            KINDS.index(spec.base),
-            np.uint64(options["seed"] & ((1 << 64) - 1)),
-            options["key"],
-            np.zeros(1, np.uint64),
-            np.ascontiguousarray(forecast.due, np.float64),
-            np.ascontiguousarray(forecast.ahead, np.float32),
-            np.ascontiguousarray(forecast.ahead_next, np.float32),
-            instance.layers,
-            np.ascontiguousarray(forecast.first, np.int64),
-            np.zeros(pages),
-            longs(1),
-            longs(pages),
-            longs(2),
-            longs(width + 1),
-            longs(width + 1),
-            longs(3),
-            longs(pages),
-            longs(pages + width + 1),
-            longs(1),
-            getattr(policy, "_trust", 0),
-            flags(),
-            flags(),
-            flags(),
-            longs(1),
-            layer_of,
-            np.zeros(pages),
-            longs(pages),
-            np.zeros((small, small)),
-            np.zeros((small + 1, 2 * small + 1)),
-            longs(small),
-            np.zeros(small),
-            longs(small),
-        )
-
-    return run(grid, capacity, state, **options)
+    return Predicted(
+        kind,
+        np.uint64(seed & ((1 << 64) - 1)),
+        key,
+        np.zeros(1, np.uint64),
+        np.ascontiguousarray(forecast.due, np.float64),
+        np.ascontiguousarray(forecast.ahead, np.float32),
+        np.ascontiguousarray(forecast.ahead_next, np.float32),
+        instance.layers,
+        np.ascontiguousarray(forecast.first, np.int64),
+        np.zeros(pages),
+        longs(1),
+        longs(pages),
+        longs(2),
+        longs(width + 1),
+        longs(width + 1),
+        longs(3),
+        longs(pages),
+        longs(pages + width + 1),
+        longs(1),
+        trust,
+        flags(),
+        flags(),
+        flags(),
+        longs(1),
+        np.repeat(np.arange(instance.layers), instance.experts),
+        np.zeros(pages),
+        longs(pages),
+        np.zeros((small, small)),
+        np.zeros((small + 1, 2 * small + 1)),
+        longs(small),
+        np.zeros(small),
+        longs(small),
+    )
 
 
 @inlined
