@@ -12,6 +12,7 @@ import pytest
 import layered_paging as lp
 from layered_paging import edge
 from layered_paging.cli import main
+from layered_paging.prediction.profile import Profile
 from layered_paging.samples import SAMPLE
 
 SMALL = [
@@ -83,6 +84,17 @@ def test_activations_of_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
     trace = lp.load_trace(SAMPLE)
     assert found["network"]["users"] == len(trace.sessions) and found["network"]["experts"] == trace.pages
     assert found["placements"][0]["bound_ns"] is None
+
+
+def test_activations_of_profiles(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    profile = str(tmp_path / "profile.json")
+    Profile.of(lp.load_trace(SAMPLE)).save(profile)
+    found = answer(
+        capsys, "--generate", "--profile", profile, profile, "--tokens", "4", "--top-k", "3", "--bound", "none"
+    )
+    assert found["network"]["users"] == 2 and found["network"]["top_k"] == 3
+    assert main(["place", "--generate", "--profile", profile, "--layers", "2"]) == 2
+    assert "--layers is the profile's" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

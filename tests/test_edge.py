@@ -23,6 +23,7 @@ from layered_paging.edge.generate import trace_activations
 from layered_paging.edge.latency import cost, empty, feasible, hits, reference
 from layered_paging.edge.state import State
 from layered_paging.errors import CertificateRejected, ParameterError
+from layered_paging.prediction.profile import Profile
 
 FULL = bool(os.environ.get("LAYERED_PAGING_FULL"))
 Row = tuple[int, int, Sequence[int], int]
@@ -554,6 +555,24 @@ def test_activations_of_a_trace() -> None:
         trace_activations(trace, "dataset")
     with pytest.raises(ParameterError, match="no round in which every layer names an expert"):
         trace_activations(lp.Trace([[-1, 0], [0, -1]]), "all")
+
+
+def test_activations_of_profiles() -> None:
+    """Each expert has its share of the profile's uses; one used in every event is in every event drawn."""
+    trace = lp.Trace([[[0, 1]], [[0, 2]], [[0, 1]], [[0, 1]]], n_experts=4)
+    profiles = [Profile.of(trace), Profile.of(lp.Trace([[[3, 2]]], n_experts=4))]
+    net = edge.generate(profiles=profiles, tokens=400, top_k=2, servers=1, user_storage=0, seed=1)
+    assert len(net.users) == 2 and net.totals.tolist() == [400, 400] and (net.top_k == 2).all()
+    counts = net.frequency([True, False]) // (net.scale // 400)
+    assert counts[0] == 400 and counts[3] == 0 and abs(int(counts[1]) - 300) < 60 and counts.sum() == 800
+    assert (net.frequency([False, True]) // (net.scale // 400)).tolist() == [0, 0, 400, 400]
+    for wrong, said in (([], "at least one"), ([profiles[0], Profile.of(lp.Trace([[[0]]]))], "profile 1: must have")):
+        with pytest.raises(ParameterError, match=said):
+            edge.generate(profiles=wrong)
+    with pytest.raises(ParameterError, match="profile 0, layer 0: fewer than 4 experts"):
+        edge.generate(profiles=profiles, top_k=4)
+    with pytest.raises(ParameterError, match="got both"):
+        edge.generate(profiles=profiles, trace=trace)
 
 
 def test_online_and_static_on_a_small_trace() -> None:

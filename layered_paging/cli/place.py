@@ -18,6 +18,7 @@ EXAMPLES = """examples:
   layered-paging place --generate --users 20 --top-k 2 --storage 4MiB 8MiB 16MiB 32MiB -o curve.svg
   layered-paging place --generate --save network.json
   layered-paging place --network network.json --algorithm ilp --certificate placement.json
+  layered-paging place --generate --profile code.json chat.json --top-k 4 --storage 16MiB
   layered-paging place --generate --trace trace.npz --by session --storage 64MiB --json
 algorithms:
 """ + "".join(
@@ -66,6 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         shown = "" if default is None else f" (default: {default})"
         sizes.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=text + shown)
     sizes.add_argument("--trace", metavar="TRACE", help="take the activations from a trace file")
+    sizes.add_argument("--profile", nargs="+", metavar="FILE", help="draw them from profiles, one user each")
     sizes.add_argument("--by", choices=BY, default="session", help="what makes a user of the trace (default: session)")
     parser.epilog = EXAMPLES
 
@@ -143,15 +145,23 @@ def _network(args: argparse.Namespace) -> Any:
 
     given = {name: getattr(args, name) for name in SIZES if getattr(args, name) is not None}
     if args.network is not None:
-        if given or args.trace:
-            extra = next(iter(given), "trace").replace("_", "-")
+        if given or args.trace or args.profile:
+            extra = next(iter(given), "trace" if args.trace else "profile").replace("_", "-")
             raise ParameterError(f"--{extra} is for --generate; a network file says everything itself")
         return load_network(args.network)
-    if args.trace is None:
+    taken = "trace" if args.trace else "profile"
+    if args.trace is None and args.profile is None:
         return generate(seed=args.seed, **{"top_k": 2, **given})
     for name in ("users", "layers", "experts"):
         if name in given:
-            raise ParameterError(f"--{name} is the trace's; leave it out with --trace")
+            raise ParameterError(f"--{name} is the {taken}'s; leave it out with --{taken}")
+    if args.trace and args.profile:
+        raise ParameterError("give --trace or --profile, not both")
+    if args.profile:
+        from ..prediction.profile import Profile
+
+        profiles = [Profile.load(path) for path in args.profile]
+        return generate(seed=args.seed, profiles=profiles, **{"top_k": 2, **given})
     from ..formats import load_trace
 
     return generate(seed=args.seed, trace=load_trace(args.trace), by=args.by, **{"top_k": 0, **given})

@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from ..errors import ParameterError
 from ..instance import integer
+from ..prediction.profile import Profile
 from ..trace import Trace
 from .links import Radio
 from .network import FAR, MOST_CELLS, MOST_LINKS, Activations, Network
 
-__all__ = ["BY", "draw_activations", "generate", "group", "network_of", "trace_activations"]
+__all__ = ["BY", "draw_activations", "generate", "group", "network_of", "profile_activations", "trace_activations"]
 
 Ints = npt.NDArray[np.int64]
 BY = ("session", "category", "dataset", "all")
@@ -46,6 +47,7 @@ def generate(
     seed: int = 0,
     trace: Trace | None = None,
     by: str = "session",
+    profiles: Sequence[Profile] | None = None,
 ) -> Network:
     """Return a seeded network.
 
@@ -80,11 +82,13 @@ def generate(
         of each user, evenly spaced (default: all).
     by : {"session", "category", "dataset", "all"}
         What makes a user of a trace: each session, the sessions of one category or data set of ``meta["items"]``, or all.
+    profiles : sequence of Profile, optional
+        Draw the activations from these instead, one user a profile (``profile_activations``).
 
     Raises
     ------
     ParameterError, NetworkError
-        A parameter outside its range; the trace does not say what ``by`` needs.
+        A parameter outside its range; the trace does not say what ``by`` needs; profiles of different shapes.
     """
     for name, value in (("servers", servers), ("topics", topics)):
         integer(name, value, 1)
@@ -96,7 +100,12 @@ def generate(
     totals: Any = number
     names = None
     widths: Any
-    if trace is None:
+    if trace is not None and profiles is not None:
+        raise ParameterError("activations come from a trace or from profiles; got both")
+    if profiles is not None:
+        activations = profile_activations(profiles, number, top_k, streams[0])
+        users, widths = len(profiles), profiles[0].n_experts
+    elif trace is None:
         for name, value in (("users", users), ("layers", layers), ("experts", experts), ("top_k", top_k)):
             integer(name, value, 1)
         if top_k > experts:
@@ -258,6 +267,64 @@ def _joined(parts: list[Activations]) -> Activations:
         np.concatenate([p.members for p in parts]),
         np.concatenate([p.count for p in parts]),
     )
+
+
+def profile_activations(
+    profiles: Sequence[Profile], tokens: int, top_k: int, stream: np.random.Generator
+) -> Activations:
+    """Draw ``tokens`` tokens for each profile, ``top_k`` distinct experts in every layer.
+
+    A profile knows how often each expert is used, not which are used together.  Experts are drawn by
+    systematic sampling in a random order, so every token has ``top_k`` experts and each expert its share of the
+    profile's uses (capped at every token); beyond that, co-activation is left to chance.
+
+    Raises
+    ------
+    ParameterError
+        No profile, different shapes, or a layer of which fewer than ``top_k`` experts were ever used.
+    """
+    if not profiles:
+        raise ParameterError("there must be at least one profile")
+    if len(profiles) * len(profiles[0].counts) * tokens > DRAWS // 1000:
+        raise ParameterError(f"profiles x layers x tokens must be at most {DRAWS // 1000}")
+    widths = profiles[0].n_experts
+    users, layers, ids = [], [], []
+    for user, profile in enumerate(profiles):
+        if profile.n_experts != widths:
+            raise ParameterError(
+                f"profile {user}: must have the experts of the first, {widths}; got {profile.n_experts}"
+            )
+        for layer, uses in enumerate(profile.counts):
+            if np.count_nonzero(uses) < top_k:
+                raise ParameterError(f"profile {user}, layer {layer}: fewer than {top_k} experts were ever used")
+            share = _inclusion(uses, top_k)
+            for _ in range(tokens):
+                drawn = _systematic(share, top_k, stream)
+                while len(set(drawn)) < top_k:  # rounding, once in a very long while
+                    drawn = _systematic(share, top_k, stream)
+                ids.append(drawn)
+            users += [user] * tokens
+            layers += [layer] * tokens
+    return group(np.array(users), np.array(layers), np.array(ids), np.array(widths))
+
+
+def _systematic(share: npt.NDArray[np.float64], top_k: int, stream: np.random.Generator) -> list[int]:
+    order = stream.permutation(len(share))
+    ends = np.cumsum(share[order])
+    marks = (stream.random() + np.arange(top_k)) * (ends[-1] / top_k)
+    found: list[int] = order[np.minimum(np.searchsorted(ends, marks), len(share) - 1)].tolist()
+    return found
+
+
+def _inclusion(uses: npt.NDArray[np.float64], top_k: int) -> npt.NDArray[np.float64]:
+    """Return chances proportional to uses that sum to ``top_k``, none above 1 (just below, so that draws are distinct)."""
+    share: npt.NDArray[np.float64] = uses * (top_k / uses.sum())
+    full = np.zeros(len(uses), bool)
+    while (share > 1).any():
+        full |= share >= 1
+        rest = uses[~full].sum()
+        share = np.where(full, 1.0, uses * ((top_k - full.sum()) / rest if rest > 0 else 0.0))
+    return share
 
 
 def trace_activations(
