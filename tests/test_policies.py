@@ -190,10 +190,13 @@ def test_a_property_denied_has_a_witness(of: str, name: str) -> None:
 # ``dominating`` draws only where no page dominates: tests/test_next_use.py
 @pytest.mark.parametrize("entry", [e for e in ONLINE if e.name != "dominating"], ids=lambda entry: entry.name)
 def test_only_randomized_policies_depend_on_the_seed(entry: registry.Entry) -> None:
-    trace = random_trace(np.random.default_rng(5))
-    ran = [[step.evicted for step in run(trace, entry.name, trace.top_k + 1, seed)] for seed in (0, 0, 1, 2, 3)]
-    assert ran[0] == ran[1]
-    assert (len({tuple(steps) for steps in ran}) > 1) is bool(entry.properties.get("randomized", False))
+    differs = False
+    for number in range(5, 12):
+        trace = random_trace(np.random.default_rng(number))
+        ran = [[step.evicted for step in run(trace, entry.name, trace.top_k + 3, seed)] for seed in (0, 0, 1, 2, 3)]
+        assert ran[0] == ran[1]
+        differs |= len({tuple(steps) for steps in ran}) > 1
+    assert differs is bool(entry.properties.get("randomized", False))
 
 
 @pytest.mark.parametrize("entry", ONLINE, ids=lambda entry: entry.name)
