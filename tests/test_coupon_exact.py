@@ -157,11 +157,11 @@ def test_laws_of_collectors() -> None:
 
 
 def test_too_many_terms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(law, "TERMS", 6)
-    ONE.times(TWO)  # six terms
-    with pytest.raises(ParameterError, match="more than 6 terms"):
-        ONE.times(law.Law(5, {5: 1, 4: 1, 1: 1}))
+    monkeypatch.setattr(law, "TERMS", 3)
+    with pytest.raises(ParameterError, match="more than 3 terms"):
+        ONE.times(TWO)  # four terms: 24, 12, 6, 0
     monkeypatch.setattr(law, "TERMS", 4)
+    ONE.times(TWO)
     law.laws(2, probabilities=["1/3", "2/3"])
     with pytest.raises(ParameterError, match="more than 4 distinct subset sums"):
         law.laws(3, probabilities=["1/7", "2/7", "4/7"])
@@ -444,6 +444,11 @@ def test_draws_as_they_fall() -> None:
     assert sampling._by_draws(rng, 1, 1, 3, 2, False, None).tolist() == [2]
     rng = Loaded([[[0.9, 0.8, 0.7, 0.1, 0.2]]], [[[0.1, 0.9, 0.8, 0.7, 0.2]]], [[[0.9, 0.1, 0.2, 0.8, 0.7]]])
     assert sampling._by_draws(rng, 1, 1, 5, 2, False, None).tolist() == [3]
+    # among very many, exactly the two least: three hundred pairs complete six hundred coupons
+    rows = np.random.default_rng(1).random((300, 1, 1, 600)) + 1
+    rows[np.arange(300), 0, 0, 2 * np.arange(300)], rows[np.arange(300), 0, 0, 2 * np.arange(300) + 1] = 0.5, 0.25
+    rng = Loaded(*rows)
+    assert sampling._by_draws(rng, 1, 1, 600, 2, False, None).tolist() == [300]
     # unequal: a number on the border belongs to the upper coupon
     rng = Loaded([[[0.0]]], [[[0.25]]], [[[0.749]]], [[[0.75]]])
     weights = np.array([[0.25, 0.5, 0.25]])
@@ -522,6 +527,17 @@ def test_a_measured_ratio_by_hand() -> None:
     spread = math.sqrt(sum((x - sum(rest) / 3) ** 2 for x in rest) / 2)
     half = 1.6448536269514722 * spread / math.sqrt(3) / (sum(optima) / 3)
     assert (found.lower, found.upper) == pytest.approx((ratio - half, ratio + half), rel=1e-12)
+
+
+def test_one_run_is_not_enough() -> None:
+    begun = []
+
+    def source(stream: Stream) -> Any:
+        begun.append(0)
+        return itertools.cycle([0, 1, 2, 3] if len(begun) == 1 else [0])
+
+    with pytest.raises(ParameterError, match="no whole phase of 2 distinct pages in 60 rounds"):
+        coupon.phase_ratio("lru", layers=1, experts=4, slots=2, source=source, rounds=60, runs=2)
 
 
 def test_a_randomized_policy_is_drawn_anew_in_each_run() -> None:
