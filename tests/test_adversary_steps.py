@@ -314,6 +314,12 @@ def test_the_search_keeps_its_budget(policy: str) -> None:
         )
 
 
+def test_the_last_score_is_over_repetitions_9_to_24() -> None:
+    found = nemesis("marking", layers=2, experts=2, slots=3, budget=12, restarts=2)
+    assert (found.cost, found.optimum) == _score(resolve("marking"), 2, 2, 3, found.cycle, (8, 24))
+    assert found.cost != _score(resolve("marking"), 2, 2, 3, found.cycle, (7, 24))[0]
+
+
 SEARCHES = [
     ({"layers": 2, "experts": 3, "slots": 3, "budget": 60, "seed": 1}, [[1, 0], [2, 1]], 62),
     (

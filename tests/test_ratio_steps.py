@@ -321,6 +321,8 @@ def test_problems() -> None:
         ("clock", {"layers": 2, "experts": 2, "slots": 3, "pool": "per-layer"}),
         ("lru", {"layers": 2, "experts": 3, "slots": 4, "top_k": 2}),
         ("marking", {"layers": 2, "experts": 2, "slots": 3}),
+        ("lru", {"layers": 2, "experts": 2, "slots": 2, "admission": "bypass"}),
+        ("clock", {"layers": 1, "experts": 3, "slots": 2, "admission": "bypass", "top_k": 2}),
         ("mark-far", {"layers": 2, "experts": 2, "slots": 3, "offline_slots": 1}),
     ],
 )

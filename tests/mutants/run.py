@@ -112,7 +112,10 @@ class Mutant(NamedTuple):
         from cosmic_ray.mutating import mutate_code
         from cosmic_ray.plugins import get_operator
 
-        return str(mutate_code((ROOT / self.path).read_text(), get_operator(self.operator)(), self.occurrence))
+        try:
+            return str(mutate_code((ROOT / self.path).read_text(), get_operator(self.operator)(), self.occurrence))
+        except AttributeError:
+            return ""
 
     def key(self) -> str:
         """Return the file and the changed line, by which ``survivors.txt`` names a mutant."""
@@ -138,7 +141,9 @@ def mutants(path: Path, group: str) -> Iterator[Mutant]:
             if not (inside or any(a <= start < b for a, b in skip)) and (
                 group != "claims" or any(a <= start < b for a, b in bounds)
             ):
-                yield Mutant(str(path.relative_to(ROOT)), name, number, start[0])
+                mutant = Mutant(str(path.relative_to(ROOT)), name, number, start[0])
+                if name != "core/ExceptionReplacer" or mutant.text():  # it fails on names with a dot
+                    yield mutant
 
 
 def idle(tree: ast.AST) -> Iterator[ast.AST]:
