@@ -353,6 +353,12 @@ def test_a_nemesis_is_saved(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "n.json").read_text())["ratio"] is None
 
 
+def test_a_single_round_is_not_shortened() -> None:
+    ticks: list[int] = []
+    found = nemesis("lru", layers=2, experts=1, slots=1, rounds=1, budget=1, restarts=1, progress=ticks.append)
+    assert (found.cycle, found.evaluations, found.ratio) == ([[0, 0]], 1, 1) and ticks == [1]
+
+
 def test_what_the_search_refuses() -> None:
     good = {"layers": 1, "experts": 2, "slots": 1, "rounds": 1, "budget": 1, "restarts": 1}
     assert nemesis("lru", **good).ratio == 1

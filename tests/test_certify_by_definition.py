@@ -339,6 +339,8 @@ def test_numbers_at_their_limits() -> None:
 def test_one_page_and_very_many() -> None:
     one = lp.Trace([[[0]], [[0]]], 1, expert_bytes=[2])
     check(bound(one, [0, 1], lower=1), one)
+    fine = bound(one, [0, 1], lower=1)
+    check(Certificate(fine.kind, fine.statement, {**fine.evidence, "denominator": 1 << 61}), one)
     one = lp.Trace([[[0]], [[0]]], 1, expert_bytes=[1])
     check(bound(one, [0, 1], lower=1, split=[1], budget_bytes=1), one)
     for experts in (65535, 65536, 65537, 70000):  # pages are numbered in 16 bits only where they fit
