@@ -1,8 +1,8 @@
 """The FIFO trap: FIFO never learns from hits, so waiting for the right layer costs the adversary nothing.
 
-FIFO loads k + 1 pages in a fixed cyclic order.  While the absent page is in another layer, request a page of the
-present layer that this k-phase has seen, or else the one loaded longest ago: a hit, which changes nothing, and never
-the last page of the phase.  Each phase then has k misses of FIFO, whether or not l divides k + 1, and the optimum
+FIFO loads k + 1 pages in a fixed cyclic order.  While the absent page is in another layer, request the lowest page of the
+present layer that this k-phase has seen, or else the lowest (the one loaded longest ago): a hit, which changes nothing, and
+never the last page of the phase.  Each phase then has k misses of FIFO, whether or not l divides k + 1, and the optimum
 misses once.  Derived here.
 """
 
@@ -31,16 +31,11 @@ def fifo_trap(*, layers: int, experts: int, slots: int) -> Adversary:
     require("fifo-trap", slots + 1 <= layers * experts, "k + 1 <= l * n", **where)
     require("fifo-trap", slots + 1 >= 2 * layers, "k + 1 >= 2 l", **where)
     pages = spread(layers, experts, slots + 1)
-    loaded = {page: 0 for row in pages for page in row}
     seen: set[int] = set()
     resident: frozenset[int] = frozenset()
-    clock = 0
     while True:
         for row in pages:
-            clock += 1
             absent = [page for page in row if page not in resident]
-            page = min(absent or [p for p in row if p in seen] or row, key=lambda p: (loaded[p], p))
-            if absent:
-                loaded[page] = clock
+            page = min(absent or [p for p in row if p in seen] or row)
             seen = seen | {page} if len(seen | {page}) <= slots else {page}
             resident = yield page

@@ -312,6 +312,9 @@ def test_numbers_at_their_limits() -> None:
     trace = lp.Trace(ids, 2, expert_bytes=[1 << 54, 1])
     with pytest.raises(CertificateRejected, match="the sizes are too large"):  # floats count members in bytes
         check(bound(trace, [0] * 4, lower=2), trace)
+    for size, good in ((1 << 53, False), ((1 << 53) - 1, True)):
+        trace = lp.Trace(ids, 2, expert_bytes=[size, 1])
+        assert accepted(bound(trace, [0, 0, 0, 1], lower=2), trace) is good
     trace = lp.Trace(ids, 2, expert_bytes=[1 << 60, 1])
     with pytest.raises(CertificateRejected, match="the numbers are too large"):
         check(bound(trace, [0] * 4, lower=2), trace)

@@ -380,6 +380,22 @@ def test_what_ratios_refuse() -> None:
             lp.competitive_ratio("lru", **{**size, **change})
 
 
+def test_defaults() -> None:
+    import inspect
+
+    def defaults(function: Any) -> dict[str, Any]:
+        found = inspect.signature(function).parameters.values()
+        return {p.name: p.default for p in found if p.default is not p.empty and p.name != "tick"}
+
+    eight = 8 * 1024**3
+    assert defaults(lp.competitive_ratio) == {
+        "pool": "shared", "admission": "forced", "offline_slots": None, "general": False, "top_k": 1, "memory": eight,
+    }  # fmt: skip
+    facts = {"pool": "shared", "top_k": 1, "limit": 2_000_000, "memory": eight}
+    assert {key: defaults(automaton.build)[key] for key in facts} == facts
+    assert defaults(work.explore) == {"limit": 4000} and given.ARC_BYTES == 36
+
+
 def test_arrays_of_a_product() -> None:
     """Groups: up to which place pages are alike, so that the offline caches are taken up to renaming."""
     found = automaton.build(resolve("lru"), lp.Instance(2, 2, 2))

@@ -166,7 +166,7 @@ def cyclic_optimum(pages: Sequence[int], slots: int) -> Fraction:
     due: dict[int, int] = {}
     seen: dict[frozenset[int], tuple[int, int]] = {}
     misses, turn = 0, 0
-    while (state := frozenset(due)) not in seen or not turn:
+    while (state := frozenset(due)) not in seen:
         seen[state] = (turn, misses)
         for at, page in enumerate(pages):
             if page not in due:

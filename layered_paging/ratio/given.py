@@ -132,7 +132,7 @@ class Ratio:
     statement: dict[str, Any]
     _product: Product = field(repr=False)
     _best: Best = field(repr=False)
-    _unit: int = 1
+    _unit: int
 
     @property
     def unbounded(self) -> bool:
