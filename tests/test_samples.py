@@ -115,11 +115,12 @@ def test_the_script_says_what_it_needs(capsys: pytest.CaptureFixture[str], tmp_p
 
 
 @pytest.mark.skipif("not __import__('os').environ.get('LAYERED_PAGING_FULL')", reason="LAYERED_PAGING_FULL=1: a minute")
-def test_a_few_steps_of_the_script(tmp_path: Path) -> None:
+def test_a_few_steps_of_the_script_twice(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
     from layered_paging.samples import train
 
-    made = train.make(tmp_path / "made", steps=2)
-    trace = lp.load_trace(tmp_path / "made" / "sample.npz")
-    assert trace.digest() == made["trace"]["digest"] and trace.requests == made["trace"]["requests"]
+    made = [train.make(tmp_path / name, steps=2) for name in ("one", "two")]
+    trace = lp.load_trace(tmp_path / "one" / "sample.npz")
+    assert trace.digest() == made[0]["trace"]["digest"] == made[1]["trace"]["digest"]
+    assert json.loads((tmp_path / "one" / "provenance.json").read_text())["held_text"] == made[1]["held_text"]

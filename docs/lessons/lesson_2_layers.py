@@ -1,5 +1,6 @@
 import marimo
 
+__generated_with = "0.25.2"
 app = marimo.App(app_title="Lesson 2: Paging in layers")
 
 with app.setup:

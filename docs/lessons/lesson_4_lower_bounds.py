@@ -1,5 +1,6 @@
 import marimo
 
+__generated_with = "0.25.2"
 app = marimo.App(app_title="Lesson 4: Lower bounds, by adversary and by coupons")
 
 with app.setup:

@@ -1,5 +1,6 @@
 import marimo
 
+__generated_with = "0.25.2"
 app = marimo.App(app_title="Lesson 5: From theory to a real trace")
 
 with app.setup:
@@ -101,7 +102,7 @@ def _(trace):
             float,
         )
         _share /= _share.sum(axis=1, keepdims=True)
-        _picture = _axes.imshow(_share, cmap="cividis", vmin=0, vmax=0.5, aspect="auto")
+        _picture = _axes.imshow(_share, cmap="cividis", vmin=0, vmax=0.35, aspect="auto")
         _axes.set(title=f"layer {_layer}", xlabel="expert")
         _axes.set_yticks(range(len(names)), names)
     _figure.colorbar(_picture, label="share of requests")

@@ -1,7 +1,7 @@
 """Train a small Mixtral on the CPU, record it, and write the package's sample and where it comes from.
 
     pip install "layered-paging[record]"
-    python -m layered_paging.samples.train -o made        # about 25 minutes on two cores; --steps 60 to try it
+    python -m layered_paging.samples.train -o made        # some ten minutes on two cores; --steps 60 to try it
 
 The answer is ``made/sample.npz``, ``made/provenance.json`` and the model itself in ``made/model``.
 """
@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import platform
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -158,8 +159,14 @@ def make(folder: Path, *, steps: int, seed: int = 0, threads: int = 1) -> dict[s
             "machine": platform.machine(),
         },
     }
-    write_atomic(folder / "provenance.json", (json.dumps(made, indent=1) + "\n").encode())
+    write_atomic(folder / "provenance.json", _written(made).encode())
     return made
+
+
+def _written(made: Mapping[str, Any]) -> str:
+    """Return JSON with the innermost lists on one line each."""
+    text = json.dumps(made, indent=1) + "\n"
+    return re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda match: "[" + re.sub(r"\s+", " ", match[1]) + "]", text)
 
 
 def _stated(found: Information) -> dict[str, Any]:
