@@ -6,7 +6,7 @@ JOBS ?= 2
 .PHONY: demo test test-all lint docs bench clean
 
 demo: .venv/installed
-	@$(BIN)/layered-paging replay layered_paging/samples/sample.npz --slots 16 24 48 --policy lru llru lfu --reset session --optimum forced
+	@$(BIN)/layered-paging replay layered_paging/samples/sample.npz --slots 12 24 48 --policy lru llru lfu similar-rounds --reset session --optimum forced
 
 test: lint docs
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal

@@ -20,7 +20,7 @@ from .trace import DECODE, Trace
 __all__ = ["Diagnosis", "diagnose"]
 
 WEIGHTED = 100_000  # requests up to which the weighted optimum is computed along
-USUAL = ("lru", "llru", "lfu", "lfu-decay", "slru", "sieve", "s3-fifo", "arc", "least-stale", "fifo")
+USUAL = ("lru", "llru", "similar-rounds", "lfu", "lfu-decay", "slru", "sieve", "s3-fifo", "arc", "least-stale", "fifo")
 
 
 @dataclass(frozen=True)

@@ -166,3 +166,11 @@ def test_command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch
         command, "verify", lambda *a, **k: [Verdict("x", "[derived]", "proof", "all", True, False, 0.1, "lax")]
     )
     assert main(["verify", "x"]) == 1
+
+
+def test_the_readme_names_evidence_as_registered() -> None:
+    rows = re.findall(r"^\| [^|]+ \| (`[^|]+`) \| (\w+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    named = [(claim, evidence) for claims, evidence in rows for claim in re.findall(r"`([a-z-]+)`", claims)]
+    assert len(named) >= 8
+    for claim, evidence in named:
+        assert {e.name: e for e in CLAIMS}[claim].properties["evidence"] == evidence, claim
