@@ -562,7 +562,10 @@ def test_idle_cycles() -> None:
 # distributions and sources
 
 
-@pytest.mark.parametrize(("size", "memory"), [((2, 2, 3), 0), ((2, 2, 2), 2), ((1, 3, 2), 1), ((2, [1, 3], 2), 1)])
+@pytest.mark.parametrize(
+    ("size", "memory"),
+    [((2, 2, 3), 0), ((2, 2, 2), 2), ((1, 3, 2), 1), ((2, [1, 3], 2), 1), ((3, 2, 2), 1), ((3, [1, 2, 1], 2), 1)],
+)
 def test_nodes_follow_requests(size: tuple[int, Any, int], memory: int) -> None:
     """Levels, ages and places after a request, against ages counted here, on every path of three rounds."""
     instance = lp.Instance(*size)
@@ -725,6 +728,10 @@ def test_what_distributions_and_sources_must_be() -> None:
     check(with_changes(good, setting("policy", "distributions", target, to=nothing)))
     away = next(cache for cache in (7, 11, 13, 14) if cache not in [c for c, _ in spread] or len(spread) == 4)
     check(with_changes(good, setting("policy", "transports", 0, page, to=[*moved, [away, 0b0111, "0"], [0, 1, "0"]])))
+    single = atlas("best-randomized-1x2-1")
+    check(single)
+    for wrong in (-1, 4, True):
+        refused(single, f"{wrong} is no cache of 1 pages", setting("policy", "distributions", 0, 0, 0, to=wrong))
     negative = [[0b0111, "3/2"], [0b1011, "-1/2"]]
     refused(good, "nothing below 0", setting("policy", "distributions", 0, to=negative))
     check(with_changes(good, lambda s, e: (s.update(upper=None), e.pop("policy"))))

@@ -230,7 +230,7 @@ def _window(n: int, steps: list[tuple[int, int]], size: int, digits: int, *, per
     with mpmath.workprec(bits + 400):
         terms: list[int] = []
         for i, (a, b) in enumerate(steps):
-            term = mpmath.mpf(0) if a == 0 and start else mpmath.binomial(n, i) * mpmath.power(mpmath.mpf(a) / b, start)
+            term = mpmath.binomial(n, i) * mpmath.power(mpmath.mpf(a) / b, start)
             terms.append(int(mpmath.floor(mpmath.ldexp(term, bits))))
             if terms[-1] == 0:
                 break

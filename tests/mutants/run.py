@@ -58,8 +58,8 @@ GROUPS: dict[str, tuple[str, str, str]] = {
     ),
     "policies": (
         "layered_paging/policies/*.py",
-        "tests/test_policies.py tests/test_policy_steps.py tests/test_twins.py",
-        "libcachesim kernel anomaly bytes_beyond long_skewed",
+        "tests/test_policies.py tests/test_policy_steps.py",
+        "libcachesim kernel anomaly denied",
     ),
     "adversaries": (
         "adversaries/*.py layered_paging/adversary/*.py",
