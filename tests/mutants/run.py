@@ -147,24 +147,18 @@ def mutants(path: Path, group: str) -> Iterator[Mutant]:
 
 
 def idle(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield what is no behaviour: annotations, messages, checks of types, assertions, decorators that do not register."""
+    """Yield what is no behaviour: annotations, messages, assertions (``strict`` of zip), sizes for tests, other decorators."""
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             yield from (d for d in node.decorator_list if not ast.unparse(d).startswith("register("))
         if isinstance(node, ast.FunctionDef):
-            arguments = [
-                *node.args.posonlyargs,
-                *node.args.args,
-                *node.args.kwonlyargs,
-                node.args.vararg,
-                node.args.kwarg,
-            ]
-            yield from (x for x in (node.returns, *(a.annotation for a in arguments if a)) if x)
+            arguments = [a.annotation for a in ast.walk(node.args) if isinstance(a, ast.arg)]
+            yield from (x for x in (node.returns, *arguments) if x)
         elif isinstance(node, ast.AnnAssign):
             yield node.annotation
         elif (
             isinstance(node, (ast.Raise, ast.Assert, ast.JoinedStr))
-            or (isinstance(node, ast.keyword) and node.arg == "strict")
+            or (isinstance(node, ast.keyword) and node.arg in ("strict", "sizes"))
             or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
             or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("__all__", "Item", "Node", "Ints"))
         ):
