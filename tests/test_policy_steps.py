@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 import layered_paging as lp
@@ -180,3 +182,71 @@ def test_what_a_randomized_policy_states(name: str, last: bool, stated: list[dic
     spec = resolve(name)
     fixed = PolicySpec(spec.name, spec.base, spec.cls, {**spec.params, "rng": Loaded(last)}, {})
     assert states(fixed, 1, [0, 1, 2, 3, 4, 0, 5, 1, 1, 2], (3, 6, 8, 10)) == stated
+
+
+# Decisions on fixed traces, as a digest: renew it only with a reason (the compiled twins are held equal elsewhere).
+DECISIONS = {
+    "arc": "6cf8d0bada32",
+    "clock": "ad140da07ac9",
+    "fifo": "d2b0202b413e",
+    "fwf": "79d514e11a91",
+    "least-stale": "29ee40675870",
+    "lfru": "d17851cac6e8",
+    "lfu": "ede9443defed",
+    "lfu-decay": "80400883a723",
+    "lfu-window": "ede9443defed",
+    "lifo": "be407ab0eb97",
+    "llru": "f630a77d91bd",
+    "lru": "e0323c00aa5d",
+    "lru-2": "379295b4ebc2",
+    "mark-far": "c3e2c9307996",
+    "mark-lru": "e0323c00aa5d",
+    "marking": "0ff0f2f0e645",
+    "online-min": "8f56c658dc2d",
+    "random": "5318cd2ba398",
+    "s3-fifo": "db5be46cc837",
+    "sieve": "75171da7b9cb",
+    "similar-rounds": "c77bb23498a5",
+    "slru": "73d9dba96761",
+    "static": "e0323c00aa5d",
+    "llru(rounds='absolute')": "f630a77d91bd",
+    "llru(same_layer='near')": "b71dbd2fefd1",
+    "clock(fresh=False)": "8b9444116417",
+    "lfu(history='cache')": "c2fb244b5be1",
+    "lfu-decay(half_life=0.7)": "4d98a5e6e580",
+    "lfu-decay(half_life=3)": "6ded1759a1c6",
+    "lfu-window(window=1)": "e0323c00aa5d",
+    "lfu-window(window=3)": "e0323c00aa5d",
+    "slru(protected=0.34)": "559bc7307131",
+    "slru(protected=0)": "e0323c00aa5d",
+    "s3-fifo(filling='main')": "032da07fb6d9",
+    "s3-fifo(small=0.5, ghost=0.4)": "6150663cbd28",
+    "s3-fifo(ghost=0)": "81ab061e464a",
+}
+
+
+def decisions(name: str) -> str:
+    """Return a digest of what is missed, request by request, in every mode, on traces with sessions, stages and gaps."""
+    rng, text = np.random.default_rng(20), hashlib.sha256()
+    for number in range(10):
+        layers, top_k, rounds = 1 + number % 3, 1 + number % 2, 30
+        ids = np.full((rounds, layers, top_k), -1)
+        for r in range(rounds):
+            for j in range(layers):
+                some = rng.permutation(5)[: rng.integers(0, top_k + 1)] if r else np.arange(1)
+                ids[r, j, : len(some)] = some
+        trace = lp.Trace(ids, 5, [0, 11, 19], expert_bytes=1)
+        mode = {
+            "pool": ("shared", "per-layer")[number % 3 == 2],
+            "reset": ("never", "session", "cache")[number % 3],
+            "admission": ("forced", "bypass")[number % 4 == 3],
+            "ties": ("page", "rank")[number % 5 == 4],
+        }
+        run = lp.replay(trace, name, layers * (2 + number % 2), **mode, record=True, engine="reference", seed=number)
+        text.update(np.packbits(run.missed).tobytes())
+    return text.hexdigest()[:12]
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_decisions_are_the_same(name: str) -> None:
+    assert decisions(name) == DECISIONS[name]
