@@ -240,6 +240,9 @@ def test_exact_optima_and_what_is_wrong_with_them() -> None:
         changed(good, trace, f"{key} must be one of .*; got 'x'", **{key: "x"})
     with pytest.raises(CertificateRejected, match="must have the keys"):
         check(Certificate("optimum", {**good.statement, "more": 1}, good.evidence), trace)
+    cold = {key: value for key, value in good.statement.items() if key != "warm"}
+    with pytest.raises(CertificateRejected, match="must have the keys"):
+        check(Certificate("optimum", cold, good.evidence), trace)
     with pytest.raises(CertificateRejected, match="give the trace"):
         check(good)
     unsized = lp.Trace(IDS, 3, [0, 3])
