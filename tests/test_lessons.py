@@ -99,3 +99,13 @@ def test_the_page_of_a_notebook(tmp_path: Path, export: Any) -> None:
         export.page(path)
     with pytest.raises(ValueError, match="<marimo-table"):
         export.plain("<p><marimo-table></marimo-table></p>")
+
+
+def test_a_picture_is_embedded_with_its_description() -> None:
+    from layered_paging.plot import embedded, new_figure
+
+    figure = new_figure()
+    figure.subplots().plot([1, 2])
+    text = embedded(figure, 'a "line"')
+    assert text.startswith("<img ") and 'alt="a &quot;line&quot;"' in text and text.count("<") == 1
+    assert text == embedded(figure, 'a "line"')

@@ -171,8 +171,8 @@ def _(measured):
 
     <table><tr><th>s</th><th>replayed</th><th>8s / (s + 7)</th></tr>{_rows}</table>
 
-    When misses cost little more than hits no policy can be bad, and none is worth tuning. An expert that is fetched over PCIe takes many times the time
-    of its multiplication, and one read from a disk a hundred times more: there the misses are what one pays for, and counting them alone is fair.
+    When misses cost little more than hits no policy can be bad, and none is worth tuning. Where a page has to come over a bus, or from
+    a disk, and is used for a moment only, the misses are what one pays for, and counting them alone is fair. Measure $s$ on your machine before you believe it.
     """)
         }
     )
@@ -202,7 +202,7 @@ def _():
     mo.accordion(
         {
             "Solution": mo.md(r"""
-    $\dfrac{k}{k - h + 1}$. With twice the slots ($h = k/2$) LRU never does much worse than twice what Opt does: memory buys what no deterministic policy can.
+    $\dfrac{k}{k - h + 1}$. With twice the slots ($h = k/2$) LRU misses less than twice as often as Opt, up to the constant: memory buys what no deterministic policy can.
     """)
         }
     )
