@@ -25,6 +25,7 @@ _HOMES: dict[str, str] = {
     **dict.fromkeys(("random", "marking", "mark-far", "online-min"), "marks"),
     **dict.fromkeys(("sieve", "s3-fifo"), "modern"),
     **dict.fromkeys(("blind-oracle", "lmarker", "predictive-marker", "guard", "dominating"), "predicted"),
+    "hedge": "hedging",
     "arc": "adaptive",
     "similar-rounds": "similar",
 }
