@@ -129,13 +129,17 @@ class Estimate:
     ----------
     policy : str
     slots : int
-    hit_rate, low, high : float
-        The estimate, and its interval.
+    hit_rate : float
+        The estimate.
+    low, high : float
+        Its interval.
     confidence : float
         How often such an interval covers the hit rate of the whole trace, about.
     sessions, of : int
         Sessions replayed, and sessions of the trace.
-    requests, misses : int
+    requests : int
+        Of the sessions replayed.
+    misses : int
         Of the sessions replayed.
     seed : int
     """
