@@ -43,7 +43,8 @@ PREDICTIONS = "noisy:0.7"  # learnt ones: tests/test_next_use.py
 SHIPPED = [
     e.name
     for e in registry.entries("policy")
-    if e.obj.__module__.startswith("layered_paging.policies.") and e.name != "belady"
+    if e.obj.__module__.startswith("layered_paging.policies.")
+    and e.name not in ("belady", "follow")  # follow plays any two policies: the reference loop alone
 ]
 NAMES = [*SHIPPED, *VARIANTS]
 EXAMPLES = 6 if settings.get_current_profile_name() == "mutants" else 100

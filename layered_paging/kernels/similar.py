@@ -21,7 +21,7 @@ from ..reference import Counts
 from .driver import run
 from .hooks import behaves, inlined
 
-__all__ = ["play"]
+__all__ = ["play", "state_of"]
 
 # places in ``n``
 ROUND, LAYER, START, WIDTH, BEFORE, SETTLED, AT, FULL, MEMBERS, ASKED, EPOCH, SCALE, TICK, WAIT, SHIELD = range(15)
@@ -61,7 +61,12 @@ class Similar(NamedTuple):
 
 
 def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **options: Any) -> Counts:
-    """Replay one pool; see ``driver.run``.
+    """Replay one pool; see ``driver.run``."""
+    return run(grid, capacity, lambda: state_of(grid, spec, instance), **options)
+
+
+def state_of(grid: Grid, spec: PolicySpec, instance: Instance) -> Similar:
+    """Return a new state.
 
     Raises
     ------
@@ -81,16 +86,13 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
     def longs(size: int) -> Any:
         return np.zeros(size, np.int64)
 
-    def state() -> Any:
-        return Similar(
+    return Similar(
             layers, memory, int(policy.distance), similar, recent, frequent, longs(16),
             np.zeros((pages, 2 * memory + 16), np.uint8), longs(pages), longs(pages),
             np.zeros(memory, np.uint8 if part < 256 else np.uint16), np.zeros(memory, np.int32), longs(NEIGHBOURS), longs(NEIGHBOURS),
             np.zeros(LANES, np.int32), longs(pages), longs(layers), longs(pages), np.array(instance.first, np.int64),
             longs(layers), longs(layers), longs(layers), np.array(CLOSE), np.array(RECENT), np.array(UP), np.array(DOWN), np.array(RATE),
         )  # fmt: skip
-
-    return run(grid, capacity, state, **options)
 
 
 @inlined
