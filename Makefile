@@ -24,6 +24,7 @@ docs: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/replay.py
+	$(BIN)/python tests/benchmarks/policy.py
 	$(BIN)/python tests/benchmarks/optimum.py
 	$(BIN)/python tests/benchmarks/sweep.py
 	$(BIN)/python tests/benchmarks/edge.py
