@@ -40,6 +40,8 @@ def test_a_profile_counts() -> None:
     ]
     assert made.events.tolist() == [40, 40] and made.model == "m" and made.check(trace) is made
     last = Profile.of(trace, window=7)
+    with pytest.raises(ParameterError, match="exclude each other"):
+        Profile.of(trace, half_life=3, window=7)
     assert last.counts[1].tolist() == np.bincount(trace.experts[-7:, 1].ravel(), minlength=9).tolist()
 
 

@@ -130,8 +130,10 @@ def test_mistakes_and_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[
             worth(trace, 8, **options)
     with pytest.raises(ParameterError, match="two kinds"):
         worth(trace.select([0, 2]), 8, key="topic")
-    with pytest.raises(ParameterError, match="decoding"):
-        worth(warmed(trace, [0]), 8, key="topic")
+    prompts = lp.Trace(trace.experts, 12, trace.sessions, np.arange(900) % 150 >= 20, meta=trace.meta)
+    some = ("lru", "lru, warm")
+    a, b = (worth(t, 8, key="topic", methods=some).of("lru, warm", "same topic") for t in (trace, prompts))
+    assert a.hit_rate["all"].tolist() == b.hit_rate["all"].tolist()  # a prompt's tokens count like any others
     file = tmp_path / "t.npz"
     lp.save_trace(trace, file)
     assert main(["profile", "judge", str(file), "--slots", "8", "--key", "topic", "--json"]) == 0
@@ -157,3 +159,23 @@ def test_one_half_life_serves_all_resets(traces: Path) -> None:
         ("lfu", "never"): 62.195,
         ("lfu-decay", "never"): 69.884,
     }
+
+
+def test_the_table_of_the_how_to() -> None:
+    from layered_paging.samples import SAMPLE
+
+    root = Path(__file__).resolve().parent.parent
+    methods = {"seeded and warm": "lfu-decay, seeded and warm", "warm only": "lfu-decay, warm", "static": "static"}
+    got = worth(lp.load_trace(SAMPLE), 24, key="category", methods=("lfu-decay", *methods.values()))
+    base = got.of("lfu-decay", "nothing")
+    rows = [
+        line.split("|")[1:-1]
+        for line in (root / "docs/profiles.md").read_text().splitlines()
+        if " to +" in line or " to -" in line
+    ]
+    assert len(rows) == 6
+    for start, trained, *cells in rows:
+        kind = "same category" if "same" in trained else "other category"
+        for window, cell in zip(("cold", "all"), cells, strict=True):
+            mean, low, high = (100 * x for x in got.of(methods[start.strip()], kind).gain(base, window))
+            assert cell.strip() == f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"

@@ -152,6 +152,8 @@ class Profile:
         """
         from . import guess_kernels
 
+        if half_life is not None and window is not None:
+            raise ParameterError(f"half_life and window exclude each other; got {half_life} and {window}")
         tracker = Popularity(trace.n_experts, half_life=half_life, window=window)
         part = trace.experts if window is None else trace.experts[-tracker.window :]  # type: ignore[operator]
         value, events = np.zeros((trace.layers, max(trace.n_experts))), np.zeros(trace.layers)

@@ -204,13 +204,11 @@ def worth(
     Raises
     ------
     ParameterError
-        A value out of range, fewer than two kinds of session, or rounds of prefill (which the warm-up uses).
+        A value out of range, or fewer than two kinds of session.
     """
     for name in methods:
         if name not in METHODS:
             raise ParameterError(f"unknown method {name!r}; available: {', '.join(METHODS)}")
-    if (trace.stage == PREFILL).any():
-        raise ParameterError("what a profile buys is measured on decoding rounds; select them first")
     count = len(trace.sessions)
     items = trace.meta.get("items")
     sessions_where(trace, [])
