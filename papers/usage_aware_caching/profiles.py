@@ -11,6 +11,7 @@ from layered_paging.plot import draw_heat
 from layered_paging.prediction.worth import Worth, transfer, worth
 from layered_paging.reproduction import Finding, Study
 from layered_paging.reproduction.measures import mean_demand
+from layered_paging.samples import SAMPLE
 
 PAPER = "usage-aware-caching"
 KEYS = ("dataset", "category", "topic")
@@ -18,9 +19,14 @@ _kept: dict[tuple[str, int, bool], Worth] = {}
 
 
 def workloads(study: Study) -> list[tuple[str, lp.Trace, str]]:
-    """Return a router of three topics with hot experts of their own, and the traces whose sessions are labelled."""
+    """Return a router of three topics with hot experts of their own, and the traces whose sessions are labelled.
+
+    At full scope also the sample that the package ships, a small Mixtral on code, prose and arithmetic.
+    """
     made = topics(240 if study.full else 160, study.seed)
     found = [("three topics", made, "topic")]
+    if study.full:
+        found.append(("the shipped sample", lp.load_trace(SAMPLE), "category"))
     for name, trace in study.traces:
         items = trace.meta.get("items")
         if isinstance(items, list) and len(items) == len(trace.sessions):
