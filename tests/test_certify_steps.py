@@ -177,6 +177,22 @@ def test_turns_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ratio._turn(player(), [(1,)], cycle) == 3 and ratio._turn(player(), [], [(0,), (1,), (0,)]) == 0
 
 
+@pytest.mark.parametrize("policy", ["fifo", "clock", "lifo", "sieve"])
+def test_misses_of_a_turn_in_the_long_run(policy: str) -> None:
+    rng, longest = Stream(5), 0
+    for _ in range(25):
+        cycle = [(rng.below(4),) for _ in range(3 + rng.below(4))]
+        one, state, before = ratio.Player(resolve(policy), lp.Instance(1, 4, 2), "shared"), [], []
+        for _ in range(60):
+            state.append(one.labels())
+            before.append(sum(map(one.play, cycle)))
+        period = next(d for d in range(1, 30) if state[30] == state[30 + d])
+        longest = max(longest, period)
+        begin = ratio.Player(resolve(policy), lp.Instance(1, 4, 2), "shared")
+        assert ratio._turn(begin, [], cycle) == Fraction(sum(before[30 : 30 + period]), period)
+    assert longest > 1 or policy in ("lifo", "clock", "sieve")
+
+
 def player() -> ratio.Player:
     return ratio.Player(resolve("lru"), lp.Instance(1, 3, 2), "shared")
 
