@@ -762,6 +762,13 @@ def test_what_distributions_and_sources_must_be() -> None:
     check(Certificate("ratio-random", {**big, "experts": 12}, {}))
 
 
+def test_equal_distributions() -> None:
+    half, none = Fraction(1, 2), Fraction(0)
+    assert ratio_random._same({1: half, 2: none}, {1: half}) and ratio_random._same({}, {3: none})
+    for one, other in (({1: half}, {}), ({}, {1: half}), ({1: half}, {1: none}), ({1: half, 2: half}, {1: half})):
+        assert not ratio_random._same(one, other)
+
+
 def test_a_source_whose_optimum_never_pays() -> None:
     ratio_random._paying([[(1, 0)], [(0, 1)]])
     ratio_random._paying([[(1, 0), (2, 0)], [(0, 1)], [(1, 0)]])
