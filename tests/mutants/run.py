@@ -44,7 +44,7 @@ SLEEP = 1200  # seconds on the clock after which a mutant that uses no CPU is en
 CLASSICAL = (
     "arc belady clock fifo fwf least_stale lfru lfu lfu_decay lfu_window lifo llru lru lru_2 mark_far mark_lru marking "
     "online_min random s3_fifo sieve slru static"
-).split()
+)
 CHECKERS = ("__init__", "optimum", "ratio", "ratio_game", "ratio_random")
 # group -> (files, tests, those of the tests that are left out because they are slow and others do their work).
 # The compiled kernels are in no group: other tests hold them equal to their references.
@@ -61,7 +61,7 @@ GROUPS: dict[str, tuple[str, str, str]] = {
         "game source distributions classical roads replayed forget constant_of_a strategy layered_theory memory_limits",
     ),
     "policies": (
-        " ".join(f"layered_paging/policies/{name}.py" for name in CLASSICAL),
+        " ".join(f"layered_paging/policies/{name}.py" for name in CLASSICAL.split()),
         "tests/test_policies.py tests/test_policy_steps.py",
         "libcachesim kernel anomaly denied",
     ),
