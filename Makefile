@@ -27,6 +27,7 @@ bench: .venv/ready
 	$(BIN)/python tests/benchmarks/policy.py
 	$(BIN)/python tests/benchmarks/optimum.py
 	$(BIN)/python tests/benchmarks/sweep.py
+	$(BIN)/python tests/benchmarks/long.py
 	$(BIN)/python tests/benchmarks/edge.py
 
 .venv/installed: pyproject.toml

@@ -43,11 +43,6 @@ def results() -> dict[str, Any]:
     """Return everything that is digested, as plain values."""
     found: dict[str, Any] = {"traces": {name: trace.digest() for name, trace in traces().items()}}
     for name, trace in traces().items():
-        runs = {}
-        for policy in policies():
-            run = lp.replay(trace, policy, trace.pages // 3, reset="session", seed=3)
-            runs[policy] = [run.misses_by_session.tolist(), run.misses_by_layer.tolist()]
-        found[f"replay {name}"] = runs
         found[f"parts {name}"] = [
             lp.replay(LongTrace.of(trace, 33), policy, trace.pages // 3).misses for policy in ("lru", "llru", "belady")
         ]
@@ -55,6 +50,9 @@ def results() -> dict[str, Any]:
             lp.optimum(trace, trace.pages // 3, admission=rule).certificate.digest for rule in ("forced", "bypass")
         ]
         found[f"curves {name}"] = [lp.miss_curve(trace, policy).tolist() for policy in ("lru", "llru")]
+    for policy in policies():
+        runs = [lp.replay(t, policy, t.pages // 3, reset="session", seed=3) for t in traces().values()]
+        found[f"replay {policy}"] = [[r.misses_by_session.tolist(), r.misses_by_layer.tolist()] for r in runs]
     found["ratios"] = [
         lp.competitive_ratio(policy, layers=2, experts=2, slots=3).certificate.digest
         for policy in ("lru", "llru", "fifo")
@@ -86,11 +84,13 @@ def main() -> int:
         STORED.write_text(json.dumps(found, indent=1) + "\n")
         return 0
     stored = json.loads(STORED.read_text())
-    for name in sorted({*found, *stored}):
-        same = found.get(name) == stored.get(name)
-        print(f"{name:<18} {str(found.get(name))[:16]} {'equal' if same else 'DIFFERS'}")
-    print(f"Python {platform.python_version()}")
-    return int(found != stored)
+    wrong = 0
+    for name, digest in found.items():
+        same = stored.get(name, digest) == digest
+        wrong += not same
+        print(f"{name:<22} {digest[:16]} {'new' if name not in stored else 'equal' if same else 'DIFFERS'}")
+    print(f"Python {platform.python_version()}: {len(found)} digests, {wrong} differ")
+    return int(wrong > 0)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +181,25 @@ def test_what_does_not_go_in_parts(tmp_path: Path) -> None:
     lp.save_trace(trace, tmp_path / "t.npz")
     with pytest.raises(FormatError, match="is not read in parts"):
         lp.open_trace(tmp_path / "t.npz")
+
+
+def test_memory_does_not_grow(tmp_path: Path) -> None:
+    """Five times the requests, which held at once would take 4 bytes each, in the same memory."""
+    pytest.importorskip("pyarrow")
+    folder = str(Path(__file__).parent / "benchmarks")
+    code = f"import sys; sys.path.insert(0, {folder!r}); import json, long as b; a = json.loads(sys.argv[1]); "
+    run = code + "print(json.dumps(b.one(*a)))"
+    write = code + "b.generate(b.Path(a[0]), a[1])"
+    path = str(tmp_path / "t.parquet")
+
+    def call(what: str, *words: object) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", what, json.dumps(words)], capture_output=True, text=True, check=True
+        ).stdout
+
+    call(write, path, 40_000_000)
+    for policy in ("llru", "belady"):
+        short, full = (json.loads(call(run, path, policy, 192, n, 1_000_000)) for n in (8_000_000, None))
+        assert short["equal"] and full["equal"]
+        assert full["requests"] > 39_000_000
+        assert full["peak_gib"] - short["peak_gib"] < 0.06
