@@ -58,7 +58,7 @@ def replay_sharded(
     seed : int
     executor : Executor, optional
         Anything with ``submit``, such as a cluster's, instead of processes; its workers must see ``path``.
-    **options
+    options : str
         pool, events, admission, ties and oversize as for ``replay``; ``reset`` is "session", as nothing else
         makes sessions independent.
 
