@@ -135,7 +135,7 @@ def replay_parts(
     asked = _Sums(trace.layers)
     seen, compulsory = np.full(trace.pages, -1, np.int64), 0
     largest: Ints | None = None
-    before = -1
+    before, everything = -1, begin == 0 and end is None
     for part in trace.parts(begin, end):
         grid = _grid(trace, part, options, begin, before)
         need = np.array([grid.largest_event()]) if not per_layer else grid.largest_events()
@@ -155,7 +155,7 @@ def replay_parts(
         before = int(part.session[-1])
         if progress is not None:
             progress(begin)
-    if not lanes or not asked.by_layer.any():
+    if not lanes or (everything and not asked.by_layer.any()):
         raise TraceError(f"{trace.source}: a trace must hold at least one request; got none")
     return [
         Run(

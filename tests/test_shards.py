@@ -79,6 +79,19 @@ def test_estimate_of_all_sessions_is_exact(trace: lp.Trace, path: Path) -> None:
         lp.sweep.estimate(trace, "lru", 3, confidence=95)
 
 
+def test_sessions_without_a_request(tmp_path: Path) -> None:
+    ids = np.full((6, 1, 1), -1)
+    ids[0], ids[5] = 1, 0
+    trace = lp.Trace(ids, 2, [0, 1, 2, 3, 4, 5])
+    lp.save_trace(trace, tmp_path / "t.parquet")
+    with ThreadPoolExecutor(2) as pool:
+        found = lp.sweep.replay_sharded(tmp_path / "t.parquet", ["lru"], [1], workers=6, executor=pool)[0]
+    assert same(found, lp.replay(trace, "lru", 1, reset="session"))
+    assert lp.sweep.estimate(trace, "lru", 1, sessions=6).hit_rate == 0
+    with pytest.raises(ParameterError, match="hold nothing"):
+        share_interval(np.zeros(2, np.int64), np.zeros(2, np.int64), 6)
+
+
 def test_the_command_estimates(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["replay", str(path), "--stream", "--slots", "9", "--policy", "lru", "--reset", "session", "--sample", "20"]
     assert main([*words, "--json", "--seed", "4"]) == 0

@@ -241,6 +241,8 @@ def share_interval(
     if not isinstance(confidence, (int, float)) or not 0 < confidence < 1:
         raise ParameterError(f"confidence must lie between 0 and 1; got {confidence!r}")
     n = len(whole)
+    if not whole.any():
+        raise ParameterError(f"the {n} units drawn hold nothing; draw more")
     share = float(part.sum() / whole.sum())
     rest = part - share * whole
     variance = (1 - n / of) * float(rest @ rest) / (n - 1) / n
