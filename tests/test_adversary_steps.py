@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from fractions import Fraction
@@ -357,6 +358,17 @@ def test_a_single_round_is_not_shortened() -> None:
     ticks: list[int] = []
     found = nemesis("lru", layers=2, experts=1, slots=1, rounds=1, budget=1, restarts=1, progress=ticks.append)
     assert (found.cycle, found.evaluations, found.ratio) == ([[0, 0]], 1, 1) and ticks == [1]
+
+
+def test_defaults() -> None:
+    def defaults(function: Any) -> dict[str, Any]:
+        found = inspect.signature(function).parameters.values()
+        return {p.name: p.default for p in found if p.default is not p.empty}
+
+    assert defaults(nemesis) == {"rounds": 12, "budget": 2000, "restarts": 4, "seed": 0, "progress": None}
+    assert defaults(play) == {"pool": None, "seed": 0} and defaults(Table) == {"pool": "shared", "seed": 0}
+    assert defaults(ADVERSARIES["nemesis"].obj) == {"budget": 600, "search_seed": 0}
+    assert defaults(Play.over_time) == {"points": 10} and defaults(_score) == {"repeats": (2, 6)}
 
 
 def test_what_the_search_refuses() -> None:

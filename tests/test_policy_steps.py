@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from fractions import Fraction
 from typing import Any
 
@@ -113,6 +114,23 @@ def test_parameters_at_their_limits(name: str, least: float, most: float, beyond
     for value in beyond:
         with pytest.raises(ParameterError):
             resolve(name.format(value)).make(lp.Instance(1, 4, 3))
+
+
+def test_defaults() -> None:
+    found = {}
+    for name, _, _ in FACTS:
+        parameters = inspect.signature(find("policy", name).obj).parameters.values()
+        found[name] = {p.name: p.default for p in parameters if p.default is not p.empty}
+    assert {name: row for name, row in found.items() if row} == {
+        "clock": {"fresh": True},
+        "lfu": {"history": "all"},
+        "lfu-decay": {"half_life": 32, "profile": ()},
+        "lfu-window": {"window": 64},
+        "llru": {"rounds": "visit", "same_layer": "far"},
+        "s3-fifo": {"small": 0.1, "ghost": 0.9, "filling": "small"},
+        "slru": {"protected": 0.8},
+        "static": {"profile": ()},
+    }
 
 
 def test_rooms_of_queues() -> None:
