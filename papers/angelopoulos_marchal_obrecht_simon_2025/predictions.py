@@ -19,7 +19,7 @@ from layered_paging.reproduction import Finding, Study
 from layered_paging.reproduction.measures import grid_of, long_traces, mean_demand
 
 PAPER = "angelopoulos-marchal-obrecht-simon-2025"
-POLICIES = ("blind-oracle", "guard", "predictive-marker", "lmarker", "dominating")
+POLICIES = ("blind-oracle", "guard", "hedge", "predictive-marker", "lmarker", "dominating")
 NAMED = "own layer"  # the source that decides
 MULTIPLES = (1.25, 1.5, 2.0, 3.0, 4.0)  # slots, in one token's demand
 
