@@ -89,6 +89,7 @@ set = {layers = 2, experts = 2}
 grid = {policy = ["lru", "llru"], slots = [2, 3]}
 [[runs]]
 function = "coupon"
+set = {samples = 5}
 list = [{experts = 4, collectors = 2}, {experts = 8, collectors = 1}]
 repeat = 3
 """
