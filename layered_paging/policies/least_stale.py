@@ -39,10 +39,10 @@ class LeastStale:
     def victim(self, candidates: Sequence[int], time: Time) -> int:
         """Return the stalest candidate."""
 
-        def order(page: int) -> tuple[int, int, int]:
+        def order(page: int) -> tuple[bool, int, int]:
             last = self._last[page]
-            kind = 2 if last.round == time.round else 0 if last.layer <= time.layer else 1
-            return kind, last.clock, page
+            stale = last.round < time.round and last.layer <= time.layer
+            return not stale, last.clock, page  # the present round is later than all before it
 
         return min(candidates, key=order)
 

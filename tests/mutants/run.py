@@ -45,14 +45,15 @@ CLASSICAL = (
     "arc belady clock fifo fwf least_stale lfru lfu lfu_decay lfu_window lifo llru lru lru_2 mark_far mark_lru marking "
     "online_min random s3_fifo sieve slru static"
 )
-CHECKERS = ("__init__", "optimum", "ratio", "ratio_game", "ratio_random")
+CHECKERS = ("__init__", "optimum", "ratio", "ratio_events", "ratio_game", "ratio_random")
 # group -> (files, tests, those of the tests that are left out because they are slow and others do their work).
 # The compiled kernels are in no group: other tests hold them equal to their references.
 GROUPS: dict[str, tuple[str, str, str]] = {
     "certify": (
         " ".join(f"layered_paging/certify/{name}.py" for name in CHECKERS),
-        "tests/test_certify_by_definition.py tests/test_certify_steps.py tests/test_certify_ratio.py",
-        "pass larger_or_smaller beats values_of",
+        "tests/test_certify_by_definition.py tests/test_certify_steps.py tests/test_certify_ratio.py "
+        "tests/test_certify_events.py tests/test_ratio_events.py",
+        "pass larger_or_smaller beats values_of replays no_policy_is_better single_requests",
     ),
     "coupon": ("layered_paging/coupon/*.py", "tests/test_coupon*.py", "ten_thousand real_shapes test_command workers"),
     "ratio": (
@@ -122,9 +123,10 @@ class Mutant(NamedTuple):
             return ""
 
     def key(self) -> str:
-        """Return the file and the changed line, by which ``survivors.txt`` names a mutant."""
+        """Return the file and the changed line without its comment, by which ``survivors.txt`` names a mutant."""
         lines = zip((ROOT / self.path).read_text().splitlines(), self.text().splitlines(), strict=False)
-        return f"{self.path}: {next((new for old, new in lines if old != new), '').strip()}"
+        changed = next((new for old, new in lines if old != new), "")
+        return f"{self.path}: {changed.partition('  # ')[0].strip()}"
 
 
 def mutants(path: Path, group: str) -> Iterator[Mutant]:
