@@ -147,6 +147,7 @@ CERTIFIED: list[tuple[int, Any, int, int, str]] = [
     (1, 4, 3, 2, "forced"),
     (1, 3, 1, 2, "bypass"),
     (2, 2, 2, 2, "bypass"),
+    (3, 2, 3, 2, "bypass"),
 ]
 
 
@@ -325,9 +326,19 @@ def test_statements() -> None:
         ("'top_k' must be at most 2; got 3", {"top_k": 3, "layers": 2, "experts": [2, 4], "slots": 4}),
         ("must be 'forced' or 'bypass'; got 'free'", {"admission": "free"}),
         ("must be 'forced' or 'bypass'; got None", {"admission": None}),
-        ("9 pages and 20000 renamings", {"experts": 8}),
-        ("9 pages and 20000 renamings", {"layers": 10, "experts": 1, "top_k": 1}),
-        ("9 pages and 20000 renamings", {"layers": 5, "experts": 2, "top_k": 1}),
+        ("at most 9 pages, and 7 in a layer", {"experts": 8}),
+        ("at most 9 pages, and 7 in a layer", {"layers": 10, "experts": 1, "top_k": 1}),
+        ("at most 9 pages, and 7 in a layer", {"layers": 5, "experts": 2, "top_k": 1}),
     ):
         with pytest.raises(CertificateRejected, match=words):
             check(bare(**bad))
+
+
+def test_an_adversary_that_goes_round_for_free() -> None:
+    """It asks for the same two experts for ever: after the first time no side pays, and every ratio fits."""
+    works = [[0] * 4, [0, 0, 1, 1]]
+    ask = {"positions": [[0, 0, 0], [0, 0b11, 1]], "events": [0b11, 0b11], "potential": [0, 0]}
+    says = {"layers": 1, "experts": 4, "slots": 3, "top_k": 2, "admission": "forced", "upper": None}
+    for lower in ("50", "1"):
+        loop = Certificate("ratio-events", {**says, "lower": lower}, {"works": works, "policy": None, "adversary": ask})
+        refused(loop, "neither side pays", lambda s, e: None)

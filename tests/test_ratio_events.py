@@ -110,19 +110,6 @@ def test_certificates_pass_and_forgeries_do_not(size):
             pytest.fail(name)
 
 
-def test_an_adversary_that_asks_for_the_same_for_ever_proves_nothing():
-    # no one pays on this loop, so every ratio satisfies the inequalities of the potential
-    works = [[0] * 4, [0, 0, 0, 1]]
-    ask = {"positions": [[0, 0, 0], [0, 7, 1]], "events": [0b11, 0b11], "potential": [0, 0]}
-    certificate = Certificate(
-        "ratio-events",
-        {"layers": 1, "experts": 4, "slots": 3, "top_k": 2, "admission": "forced", "lower": "50", "upper": None},
-        {"works": works, "policy": None, "adversary": ask},
-    )
-    with pytest.raises(CertificateRejected):
-        certify.check(certificate)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
