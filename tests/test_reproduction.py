@@ -73,6 +73,18 @@ def test_readme_is_what_the_committed_results_say(home: Path) -> None:
         assert made_by(entry, found), f"{path}: made by another version of {entry.source}; run it again at full scope"
 
 
+def test_cells_of_the_default_half_life_that_are_behind_are_all_named() -> None:
+    (home,) = (home for home in HOMES if home.name == "usage_aware_caching")
+    found = json.loads((home / "results" / "one-half-life.json").read_text())
+    (counted,) = (r["worse by more than a point"] for r in found["rows"] if r["half_life"] == 32 and "cells" in r)
+    cells = [row for row in found["rows"] if row.get("points") is not None]
+    assert len(cells) == counted
+    assert all(row["points"] < -1 for row in cells)
+    for row in cells:
+        where = f"{row['workload']}, {row['slots']} slots, {row['pool']}, reset {row['reset']}, {row['split']}"
+        assert f"{where}: {row['points']:+.2f}" in found["ours"]
+
+
 def made_by(entry: Entry, found: dict[str, Any]) -> bool:
     """Whether the file says that this result file made it, with the scope, seed and traces that it names."""
     facts = found["provenance"]

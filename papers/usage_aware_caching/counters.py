@@ -16,6 +16,9 @@ from layered_paging.reproduction.measures import long_traces, mean_demand
 PAPER = "usage-aware-caching"
 SHARES = (1.5, 2.0, 3.0)  # slots, in tokens' demand
 HALF_LIVES = (4, 8, 16, 32, 64, 128, 512)
+DEFAULT = 32  # of lfu-decay
+LENGTHS = (32, 64, 128)  # rounds to which sessions are cut
+QUARTERS = ("first quarter", "second quarter", "third quarter", "last quarter")
 POOLS = ("per-layer", "shared")
 RESETS = ("session", "never")
 TOLERANCE = 0.01
@@ -104,6 +107,7 @@ def one_half_life(study: Study) -> Finding:
     rows: list[dict[str, Any]] = []
     worst: dict[int, list[tuple[float, str]]] = {h: [] for h in HALF_LIVES}
     whole: dict[int, list[float]] = {h: [] for h in HALF_LIVES}
+    below: list[dict[str, Any]] = []
     jobs = workloads(study)
     for done, (name, trace) in enumerate(jobs):
         groups = _groups(trace)
@@ -115,17 +119,24 @@ def one_half_life(study: Study) -> Finding:
                         for p in ("lru", "lfu", *(f"lfu-decay(half_life={h})" for h in HALF_LIVES))
                     }
                     misses = {p: run.misses_by_session.sum(axis=1) for p, run in got.items()}
-                    asked = got["lru"].requests_by_session.sum(axis=1)
+                    requests = got["lru"].requests_by_session.sum(axis=1)
                     for kind, chosen in groups:
-                        best = min(int(misses["lru"][chosen].sum()), int(misses["lfu"][chosen].sum()))
+                        missed = {p: int(each[chosen].sum()) for p, each in misses.items()}
+                        asked = int(requests[chosen].sum())
+                        best = min(("lru", "lfu"), key=missed.__getitem__)
                         cell = f"{name}, {slots} slots, {pool}, reset {reset}, {kind}"
                         for h in HALF_LIVES:
-                            lead = (best - int(misses[f"lfu-decay(half_life={h})"][chosen].sum())) / int(
-                                asked[chosen].sum()
-                            )
+                            lead = (missed[best] - missed[f"lfu-decay(half_life={h})"]) / asked
                             worst[h].append((lead, cell))
                             if kind == "all":
                                 whole[h].append(lead)
+                            if h == DEFAULT and lead < -TOLERANCE:
+                                spans = _spans(trace, chosen)
+                                below.append({
+                                    "half_life": h, "workload": name, "slots": slots, "pool": pool, "reset": reset,
+                                    "split": kind, "sessions": len(spans), "rounds": sum(map(len, spans)),
+                                    "better": best, "points": round(100 * lead, 3),
+                                } | _by_quarter(trace, best, slots, pool, reset, spans))  # fmt: skip
         study.progress(done + 1, len(jobs))
     for h in HALF_LIVES:
         lead, cell = min(worst[h])
@@ -140,29 +151,92 @@ def one_half_life(study: Study) -> Finding:
                 "mean over whole traces": round(100 * float(np.mean(whole[h])), 3),
             }
         )
-    default = next(r for r in rows if r["half_life"] == 32)
+    lives = list(rows)
+    cuts = [row for name, trace in jobs if len(trace.sessions) > 1 for row in _cut_short(name, trace)]
+    default = next(r for r in lives if r["half_life"] == DEFAULT)
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
         for field in ("worst points", "worst over whole traces", "mean over whole traces"):
-            axes.plot(HALF_LIVES, [r[field] for r in rows], marker=".", label=field)
+            axes.plot(HALF_LIVES, [r[field] for r in lives], marker=".", label=field)
         axes.axhline(-1, color="grey", linestyle=":")
         axes.set(xscale="log", xlabel="half-life, tokens", ylabel="points over the better of LRU and LFU", ylim=(-8, 6))
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
 
     verdict = "yes" if default["worst points"] >= -1 else "partly" if default["worst over whole traces"] >= -1 else "no"
+    said = [
+        f"{r['workload']}, {r['slots']} slots, {r['pool']}, reset {r['reset']}, {r['split']}: {r['points']:+.2f} to {r['better'].upper()} "
+        f"(by quarters of its {r['rounds']} rounds {', '.join(f'{r[q]:+.1f}' for q in QUARTERS)})"
+        for r in below
+    ]
+    short = [
+        f"{name} " + ", ".join(f"{r['rounds a session']:.0f} rounds {r['worst points']:+.2f}" for r in cuts if r["workload"] == name)
+        for name in dict.fromkeys(r["workload"] for r in cuts)
+    ]  # fmt: skip
     return Finding(
         f"Half-life 32 (the default): in {default['cells']} cells at worst {default['worst points']:+.2f} points "
         f"({default['worst cell']}); {default['worse by more than a point']} cells below -1; over whole traces at worst "
         f"{default['worst over whole traces']:+.2f}, on average {default['mean over whole traces']:+.2f}. Cells below -1 by half-life: "
-        + ", ".join(f"{r['half_life']}: {r['worse by more than a point']}" for r in rows)
-        + ".",
+        + ", ".join(f"{r['half_life']}: {r['worse by more than a point']}" for r in lives)
+        + "."
+        + (f" Those of half-life 32: {'; '.join(said)}." if said else "")
+        + f" Worst cell as sessions grow, reset at each: {'; '.join(short)}.",
         verdict,
-        rows,
+        lives + below + cuts,
         draw,
         "cells: workload x 1.5, 2, 3 tokens' demand x pool x reset x (all, each data set, each category)",
     )
+
+
+def _spans(trace: lp.Trace, chosen: Any) -> list[range]:
+    ends = [*trace.sessions[1:].tolist(), trace.rounds]
+    return [range(int(trace.sessions[s]), ends[s]) for s in chosen.tolist()]
+
+
+def _by_quarter(
+    trace: lp.Trace, best: str, slots: int, pool: str, reset: str, spans: list[range]
+) -> dict[str, float | None]:
+    """Points over ``best`` in each quarter of the sessions' rounds."""
+    missed = [
+        lp.replay(trace, p, slots, pool=pool, reset=reset, record=True).missed
+        for p in (best, f"lfu-decay(half_life={DEFAULT})")
+    ]
+    old, new = (np.asarray(m).reshape(trace.rounds, -1).sum(axis=1) for m in missed)
+    asked = (trace.experts >= 0).reshape(trace.rounds, -1).sum(axis=1)
+    found: dict[str, float | None] = {}
+    for n, name in enumerate(QUARTERS):
+        at = np.concatenate([np.array(s[len(s) * n // 4 : len(s) * (n + 1) // 4], int) for s in spans])
+        total = int(asked[at].sum())
+        found[name] = round(100 * int((old - new)[at].sum()) / total, 3) if total else None
+    return found
+
+
+def _cut_short(name: str, trace: lp.Trace) -> list[dict[str, Any]]:
+    """Worst points of the default half-life with each session cut to its first rounds, at the same slots."""
+    rows = []
+    spans = _spans(trace, np.arange(len(trace.sessions)))
+    longest = max(map(len, spans))
+    for length in [*(n for n in LENGTHS if n < longest), longest]:
+        kept = [s[:length] for s in spans]
+        part = lp.Trace(
+            trace.experts[np.concatenate(kept)], trace.n_experts, np.cumsum([0, *map(len, kept)])[:-1].tolist()
+        )
+        leads = []
+        for slots in budgets(trace):
+            for pool in POOLS:
+                old, other, new = (
+                    lp.replay(part, p, slots, pool=pool, reset="session").misses
+                    for p in ("lru", "lfu", f"lfu-decay(half_life={DEFAULT})")
+                )
+                leads.append(((min(old, other) - new) / part.requests, slots, pool))
+        lead, slots, pool = min(leads)
+        rows.append({
+            "half_life": DEFAULT, "workload": name, "slots": slots, "pool": pool, "reset": "session",
+            "split": f"first {length} rounds of each session" if length < longest else "whole sessions", "sessions": len(kept), "rounds": part.rounds,
+            "rounds a session": round(part.rounds / len(kept), 1), "worst points": round(100 * lead, 3),
+        })  # fmt: skip
+    return rows
 
 
 def _groups(trace: lp.Trace) -> list[tuple[str, Any]]:
