@@ -85,6 +85,27 @@ def test_cells_of_the_default_half_life_that_are_behind_are_all_named() -> None:
         assert f"{where}: {row['points']:+.2f}" in found["ours"]
 
 
+def test_what_the_document_says_of_the_parameters_is_what_was_found() -> None:
+    (home,) = (home for home in HOMES if home.name.startswith("angelopoulos"))
+    first, *changed = json.loads((home / "results" / "beats-llru-sensitivity.json").read_text())["rows"]
+    text = (Path(__file__).parent.parent / "docs" / "similar-rounds.md").read_text().replace("`", "")
+    assert f"the {'nine' if len(changed) == 9 else len(changed)} policies" in text
+
+    def span(column: str, named: bool = False) -> str:
+        low, high = (choose(changed, key=lambda row: row[column]) for choose in (min, max))
+        parts = [f" ({row['policy'][15:-1]})" if named else "" for row in (low, high)]
+        return f"{100 * low[column]:.1f} %{parts[0]} to {100 * high[column]:.1f} %{parts[1]}"
+
+    both = [f"gpt_oss_20b, {which} sessions" for which in ("even", "odd")]
+    judged = "mean of those not made on"
+    for said in (
+        f"the defaults close {100 * first[judged]:.1f} % of the gap; the nine policies with one parameter changed close {span(judged, True)}",
+        f"{100 * first[both[0]]:.1f} % and {100 * first[both[1]]:.1f} % with the defaults, {span(both[0])} and {span(both[1])}",
+        f"gpt-oss-120b {span('gpt_oss_120b')}, Qwen3-30B-A3B {span('qwen3_30b_a3b')}",
+    ):
+        assert said in text, said
+
+
 def made_by(entry: Entry, found: dict[str, Any]) -> bool:
     """Whether the file says that this result file made it, with the scope, seed and traces that it names."""
     facts = found["provenance"]
