@@ -45,6 +45,8 @@ class Diagnosis:
         The policy under suspicion.
     misses, optimum, compulsory : int
         Of that policy, of the forced optimum, and of any policy whatever.
+    touched : int
+        Pages that are asked for at all: what ``compulsory`` would be if the cache were never emptied.
     by_policy : dict
         Misses of each policy tried; ``None`` where the budget is not legal for it.
     best : str
@@ -80,6 +82,7 @@ class Diagnosis:
     misses: int
     optimum: int
     compulsory: int
+    touched: int
     by_policy: dict[str, int | None]
     best: str
     bypass: int
@@ -173,6 +176,7 @@ def diagnose(
         "misses": misses,
         "optimum": optimum,
         "compulsory": totals.compulsory,
+        "touched": _touched(trace),
         "by_policy": by_policy,
         "best": best,
         "bypass": int(bypass[at]),
@@ -259,6 +263,15 @@ def _coverage(trace: Trace, slots: int) -> dict[str, float]:
     return {name: round(float(share[n - 1]), 6) for name, n in marks.items()}
 
 
+def _touched(trace: Trace) -> int:
+    seen = np.zeros(trace.pages, bool)
+    first = trace.first_page[:, None]
+    for at in range(0, trace.rounds, 65536):
+        part = trace.experts[at : at + 65536]
+        seen[(part + first)[part >= 0]] = True
+    return int(seen.sum())
+
+
 def _repeated(trace: Trace) -> float:
     total = again = 0
     begins = np.zeros(trace.rounds, bool)
@@ -281,6 +294,15 @@ def _quantiles(curve: npt.NDArray[np.int64], requests: int, least: int) -> dict[
     return {f"{p} %": least + int(np.argmax(100 * hits >= repeated * p)) for p in (10, 25, 50, 75, 90) if repeated}
 
 
+def _emptied(found: dict[str, Any]) -> list[str]:
+    if found["compulsory"] <= found["touched"]:
+        return []
+    return [
+        f"The cache is emptied at each session here, so {found['compulsory']:,} requests are first ones; an engine that keeps it "
+        f"between sessions has {found['touched']:,} (diagnose with reset 'never')."
+    ]
+
+
 def _sentences(found: dict[str, Any], parts: dict[str, int], verdict: str) -> list[str]:
     requests, misses, optimum = found["requests"], found["misses"], found["optimum"]
 
@@ -291,7 +313,7 @@ def _sentences(found: dict[str, Any], parts: dict[str, int], verdict: str) -> li
         {
             "policy": "Policy failure: the largest part of the misses would not happen to the optimum in the same cache.",
             "working set": "Working-set failure: the largest part of the misses is unavoidable at this capacity.",
-            "cold": "Cold trace: the largest part of the misses are first requests, which no cache can avoid.",
+            "cold": "Cold trace: the largest part of the misses are first requests since the cache was empty, which no policy can avoid.",
         }[verdict],
         f"{found['policy']} misses {misses:,} of {requests:,} requests ({share(misses)}): "
         f"{share(parts['cold'], misses)} of these are first requests, {share(parts['working set'], misses)} unavoidable "
@@ -299,7 +321,8 @@ def _sentences(found: dict[str, Any], parts: dict[str, int], verdict: str) -> li
     ]
     cliff = found["demand"] - found["top_k"]
     if misses == parts["cold"]:
-        return [f"Nothing to be gained: all {misses:,} misses are first requests, which no cache can avoid."]
+        nothing = f"Nothing to be gained: all {misses:,} misses are first requests since the cache was empty, which no policy can avoid."
+        return [nothing, *_emptied(found)]
     if found["slots"] <= cliff and found["even"]:
         said.append(
             f"The budget is below the cliff: one token asks for {found['demand']} experts; with at most {cliff} slots a "
@@ -315,6 +338,7 @@ def _sentences(found: dict[str, Any], parts: dict[str, int], verdict: str) -> li
             f"One token asks for {'' if found['even'] else 'up to '}{found['demand']} experts; "
             f"the budget holds {found['slots'] / found['demand']:.2f} tokens."
         )
+    said += _emptied(found)
     best = found["by_policy"][found["best"]]
     if found["best"] != found["policy"]:
         said.append(

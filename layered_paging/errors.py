@@ -23,7 +23,7 @@ class LayeredPagingError(Exception):
 
     def __str__(self) -> str:
         """Return the message on one line, whatever a file made it quote."""
-        return " ".join(super().__str__().splitlines())
+        return "\\n".join(super().__str__().splitlines())
 
 
 class ParameterError(LayeredPagingError, ValueError):

@@ -1,7 +1,8 @@
 """Every code block of the documents runs, and prints what it says.
 
 Python blocks of a file share one namespace.  In console blocks, lines that begin with ``$`` are
-run by a shell; what follows is compared with the output (``...`` stands for anything).  Blocks that
+run by a shell, and must succeed unless they end in ``# refused``; what follows is compared with the output (``...``
+stands for anything).  Blocks that
 name ``$TRACES`` need the optional real traces and are skipped, saying so, where they are absent; so
 are documents that say ``<!-- needs torch -->`` where torch and transformers are.
 """
@@ -30,8 +31,12 @@ DOCUMENTS = sorted(
         *ROOT.glob("layered_paging/**/*.md"),
         *ROOT.glob("papers/**/*.md"),
     ]
+    if "generated" not in path.parts
     if BLOCK.search(path.read_text())
 )
+
+
+REFUSED = "# refused"  # at the end of a command that must fail; every other one must not
 
 
 def shell(command: str, folder: Path, traces: Path | None) -> str:
@@ -45,7 +50,11 @@ def shell(command: str, folder: Path, traces: Path | None) -> str:
     done = subprocess.run(
         ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
-    return done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    assert (done.returncode != 0) == command.rstrip().endswith(REFUSED), (
+        f"$ {command}\nexit code {done.returncode}\n{said}"
+    )
+    return said
 
 
 def squeeze(text: str) -> str:

@@ -99,7 +99,7 @@ def test_save_leaves_no_half_file(tmp_path: Path) -> None:
 def test_names_in_an_archive_do_not_break_the_message(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "t.npz", "w") as made:
         made.writestr("a\nb\u2028c.npy", b"x")
-    refused(tmp_path / "t.npz", "found a b c")
+    refused(tmp_path / "t.npz", "found a\\nb\\nc")
 
 
 def archive(path: Path, **arrays: Any) -> Path:

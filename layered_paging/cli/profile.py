@@ -206,7 +206,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
                 )
                 for row in answer["layers"]
             ]
-            table("", ["layer", "used", "experts", f"hottest {HOT} %", "hottest"], rows)
+            table("", ["layer", "used", "experts", f"share of the {HOT} hottest, %", "hottest"], rows)
 
 
 def _gain(row: dict[str, Any], window: str) -> tuple[str, str, str]:

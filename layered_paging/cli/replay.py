@@ -227,28 +227,34 @@ def _row(runs: list[Run], by: str | None) -> dict[str, Any]:
 
 
 def _optimum(trace: Trace | LongTrace, key: str, budget: int, args: argparse.Namespace) -> dict[str, Any]:
+    slots, told = budget, {"slots": budget}
     if key == "budget_bytes":
-        raise ParameterError(
-            "--optimum is exact for slots; for a budget in bytes use 'layered-paging optimum', which states bound and gap"
-        )
+        sizes = None if isinstance(trace, LongTrace) else trace.expert_bytes
+        if sizes is None or int(sizes.min()) < int(sizes.max()):
+            raise ParameterError(
+                "--optimum is exact for slots, and for bytes where all experts have one size; "
+                "otherwise use 'layered-paging optimum', which states bound and gap"
+            )
+        slots = budget // int(sizes[0])
+        told = {"slots": slots, "budget_bytes": budget}
     if args.ties != "page" or args.oversize != "error":
         raise ParameterError("--optimum goes with --ties page and --oversize error")
     if isinstance(trace, LongTrace):
         fixed = {"pool": args.pool, "reset": args.reset, "events": args.events, "prefill": args.prefill}
-        best = replay(trace, "belady", budget, admission=args.optimum, **fixed)
-        return {"admission": args.optimum, "slots": budget, "misses": best.misses}
+        best = replay(trace, "belady", slots, admission=args.optimum, **fixed)
+        return {"admission": args.optimum, **told, "misses": best.misses}
     from ..offline import optimum
 
     found = optimum(
         trace,
-        budget,
+        slots,
         admission=args.optimum,
         pool=args.pool,
         reset=args.reset,
         events=args.events,
         prefill=args.prefill,
     )
-    return {"admission": args.optimum, "slots": budget, "misses": found.misses}
+    return {"admission": args.optimum, **told, "misses": found.misses}
 
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
@@ -268,7 +274,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     title = (
         f"{answer['trace']}: {answer['requests']:,} requests, {answer['compulsory']:,} compulsory misses ({options})"
     )
-    optima = {row["slots"]: row["misses"] for row in answer["optimum"] or ()}
+    optima = {row.get("budget_bytes", row["slots"]): row["misses"] for row in answer["optimum"] or ()}
     rows: list[list[Any]] = []
     budgets = list(dict.fromkeys(row["slots"] or row["budget_bytes"] for row in answer["runs"]))
     for budget in budgets:

@@ -43,7 +43,8 @@ class MarkLRU:
         """Return the unmarked candidate requested longest ago."""
         if all(self._last[page] >= self._phase for page in candidates):
             self._phase = time.clock
-        return min(candidates, key=lambda page: (self._last[page], page))  # unmarked, if one is
+        unmarked = [page for page in candidates if self._last[page] < self._phase]
+        return min(unmarked or candidates, key=lambda page: (self._last[page], page))
 
     def clear(self, time: Time) -> None:
         """Begin a phase."""

@@ -54,13 +54,14 @@ def curves(told: dict[str, Any]) -> Callable[[Any], None]:
                 *zip(*points, strict=True),
                 label=name,
                 color=_colour(told, name),
-                linewidth=1.8,
-                linestyle=STYLES[n % 4],
+                linewidth=2.6 if name == found["best"] else 1.6,
+                linestyle="-" if name == found["best"] else STYLES[n % 4],
             )
-        for at, text in ((found["slots"], "budget"), (found["demand"], "one token")):
+        for at, text in ((found["slots"], "budget"), (found["demand"], "token")):
             if at <= found["pages"]:
                 axes.axvline(at, color="#7f7f7f", linewidth=1.2, linestyle=":")
-                axes.text(at, 0.02, f" {text}", color="#7f7f7f", rotation=90, va="bottom", ha="right", fontsize="small")
+                words = f"{text} {at:,}"
+                axes.annotate(words, (at, 1.01), xycoords=("data", "axes fraction"), color="#7f7f7f", fontsize="small")
         axes.set(xlabel="slots", ylabel="share of requests that miss", ylim=(0, None), xlim=(0, found["pages"]))
         axes.grid(alpha=0.25)
         axes.legend(fontsize="small")
@@ -90,6 +91,6 @@ def layers(told: dict[str, Any]) -> Callable[[Any], None]:
         axes.set(xlabel="layer", ylabel="misses", ylim=(0, None))
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.25, axis="y")
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
 
     return draw

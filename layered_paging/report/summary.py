@@ -104,7 +104,7 @@ def recommendation(told: dict[str, Any]) -> str:
     if chosen is not None and chosen["in_use"]:
         word = "the same" if chosen["policy"] == found["best"] else chosen["policy"]
         less = (chosen["in_use"] - chosen["misses"]) / chosen["in_use"]
-        text += f" Chosen on every other session it would be {word}, with {_percent(less)} fewer misses than {found['policy']} on the rest."
+        text += f" Cross-check: chosen on every other session it would be {word}, with {_percent(less)} fewer misses than {found['policy']} on the rest."
     return text
 
 
@@ -127,9 +127,9 @@ def _policies(told: dict[str, Any]) -> str:
     requests, optimum = found["requests"], found["optimum"]
     gap = found["misses"] - optimum
     size = None if shape["bytes"] is None else shape["bytes"] / shape["pages"]
-    head = ["policy", "misses", "hits", f"gap from {found['policy']} closed", "times optimum"]
+    head = ["policy", "misses", "hits", "gap closed", "x optimum"]
     if size is not None:
-        head.append("loaded a token")
+        head.append("MiB a token")
 
     def row(name: str, misses: int) -> list[str]:
         closed = _percent((found["misses"] - misses) / gap) if gap else "-"
@@ -140,11 +140,11 @@ def _policies(told: dict[str, Any]) -> str:
             closed,
             f"{misses / optimum:.3f}" if optimum else "-",
         ]
-        return cells if size is None else [*cells, _mib(misses * size / shape["rounds"])]
+        return cells if size is None else [*cells, f"{misses * size / shape['rounds'] / 2**20:,.3g}"]
 
     known = sorted((m, name) for name, m in found["by_policy"].items() if m is not None)
-    rows = [row(name, misses) for misses, name in known]
-    rows += [row("optimum (forced)", optimum), row("optimum (bypass)", found["bypass"])]
+    policies = [row(name, misses) for misses, name in known]
+    rows = [row("optimum (forced)", optimum), row("optimum (bypass)", found["bypass"])]
     if found["per_layer_optimum"] is not None:
         rows.append(row("optimum, a quota a layer", found["per_layer_optimum"]))
     if found["per_layer_best"] is not None:
@@ -154,7 +154,9 @@ def _policies(told: dict[str, Any]) -> str:
     missing = [name for name, m in found["by_policy"].items() if m is None]
     note = f" Not legal at this budget: {', '.join(missing)}." if missing else ""
     means = "" if size is None else " Bytes are misses at the mean size of an expert."
-    return _rows(head, rows, f"Forced admission, events atomic, one shared pool.{means}{note}", found["best"])
+    how = f"Forced admission, events atomic, one shared pool; gap: from {found['policy']} to the forced optimum.{means}{note}"
+    bounds = _rows(["what could be", *head[1:]], rows, "What no policy can beat, and what other memory would do")
+    return _rows(head, policies, how, found["best"]) + bounds
 
 
 def _waste(rows: Sequence[dict[str, int]], found: dict[str, Any]) -> str:
@@ -173,19 +175,20 @@ def _transfer(told: dict[str, Any]) -> str:
         return "<p>The trace has one session, so a profile cannot be judged on another: record more.</p>"
     distances = [x for x in moved["distance"] if x is not None]
     rows = [
-        ["made from the other half of the sessions", *(_percent(x, 2) for x in moved["other"])],
-        ["made from the same half (an oracle)", *(_percent(x, 2) for x in moved["same"])],
+        ["made from the other half of the sessions", *(_percent(x, 2) for x in reversed(moved["other"]))],
+        ["made from the same half (an oracle)", *(_percent(x, 2) for x in reversed(moved["same"]))],
     ]
     far = (
-        f" Jensen-Shannon distance of the halves: {min(distances):.3f} to {max(distances):.3f} over the layers."
+        f" Jensen-Shannon distance of the halves (0 the same, 1 disjoint): {min(distances):.3f} to {max(distances):.3f} over the layers."
         if distances
         else ""
     )
     best = 1 - found["by_policy"][found["best"]] / found["requests"]
-    said = f"{found['best']} hits {_percent(best, 2)} here.{far}"
+    answer = "More than" if max(moved["other"]) > best else "Not by itself: it hits less than"
+    said = f"{answer} {found['best']}, which hits {_percent(best, 2)} here.{far}"
     return (
         _rows(
-            ["the hottest pages by a profile", "second half", "first half"],
+            ["the hottest pages by a profile", "first half", "second half"],
             rows,
             f"Hits of a cache that holds the {min(found['slots'], found['pages'])} hottest pages by a profile and never changes; sessions taken in turn.",
         )
@@ -221,7 +224,7 @@ def _made(told: dict[str, Any], trace: str) -> str:
         f"layered-paging optimum {name} --slots {found['slots']}{reset} --admission forced -o optimum.json",
         f"layered-paging check optimum.json --trace {name}",
     ]
-    facts = {"layered-paging": told["version"], "trace": shape["digest"], **shape["meta"]}
+    facts = {"layered-paging": told["version"], "contents of the trace": shape["digest"], **shape["meta"]}
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts.items())
     return (
         "<p>All counts are exact. The optimum has a certificate that an independent checker verifies:</p>"
