@@ -14,7 +14,7 @@ import pytest
 import layered_paging as lp
 from layered_paging.certificate import Certificate
 from layered_paging.certify import check
-from layered_paging.certify.optimum import _array
+from layered_paging.certify.optimum import SAFE, Pool, _array, _line
 from layered_paging.errors import CertificateRejected
 
 Interval = tuple[int, int, int, int, bool]  # first point, point after the last, worth, size, kept
@@ -431,3 +431,14 @@ def brute(count: int, mode: dict[str, Any], split: list[int], costs: list[int]) 
                 best = max(best, sum(row[2] for row in kept))
         total += best
     return sum(costs[page] for _, _, page in order_of(mode)) - total
+
+
+def test_prices_up_to_what_sums_can_hold() -> None:
+    """A price times the heaviest of sizes and events must stay below the limit, no more than that."""
+    one = np.array([1], np.int64)
+    for members, size, most in ((1, 1, SAFE - 1), (0, 0, SAFE - 1), (2, 1, SAFE // 2 - 1), (1, 3, SAFE // 3)):
+        pool = Pool(one - 1, one, one, one * size, one > 1, one * members, 1, 0)
+        slope, rest = _line(pool, one * most, True)
+        assert (slope, rest) == (most, 1 if size == 0 else 0)
+        with pytest.raises(CertificateRejected, match="the prices are too large"):
+            _line(pool, one * (most + 1), True)

@@ -105,6 +105,8 @@ def test_places_of_a_script() -> None:
         assert script.place([5, 2, 3, 2]) == between and script.rest == []
     script.rest = [0]
     assert script.place([]) == 0
+    script.rest = [2, 0, 1]
+    assert [script.below(3), script.below(3), script.below(2)] == [2, 0, 1]
     with pytest.raises(ratio._Branch) as caught:
         script.place([5, 2, 3])
     assert caught.value.sides == 4
@@ -190,6 +192,13 @@ def test_misses_of_a_turn_in_the_long_run() -> None:
         begin = ratio.Player(resolve(policy), lp.Instance(1, 5, 3), "shared")
         assert ratio._turn(begin, [], cycle) == Fraction(sum(before[20 : 20 + period]), period)
     assert longest > 1
+
+
+def test_what_comes_before_a_cycle_counts() -> None:
+    """LIFO keeps what came first, so the cycle misses for ever after a first page of another kind."""
+    for prefix, misses in (([], 0), ([(0,)], 2), ([(1,)], 0)):
+        lifo = ratio.Player(resolve("lifo"), lp.Instance(1, 3, 2), "shared")
+        assert ratio._turn(lifo, prefix, [(1,), (2,)]) == misses
 
 
 def player() -> ratio.Player:
@@ -410,6 +419,7 @@ def test_states_are_probed_so_many_times(monkeypatch: pytest.MonkeyPatch) -> Non
         ("fwf", {"offline_slots": 2}),
         ("llru", {"layers": 3, "experts": 2}),
         ("lru", {"experts": [1, 3]}),
+        ("lru", {"layers": 1, "experts": 3, "slots": 2, "admission": "bypass"}),  # the optimum misses once in a cycle
         ("marking", {"layers": 1, "experts": 3, "slots": 2}),
         ("online-min", {"layers": 1, "experts": 3, "slots": 2}),
     ],

@@ -291,6 +291,7 @@ def streams() -> Iterator[tuple[lp.Trace, int, dict[str, Any]]]:
 
 # the same on longer streams, for the policies that count or adapt
 LATER = {
+    "belady": "53f45416ed00",
     "arc": "584c974347d4",
     "least-stale": "251bbbd17d96",
     "mark-far": "d504fa9d91ee",
@@ -343,3 +344,44 @@ def test_s3_fifo_counts_to_three(engine: str, uses: int) -> None:
     used = [2, 2, 2, 1, 1, 1] + [0] * uses
     run = lp.replay(lp.Trace([[p] for p in [*moved, *used, 4, 0]], 5), "s3-fifo", 3, record=True, engine=engine)
     assert run.missed.reshape(-1).tolist()[6:] == [True] * 3 + [False] * len(used) + [True, True]
+
+
+@pytest.mark.parametrize("engine", ["reference", "kernel"])
+def test_lfu_decay_adds_a_profile_to_counts_of_one_a_use(engine: str) -> None:
+    """Page 1 begins with a use and a half; page 0, used twice in the round before, stays if a use counts as two."""
+    spec = "lfu-decay(half_life=1000, profile=[0, 1.5, 0, 0])"
+    run = lp.replay(lp.Trace([[p] for p in [1, 0, 0, 2, 1, 0]], 4), spec, 2, record=True, engine=engine)
+    assert run.missed.reshape(-1).tolist() == [True, True, False, True, False, True]
+
+
+def test_llru_states_differences_that_it_compares() -> None:
+    for rounds, stated in (("visit", {0: 6, 1: 5, 2: 3, 3: 1}), ("absolute", {0: 4, 1: 3, 2: 2, 3: 1})):
+        policy: Any = resolve(f"llru(rounds={rounds!r})").make(lp.Instance(1, 5, 4))
+        for page, at in enumerate((0, 1, 3, 9)):
+            policy.miss(page, Time(at, at, 0))
+        assert policy.state(range(4), Time(9, 9, 0)) == stated
+
+
+def test_fwf_gives_the_lowest_page_where_one_must_go() -> None:
+    policy: Any = resolve("fwf").make(lp.Instance(1, 5, 4))
+    assert policy.victim([2, 3, 4], Time(0, 0, 0)) == 2
+
+
+@pytest.mark.parametrize("name", ["mark-lru", "mark-far", "marking"])
+@pytest.mark.parametrize("slots", [2, 3])
+def test_marks_are_those_of_the_phase(name: str, slots: int) -> None:
+    """By the definition: a miss that finds the cache full of marked pages wipes the marks; every request marks."""
+    instance, rng, marked = lp.Instance(1, 5, slots), np.random.default_rng(slots), set[int]()
+    spec = resolve(name)
+    if name == "marking":
+        spec = PolicySpec(spec.name, spec.base, spec.cls, {**spec.params, "rng": Loaded(True)}, {})
+    live, held = start(spec, instance, "shared"), set[int]()
+    for clock in range(40):
+        page = int(rng.integers(5))
+        if page not in held and len(held) == slots and held <= marked:
+            marked.clear()
+        marked.add(page)
+        live, _ = step(live, (page,), instance)
+        held = set(live.caches[0])
+        stated = live.policies[0].state(sorted(held), Time(clock, clock, 0))
+        assert {p for p, value in stated.items() if value % 2} == marked & held

@@ -33,7 +33,7 @@ class LRU2:
 
     def hit(self, page: int, time: Time) -> None:
         """Note the use."""
-        self._uses[page] = (self._uses.get(page, (-1, -1))[1], time.clock)
+        self._uses[page] = (self._uses[page][1] if page in self._uses else -1, time.clock)
 
     miss = hit
 

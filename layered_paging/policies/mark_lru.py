@@ -43,8 +43,7 @@ class MarkLRU:
         """Return the unmarked candidate requested longest ago."""
         if all(self._last[page] >= self._phase for page in candidates):
             self._phase = time.clock
-        unmarked = [page for page in candidates if self._last[page] < self._phase]
-        return min(unmarked or candidates, key=lambda page: (self._last[page], page))
+        return min(candidates, key=lambda page: (self._last[page], page))  # unmarked, if one is
 
     def clear(self, time: Time) -> None:
         """Begin a phase."""
