@@ -182,3 +182,13 @@ def test_what_the_program_does_not_cover_is_refused() -> None:
             least_stall(trace, slots, time=time, page_bytes=size)
     with pytest.raises(LayeredPagingError, match="small cases"):
         least_stall(small_trace(0, 800, 1, 60, 1), 3, time=disk(1, 50), page_bytes=1)
+
+
+def test_a_statement_says_nothing_that_is_not_proved(proved: tuple[lp.Trace, Certificate]) -> None:
+    trace, certificate = proved
+    for statement in (
+        {**certificate.statement, "channels": 4},
+        {k: v for k, v in certificate.statement.items() if k != "unit_ns"},
+    ):
+        with pytest.raises(CertificateRejected, match="keys"):
+            lp.certify.check(Certificate("stall", statement, certificate.evidence), trace)

@@ -15,6 +15,7 @@ from ..trace import Trace
 __all__ = ["check"]
 
 _FRACTION = re.compile(r"[0-9]{1,20}(/([1-9][0-9]{0,2}|1000))?")  # sums of these keep small denominators
+STATED = ("trace", "slots", "compute", "load", "unit_ns", "lower", "upper")
 LONGEST = 1_000_000  # units of time, and options of loads, that are looked at
 
 
@@ -23,6 +24,7 @@ def check(certificate: Certificate, trace: Any = None) -> None:
     said, evidence = certificate.statement, certificate.evidence
     if not isinstance(trace, Trace):
         raise CertificateRejected("a certificate of kind 'stall' is about a trace, which must be given")
+    _must(set(said) == set(STATED), f"the statement must have the keys {', '.join(STATED)}, and no others")
     _must(said["trace"] == trace.digest(), "it is about another trace")
     slots, load, compute = said["slots"], said["load"], said["compute"]
     numbers = [slots, load, said["lower"], said["upper"], said["unit_ns"], *compute]
