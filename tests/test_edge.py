@@ -557,6 +557,12 @@ def test_activations_of_a_trace() -> None:
         trace_activations(lp.Trace([[-1, 0], [0, -1]]), "all")
 
 
+def test_top_k_keeps_members_wherever_a_row_holds_them() -> None:
+    rows = ([[[0, 1, -1]], [[2, 3, -1]]], [[[0, -1, 1]], [[-1, 2, 3]]])
+    for top_k, members in ((1, [0, 2]), (2, [0, 1, 2, 3])):
+        assert [trace_activations(lp.Trace(r, 4), top_k=top_k)[1].members.tolist() for r in rows] == [members] * 2
+
+
 def test_activations_of_profiles() -> None:
     """Each expert has its share of the profile's uses; one used in every event is in every event drawn."""
     trace = lp.Trace([[[0, 1]], [[0, 2]], [[0, 1]], [[0, 1]]], n_experts=4)

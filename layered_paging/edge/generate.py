@@ -347,7 +347,9 @@ def trace_activations(
     if not len(at):
         raise ParameterError("the trace has no round in which every layer names an expert")
     rows = rows[at]
-    ids = trace.experts[at, :, : (integer("top_k", top_k, 0) or trace.top_k)].astype(np.int64)
+    ids = trace.experts[at].astype(np.int64)
+    order = np.argsort(ids < 0, axis=2, kind="stable")  # members first, in router order
+    ids = np.take_along_axis(ids, order, axis=2)[:, :, : (integer("top_k", top_k, 0) or trace.top_k)]
     rounds, layers, k = ids.shape
     totals = np.bincount(rows, minlength=len(names))
     kept = np.flatnonzero(totals)
