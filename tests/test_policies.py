@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import layered_paging as lp
 from layered_paging import catalog, registry
 from layered_paging.grid import lay_out
+from layered_paging.policies.follow import Follow
 from layered_paging.policy import PolicySpec, Time, resolve
 from layered_paging.reference import steps
 
@@ -251,6 +252,20 @@ def test_evicts_what_a_hand_computes(name: str, slots: int, pages: list[int], ex
 )
 def test_evicts_what_a_hand_computes_in_layers(name: str, slots: int, rounds: list, expected: list[int]) -> None:
     assert [page for step in run(lp.Trace(rounds, 2), name, slots) for page in step.evicted] == expected
+
+
+@pytest.mark.parametrize("first", ["clock", "sieve", "arc", "s3-fifo"])
+def test_follow_simulates_what_a_replay_of_the_policy_does(first: str) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        ids = np.argsort(rng.random((30, 2, 6)), axis=2)[:, :, :3]
+        trace, follow = lp.Trace(ids, 6), Follow(lp.Instance(2, 6, 6), first=first, second="lifo")
+        for event, members in enumerate(ids.reshape(-1, 3) + [[0], [6]] * 30):
+            time = Time(event, *divmod(event, 2))
+            for page in rng.permutation(members).tolist():
+                follow.hit(page, time)
+        follow._settle()
+        assert [s.misses for s in follow._shadows] == [lp.replay(trace, n, 6).misses for n in (first, "lifo")]
 
 
 def test_fifo_shows_the_anomaly_of_belady() -> None:

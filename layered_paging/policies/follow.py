@@ -100,7 +100,8 @@ class _Shadow:
         self.slots, self.cache, self.misses = instance.slots, set[int](), 0
 
     def play(self, event: Sequence[tuple[int, Time]]) -> None:
-        """Serve an event."""
+        """Serve an event: its members in the order of a replay, whatever the caller's cache held."""
+        event = sorted(event, key=lambda member: (member[1].clock, member[0]))
         absent = [(page, time) for page, time in event if page not in self.cache]
         for page, time in event:
             if page in self.cache:
