@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import html
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 
 import layered_paging as lp
 from layered_paging.cli import main
+from layered_paging.cli.report import configure
 from layered_paging.prediction.guessing import guesses
 from layered_paging.report.facts import facts
 from layered_paging.report.summary import recommendation, report_page
@@ -69,6 +73,25 @@ def test_a_profile_is_judged_on_the_other_half() -> None:
     assert told["transfer"]["same"] == [1.0, 1.0]
     assert told["transfer"]["distance"] == [1.0]
     assert facts(workload(sessions=1), 16, policies=("lru",))["transfer"] is None
+
+
+def test_the_command_that_is_shown_makes_the_same_report() -> None:
+    told = facts(workload(), 16, policy="fifo", policies=("lru", "lfu-decay(half_life=3)"))
+    shown = re.search(r"layered-paging report t\.npz .*", html.unescape(report_page(told, title="t", trace="t.npz")))
+    assert shown is not None
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    args = parser.parse_args(shlex.split(shown[0])[2:])
+    again = facts(workload(), args.slots, policy=args.policy, policies=args.compare, reset=args.reset)
+    assert again == told
+
+
+def test_sessions_without_a_request_are_no_half() -> None:
+    ids = np.concatenate([workload(1).experts[:20], np.full((20, 4, 2), -1), workload(1).experts[20:40]])
+    for starts, judged in (([0, 20], False), ([0, 20, 40], True)):
+        told = facts(lp.Trace(ids[: 20 * len(starts)], 8, starts), 16, policies=POLICIES)
+        assert (told["transfer"] is not None) == judged
+        report_page(told, title="t")
 
 
 def test_a_policy_that_is_best_is_kept() -> None:

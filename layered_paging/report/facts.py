@@ -147,11 +147,18 @@ def _chosen(runs: dict[str, Run], policy: str) -> dict[str, Any] | None:
     return {"policy": chosen, "misses": rest[chosen], "in_use": rest[policy], "least": min(rest.values())}
 
 
+def _asking(trace: Trace) -> list[int]:
+    """Return the sessions that have a request."""
+    asked: Any = (trace.experts >= 0).any(axis=(1, 2))
+    return [int(n) for n in np.flatnonzero(np.logical_or.reduceat(asked, trace.sessions))]
+
+
 def _transfer(trace: Trace, slots: int) -> dict[str, Any] | None:
     """Keep the hottest pages by a profile of other sessions, and by one of the same ones (an oracle)."""
-    if len(trace.sessions) < 2:
+    asking = _asking(trace)
+    if len(asking) < 2:
         return None
-    halves = [trace.select(range(begin, len(trace.sessions), 2)) for begin in (0, 1)]
+    halves = [trace.select(asking[begin::2]) for begin in (0, 1)]
     profiles = [Profile.of(half) for half in halves]
     uses = [np.concatenate(profile.counts) for profile in profiles]
 

@@ -172,7 +172,9 @@ def _waste(rows: Sequence[dict[str, int]], found: dict[str, Any]) -> str:
 def _transfer(told: dict[str, Any]) -> str:
     moved, found = told["transfer"], told["diagnosis"]
     if moved is None:
-        return "<p>The trace has one session, so a profile cannot be judged on another: record more.</p>"
+        return (
+            "<p>Only one session of the trace has requests, so a profile cannot be judged on another: record more.</p>"
+        )
     distances = [x for x in moved["distance"] if x is not None]
     rows = [
         ["made from the other half of the sessions", *(_percent(x, 2) for x in reversed(moved["other"]))],
@@ -218,8 +220,9 @@ def _made(told: dict[str, Any], trace: str) -> str:
     budget = f"--slots {found['slots']}" if found["budget_bytes"] is None else f"--bytes {found['budget_bytes']}"
     reset = "" if told["reset"] == "never" else f" --reset {told['reset']}"
     policies = " ".join(shlex.quote(p) for p, m in found["by_policy"].items() if m is not None)
+    judged = f" --policy {shlex.quote(found['policy'])} --compare {' '.join(map(shlex.quote, found['by_policy']))}"
     commands = [
-        f"layered-paging report {name} {budget}{reset} -o report.html",
+        f"layered-paging report {name} {budget}{reset}{judged} -o report.html",
         f"layered-paging replay {name} --slots {found['slots']}{reset} --policy {policies} --optimum forced",
         f"layered-paging optimum {name} --slots {found['slots']}{reset} --admission forced -o optimum.json",
         f"layered-paging check optimum.json --trace {name}",
