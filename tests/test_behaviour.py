@@ -143,6 +143,14 @@ def test_the_command_and_its_pictures(tmp_path: Path, capsys: pytest.CaptureFixt
         assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_items_must_be_of_every_session(count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "t.npz"
+    lp.save_trace(lp.Trace([[[0]], [[1]]], 2, [0, 1], meta={"items": [{"dataset": "a"}] * count}), path)
+    assert main(["router", str(path), "--by", "dataset"]) == 2
+    assert "each session needs an item" in capsys.readouterr().err
+
+
 def test_the_map_shows_what_the_replay_did() -> None:
     from layered_paging.plot import draw_map, new_figure
 

@@ -130,7 +130,8 @@ def _rows(trace: Trace, names: list[Any], kind: str) -> list[dict[str, Any]]:
 
 def _by_kind(trace: Trace, key: str) -> list[dict[str, Any]]:
     items = trace.meta.get("items")
-    if not isinstance(items, list) or not all(isinstance(i, dict) and key in i for i in items):
+    number = len(trace.sessions)
+    if not isinstance(items, list) or len(items) != number or not all(isinstance(i, dict) and key in i for i in items):
         raise ParameterError(f"each session needs an item with {key!r} in the trace's meta")
     kinds = [str(item[key]) for item in items]
     rows = []

@@ -330,8 +330,8 @@ def transfer(trace: Trace, *, key: str = "dataset", top: int = 8) -> Transfer:
     top : int
         Size of a layer's hot set, at least 1.
     """
-    items = trace.meta.get("items")
-    if not isinstance(items, list) or not all(isinstance(i, dict) and key in i for i in items):
+    items, number = trace.meta.get("items"), len(trace.sessions)
+    if not isinstance(items, list) or len(items) != number or not all(isinstance(i, dict) and key in i for i in items):
         raise ParameterError(f"each session needs an item with {key!r} in the trace's meta")
     top = integer("top", top, 1)
     of = [str(item[key]) for item in items]
