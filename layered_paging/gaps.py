@@ -216,7 +216,8 @@ def gap_table(
 
 def _number(value: float | Fraction) -> Fraction:
     try:
-        number = Fraction(value) if not isinstance(value, bool) else Fraction(0)
+        plain = str(value) if isinstance(value, float) else value  # 1.1 is 11/10
+        number = Fraction(plain) if not isinstance(value, bool) else Fraction(0)
     except (TypeError, ValueError, OverflowError):
         number = Fraction(0)
     if not 0 < number <= 10**6:

@@ -121,3 +121,9 @@ def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str], words: list[s
     assert main(words) == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
+
+
+def test_tokens_are_the_decimals_that_are_written() -> None:
+    trace = lp.workloads.zipf(5, 16, 20, top_k=2, seed=1)
+    cell = lp.gap_table({"zipf": trace}, ["lru"], resets=["never"], tokens=[1.15]).cells[0]
+    assert (cell.tokens, cell.slots) == ("23/20", 12)  # 11.5, rounded half up
