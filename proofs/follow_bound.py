@@ -8,6 +8,8 @@ Evidence. ``follow-accounting``: let X be the policy followed, Y the other, R th
           change of the leader makes P at most k, and happens at the end of an event that leaves X - Y >= g k; until
           then X - Y < g k + m.  The invariants I1: g (R + P) <= g X + (g + 1) Y and I2: g (R + P) <= (2 g + 1) X + (g + 1)(g k + m)
           are inductive over events and changes, and give the bound for X and for Y: z3, for all integers, for each patience in the scope.
+          Beyond it, by hand: at a change I1 for the new leader needs g k <= X - Y, which is when it happens, and I2 follows from
+          X - Y <= g k + m - 1, as (2 g + 1) Y + g (g k + m) - g + g k <= (2 g + 1) Y + (g + 1)(g k + m).
           ``follow-bound``: the step "R + P grows by at most x" and the bound itself on every event sequence in the scope,
           played by the reference classes, with llru and lru in the roles.
 Control.  The bound with (1 + 1/g) M; a cost of x - 1 an event.

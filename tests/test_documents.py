@@ -10,6 +10,7 @@ are documents that say ``<!-- needs torch -->`` where torch and transformers are
 from __future__ import annotations
 
 import doctest
+import json
 import os
 import re
 import subprocess
@@ -102,3 +103,15 @@ def test_blocks_run(name: str, tmp_path: Path, request: pytest.FixtureRequest, m
                     squeeze(expected), squeeze(found), doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
                 )
                 assert same, f"$ {command}\n--- expected\n{expected}\n--- found\n{found}"
+
+
+def test_the_shares_of_the_readme_are_the_results() -> None:
+    folder = ROOT / "papers" / "angelopoulos_marchal_obrecht_simon_2025" / "results"
+    text = (ROOT / "README.md").read_text()
+    told = json.loads((folder / "beats-llru.json").read_text())["ours"]
+    assert "33.0" in told and "47.8" in told and "18.2" in told, told
+    assert (
+        "about a third of the gap" in text
+        and "nearly half on other sessions" in text
+        and "18 % on a short trace" in text
+    )

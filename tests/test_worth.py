@@ -179,3 +179,13 @@ def test_the_table_of_the_how_to() -> None:
         for window, cell in zip(("cold", "all"), cells, strict=True):
             mean, low, high = (100 * x for x in got.of(methods[start.strip()], kind).gain(base, window))
             assert cell.strip() == f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def test_sessions_without_a_request_are_left_out() -> None:
+    ids = [[[0]], [[1]], [[-1]], [[2]], [[3]], [[2]]]
+    items = [{"topic": t} for t in ("a", "b", "a", "b", "c")]
+    trace = lp.Trace(ids, 4, [0, 1, 2, 3, 5], meta={"items": [*items[:2], {"topic": "none"}, *items[3:]]})
+    moved = transfer(trace, key="topic", top=1)
+    assert moved.kinds == ["a", "b", "c"]
+    outcome = worth(trace, 2, key="topic").outcomes[0]
+    assert 2 not in outcome.sessions and set(outcome.sessions) <= {0, 1, 3, 4}

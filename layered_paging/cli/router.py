@@ -11,7 +11,7 @@ from ..errors import ParameterError
 from ..formats import load_trace
 from ..plot import check_picture, draw_heat, draw_map, new_figure, save_figure
 from ..prediction.behaviour import behaviour, gates, transition_counts
-from ..prediction.drift import sessions_where
+from ..prediction.drift import asking, sessions_where
 from ..trace import Trace
 from .common import add_model_options, percent, table
 
@@ -136,7 +136,9 @@ def _by_kind(trace: Trace, key: str) -> list[dict[str, Any]]:
     kinds = [str(item[key]) for item in items]
     rows = []
     for kind in sorted(set(kinds)):
-        chosen = [s for s, k in enumerate(kinds) if k == kind]
+        chosen = [s for s in asking(trace) if kinds[s] == kind]
+        if not chosen:
+            continue
         rows += [row | {"sessions": len(chosen)} for row in _rows(trace.select(chosen), [kind], key)]
     return rows
 

@@ -100,6 +100,12 @@ def _against(counts: list[Any], other: list[Any], top: int) -> tuple[float, floa
     return (float(np.mean(far)) if far else 1.0), hot / max(1.0, sum(float(a.sum()) for a in counts))
 
 
+def asking(trace: Trace) -> list[int]:
+    """Return the sessions that have a request."""
+    asked = (trace.experts >= 0).any(axis=(1, 2))
+    return [int(n) for n in np.flatnonzero(np.logical_or.reduceat(asked, trace.sessions))]
+
+
 def sessions_where(trace: Trace, conditions: Sequence[str]) -> list[int]:
     """Return the sessions whose ``meta["items"]`` fulfil all conditions.
 

@@ -15,7 +15,7 @@ from ..instance import integer
 from ..policy import PolicySpec, resolve
 from ..runs import replay
 from ..trace import DECODE, PREFILL, Trace
-from .drift import sessions_where
+from .drift import asking, sessions_where
 from .profile import Profile, compare, merge
 
 __all__ = ["METHODS", "WINDOWS", "Outcome", "Transfer", "Worth", "hot_pages", "seeded", "transfer", "warmed", "worth"]
@@ -217,7 +217,7 @@ def worth(
     kinds = [str(item[key]) for item in items]
     if len(set(kinds)) < 2:
         raise ParameterError(f"sessions of at least two kinds of {key} are needed; got {len(set(kinds))}")
-    alone = [Profile.of(trace.select([s])) for s in range(count)]
+    alone = {s: Profile.of(trace.select([s])) for s in asking(trace)}
     found: dict[tuple[str, str], Outcome] = {}
 
     def add(method: str, trained_on: str, session: int, rates: dict[str, float]) -> None:
@@ -228,10 +228,11 @@ def worth(
         for window, x in rates.items():
             one.hit_rate[window] = np.append(one.hit_rate[window], x)
 
-    for session in range(count):
+    for session in alone:
         before = _before(session, kinds) if changed else None
         part = trace.select([session] if before is None else [before, session])
-        for trained_on, chosen in _splits(session, before, kinds, key):
+        for trained_on, every in _splits(session, before, kinds, key):
+            chosen = [s for s in every if s in alone]
             if not chosen and trained_on != "nothing":
                 continue
             profile = merge([alone[s] for s in chosen]) if chosen else None
@@ -335,8 +336,8 @@ def transfer(trace: Trace, *, key: str = "dataset", top: int = 8) -> Transfer:
         raise ParameterError(f"each session needs an item with {key!r} in the trace's meta")
     top = integer("top", top, 1)
     of = [str(item[key]) for item in items]
-    kinds = sorted(set(of))
-    alone = [Profile.of(trace.select([s])) for s in range(len(of))]
+    alone = {s: Profile.of(trace.select([s])) for s in asking(trace)}
+    kinds = sorted({of[s] for s in alone})
     covered, distance = np.full((2, len(kinds), len(kinds)), np.nan)
 
     def share(profile: Profile, session: Profile) -> float:
@@ -346,13 +347,13 @@ def transfer(trace: Trace, *, key: str = "dataset", top: int = 8) -> Transfer:
     for i, source in enumerate(kinds):
         for j, target in enumerate(kinds):
             shares, far = [], []
-            for s in [s for s, kind in enumerate(of) if kind == target]:
-                chosen = [alone[o] for o, kind in enumerate(of) if kind == source and o != s]
+            for s in [s for s in alone if of[s] == target]:
+                chosen = [alone[o] for o in alone if of[o] == source and o != s]
                 if chosen:
                     profile = merge(chosen)
                     shares.append(share(profile, alone[s]))
                     far.append(float(np.nanmean(compare(profile, alone[s], top=top).distance)))
             if shares:
                 covered[i, j], distance[i, j] = np.mean(shares), np.mean(far)
-    own = np.array([np.mean([share(alone[s], alone[s]) for s, k in enumerate(of) if k == kind]) for kind in kinds])
+    own = np.array([np.mean([share(alone[s], alone[s]) for s in alone if of[s] == kind]) for kind in kinds])
     return Transfer(kinds, covered, distance, own)

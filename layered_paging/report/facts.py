@@ -11,7 +11,10 @@ import numpy as np
 from .. import __version__
 from ..curves import has_one_pass, miss_curve, optimum_curve
 from ..diagnosis import USUAL, diagnose
+from ..errors import ParameterError
 from ..grid import lay_out
+from ..policy import resolve
+from ..prediction.drift import asking
 from ..prediction.guessing import guesses
 from ..prediction.profile import Profile, compare
 from ..runs import Run, replay
@@ -58,7 +61,14 @@ def facts(
     ------
     BudgetError
         No budget or two, or one below the largest event.
+    ParameterError
+        A policy that knows the future.
     """
+    for name in (policy, *policies):
+        if resolve(name).offline:
+            raise ParameterError(
+                f"a report compares online policies; {name!r} knows the future (the optimum is always shown)"
+            )
     found = diagnose(
         trace, slots, budget_bytes=budget_bytes, policy=policy, policies=policies, reset=reset, progress=progress
     )
@@ -147,18 +157,12 @@ def _chosen(runs: dict[str, Run], policy: str) -> dict[str, Any] | None:
     return {"policy": chosen, "misses": rest[chosen], "in_use": rest[policy], "least": min(rest.values())}
 
 
-def _asking(trace: Trace) -> list[int]:
-    """Return the sessions that have a request."""
-    asked: Any = (trace.experts >= 0).any(axis=(1, 2))
-    return [int(n) for n in np.flatnonzero(np.logical_or.reduceat(asked, trace.sessions))]
-
-
 def _transfer(trace: Trace, slots: int) -> dict[str, Any] | None:
     """Keep the hottest pages by a profile of other sessions, and by one of the same ones (an oracle)."""
-    asking = _asking(trace)
-    if len(asking) < 2:
+    sessions = asking(trace)
+    if len(sessions) < 2:
         return None
-    halves = [trace.select(asking[begin::2]) for begin in (0, 1)]
+    halves = [trace.select(sessions[begin::2]) for begin in (0, 1)]
     profiles = [Profile.of(half) for half in halves]
     uses = [np.concatenate(profile.counts) for profile in profiles]
 

@@ -101,6 +101,8 @@ def recommendation(told: dict[str, Any]) -> str:
             f" Session by session: {100 * paired['mean']:.2f} ± {100 * paired['half']:.2f} percentage points fewer misses "
             f"(95 % interval over {paired['sessions']} sessions), better in {paired['better']} of them."
         )
+        if paired["mean"] <= paired["half"]:
+            text += " That interval holds 0, so on these sessions alone it is not settled."
     if chosen is not None and chosen["in_use"]:
         word = "the same" if chosen["policy"] == found["best"] else chosen["policy"]
         less = (chosen["in_use"] - chosen["misses"]) / chosen["in_use"]
