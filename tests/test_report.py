@@ -82,7 +82,7 @@ def test_the_command_that_is_shown_makes_the_same_report() -> None:
     parser = argparse.ArgumentParser()
     configure(parser)
     args = parser.parse_args(shlex.split(shown[0])[2:])
-    again = facts(workload(), args.slots, policy=args.policy, policies=args.compare, reset=args.reset)
+    again = facts(workload(), args.slots, policy=args.policy, policies=args.against, reset=args.reset)
     assert again == told
 
 
@@ -118,7 +118,7 @@ def test_nothing_breaks_out_of_the_report() -> None:
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, target = tmp_path / "t.npz", tmp_path / "report.html"
     lp.save_trace(workload(expert_bytes=2**20), source)
-    words = ["report", str(source), "--bytes", "16MiB", "--compare", *POLICIES, "--reset", "session"]
+    words = ["report", str(source), "--bytes", "16MiB", "--against", *POLICIES, "--reset", "session"]
     assert main([*words, "-o", str(target), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["diagnosis"]["slots"] == 16 and answer["bytes"] == target.stat().st_size
@@ -132,7 +132,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         (["-o", str(tmp_path / "no" / "r.html"), "--slots", "16"], "cannot be written"),
     ]:
         capsys.readouterr()
-        assert main(["report", str(source), "--compare", "lru", *wrong]) == 2
+        assert main(["report", str(source), "--against", "lru", *wrong]) == 2
         assert message in capsys.readouterr().err
 
 

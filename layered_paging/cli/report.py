@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--bytes", type=byte_size, metavar="SIZE", help="a budget such as 2GiB; the trace knows its sizes"
     )
     parser.add_argument("--policy", default="lru", metavar="P", help="the policy in use (default: lru)")
-    parser.add_argument("--compare", nargs="+", default=list(USUAL), metavar="P", help="policies to compare it with")
+    parser.add_argument("--against", nargs="+", default=list(USUAL), metavar="P", help="policies to compare it with")
     parser.add_argument("--reset", choices=("never", "session"), default="never", help="what a session starts with")
     parser.add_argument("--title", default="", help="shown above (default: the file's name)")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the page, a .html file")
@@ -43,13 +43,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise ParameterError(f"--output must end in .html; got {args.output!r}")
     trace = load_trace(args.trace)
     name = Path(args.trace).name
-    with progress("report", len(args.compare) + 6, args.json) as advance:
+    with progress("report", len(args.against) + 6, args.json) as advance:
         told = facts(
             trace,
             args.slots,
             budget_bytes=args.bytes,
             policy=args.policy,
-            policies=args.compare,
+            policies=args.against,
             reset=args.reset,
             progress=advance,
         )

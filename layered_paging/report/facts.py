@@ -76,10 +76,13 @@ def facts(
     names = list(dict.fromkeys([found.policy, "lru", "llru", "lfu", found.best]))
     curves = _curves(trace, names, found.top_k, reset)
     progress(done := done + 1)
-    runs = {n: replay(trace, n, found.slots, reset=reset) for n, m in found.by_policy.items() if m is not None}
+    runs = {
+        n: replay(trace, n, found.slots, reset=reset, record=n == found.policy)
+        for n, m in found.by_policy.items()
+        if m is not None
+    }
     progress(done := done + 1)
-    optimum = replay(trace, "belady", found.slots, reset=reset)
-    in_use = replay(trace, found.policy, found.slots, reset=reset, record=True)
+    optimum, in_use = replay(trace, "belady", found.slots, reset=reset), runs[found.policy]
     progress(done := done + 1)
     told = {
         "diagnosis": found.to_dict(),

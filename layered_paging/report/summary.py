@@ -222,7 +222,7 @@ def _made(told: dict[str, Any], trace: str) -> str:
     budget = f"--slots {found['slots']}" if found["budget_bytes"] is None else f"--bytes {found['budget_bytes']}"
     reset = "" if told["reset"] == "never" else f" --reset {told['reset']}"
     policies = " ".join(shlex.quote(p) for p, m in found["by_policy"].items() if m is not None)
-    judged = f" --policy {shlex.quote(found['policy'])} --compare {' '.join(map(shlex.quote, found['by_policy']))}"
+    judged = f" --policy {shlex.quote(found['policy'])} --against {' '.join(map(shlex.quote, found['by_policy']))}"
     commands = [
         f"layered-paging report {name} {budget}{reset}{judged} -o report.html",
         f"layered-paging replay {name} --slots {found['slots']}{reset} --policy {policies} --optimum forced",
