@@ -236,6 +236,33 @@ def test_no_traceback_where_output_cannot_be_written(target: str) -> None:
     assert done.stderr.count("\n") <= 1
 
 
+@pytest.mark.parametrize("name", ["absent.json", "."])
+def test_check_of_a_file_that_is_not_there_is_a_mistake(
+    name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    good, words = tmp_path / "good.json", "--layers 2 --experts 3 --slots 4".split()
+    assert main(["ratio", "lru", *words, "-o", str(good)]) == 0
+    altered = tmp_path / "altered.json"
+    altered.write_text(good.read_text().replace("lru", "fifo"))
+    capsys.readouterr()
+    assert main(["check", str(altered), str(tmp_path / name)]) == 2
+    captured = capsys.readouterr()
+    reason = "no such file" if name == "absent.json" else "cannot be read as a certificate; Is a directory"
+    assert captured.out == ""
+    assert captured.err == f"layered-paging check: {tmp_path / name}: {reason}\n"
+    assert main(["check", str(good), str(altered)]) == 1  # there, but no certificate
+    assert "altered or cut" in capsys.readouterr().out
+
+
+def test_check_reads_a_pipe_once(tmp_path: Path) -> None:
+    good = tmp_path / "good.json"
+    assert main(["ratio", "lru", *"--layers 2 --experts 3 --slots 4".split(), "-o", str(good)]) == 0
+    command = f"{sys.executable} -m layered_paging check <(cat {good})"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+    assert "accepted" in done.stdout
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:

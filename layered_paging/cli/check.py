@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from ..certificate import Certificate
@@ -25,9 +26,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Check every file; a file that cannot be read counts as rejected."""
+    """Check every file; one that is there but is no certificate counts as rejected."""
     from ..certify import check
 
+    for file in args.files:
+        _must_be_there(file)
     trace = None
     if args.trace:
         from ..formats import load_trace
@@ -46,6 +49,18 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             {"file": file, "kind": kind, "accepted": reason is None, "reason": reason, "statement": statement}
         )
     return {"checked": results}
+
+
+def _must_be_there(file: str) -> None:
+    """Raise unless a file can be opened; pipes are opened only once, to be read."""
+    try:
+        if not Path(file).is_fifo():
+            Path(file).open("rb").close()
+    except FileNotFoundError:
+        raise FormatError(f"{file}: no such file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FormatError(f"{file}: cannot be read as a certificate; {reason}") from None
 
 
 def status(answer: dict[str, Any]) -> int:
