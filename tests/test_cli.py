@@ -16,6 +16,7 @@ from layered_paging.cli import COMMANDS, main
 from layered_paging.samples import SAMPLE
 
 TRACE = str(SAMPLE)
+RATIO = ["ratio", "lru", "--layers", "2", "--experts", "3", "--slots", "4"]
 
 
 def answer(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
@@ -240,8 +241,8 @@ def test_no_traceback_where_output_cannot_be_written(target: str) -> None:
 def test_check_of_a_file_that_is_not_there_is_a_mistake(
     name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    good, words = tmp_path / "good.json", "--layers 2 --experts 3 --slots 4".split()
-    assert main(["ratio", "lru", *words, "-o", str(good)]) == 0
+    good = tmp_path / "good.json"
+    assert main([*RATIO, "-o", str(good)]) == 0
     altered = tmp_path / "altered.json"
     altered.write_text(good.read_text().replace("lru", "fifo"))
     capsys.readouterr()
@@ -254,9 +255,27 @@ def test_check_of_a_file_that_is_not_there_is_a_mistake(
     assert "altered or cut" in capsys.readouterr().out
 
 
+def test_check_says_for_which_certificates_the_trace_was_not_used(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    ratio, optimum = str(tmp_path / "ratio.json"), str(tmp_path / "optimum.json")
+    assert main([*RATIO, "-o", ratio]) == 0
+    assert main(["optimum", TRACE, "--slots", "48", "--admission", "forced", "-o", optimum]) == 0
+    capsys.readouterr()
+    found = answer(capsys, "check", ratio, optimum, "--trace", TRACE)["checked"]
+    assert [entry["trace_used"] for entry in found] == [False, True]
+    assert main(["check", ratio, optimum, "--trace", TRACE]) == 0
+    out = capsys.readouterr().out
+    assert f"The trace was not used for {ratio}: kind ratio-policy is not about a trace.\n" in out
+    assert out.count("The trace was not used") == 1
+    assert not answer(capsys, "check", ratio)["checked"][0]["trace_used"]
+    assert main(["check", ratio]) == 0
+    assert "The trace was not used" not in capsys.readouterr().out
+
+
 def test_check_reads_a_pipe_once(tmp_path: Path) -> None:
     good = tmp_path / "good.json"
-    assert main(["ratio", "lru", *"--layers 2 --experts 3 --slots 4".split(), "-o", str(good)]) == 0
+    assert main([*RATIO, "-o", str(good)]) == 0
     command = f"{sys.executable} -m layered_paging check <(cat {good})"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done

@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Check every file; one that is there but is no certificate counts as rejected."""
-    from ..certify import check
+    from ..certify import ABOUT_TRACES, KINDS, check
 
     for file in args.files:
         _must_be_there(file)
@@ -45,8 +45,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             check(certificate, trace)
         except (CertificateRejected, FormatError) as error:
             reason = str(error)
+        used = trace is not None and KINDS.get(kind or "") in ABOUT_TRACES
         results.append(
-            {"file": file, "kind": kind, "accepted": reason is None, "reason": reason, "statement": statement}
+            {
+                "file": file,
+                "kind": kind,
+                "accepted": reason is None,
+                "reason": reason,
+                "trace_used": used,
+                "statement": statement,
+            }
         )
     return {"checked": results}
 
@@ -75,6 +83,9 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         verdict = "accepted" if entry["accepted"] else "rejected"
         rows.append((entry["file"], entry["kind"] or "-", verdict, entry["reason"] or _proved(entry["statement"])))
     table("certificates", ("file", "kind", "verdict", "what it proves, or why not"), rows, text=4)
+    for entry in answer["checked"] if args.trace else ():
+        if entry["kind"] is not None and not entry["trace_used"]:
+            print(f"The trace was not used for {entry['file']}: kind {entry['kind']} is not about a trace.")
 
 
 def _proved(statement: dict[str, Any]) -> str:
