@@ -146,6 +146,11 @@ def diagnose(
     grid = lay_out(trace)
     largest = grid.largest_event()
     if slots < largest:
+        if budget_bytes is not None:
+            raise BudgetError(
+                f"budget_bytes must hold the largest event ({largest} experts); got {budget_bytes}, "
+                f"which hold {slots} of average size"
+            )
         raise BudgetError(f"slots must hold the largest event ({largest}); got {slots}")
     totals = totals_of(trace, grid, reset)
     requests = int(totals.requests.sum())

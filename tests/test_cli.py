@@ -13,6 +13,7 @@ import pytest
 
 import layered_paging as lp
 from layered_paging.cli import COMMANDS, main
+from layered_paging.errors import ParameterError
 from layered_paging.samples import SAMPLE
 
 TRACE = str(SAMPLE)
@@ -144,6 +145,111 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert message in captured.err
     assert captured.err.count("\n") == 1
     assert captured.err.startswith(f"layered-paging {words[0]}: ")
+
+
+PREFETCH = [
+    "prefetch",
+    TRACE,
+    "--predictor",
+    "popularity",
+    "--compute-us",
+    "1",
+    "--latency-us",
+    "1",
+    "--bandwidth",
+    "9MB",
+]
+EVENT = "the largest event (2 slots); got 1 (use at least"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["replay", TRACE, "--slots", "1"],
+            f"--slots must hold {EVENT} 2 in all, or --admission bypass, or --oversize",
+        ),
+        (
+            ["replay", TRACE, "--slots", "4", "--pool", "per-layer"],
+            f"--slots: slots of layer 0 must hold {EVENT} 12 in",
+        ),
+        (
+            ["replay", "SIZED", "--bytes", "1MiB"],
+            "--bytes must hold the largest event (2097152 bytes); got 1048576 (use",
+        ),
+        (["replay", "SIZED", "--bytes", "0"], "--bytes must be an integer of at least 1; got 0"),
+        (["replay", TRACE, "--bytes", "1MiB", "--repeat", "2", "--seed", "-1"], "--seed must be"),
+        (
+            ["replay", "PLAIN", "--bytes", "1MiB"],
+            "--bytes needs a trace with expert_bytes; this one has none (give --slots",
+        ),
+        (["replay", "LONG", "--stream", "--slots", "9", "--sample", "1", "--reset", "session"], "--sample must be an"),
+        (["replay", "LONG", "--stream", "--slots", "9", "--prefill", "merged"], "--prefill merged needs whole prompts"),
+        (
+            ["replay", TRACE, "--slots", "9", "--policy", "llru(rounds='x')"],
+            "llru: rounds must be 'visit' or 'absolute'",
+        ),
+        (
+            ["diagnose", "SIZED", "--bytes", "1MiB"],
+            "--bytes must hold the largest event (2 experts); got 1048576, which",
+        ),
+        (["diagnose", "SIZED", "--bytes", "1"], "--bytes must hold an expert (1048576 bytes on average); got 1"),
+        (["report", TRACE, "--slots", "1", "-o", "x.html"], "--slots must hold the largest event (2); got 1"),
+        (["optimum", TRACE, "--slots", "9", "--admission", "forced", "--lookahead", "-1"], "--lookahead must be an"),
+        (
+            ["optimum", TRACE, "--slots", "9", "--admission", "forced", "--time-limit", "-1"],
+            "--time-limit must be above",
+        ),
+        (
+            ["optimum", "SIZED", "--bytes", "8MiB", "--admission", "forced", "--quotas", "free"],
+            "--quotas are in slots: give --slots, not --bytes",
+        ),
+        (["optimum", "SIZED", "--bytes", "1", "--admission", "bypass"], "--bytes holds not even one expert"),
+        (["optimum", TRACE, "--slots", "1", "--admission", "forced"], f"--slots must hold {EVENT} 2 in all, or --adm"),
+        (["router", TRACE, "--slots", "1", "--map", "x.svg"], f"--slots must hold {EVENT} 2 in all)"),
+        (["gap", TRACE, "--policy", "lru", "lru"], "--policy must be one or more, each once"),
+        (["gap", TRACE, "-o", "x.txt"], "--output must end with .csv"),
+        (
+            ["show", TRACE, "--slots", "9", "--from", "99999", "-o", "x.html"],
+            "--from must be below 3048, the rounds of",
+        ),
+        (
+            ["ratio", "lru", "--layers", "2", "--experts", "3", "4", "5", "--slots", "4"],
+            "--experts must be one int, or",
+        ),
+        ([*RATIO, "--offline-slots", "9"], "--offline-slots must be at most slots, 4; got 9"),
+        ([*RATIO[:-1], "1", "--pool", "per-layer"], "--pool per-layer needs a slot for each of the 2 layers; got 1"),
+        ([*PREFETCH, "--slots", "1", "--expert-bytes", "1MiB"], f"--slots must hold {EVENT} 2 in all)"),
+        ([*PREFETCH, "--slots", "9", "--expert-bytes", "0"], "--expert-bytes must be one int of 1..2^40, or one for"),
+        (
+            [*PREFETCH[:1], "PLAIN", *PREFETCH[2:], "--slots", "9"],
+            "the time model needs the bytes of an expert: the trace has none, so give --expert-bytes",
+        ),
+        ([*PREFETCH, "--slots", "9", "--expert-bytes", "1MiB", "--budget", "-1"], "--budget must be an integer of at"),
+        (["place", "--generate", "--top-k", "99"], "--top-k must be at most the experts of a layer, 16; got 99"),
+        (["profile", "make", TRACE, "--half-life", "-1", "-o", "x"], "--half-life must be a number of events above 0"),
+        (
+            ["profile", "make", TRACE, "--half-life", "3", "--window", "3", "-o", "x"],
+            "--half-life and --window exclude each other",
+        ),
+    ],
+)
+def test_a_mistake_names_the_option_that_was_typed(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    base = lp.load_trace(SAMPLE)
+    lp.save_trace(lp.Trace(base.experts[:40], base.n_experts, expert_bytes=1 << 20), tmp_path / "sized.npz")
+    lp.save_trace(lp.workloads.uniform(2, 4, 10), tmp_path / "plain.npz")
+    lp.save_trace(lp.workloads.uniform(2, 4, 10, sessions=2), tmp_path / "long.jsonl")
+    files = {"SIZED": "sized.npz", "PLAIN": "plain.npz", "LONG": "long.jsonl"}
+    assert main([files.get(word, word) for word in words]) == 2
+    assert capsys.readouterr().err.startswith(f"layered-paging {words[0]}: {message}")
+
+
+def test_python_keeps_its_names() -> None:
+    with pytest.raises(ParameterError, match=r"^budget_bytes needs a trace with expert_bytes"):
+        lp.replay(lp.workloads.uniform(2, 4, 10), "lru", budget_bytes=5)
 
 
 @pytest.mark.parametrize(

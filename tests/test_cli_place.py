@@ -107,7 +107,7 @@ def test_activations_of_profiles(capsys: pytest.CaptureFixture[str], tmp_path: P
         (["--generate", "--trace", "PLAIN", "--by", "category"], "'items' with a 'category'"),
         (["--generate", "-o", "plot.txt"], "must end in"),
         (["--generate", "--algorithm", "split", "--certificate", "x.json"], "split inference places none"),
-        (["--generate", "--top-k", "99"], "top_k must be at most"),
+        (["--generate", "--top-k", "99"], "--top-k must be at most"),
         (["--generate", "--experts", "40"], "exhaust"),
         ([], "one of the arguments --network --generate is required"),
     ],

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from ..errors import LayeredPagingError
+from ..errors import LayeredPagingError, ParameterError
 
 __all__ = ["COMMANDS", "main"]
 
@@ -95,6 +95,7 @@ def _run(words: list[str], chosen: str) -> int:
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     module: ModuleType | None = None
+    mine = parser
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(
             name,
@@ -104,6 +105,7 @@ def _run(words: list[str], chosen: str) -> int:
         )
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
         if name == chosen:
+            mine = sub
             module = importlib.import_module(f".{_HOMES.get(name, name)}", __name__)
             module.configure(sub)
             first = [str(a.metavar or a.dest).upper() for a in sub._actions if not a.option_strings]
@@ -113,7 +115,12 @@ def _run(words: list[str], chosen: str) -> int:
         return 2
     args = parser.parse_args(words)
     assert module is not None
-    answer = module.run(args)
+    try:
+        answer = module.run(args)
+    except ParameterError as error:
+        from .common import as_typed
+
+        raise ParameterError(as_typed(str(error), mine)) from None
     if args.json:
         print(json.dumps(answer, allow_nan=False))
     else:

@@ -5,16 +5,28 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ..errors import ParameterError
 from ..grid import EVENTS, POOLS, PREFILLS, RESETS, TIES
 
-__all__ = ["add_model_options", "byte_size", "percent", "positive", "progress", "table"]
+__all__ = ["add_model_options", "as_typed", "byte_size", "percent", "positive", "progress", "table"]
 
 FOLD = 40  # longer words of a first column are folded
+# what Python calls a parameter -> the option of a command that sets it
+_OPTION_OF = {
+    "budget_bytes": "bytes",
+    "first round": "from",
+    "lfu-decay: half_life": "half-life",
+    "page_bytes": "expert-bytes",
+    "policies": "policy",
+    "popularity: half_life": "half-life",
+    "resets": "reset",
+    "sessions": "sample",
+}
+_WAYS = (("admission", "bypass"), ("oversize", "allow"))  # around an event that does not fit
 _UNITS = {
     "": 1,
     "b": 1,
@@ -127,6 +139,50 @@ def progress(label: str, total: int, quiet: bool = False) -> Iterator[Any]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+def as_typed(message: str, parser: argparse.ArgumentParser) -> str:
+    """Return an error's message with the command's options in place of Python's parameters.
+
+    A message begins with the parameter that is at fault: ``slots must be ...`` becomes ``--slots must be ...``.
+    """
+    choices: dict[str, set[Any]] = {}
+    flags: dict[str, str] = {}
+    for action in _actions(parser):
+        for flag in action.option_strings:
+            if flag.startswith("--"):
+                key = flag[2:].replace("-", "_")
+                flags[key], choices[key] = flag, set(action.choices or ())
+    flags |= {name: f"--{key}" for name, key in _OPTION_OF.items() if key.replace("-", "_") in flags}
+    name = "|".join(map(re.escape, flags))
+    rules: list[tuple[str, Callable[[re.Match[str]], str]]] = [
+        (rf"^({name})(?= (?:must|needs?|holds|takes|is|are) |[:,] )", lambda found: flags[found[1]]),
+        (rf"^({name}) and ({name}) ", lambda found: f"{flags[found[1]]} and {flags[found[2]]} "),
+        (rf"^({name})='([\w-]+)'", lambda found: f"{flags[found[1]]} {found[2]}"),
+        (rf"^({name}) of ", lambda found: f"{flags[found[1]]}: {found[0]}"),
+    ]
+    for pattern, typed in rules:
+        message = re.sub(pattern, typed, message)
+    for word in ("budget_bytes", "page_bytes"):  # the names that no user of a command knows
+        message = re.sub(rf"(?<!\w){word}(?!\w)", flags.get(word, word), message)
+    if "bytes" in flags:
+        message = message.replace("give slots", "give --slots")
+    ways = [f", or --{key} {value}" for key, value in _WAYS if value in choices.get(key, ())]
+    message = message.replace(", admission 'bypass', or oversize 'allow'", "".join(ways))
+    return re.sub(
+        rf"(?<![\w-])({name}) '([a-z-]+)'",
+        lambda found: f"{flags[found[1]]} {found[2]}" if found[2] in choices.get(found[1], ()) else found[0],
+        message,
+    )
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Yield the options of a parser and of those below it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from _actions(below)
+        yield action
 
 
 def one_of(name: str, values: Sequence[Any]) -> None:

@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay, and divide."""
     if args.output is not None and not args.output.endswith(".csv"):
-        raise ParameterError(f"output must end with .csv; got {args.output!r}")
+        raise ParameterError(f"--output must end with .csv; got {args.output!r}")
     traces = {_name(path, args.trace): load_trace(path) for path in dict.fromkeys(args.trace)}
     sizes = args.tokens or TOKENS
     with progress("replay", len(traces) * len(sizes) * len(args.reset), args.json) as advance:
