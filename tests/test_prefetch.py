@@ -282,7 +282,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         ([*words, "--optimum", "--pool", "per-layer"], "one shared pool"),
         ([*words, "--where", "topic=a", "--train", "session=0-1"], "different sessions"),
         ([*words, "--predictor", "markov(distance=1)", "--distance", "2"], "needs what is known"),
-        (["prefetch", str(trace), "--slots", "6", *clock[:6]], "give page_bytes"),
+        (["prefetch", str(trace), "--slots", "6", *clock[:6]], "give --expert-bytes"),
         ([*words, "--predictor", "profile"], "takes a profile"),
         ([*words, "--sensitivity", str(tmp_path / "s.txt")], "must end in"),
     ):
