@@ -16,6 +16,7 @@ from .instance import integer
 from .policy import resolve
 from .runs import replay, totals_of
 from .trace import DECODE, Trace
+from .words import counted
 
 __all__ = ["Diagnosis", "diagnose"]
 
@@ -320,27 +321,28 @@ def _sentences(found: dict[str, Any], parts: dict[str, int], verdict: str) -> li
             "working set": "Working-set failure: the largest part of the misses is unavoidable at this capacity.",
             "cold": "Cold trace: the largest part of the misses are first requests since the cache was empty, which no policy can avoid.",
         }[verdict],
-        f"{found['policy']} misses {misses:,} of {requests:,} requests ({share(misses)}): "
+        f"{found['policy']} misses {misses:,} of {counted(requests, 'request')} ({share(misses)}): "
         f"{share(parts['cold'], misses)} of these are first requests, {share(parts['working set'], misses)} unavoidable "
-        f"at {found['slots']:,} slots, {share(parts['policy'], misses)} lost by the policy.",
+        f"at {counted(found['slots'], 'slot')}, {share(parts['policy'], misses)} lost by the policy.",
     ]
     cliff = found["demand"] - found["top_k"]
     if misses == parts["cold"]:
-        nothing = f"Nothing to be gained: all {misses:,} misses are first requests since the cache was empty, which no policy can avoid."
+        every = "the only miss is the first request" if misses == 1 else f"all {misses:,} misses are first requests"
+        nothing = f"Nothing to be gained: {every} since the cache was empty, which no policy can avoid."
         return [nothing, *_emptied(found)]
     if found["slots"] <= cliff and found["even"]:
         said.append(
-            f"The budget is below the cliff: one token asks for {found['demand']} experts; with at most {cliff} slots a "
+            f"The budget is below the cliff: one token asks for {counted(found['demand'], 'expert')}; with at most {counted(cliff, 'slot')} a "
             f"shared LRU never hits a page of the token before, while the optimum still hits {share(requests - optimum)}."
         )
     elif found["slots"] < found["demand"] and found["even"]:
         said.append(
-            f"The budget is on the cliff: one token asks for {found['demand']} experts; a shared LRU starts to hit above "
-            f"{cliff} slots and holds a whole token from {found['demand']} on."
+            f"The budget is on the cliff: one token asks for {counted(found['demand'], 'expert')}; a shared LRU starts to hit above "
+            f"{counted(cliff, 'slot')} and holds a whole token from {found['demand']} on."
         )
     else:
         said.append(
-            f"One token asks for {'' if found['even'] else 'up to '}{found['demand']} experts; "
+            f"One token asks for {'' if found['even'] else 'up to '}{counted(found['demand'], 'expert')}; "
             f"the budget holds {found['slots'] / found['demand']:.2f} tokens."
         )
     said += _emptied(found)
@@ -368,14 +370,15 @@ def _sentences(found: dict[str, Any], parts: dict[str, int], verdict: str) -> li
     for what, (before, after, who) in changes.items():
         if after is None:
             said.append(
-                f"With {what} the budget is not legal: {found['slots']} slots leave some layer below its largest event."
+                f"With {what} the budget is not legal: {counted(found['slots'], 'slot')} cannot hold the largest event of every layer."
             )
         else:
             word = "fewer" if after <= before else "more"
             said.append(f"With {what}, {who} would have {share(abs(before - after), max(1, before))} {word} misses.")
-    hottest = f"{min(found['slots'], found['pages'])} slots"
+    held = min(found["slots"], found["pages"])
+    hottest = f"{held} slots"
     said.append(
-        f"Skew: the hottest {hottest.replace(' slots', '')} pages receive {100 * found['coverage'][hottest]:.1f} % of the requests. "
+        f"Skew: the {counted(held, 'hottest page')} receive{'s' if held == 1 else ''} {100 * found['coverage'][hottest]:.1f} % of the requests. "
         f"Locality: {100 * found['repeated']:.1f} % of the requests repeat one of the round before."
     )
     return said

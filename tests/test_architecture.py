@@ -14,7 +14,7 @@ PACKAGE = ROOT / "layered_paging"
 
 # A module may import from its own line and from lines above it.
 ORDER = [
-    {"errors", "files", "instance", "registry", "certificate", "compiled"},
+    {"errors", "files", "instance", "registry", "certificate", "compiled", "words"},
     {"trace", "long"},
     {"policy", "strategy"},
     {"grid", "policies"},

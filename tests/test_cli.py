@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import layered_paging as lp
 from layered_paging.cli import COMMANDS, main
 from layered_paging.errors import ParameterError
+from layered_paging.prediction.profile import Profile
 from layered_paging.samples import SAMPLE
 
 TRACE = str(SAMPLE)
@@ -386,6 +388,57 @@ def test_check_reads_a_pipe_once(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done
     assert "accepted" in done.stdout
+
+
+SPEED = ["--compute-us", "1", "--latency-us", "1", "--bandwidth", "9MB", "--expert-bytes", "1MiB"]
+ONE_EACH = ["--layers", "1", "--experts", "2", "--slots", "1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["replay", "one.npz", "--slots", "1", "--policy", "lru"], "1 request, 1 compulsory miss ("),
+        (["diagnose", "one.npz", "--slots", "1", "--against", "lru"], "the only miss is the first request since"),
+        (["diagnose", "two.npz", "--slots", "1", "--against", "lru"], "the 1 hottest page receives 66.7 %"),
+        (["curve", "one.npz"], "hits %"),
+        (["optimum", "one.npz", "--slots", "1", "--admission", "forced"], "forced, 1 slot, shared"),
+        (["optimum", "one.npz", "--bytes", "1", "--admission", "forced"], "forced, 1 byte, shared"),
+        (["convert", "one.npz", "new.jsonl"], "1 request in 1 round and 1 session, from"),
+        (["router", "one.npz"], "1 token, 1 session: skew"),
+        (["profile", "make", "one.npz", "-o", "new.json"], "from 1 source"),
+        (["profile", "drift", "two.npz", "one.json", "--window", "1"], "blocks of 1 token:"),
+        (["place", "--generate", "--users", "1", "--servers", "1", "--layers", "1", "--experts", "1", "--top-k", "1"],
+         "1 user, 1 server, 1 layer, 1 expert, top 1"),
+        (["ratio", "lru", *ONE_EACH], "1 layer of 2 experts, 1 slot: "),
+        (["attack", "lru", "--with", "cyclic", *ONE_EACH, "--rounds", "9"], "(1 x 2, 1 slot, shared)"),
+        (["coupon", "--experts", "1", "--collectors", "1"], "1 collector, 1 coupon each"),
+        (["gap", "two.npz", "--tokens", "1", "--policy", "lru"], "1 token "),
+        (["prefetch", "one.npz", "--slots", "1", "--predictor", "popularity", *SPEED, "--optimum", "9"], "1 slot: any sch"),
+        (["show", "one.npz", "--slots", "1", "-o", "new.html"], "1 round, "),
+        (["show", "one.npz", "--slots", "1", "--policy", "lru", "-o", "new.html"], "lru: 1 miss of 1 request"),
+        (["report", "one.npz", "--slots", "1", "--against", "lru", "-o", "new.html"], "new.html: "),
+        (["sweep", "one.toml", "-o", "swept"], "1 job, 1 played now"),
+    ],
+)  # fmt: skip
+def test_one_of_a_thing_is_not_several(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one = lp.Trace([[[0]]], 1, expert_bytes=1)
+    lp.save_trace(one, "one.npz")
+    lp.save_trace(lp.Trace([[[0]], [[1]], [[0]]], 2), "two.npz")
+    Profile.of(lp.Trace([[[0]]], 2)).save("one.json")
+    Path("one.toml").write_text(
+        "[traces]\none = 'one.npz'\n[[runs]]\nfunction = 'replay'\ntrace = 'one'\nset = {policy = 'lru', slots = 1}\n"
+    )
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert said in out
+    for page in tmp_path.glob("*.html"):
+        out += re.sub(r"<[^>]*>", " ", page.read_text().partition("<script")[0])
+    things = "session|request|round|layer|expert|page|slot|hit|token|step|event|job|byte|user|server|state|node|source"
+    assert not re.findall(rf"(?<![\d.,])1 (?:(?:hottest|compulsory) )?(?:(?:{things})s|misses|policies)\b", out)
+    assert "(s)" not in out
 
 
 @pytest.mark.parametrize("command", COMMANDS)

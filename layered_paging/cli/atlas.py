@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import ParameterError
 from ..ratio import atlas
+from ..words import counted
 from .common import positive, progress
 
 
@@ -45,8 +46,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Say where the atlas is."""
     failed = [row for row in answer["rows"] if "error" in row]
-    print(f"{len(answer['rows'])} rows in {answer['folder']}: table.json, README.md, certificates")
+    print(f"{counted(len(answer['rows']), 'row')} in {answer['folder']}: table.json, README.md, certificates")
     for row in failed:
         print(
-            f"  not computed: {row['policy']}, {row['layers']} x {row['experts']}, {row['slots']} slots: {row['error']}"
+            f"  not computed: {row['policy']}, {row['layers']} x {row['experts']}, {counted(row['slots'], 'slot')}: {row['error']}"
         )

@@ -9,6 +9,7 @@ from typing import Any
 from ..adversary import Play, nemesis, play
 from ..errors import ParameterError
 from ..grid import POOLS
+from ..words import counted
 from .common import positive, progress, table
 
 
@@ -113,7 +114,7 @@ def plot(game: Play, path: str) -> None:
     axes.plot([r for r, _, _ in points], [c / o for _, c, o in points], label=f"{game.policy} / optimum")
     if game.bound is not None:
         axes.axhline(float(game.bound), color="0.5", linestyle="--", label=f"bound {game.bound}")
-    shape = f"{game.layers} layers x {game.experts} experts, {game.slots} slots"
+    shape = f"{counted(game.layers, 'layer')} x {counted(game.experts, 'expert')}, {counted(game.slots, 'slot')}"
     axes.set(xlabel="rounds", ylabel="ratio so far", title=f"{game.adversary} against {game.policy}: {shape}")
     axes.legend()
     save_figure(figure, path)
@@ -121,7 +122,7 @@ def plot(game: Play, path: str) -> None:
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print the game."""
-    shape = f"{answer['layers']} x {answer['experts']}, {answer['slots']} slots, {answer['pool']}"
+    shape = f"{answer['layers']} x {answer['experts']}, {counted(answer['slots'], 'slot')}, {answer['pool']}"
     rows = [
         (row["rounds"], row["cost"], row["optimum"], f"{row['cost'] / row['optimum']:.4f}")
         for row in answer["over_time"]
@@ -134,7 +135,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     )
     if "cycle" in answer:
         print(
-            f"cycle of {len(answer['cycle'])} rounds, ratio {answer['cycle_ratio'] or 'unbounded'}: {answer['cycle']}"
+            f"cycle of {counted(len(answer['cycle']), 'round')}, ratio {answer['cycle_ratio'] or 'unbounded'}: {answer['cycle']}"
         )
     for key in ("saved", "plot"):
         if key in answer:

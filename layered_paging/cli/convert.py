@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import ParameterError
 from ..formats import FORMATS, detect, load_trace, save_trace
 from ..trace import Trace
+from ..words import counted
 
 _DROPS = ("sessions", "stage", "expert_bytes", "weights", "meta")
 
@@ -59,6 +60,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print what was written."""
     print(
-        f"{answer['output']}: {answer['requests']:,} requests in {answer['rounds']:,} rounds and "
-        f"{answer['sessions']:,} session(s), from {answer['input_format']} to {answer['output_format']}"
+        f"{answer['output']}: {counted(answer['requests'], 'request')} in {counted(answer['rounds'], 'round')} and "
+        f"{counted(answer['sessions'], 'session')}, from {answer['input_format']} to {answer['output_format']}"
     )

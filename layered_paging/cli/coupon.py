@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import coupon
 from ..errors import ParameterError
+from ..words import counted
 from .common import positive, table
 
 MOST = 20_000_000  # beyond, the enclosure takes minutes
@@ -100,7 +101,8 @@ def plot(args: argparse.Namespace, answer: dict[str, Any]) -> None:
         times = np.linspace(ordered[0], ordered[-1], 300)
         axes.plot(times, [coupon.gumbel_cdf(t, n, size) for t in times], "--", label="limit law (Gumbel)")
     axes.axvline(answer["expected_rounds_float"], color="0.5", linewidth=1, label="expectation")
-    axes.set(xlabel="rounds", ylabel="probability to be complete", title=f"{size} collectors of {n} coupons")
+    title = f"{counted(size, 'collector')} of {counted(n, 'coupon')}"
+    axes.set(xlabel="rounds", ylabel="probability to be complete", title=title)
     axes.legend()
     save_figure(figure, args.output)
 
@@ -128,6 +130,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         rows.append(
             (f"simulated mean, {found['samples']} samples", f"{found['mean']:.4f} in [{low:.4f}, {high:.4f}] (95 %)")
         )
-    table(f"{answer['collectors']} collectors, {answer['experts']} coupons each", ("", "value"), rows)
+    title = f"{counted(answer['collectors'], 'collector')}, {counted(answer['experts'], 'coupon')} each"
+    table(title, ("", "value"), rows)
     if "plot" in answer:
         print(f"plot: {answer['plot']}")

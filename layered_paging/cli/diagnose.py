@@ -7,6 +7,7 @@ from typing import Any
 
 from ..diagnosis import USUAL, diagnose
 from ..formats import load_trace
+from ..words import counted
 from .common import add_model_options, byte_size, percent, progress, table
 
 EXAMPLES = """examples:
@@ -57,14 +58,14 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     rows.append(["optimum (bypass)", answer["bypass"], percent(1 - answer["bypass"] / requests)])
     rows.append(["compulsory", answer["compulsory"], percent(1 - answer["compulsory"] / requests)])
     table(
-        f"{answer['slots']:,} of {answer['pages']:,} pages, reset {answer['reset']}",
+        f"{answer['slots']:,} of {counted(answer['pages'], 'page')}, reset {answer['reset']}",
         ["policy", "misses", "hits %"],
         rows,
     )
     table(
         "coverage of the hottest pages",
         ["pages", "requests %"],
-        [[k, percent(v)] for k, v in answer["coverage"].items()],
+        [["1 slot" if k == "1 slots" else k, percent(v)] for k, v in answer["coverage"].items()],
     )
     table(
         "reuse distance (slots that LRU needs to hit)",

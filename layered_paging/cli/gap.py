@@ -86,9 +86,10 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         worst = _percent(gap["worst"], None)
         rows.append([gap["policy"], gap["trace"], gap["reset"], *cells, mean, worst, gap["left_out"]])
     title = f"share of the gap from {answer['base']} to the optimum that is closed, % (pool {answer['pool']}, admission {answer['admission']})"
+    heads = [f"{size} token" if size == "1" else f"{size} tokens" for size in sizes]
     table(
         title,
-        ["policy", "trace", "reset", *(f"{size} tokens" for size in sizes), "mean", "worst", "left out"],
+        ["policy", "trace", "reset", *heads, "mean", "worst", "left out"],
         rows,
         text=3,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import catalog
 from ..registry import KINDS
+from ..words import counted
 from .common import table
 
 PLURALS = {"policies": "policy", "adversaries": "adversary", "claims": "claim", "results": "result"}
@@ -49,7 +50,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
                 (_signature(row), row.get("statement", row["summary"]), _declared(row), ", ".join(row.get("cites", ())))
                 for row in rows
             ]
-            table(f"{len(rows)} {plural}", ["name", "what", "declares", "source"], shown, text=4)
+            table(counted(len(rows), PLURALS[plural], plural), ["name", "what", "declares", "source"], shown, text=4)
 
 
 def _plain(value: Any) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FormatError, ParameterError
+from ..words import counted
 from .common import add_model_options, byte_size, one_of, percent, positive, table
 
 EXAMPLES = """examples:
@@ -101,7 +102,9 @@ def _costs(given: str | None) -> Any:
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print a table; bounds are called bounds."""
-    size = f"{answer['slots']} slots" if answer["budget_bytes"] is None else f"{answer['budget_bytes']:,} bytes"
+    size = (
+        counted(answer["slots"], "slot") if answer["budget_bytes"] is None else counted(answer["budget_bytes"], "byte")
+    )
     title = f"{answer['trace']}: {answer['admission']}, {size}, {answer['pool']} pool, reset {answer['reset']}"
     rows: list[tuple[str, Any]] = [("requests", answer["requests"])]
     if answer["misses"] is None:

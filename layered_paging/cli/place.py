@@ -11,6 +11,7 @@ from ..edge.bound import BOUNDS
 from ..edge.generate import BY
 from ..edge.placing import ALGORITHMS
 from ..errors import ParameterError
+from ..words import counted
 from .common import byte_size, percent, positive, progress, table
 
 EXAMPLES = """examples:
@@ -179,7 +180,8 @@ def _row(name: str, size: int | None, latency: Fraction, seconds: float) -> dict
 
 def _title(answer: dict[str, Any]) -> str:
     n = answer["network"]
-    return f"{n['users']} users, {n['servers']} servers, {n['layers']} layers, {n['experts']} experts, top {n['top_k']}"
+    sizes = ", ".join(counted(n[f"{word}s"], word) for word in ("user", "server", "layer", "expert"))
+    return f"{sizes}, top {n['top_k']}"
 
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:

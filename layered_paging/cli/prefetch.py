@@ -19,6 +19,7 @@ from ..prediction.profile import Profile
 from ..prediction.stall import least_stall
 from ..prediction.timing import TimeModel
 from ..trace import Trace
+from ..words import counted
 from .common import add_model_options, byte_size, percent, positive, progress, table
 
 EXAMPLES = """examples:
@@ -178,7 +179,7 @@ def _at(name: str, distance: int) -> str:
     if base != "markov" or "distance" in params:
         if base == "markov" and params["distance"] < distance:
             raise ParameterError(
-                f"{name} needs what is known {params['distance']} layers before; --distance is {distance}"
+                f"{name} needs what is known {counted(params['distance'], 'layer')} before; --distance is {distance}"
             )
         return name
     return f"markov({', '.join(f'{k}={v!r}' for k, v in {'distance': distance, **params}.items())})"
@@ -228,7 +229,7 @@ def _draw(path: str, lines: list[dict[str, Any]], names: list[str], slots: list[
     figure = new_figure(9, 3.8)
     for axes, kind in zip(figure.subplots(1, 2, sharey=True), ("bandwidth", "compute"), strict=True):
         series = {
-            name if len(slots) == 1 else f"{name}, {s} slots": [
+            name if len(slots) == 1 else f"{name}, {counted(s, 'slot')}": [
                 row["tokens_per_second"]
                 for row in lines
                 if (row["predictor"], row["slots"], row["varied"]) == (name, s, kind)
@@ -271,6 +272,8 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     )  # fmt: skip
     for row in answer["optimum"]:
         low, high = (row[key] / 1e6 / answer["rounds"] for key in ("lower_ns", "upper_ns"))
-        print(f"{row['slots']} slots: any schedule stalls at least {low:.3f} ms a token; one stalls {high:.3f}")
+        print(
+            f"{counted(row['slots'], 'slot')}: any schedule stalls at least {low:.3f} ms a token; one stalls {high:.3f}"
+        )
     if args.sensitivity:
         print(f"{args.sensitivity}: written")

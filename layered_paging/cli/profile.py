@@ -12,6 +12,7 @@ from ..grid import POOLS
 from ..prediction.drift import drift, sessions_where
 from ..prediction.profile import Profile, compare, merge
 from ..prediction.worth import WINDOWS, worth
+from ..words import counted
 from .common import percent, positive, progress, table
 
 EXAMPLES = """examples:
@@ -173,7 +174,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
             ]
             words = "after a session of another kind" if answer["changed"] else "each session anew"
             table(
-                f"{answer['slots']} slots, {answer['pool']}, {words}; gains over lfu-decay in points, 95 %",
+                f"{counted(answer['slots'], 'slot')}, {answer['pool']}, {words}; gains over lfu-decay in points, 95 %",
                 columns,
                 rows,
                 text=2,
@@ -185,17 +186,19 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
                 for b in answer["blocks"]
             ]  # fmt: skip
             table(
-                f"blocks of {answer['window']} tokens: to the profile, and to the block before",
+                f"blocks of {counted(answer['window'], 'token')}: to the profile, and to the block before",
                 ["session", "first", "distance", "before", "covered %", "before %", ""],
                 rows,
             )
-            print(f"{answer['drifted']} of {answer['judged']} blocks are further from the profile than from their past")
+            print(
+                f"further from the profile than from their past: {answer['drifted']} of {counted(answer['judged'], 'block')}"
+            )
         case _:
             if "output" in answer:
                 print(f"{answer['output']}: written")
             learnt = ", ".join(f"{k} {v}" for k, v in answer["learnt"].items() if v is not None) or "all events alike"
             model = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in (answer["model"] or "not named")[:200])
-            print(f"model {model}; {learnt}; from {len(answer['sources'])} source(s)")
+            print(f"model {model}; {learnt}; from {counted(len(answer['sources']), 'source')}")
             rows = [
                 (
                     row["layer"],

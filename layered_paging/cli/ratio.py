@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import ParameterError
 from ..grid import POOLS
+from ..words import counted
 from .common import add_model_options, byte_size, positive
 
 
@@ -114,7 +115,9 @@ def _optimal(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print the ratio, and where asked for the sequence that has it."""
-    where = f"{answer['layers']} layers of {answer['experts']} experts, {answer['slots']} slots"
+    each = answer["experts"]
+    width = counted(each, "expert") if isinstance(each, int) else f"{each} experts"
+    where = f"{counted(answer['layers'], 'layer')} of {width}, {counted(answer['slots'], 'slot')}"
     if args.top_k > 1:
         where += f", {args.top_k} experts an event"
     if args.admission == "bypass":
@@ -133,7 +136,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
             "unbounded" if answer["unbounded"] else f"ratio {answer['value']}, additive constant {answer['additive']}"
         )
         print(f"{answer['policy']}, {where}: {value}")
-        print(f"  {answer['states']:,} states of the policy, {answer['nodes']:,} with the optimum's caches")
+        print(f"  {counted(answer['states'], 'state')} of the policy, {answer['nodes']:,} with the optimum's caches")
         _show_witness(answer["witness"], events=args.witness)
     if "certificate" in answer:
         print(f"  certificate: {answer['certificate']} (layered-paging check {answer['certificate']})")
@@ -141,7 +144,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
 
 def _show_witness(witness: dict[str, Any], *, events: bool, most: str = "") -> None:
     paid = f"costs {witness['misses']}, the optimum {most}{witness['optimum']}"
-    print(f"  a cycle of {len(witness['cycle'])} events {paid}")
+    print(f"  a cycle of {counted(len(witness['cycle']), 'event')} {paid}")
     for name in ("prefix", "cycle") if events else ():
         print(f"  {name}: " + " ".join("+".join(map(str, event)) for event in witness[name]))
 

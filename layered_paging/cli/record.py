@@ -11,6 +11,7 @@ from ..errors import ParameterError
 from ..recording import recover
 from ..recording.driving import MODES, Running, load_model, measure_overhead, record_prompts
 from ..recording.prompts import read_prompts
+from ..words import counted
 from .common import positive, progress
 
 
@@ -116,11 +117,11 @@ def check_target(target: Path) -> None:
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print what was recorded."""
     widths = answer["n_experts"]
-    each = widths[0] if len(set(widths)) == 1 else widths
+    each = counted(widths[0], "expert") if len(set(widths)) == 1 else f"{widths} experts"
     print(
-        f"{answer['output']}: {answer['architecture']}, {answer['layers']} layers of {each} experts, top_k {answer['top_k']}\n"
-        f"{answer['requests']:,} requests in {answer['rounds']:,} rounds ({answer['prefill_rounds']:,} of prefill) "
-        f"and {answer['sessions']:,} session(s)"
+        f"{answer['output']}: {answer['architecture']}, {counted(answer['layers'], 'layer')} of {each}, top_k {answer['top_k']}\n"
+        f"{counted(answer['requests'], 'request')} in {counted(answer['rounds'], 'round')} ({answer['prefill_rounds']:,} of prefill) "
+        f"and {counted(answer['sessions'], 'session')}"
     )
     cost = answer["overhead"]
     if cost is not None:

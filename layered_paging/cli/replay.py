@@ -15,6 +15,7 @@ from ..long import LongTrace
 from ..policy import Forecast, PolicySpec, resolve
 from ..runs import Run, replay
 from ..trace import Trace
+from ..words import counted
 from .common import add_model_options, byte_size, interval, percent, positive, progress, table
 
 EXAMPLES = """examples:
@@ -272,7 +273,8 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         f"{key} {value}" for key, value in answer["options"].items() if key in ("pool", "reset", "events", "admission")
     )
     title = (
-        f"{answer['trace']}: {answer['requests']:,} requests, {answer['compulsory']:,} compulsory misses ({options})"
+        f"{answer['trace']}: {counted(answer['requests'], 'request')}, "
+        f"{counted(answer['compulsory'], 'compulsory miss', 'compulsory misses')} ({options})"
     )
     optima = {row.get("budget_bytes", row["slots"]): row["misses"] for row in answer["optimum"] or ()}
     rows: list[list[Any]] = []

@@ -13,6 +13,7 @@ from ..plot import check_picture, draw_heat, draw_map, new_figure, save_figure
 from ..prediction.behaviour import behaviour, gates, transition_counts
 from ..prediction.drift import asking, sessions_where
 from ..trace import Trace
+from ..words import counted
 from .common import add_model_options, percent, table
 
 EXAMPLES = """examples:
@@ -161,7 +162,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
             ]
         rows.append(cells)
     table(
-        f"{answer['rounds']:,} tokens, {answer['sessions']} session(s): skew, overlap of consecutive tokens, median tokens "
+        f"{counted(answer['rounds'], 'token')}, {counted(answer['sessions'], 'session')}: skew, overlap of consecutive tokens, median tokens "
         "to reuse, first uses, information from the layer before",
         columns,
         rows,

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import ParameterError
 from ..files import write_atomic
 from ..formats import load_trace
+from ..words import counted
 from .common import add_model_options, positive, progress
 
 EXAMPLES = """examples:
@@ -79,6 +80,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print where the page is and what it counts."""
-    print(f"{answer['output']}: {answer['rounds']:,} rounds, {answer['bytes'] / 1e6:.2f} MB")
+    print(f"{answer['output']}: {counted(answer['rounds'], 'round')}, {answer['bytes'] / 1e6:.2f} MB")
     for row in answer["runs"]:
-        print(f"  {row['policy']}: {row['misses']:,} misses of {row['requests']:,} requests")
+        print(f"  {row['policy']}: {counted(row['misses'], 'miss', 'misses')} of {counted(row['requests'], 'request')}")

@@ -11,6 +11,7 @@ from typing import Any
 from ..sweep import load_spec
 from ..sweep import run as run_spec
 from ..sweep.running import FORMATS
+from ..words import counted
 from .common import positive, table
 
 SHOWN = 20  # failures printed
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 progress=progress,
             )
         except KeyboardInterrupt:
-            print(f"{kept} of {len(spec.jobs)} jobs are kept; go on with --resume", file=sys.stderr)
+            print(f"kept: {kept} of {counted(len(spec.jobs), 'job')}; go on with --resume", file=sys.stderr)
             raise
     return {
         "folder": str(report.folder),
@@ -98,7 +99,9 @@ def _live(quiet: bool) -> Iterator[Callable[[int, int, int], None]]:
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Say where the results are, and list failures."""
     failures = answer["failures"]
-    print(f"{answer['jobs']} jobs, {answer['played']} played now, {len(failures)} failed: {answer['results']}")
+    print(
+        f"{counted(answer['jobs'], 'job')}, {answer['played']} played now, {len(failures)} failed: {answer['results']}"
+    )
     if failures:
         more = f" (the first {SHOWN})" if len(failures) > SHOWN else ""
         rows = [(str(row["job"]), row["error"]) for row in failures[:SHOWN]]

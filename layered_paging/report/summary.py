@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from ..words import counted
 from .html import escape, fill
 from .pictures import curves, layers, picture
 
@@ -35,7 +36,7 @@ def report_page(told: dict[str, Any], *, title: str, trace: str = "TRACE") -> st
         _figure(
             picture(curves(told), "Share of requests that miss against slots: " + ", ".join(told["curves"])),
             "The optimum knows the future: no policy can be below it. "
-            f"Below {found['demand']} slots not even the experts of one token fit.",
+            f"Below {counted(found['demand'], 'slot')} not even the experts of one token fit.",
         ),
         "<h2>Layer by layer</h2>",
         _figure(
@@ -64,17 +65,19 @@ def _mib(count: float) -> str:
 
 def _header(told: dict[str, Any], title: str) -> str:
     shape, found = told["trace"], told["diagnosis"]
-    budget = f"{found['slots']:,} slots"
+    budget = counted(found["slots"], "slot")
     if found["budget_bytes"] is not None:
         budget = f"{_mib(found['budget_bytes'])}, which holds {budget}"
     size = "" if shape["bytes"] is None else f", {_mib(shape['bytes'])} in all"
     experts = (
-        shape["experts"] if isinstance(shape["experts"], int) else f"{min(shape['experts'])} to {max(shape['experts'])}"
+        counted(shape["experts"], "expert")
+        if isinstance(shape["experts"], int)
+        else f"{min(shape['experts'])} to {max(shape['experts'])} experts"
     )
     return (
-        f"<header><h1>{escape(title)}</h1><p class='soft'>{shape['requests']:,} requests by {shape['rounds']:,} tokens in "
-        f"{shape['sessions']:,} session(s); {shape['layers']} layers of {experts} experts, {shape['top_k']} at a time{size}. "
-        f"Budget: {escape(budget)} of {shape['pages']:,} pages. Reset: {escape(told['reset'])}.</p></header>"
+        f"<header><h1>{escape(title)}</h1><p class='soft'>{counted(shape['requests'], 'request')} by {counted(shape['rounds'], 'token')} in "
+        f"{counted(shape['sessions'], 'session')}; {counted(shape['layers'], 'layer')} of {experts}, {shape['top_k']} at a time{size}. "
+        f"Budget: {escape(budget)} of {counted(shape['pages'], 'page')}. Reset: {escape(told['reset'])}.</p></header>"
     )
 
 
@@ -168,7 +171,7 @@ def _waste(rows: Sequence[dict[str, int]], found: dict[str, Any]) -> str:
     if total <= 0:
         return f"{found['policy']} loses nothing to the optimum."
     names = ", ".join(f"{j} ({_percent(lost[j] / total)})" for j in worst)
-    return f"Of what {found['policy']} loses to the optimum, most is lost in layers {names}. Every layer asks for {found['top_k']} experts at a time."
+    return f"Of what {found['policy']} loses to the optimum, most is lost in layer{'s' if len(worst) > 1 else ''} {names}. Every layer asks for {counted(found['top_k'], 'expert')} at a time."
 
 
 def _transfer(told: dict[str, Any]) -> str:
@@ -194,7 +197,7 @@ def _transfer(told: dict[str, Any]) -> str:
         _rows(
             ["the hottest pages by a profile", "first half", "second half"],
             rows,
-            f"Hits of a cache that holds the {min(found['slots'], found['pages'])} hottest pages by a profile and never changes; sessions taken in turn.",
+            f"Hits of a cache that holds the {counted(min(found['slots'], found['pages']), 'hottest page')} by a profile and never changes; sessions taken in turn.",
         )
         + f"<p>{escape(said)}</p>"
     )
@@ -209,7 +212,7 @@ def _prefetch(told: dict[str, Any]) -> str:
     return _rows(
         ["predictor", "precision", "recall", f"misses of {in_use} named"],
         rows,
-        f"Guesses of {told['trace']['top_k']} experts just before each event, learnt from the stream as it goes.",
+        f"Guesses of {counted(told['trace']['top_k'], 'expert')} just before each event, learnt from the stream as it goes.",
     ) + (
         "<p>A miss that is named can be loaded ahead; whether in time depends on your device. "
         "<code>layered-paging prefetch</code> replays it on a clock that you set.</p>"

@@ -1,0 +1,10 @@
+"""Numbers beside their nouns, for whatever people read."""
+
+from __future__ import annotations
+
+__all__ = ["counted"]
+
+
+def counted(number: int, noun: str, many: str | None = None) -> str:
+    """Return a number and its noun: "1 session", "2,000 sessions"; ``many`` is a plural that is not noun + s."""
+    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
