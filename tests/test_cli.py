@@ -123,6 +123,22 @@ def test_diagnose(capsys: pytest.CaptureFixture[str]) -> None:
     assert "One token asks for 12 experts" in out
 
 
+@pytest.mark.parametrize("slots", [95, 96, 1000])
+def test_a_cache_that_holds_every_page_is_said_to(
+    slots: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["diagnose", TRACE, "--slots", str(slots), "--against", "lru"]) == 0
+    said = "95 of 96 pages, reset never" if slots < 96 else "the cache holds every page (96 in all), reset never"
+    assert f"\n{said}\n" in capsys.readouterr().out
+    page = tmp_path / "page.html"
+    short = tmp_path / "short.npz"
+    trace = lp.load_trace(SAMPLE)
+    lp.save_trace(lp.Trace(trace.experts[:40], trace.n_experts), short)
+    assert main(["report", str(short), "--slots", str(slots), "--against", "lru", "-o", str(page)]) == 0
+    said = "95 slots of 96 pages." if slots < 96 else f"{slots:,} slots, enough for every page (96 in all)."
+    assert f"Budget: {said}" in page.read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

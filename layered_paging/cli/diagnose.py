@@ -56,9 +56,12 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     rows: list[list[Any]] = [[name, count, percent(1 - count / requests)] for count, name in counts]
     rows.append(["optimum (forced)", answer["optimum"], percent(1 - answer["optimum"] / requests)])
     rows.append(["optimum (bypass)", answer["bypass"], percent(1 - answer["bypass"] / requests)])
+    held = f"{answer['slots']:,} of {counted(answer['pages'], 'page')}"
+    if answer["slots"] >= answer["pages"]:
+        held = f"the cache holds every page ({answer['pages']:,} in all)"
     rows.append(["compulsory", answer["compulsory"], percent(1 - answer["compulsory"] / requests)])
     table(
-        f"{answer['slots']:,} of {counted(answer['pages'], 'page')}, reset {answer['reset']}",
+        f"{held}, reset {answer['reset']}",
         ["policy", "misses", "hits %"],
         rows,
     )

@@ -68,6 +68,10 @@ def _header(told: dict[str, Any], title: str) -> str:
     budget = counted(found["slots"], "slot")
     if found["budget_bytes"] is not None:
         budget = f"{_mib(found['budget_bytes'])}, which holds {budget}"
+    if found["slots"] >= shape["pages"]:
+        budget += f", enough for every page ({shape['pages']:,} in all)"
+    else:
+        budget += f" of {counted(shape['pages'], 'page')}"
     size = "" if shape["bytes"] is None else f", {_mib(shape['bytes'])} in all"
     experts = (
         counted(shape["experts"], "expert")
@@ -77,7 +81,7 @@ def _header(told: dict[str, Any], title: str) -> str:
     return (
         f"<header><h1>{escape(title)}</h1><p class='soft'>{counted(shape['requests'], 'request')} by {counted(shape['rounds'], 'token')} in "
         f"{counted(shape['sessions'], 'session')}; {counted(shape['layers'], 'layer')} of {experts}, {shape['top_k']} at a time{size}. "
-        f"Budget: {escape(budget)} of {counted(shape['pages'], 'page')}. Reset: {escape(told['reset'])}.</p></header>"
+        f"Budget: {escape(budget)}. Reset: {escape(told['reset'])}.</p></header>"
     )
 
 
