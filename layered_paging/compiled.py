@@ -2,24 +2,44 @@
 
 numba's on-disk cache looks only at the file of the function itself.  Kernels here call
 each other across files, so their cache folder is keyed by a hash of all sources that hold kernels.
+
+The logger ``layered_paging.compiled`` is told (level info) of each kernel that is compiled because the cache does not
+hold it, when that begins; a face may listen, to say what the user waits for.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba.core import types
+from numba.core import event, types
 from numba.extending import intrinsic
 
 __all__ = ["bare_kernel", "kernel", "leading_zeros", "trailing_zeros"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+_PACKAGE = __name__.partition(".")[0]
+
+
+class _Begun(event.Listener):  # type: ignore[misc]
+    """Logs that a kernel of this package is being compiled; what the cache holds is not."""
+
+    def on_start(self, what: Any) -> None:
+        function = what.data["dispatcher"].py_func
+        if function.__module__.partition(".")[0] == _PACKAGE:
+            logging.getLogger(__name__).info("compiling %s.%s", function.__module__, function.__qualname__)
+
+    def on_end(self, what: Any) -> None:
+        pass
+
+
+event.register("numba:compile", _Begun())
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -328,8 +329,8 @@ def test_more_slots_than_pages_are_as_good_as_all(capsys: pytest.CaptureFixture[
     assert len(answer(capsys, "curve", TRACE, "--policy", "fifo", "--points", "9" * 14)["curves"]["fifo"]) == 97
 
 
-@pytest.mark.parametrize("words", [["list"], ["replay", TRACE, "--slots", "48", "--by", "layer"], ["curve", TRACE]])
-def test_nothing_is_cut_in_a_narrow_terminal(words: list[str]) -> None:
+def on_a_terminal(*words: str, **environment: str) -> str:
+    """Run a command in a process of its own whose output and errors are a terminal; return what it shows."""
     import pty
 
     parent, child = pty.openpty()
@@ -337,7 +338,7 @@ def test_nothing_is_cut_in_a_narrow_terminal(words: list[str]) -> None:
         [sys.executable, "-m", "layered_paging", *words],
         stdout=child,
         stderr=child,
-        env={**os.environ, "COLUMNS": "60", "TERM": "xterm"},
+        env={**os.environ, "TERM": "xterm", **environment},
     )
     os.close(child)
     out = b""
@@ -349,8 +350,46 @@ def test_nothing_is_cut_in_a_narrow_terminal(words: list[str]) -> None:
         if not part:
             break
         out += part
-    assert process.wait() == 0
-    assert "…" not in out.decode()
+    os.close(parent)
+    assert process.wait() == 0, out
+    return out.decode()
+
+
+@pytest.mark.parametrize("words", [["list"], ["replay", TRACE, "--slots", "48", "--by", "layer"], ["curve", TRACE]])
+def test_nothing_is_cut_in_a_narrow_terminal(words: list[str]) -> None:
+    assert "…" not in on_a_terminal(*words, COLUMNS="60")
+
+
+def test_compiling_is_told_on_a_terminal_when_there_is_something_to_compile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    line = "layered-paging ratio: compiling kernels, once per installation ..."
+    first, second = (on_a_terminal(*RATIO, XDG_CACHE_HOME=str(tmp_path)) for _ in range(2))
+    assert first.count(line) == 1
+    assert f"\r{line}\r\n" in first
+    assert "compiling" not in second
+    assert "compiling" not in on_a_terminal("list", "policies", XDG_CACHE_HOME=str(tmp_path / "other"))
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_compiling_is_told_once_and_to_a_terminal_only(
+    terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = logging.getLogger("layered_paging.compiled")
+    before = (log.level, list(log.handlers))
+
+    def run(words: list[str], name: str) -> int:
+        for _ in range(3):
+            log.info("compiling a kernel")
+        return 0
+
+    monkeypatch.setattr("layered_paging.cli._run", run)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    assert main(["list"]) == 0
+    line = "\rlayered-paging list: compiling kernels, once per installation ...\n"
+    assert capsys.readouterr().err == (line if terminal else "")
+    assert (log.level, log.handlers) == before
 
 
 @pytest.mark.parametrize("target", [">&-", ">/dev/full"])

@@ -12,7 +12,8 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import NoReturn
 
@@ -48,6 +49,7 @@ COMMANDS = {
 
 
 _HOMES = {"list": "listing"}  # a module named list would hide the built-in here
+_COMPILER = __name__.replace(".cli", ".compiled")  # the logger that is told of compiling
 _LONGEST = 2000  # characters of an error line
 
 
@@ -68,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")
-        return _run(words, name)
+        with _compiling_told(prog):
+            return _run(words, name)
     except LayeredPagingError as error:
         _complain(prog, str(error))
         return 2
@@ -128,6 +131,31 @@ def _run(words: list[str], chosen: str) -> int:
     if sys.stdout is not None:
         sys.stdout.flush()
     return int(module.status(answer)) if hasattr(module, "status") else 0
+
+
+@contextmanager
+def _compiling_told(prog: str) -> Iterator[None]:
+    """Say once, on a terminal, that kernels are being compiled."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield
+        return
+    import logging
+
+    class Line(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            # over what a search may have drawn on the line
+            print(f"\r{prog}: compiling kernels, once per installation ...", file=sys.stderr, flush=True)
+            log.removeHandler(self)
+
+    log, line = logging.getLogger(_COMPILER), Line(logging.INFO)
+    level = log.level
+    log.addHandler(line)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(line)
+        log.setLevel(level)
 
 
 def _complain(prog: str, message: str) -> None:
