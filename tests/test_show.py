@@ -117,7 +117,7 @@ def until(page: Any, condition: str) -> None:
 
 def counts(page: Any) -> list[int]:
     texts = page.locator(".counts").all_inner_texts()
-    return [int(re.search(r"hits, ([\d,]+) misses", text)[1].replace(",", "")) for text in texts]  # type: ignore[index]
+    return [int(re.search(r"hits?, ([\d,]+) miss", text)[1].replace(",", "")) for text in texts]  # type: ignore[index]
 
 
 def test_play_step_and_jump(browser: Any, tmp_path: Path) -> None:
@@ -223,3 +223,42 @@ def test_a_board_shows_what_the_replay_does() -> None:
     assert "✕" not in sheet and not re.findall(r"<td[^>]*>[^<]", sheet)
     with pytest.raises(ParameterError, match="at most 2000 cells"):
         lp.report.board(lp.load_trace(SAMPLE), "lru", 24)
+
+
+CONTRAST = """ids => ids.map(id => {
+  const light = text => {
+    const parts = text.match(/[0-9.]+/g).slice(0, 3).map(x => x / 255).map(x => x <= .04045 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
+    return .2126 * parts[0] + .7152 * parts[1] + .0722 * parts[2];
+  };
+  const [a, b] = [getComputedStyle(document.getElementById(id)).color, getComputedStyle(document.body).backgroundColor].map(light);
+  return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+})"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_axes_say_where_they_begin_and_end(theme: str, browser: Any, tmp_path: Path) -> None:
+    page, said = opened(browser, tmp_path / "a.html", [str(SAMPLE), "--slots", "24", "--rounds", "400"])
+    page.emulate_media(color_scheme=theme)
+    trace = window(lp.load_trace(SAMPLE), 0, 400)
+    most = max(lp.replay(trace, name, 24).misses for name in ("lru", "llru", "belady"))
+    names = ["most", "least", "start", "end"]
+    assert [page.inner_text(f"#{name}") for name in names] == [f"{most:,} misses", "0", "step 0", "step 2,399"]
+    assert min(page.evaluate(CONTRAST, names)) > 4.5  # what WCAG asks of small text
+    box = {name: page.locator(f"#{name}").bounding_box() for name in [*names, "lines"]}
+    picture = box["lines"]
+    for name in ("most", "least"):  # left of the picture, at its upper and its lower end
+        assert box[name]["x"] + box[name]["width"] <= picture["x"]
+    assert abs(box["most"]["y"] - picture["y"]) < 3
+    assert abs(box["least"]["y"] + box["least"]["height"] - picture["y"] - picture["height"]) < 3
+    assert min(box["start"]["y"], box["end"]["y"]) >= picture["y"] + picture["height"]
+    assert abs(box["start"]["x"] - picture["x"]) < 3
+    assert abs(box["end"]["x"] + box["end"]["width"] - picture["x"] - picture["width"]) < 3
+    assert page.locator("#lines .tick").count() == 2 and not said
+
+
+def test_a_page_of_one_step_counts_in_the_singular(browser: Any, tmp_path: Path) -> None:
+    words = ["--sequence", "0", "--slots", "1", "--policy", "lru"]
+    page, said = opened(browser, tmp_path / "a.html", words)
+    assert page.inner_text("#about").startswith("1 step, 1 layer, 1 page, 1 slot ")
+    assert page.inner_text(".counts") == "so far 0 hits, 1 miss (0.0 % hits); at the end 1 miss"
+    assert page.inner_text("#most") == "1 miss" and page.inner_text("#end") == "step 0" and not said
