@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
@@ -392,8 +393,64 @@ def test_a_certificate_that_lies_is_rejected(placed: edge.Placement) -> None:
     refused(lambda s, e: s["network"]["users"][0].update(total=7), "counts sum to")
     refused(lambda s, e: s["network"]["users"][0].update(cloud=1))
     refused(lambda s, e: s["network"].update(version=2), "version")
+    refused(lambda s, e: s["network"].update(version=True), "integer of at least 0; got True")
     refused(lambda s, e: s.update(more=1), "states network")
     refused(lambda s, e: e.clear())
+
+
+def parts(network: Any) -> dict[str, Any]:
+    return {"the network": network, "server 1": network["servers"][1], "user 2": network["users"][2]}
+
+
+@pytest.mark.parametrize("where", ["the network", "server 1", "user 2"])
+def test_a_certificate_that_says_more_or_less_than_is_checked_is_rejected(placed: edge.Placement, where: str) -> None:
+    text = json.dumps(placed.certificate.statement)
+    lp.certify.check(lp.Certificate("placement", json.loads(text), placed.certificate.evidence))
+
+    def refused(statement: Any, said: str) -> None:
+        with pytest.raises(CertificateRejected, match=re.escape(said)):
+            lp.certify.check(lp.Certificate("placement", statement, placed.certificate.evidence))
+
+    for key in ("optimal", "about", "token_bytes", "Storage"):  # the second and third a network file may have
+        forged = json.loads(text)
+        parts(forged["network"])[where][key] = 1
+        refused(forged, f"{where} has the unknown key {key!r}; it has the keys ")
+    for key in parts(json.loads(text)["network"])[where]:
+        forged = json.loads(text)
+        del parts(forged["network"])[where][key]
+        if (where, key) == ("user 2", "storage"):  # it may be left out
+            lp.certify.check(lp.Certificate("placement", forged, placed.certificate.evidence))
+        else:
+            refused(forged, f"{where} lacks {key!r}; it has the keys ")
+    for key in ("servers", "users"):
+        forged = json.loads(text)
+        forged["network"][key][-1] = 5
+        refused(forged, "must be an object; got int")
+
+
+def test_a_certificate_states_no_key_that_is_false(placed: edge.Placement) -> None:
+    text = json.dumps(placed.certificate.statement)
+    network = json.loads(text)["network"]
+    held = len(network["users"][0]["holds"]) * network["expert_bytes"]
+    assert held > 0
+
+    def tried(change: Any) -> None:
+        forged = json.loads(text)
+        change(forged["network"], forged["network"]["users"][0])
+        lp.certify.check(lp.Certificate("placement", forged, placed.certificate.evidence))
+
+    tried(lambda network, user: user.update(top_k=3, storage=held))
+    for change, said in (
+        (lambda network, user: user.update(top_k=1), "an event names 2 experts, more than its top_k"),
+        (lambda network, user: user.update(top_k="2"), "integer of at least 1"),
+        (lambda network, user: user.update(storage=held - 1), f"takes {held} bytes, more than its storage"),
+        (lambda network, user: user.update(storage=-1), "integer of at least 0"),
+        (lambda network, user: network.update(nonexpert_bytes=1 << 20), "bytes, more than its storage"),
+        (lambda network, user: network.update(nonexpert_bytes=None), "integer of at least 0"),
+        (lambda network, user: user.update(name="user1"), "two users have the same name"),
+    ):
+        with pytest.raises(CertificateRejected, match=re.escape(said)):
+            tried(change)
 
 
 def test_a_huge_claim_costs_nothing(placed: edge.Placement) -> None:

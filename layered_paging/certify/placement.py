@@ -1,7 +1,8 @@
 """Check a placement of experts on edge servers: it fits, it takes what is stated, and nothing takes less than the bound.
 
 The statement holds the network itself as plain JSON, what each server holds, the mean latency of a token,
-and a lower bound on it.  Everything is recomputed here from the definition:
+and a lower bound on it.  It says nothing else: an unknown key is rejected, wherever it is.  Everything is
+recomputed here from the definition:
 
 A member of an event is served by the fastest place that holds it: the user, a server that the user reaches,
 the cloud.  An event takes as long as its slowest member.  Weights are the shares of events, over a common
@@ -32,6 +33,9 @@ from ..errors import CertificateRejected
 __all__ = ["check"]
 
 FORMAT, VERSION = "layered-paging network", 1
+NETWORK = {"format", "version", "experts", "expert_bytes", "nonexpert_bytes", "servers", "users"}
+SERVER = {"name", "storage"}
+USER = {"name", "top_k", "holds", "local_ns", "nonexpert_ns", "cloud", "servers", "total", "activations"}
 
 
 class User(NamedTuple):
@@ -83,8 +87,13 @@ def check(certificate: Certificate) -> None:
 
 
 def read(document: Any) -> Problem:
-    """Read the network; every number in it must be an integer in its range."""
-    if document["format"] != FORMAT or document["version"] != VERSION:
+    """Read the network; every number in it must be an integer in its range, and it must say nothing else."""
+    _keys("the network", document, NETWORK)
+    for n, server in enumerate(document["servers"]):
+        _keys(f"server {n}", server, SERVER)
+    for m, user in enumerate(document["users"]):
+        _keys(f"user {m}", user, USER, {"storage"})
+    if document["format"] != FORMAT or _int(document["version"], 0) != VERSION:
         raise CertificateRejected(f"the network must have format {FORMAT!r}, version {VERSION}")
     first = [0]
     for number in document["experts"]:
@@ -113,7 +122,34 @@ def read(document: Any) -> Problem:
         raise CertificateRejected("a network has at least one user")
     scale = math.lcm(*totals)
     users = [_user(user, first, servers, scale // total) for user, total in zip(document["users"], totals, strict=True)]
-    return Problem(_Sizes(sizes, given, first[-1]), servers, storage, first, users, scale)  # type: ignore[arg-type]
+    if len({user["name"] for user in document["users"]}) != len(users):
+        raise CertificateRejected("two users have the same name")
+    sizes_ = _Sizes(sizes, given, first[-1])
+    fixed = _int(document["nonexpert_bytes"], 0)
+    for entry, user in zip(document["users"], users, strict=True):
+        _fits(entry, user, fixed, sizes_)
+    return Problem(sizes_, servers, storage, first, users, scale)  # type: ignore[arg-type]
+
+
+def _keys(where: str, given: Any, needed: set[str], free: set[str] | None = None) -> None:
+    """Reject what is not an object of exactly these keys; those of ``free`` may be left out."""
+    if not isinstance(given, dict):
+        raise CertificateRejected(f"{where} must be an object; got {type(given).__name__}")
+    lacking, unknown = needed - set(given), set(given) - needed - (free or set())
+    if lacking or unknown:
+        what = f"lacks {min(lacking)!r}" if lacking else f"has the unknown key {min(unknown)[:60]!r}"
+        raise CertificateRejected(f"{where} {what}; it has the keys {', '.join(sorted(needed | (free or set())))}")
+
+
+def _fits(entry: Mapping[str, Any], user: User, fixed: int, sizes: _Sizes) -> None:
+    """Reject a user who names more experts at once, or holds more bytes, than it says it may."""
+    widest = max((len(pages) for pages, _ in user.events), default=1)
+    if _int(entry["top_k"], 1) < widest:
+        raise CertificateRejected(f"user {entry['name']!r}: an event names {widest} experts, more than its top_k")
+    if "storage" in entry:
+        used = fixed + sum(sizes[p] for p in user.holds)
+        if used > _int(entry["storage"], 0):
+            raise CertificateRejected(f"user {entry['name']!r} takes {used} bytes, more than its storage")
 
 
 class _Sizes:
