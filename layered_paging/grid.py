@@ -281,11 +281,19 @@ def quotas(total: int, layers: int) -> list[int]:
 
 
 def pools_of(
-    grid: Grid, trace: Trace | LongTrace, slots: int | None, budget_bytes: int | None, *, pool: str, fits: bool
+    grid: Grid,
+    trace: Trace | LongTrace,
+    slots: int | None,
+    budget_bytes: int | None,
+    *,
+    pool: str,
+    fits: bool,
+    read: str = "",
 ) -> list[tuple[Grid, int]]:
     """Return the events and the capacity of each pool.
 
-    ``fits`` says that an event larger than its pool is no error (bypass, or oversize allowed).
+    ``fits`` says that an event larger than its pool is no error (bypass, or oversize allowed); ``read`` ends the
+    message where there are events that the grid does not hold, which may need more.
     """
     choice("pool", pool, POOLS)
     if (slots is None) == (budget_bytes is None):
@@ -313,7 +321,7 @@ def pools_of(
                 least = max((n - 1) * len(needs) + j + 1 for j, n in enumerate(needs) if n > 0)
                 raise BudgetError(
                     f"{unit}{where} must hold the largest event ({need} {unit}); got {capacity} "
-                    f"(use at least {least} in all, admission 'bypass', or oversize 'allow')"
+                    f"(use at least {least} in all, admission 'bypass', or oversize 'allow'){read}"
                 )
     return parts
 

@@ -116,7 +116,7 @@ def replay_parts(
     ParameterError
         A policy needs the future and is not ``belady``, or an option needs a whole trace.
     BudgetError
-        As ``replay`` raises it, at the first part that does not fit.
+        As ``replay`` raises it, at the first part that does not fit; what is needed is told of the rounds read so far.
     FormatError
         What is read is not what its format says.
 
@@ -135,13 +135,19 @@ def replay_parts(
     asked = _Sums(trace.layers)
     seen, compulsory = np.full(trace.pages, -1, np.int64), 0
     largest: Ints | None = None
-    before, everything = -1, begin == 0 and end is None
+    before, everything, start = -1, begin == 0 and end is None, begin
     for part in trace.parts(begin, end):
         grid = _grid(trace, part, options, begin, before)
         need = np.array([grid.largest_event()]) if not per_layer else grid.largest_events()
         if largest is None or (need > largest).any() or sizes is not None:
             largest = need if largest is None else np.maximum(need, largest)
-            pools = [pools_of(grid, trace, w.slots, w.budget_bytes, pool=options["pool"], fits=fits) for w in wanted]
+            stop = begin + len(part.session)
+            read = f"; read so far: rounds {start} to {stop - 1}, and others may need more"
+            read = "" if everything and stop == trace.rounds else read
+            pools = [
+                pools_of(grid, trace, w.slots, w.budget_bytes, pool=options["pool"], fits=fits, read=read)
+                for w in wanted
+            ]
             totals = [[total for _, total in pool] for pool in pools]
             if not lanes:
                 lanes = [_Lane(trace, w, t, options, engine) for w, t in zip(wanted, totals, strict=True)]

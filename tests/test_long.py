@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -155,6 +156,43 @@ def test_files_in_parts(suffix: str, tmp_path: Path) -> None:
         assert np.array_equal(got, trace.experts[begin:end])
     for options in ({"slots": 9, "reset": "session"}, {"budget_bytes": 40, "pool": "per-layer"}):
         assert same(lp.replay(long, "llru", **options), lp.replay(trace, "llru", **options))
+
+
+@pytest.mark.parametrize(("pool", "in_bytes"), [*itertools.product(("shared", "per-layer"), (False, True))])
+def test_what_is_needed_is_told_of_the_rounds_that_were_read(pool: str, in_bytes: bool) -> None:
+    """Rounds 0 to 3 ask for one expert a layer, rounds 4 and 5 for two, rounds 6 to 8 for three."""
+    widths = [1] * 4 + [2] * 2 + [3] * 3
+    trace = lp.Trace([[[*range(w), -1, -1][:3]] * 2 for w in widths], 4, expert_bytes=1)
+    long = cut(trace, [2, 5, 7])
+    budget = "budget_bytes" if in_bytes else "slots"
+    unit = "bytes" if in_bytes else "slots"
+    ways = 1 if pool == "shared" else 2
+    total = ways  # one slot a pool
+
+    def told(whole: LongTrace | lp.Trace, size: int) -> tuple[int, str]:
+        with pytest.raises(BudgetError) as caught:
+            lp.replay(whole, "lru", pool=pool, **{budget: size})
+        found = re.fullmatch(
+            rf"{unit}(?: of layer 0)? must hold the largest event \((\d) {unit}\); got 1 \(use at least (\d) in all, "
+            r"admission 'bypass', or oversize 'allow'\)(.*)",
+            str(caught.value),
+        )
+        assert found is not None, caught.value
+        assert int(found[2]) == ways * int(found[1])
+        return int(found[1]), found[3]
+
+    assert told(trace, total) == (3, "")
+    assert told(LongTrace.of(trace), total) == (3, "")  # one part, which is known to be all
+    assert told(long, total) == (2, "; read so far: rounds 0 to 4, and others may need more")
+    # following the advice until it is true
+    with pytest.raises(BudgetError, match="read so far: rounds 0 to 6, and others may need more"):
+        lp.replay(long, "lru", pool=pool, **{budget: 2 * ways})
+    assert lp.replay(long, "lru", pool=pool, **{budget: 3 * ways}).requests == trace.requests
+    # the part that ends a trace of known length has been read to the end
+    late = cut(trace, [6])
+    late.rounds = trace.rounds
+    with pytest.raises(BudgetError, match=r"'allow'\)$"):
+        lp.replay(late, "lru", pool=pool, **{budget: 2 * ways})
 
 
 def test_what_does_not_go_in_parts(tmp_path: Path) -> None:
