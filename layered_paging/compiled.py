@@ -48,6 +48,7 @@ def _cache_folder() -> str:
     sources = sorted(
         [
             *package.glob("kernels/*.py"),
+            *package.glob("policies/*.py"),  # kernels take constants from them
             *package.glob("**/kernels.py"),
             *package.glob("**/*_kernels.py"),
             Path(__file__),

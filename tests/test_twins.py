@@ -34,7 +34,7 @@ VARIANTS = (
     "s3-fifo(filling='main')",
     "s3-fifo(small=0.5, ghost=0.4)",
     "s3-fifo(ghost=0)",
-    "similar-rounds(memory=16)",
+    "similar-rounds(memory=32)",
     "similar-rounds(similar=0, distance=False)",
     "static(profile=PROFILE)",
 )
@@ -103,6 +103,29 @@ def test_a_twin_equals_its_reference(name: str, trace: lp.Trace, mode: dict, sha
     assert fast.bytes_read == slow.bytes_read
     assert fast.missed is not None
     assert np.array_equal(fast.missed, slow.missed)
+
+
+@pytest.mark.parametrize("experts", [1, 31, 32, 33, 64, 65, 257, 300])
+@pytest.mark.parametrize(("admission", "pool"), [("forced", "shared"), ("bypass", "shared"), ("forced", "per-layer")])
+def test_similar_rounds_on_wide_layers_and_longer_than_its_memory(experts: int, admission: str, pool: str) -> None:
+    rng = np.random.default_rng(experts)
+    top_k = min(4, experts)
+    some = rng.permutation(experts)[:20]  # used again and again, those of the last lanes among them
+    some[0], some[-1] = 0, experts - 1
+    ids = np.full((90, 5, top_k), -1)
+    for r in range(90):
+        for j in range(5):
+            chosen = np.unique(np.concatenate([rng.choice(some, top_k), rng.integers(0, experts, 1)]))
+            chosen = rng.permutation(chosen)[: rng.integers(0, top_k + 1)]
+            ids[r, j, : len(chosen)] = chosen
+    trace = lp.Trace(ids, experts, [0, 70])
+    for reset in ("never", "session", "cache"):
+        for slots in (5 * top_k, 8 * top_k):
+            modes = {"admission": admission, "pool": pool, "reset": reset}
+            for name in ("similar-rounds", "similar-rounds(memory=32)"):
+                fast, slow = (lp.replay(trace, name, slots, engine=engine, **modes) for engine in ENGINES)
+                assert fast.misses_by_session.tolist() == slow.misses_by_session.tolist()
+                assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("lru", "llru"))] + ["lru-2"])

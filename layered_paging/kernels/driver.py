@@ -12,7 +12,7 @@ from ..compiled import bare_kernel
 from ..errors import BudgetError, ParameterError
 from ..grid import Grid
 from ..reference import Counts
-from .hooks import Now, flushes, next_victim, on_clear, on_hit, on_miss, on_reset, on_round, waits
+from .hooks import Now, flushes, next_victim, on_clear, on_hit, on_miss, on_reset, on_round, on_served, waits
 
 __all__ = ["run"]
 
@@ -195,6 +195,7 @@ def _replay(
                 loaded += sizes[page]
                 if waits(state):
                     guard[page] = event
+            on_served(state, Now(clock, r, of_layer, start, start, event, event, 0), experts, row, c, guard)
             count += missing
             if missing > 0:
                 misses[session, stage[row]] += missing

@@ -26,6 +26,7 @@ __all__ = [
     "on_miss",
     "on_reset",
     "on_round",
+    "on_served",
     "seeded",
     "waits",
 ]
@@ -66,6 +67,10 @@ def on_miss(state: Any, page: int, now: Now) -> None:
     """A member of the event was loaded."""
 
 
+def on_served(state: Any, now: Now, experts: Any, row: int, column: int, guard: Any) -> None:
+    """All members of the event, experts[row, column] without the negative ones, are present; evictions follow."""
+
+
 def next_victim(state: Any, resident: Any, guard: Any, now: Now) -> int:
     """Return the page to evict; there is one."""
     return -1
@@ -96,12 +101,13 @@ def waits(state: Any) -> bool:
 def behaves(
     kind: type,
     *,
-    hit: Callable[..., None],
-    miss: Callable[..., None],
     victim: Callable[..., int],
     reset: Callable[..., None],
+    hit: Callable[..., None] | None = None,
+    miss: Callable[..., None] | None = None,
     clear: Callable[..., None] | None = None,
     each_round: Callable[..., None] | None = None,
+    served: Callable[..., None] | None = None,
     flush: bool = False,
     wait: bool = False,
 ) -> None:
@@ -113,17 +119,26 @@ def behaves(
 
         overload(stub, strict=False, jit_options=_INLINE)(choose)
 
-    tie(on_hit, hit)
-    tie(on_miss, miss)
+    tie(on_hit, hit or _no_use)
+    tie(on_miss, miss or _no_use)
     tie(next_victim, victim)
     tie(on_reset, reset)
     tie(on_clear, clear or _nothing)
     tie(on_round, each_round or _no_round)
+    tie(on_served, served or _not_served)
     tie(flushes, _yes if flush else _no)
     tie(waits, _yes if wait else _no)
 
 
 def _nothing(state: Any, now: Now) -> None:
+    return None
+
+
+def _no_use(state: Any, page: int, now: Now) -> None:
+    return None
+
+
+def _not_served(state: Any, now: Now, experts: Any, row: int, column: int, guard: Any) -> None:
     return None
 
 

@@ -1,241 +1,254 @@
-"""Twin of similar-rounds.
+"""Twin of similar-rounds: every loop over the experts of a layer, or over ages, goes 32 at a time.
 
-``future`` holds a byte for each page and round: bit 7 says that the page was used in the round after it,
-bit 6 in the one after that, and so on.  A row is written from its end to its start, so that the byte of
-the round ``age`` rounds ago is always at ``n[AT] + age``; when the start is reached the row moves up.
+An event is dealt with at once, when its members are known to be present; nothing is done for a member alone.
+
+What it knows, and the search for similar rounds, are in ``neighbours``.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..compiled import leading_zeros
-from ..errors import ParameterError
+from ..compiled import bare_kernel, leading_zeros
+from ..errors import BudgetError
 from ..grid import Grid
 from ..instance import Instance
-from ..policies.similar_rounds import CLOSE, DOWN, LANES, NEIGHBOURS, RATE, RECENT, UP
+from ..policies.similar_rounds import ALWAYS, NEIGHBOURS, NOW, SOON
 from ..policy import PolicySpec
 from ..reference import Counts
 from .driver import run
-from .hooks import behaves, inlined
+from .hooks import Now, behaves, inlined
+from .lanes import (
+    LANES,
+    add,
+    at_lane,
+    both,
+    bytes_of,
+    choose_equal,
+    count_set,
+    either,
+    larger,
+    least,
+    load,
+    multiply,
+    ranked,
+    save,
+    shift_right,
+    smaller,
+    stretch,
+    subtract,
+    widen,
+    words_of,
+)
+from .neighbours import (
+    AGO,
+    APPEARED,
+    AT,
+    AWAY,
+    BACK,
+    FIELDS,
+    FIRST,
+    LAST,
+    LAYER,
+    LOWEST,
+    OURS,
+    RANK,
+    ROUND,
+    SERVED,
+    SLOT,
+    SOONNESS,
+    START,
+    TICK,
+    TIMES,
+    WEIGHT,
+    Similar,
+    compare,
+    forget,
+    note,
+    state_of,
+    turn,
+    unsigned,
+)
 
 __all__ = ["play", "state_of"]
 
-# places in ``n``
-ROUND, LAYER, START, WIDTH, BEFORE, SETTLED, AT, FULL, MEMBERS, ASKED, EPOCH, SCALE, TICK, WAIT, SHIELD = range(15)
 _NONE = np.int64(1 << 62)
-
-
-class Similar(NamedTuple):
-    """What the policy knows; pages held are listed by layer."""
-
-    layers: int
-    memory: int
-    distance: int
-    similar: int
-    recent: int
-    frequent: int
-    n: Any
-    future: Any
-    count: Any
-    value: Any
-    common: Any
-    like: Any
-    age: Any
-    weight: Any
-    lane: Any
-    held: Any  # pages, those of a layer from its first page on
-    size: Any
-    place: Any
-    first: Any
-    key: Any  # of each layer: the order of the page of smallest value (without the present time), and the layer
-    page: Any  # that page
-    tick: Any  # when it was last served, later by two turns for each turn without an event
-    close: Any
-    recently: Any
-    up: Any
-    down: Any
-    rate: Any
+_NOBODY = np.int64(2047 << 16)
 
 
 def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **options: Any) -> Counts:
-    """Replay one pool; see ``driver.run``."""
-    return run(grid, capacity, lambda: state_of(grid, spec, instance), **options)
+    """Replay one pool; see ``driver.run``, which has a loop for every mode; here is one for most."""
+    sizes = options["sizes"]
+    each = [1] * grid.n_layers if sizes is None else _by_layer(instance, sizes)
+    if each and grid.experts.size * max(each) >= 1 << 63:
+        each = []  # refused there
+    if options["in_bytes"] or options["record"] or grid.ranked or options.get("carry") is not None or not each:
+        return run(grid, capacity, lambda: state_of(grid, spec, instance), **options)
+    ends = np.append(grid.starts[1:], grid.shape[0])
+    rounds = int((ends - grid.starts).max()) if options["reset"] == "session" else grid.shape[0]
+    counts = Counts.zero(grid, False)
+    resets = {"never": 0, "session": 1, "cache": 2}[options["reset"]]
+    event = _replay(
+        state_of(grid, spec, instance, rounds), grid.experts, grid.layer, grid.origin, grid.starts, grid.stage,
+        resets, capacity, not options["bypass"], options["oversize"], counts.misses, counts.layer_misses,
+    )  # fmt: skip
+    if event < 0:
+        raise BudgetError(f"round {-1 - event}: an event does not fit into {capacity}")
+    counts.missed_bytes = sum(int(missed) * size for missed, size in zip(counts.layer_misses, each, strict=True))
+    return counts
 
 
-def state_of(grid: Grid, spec: PolicySpec, instance: Instance) -> Similar:
-    """Return a new state.
+def _by_layer(instance: Instance, sizes: Any) -> list[int]:
+    """Return the size of a page of each layer, nothing if a layer has pages of several sizes."""
+    parts = [sizes[a:b] for a, b in zip(instance.first[:-1], instance.first[1:], strict=True)]
+    return [int(part[0]) for part in parts] if all((part == part[0]).all() for part in parts) else []
 
-    Raises
-    ------
-    ParameterError
-        Likeness would not fit into 31 bits, or the order of pages into 63.
-    """
-    policy: Any = spec.make(instance)
-    pages, memory, layers = grid.pages, policy.memory, instance.layers
-    similar, recent, frequent = policy.weights
-    _, columns, width = grid.shape
-    part = width * columns // len(np.unique(grid.layer)) * max(1, columns // 8)  # members that are compared at once
-    if part * 64 << 12 >= 1 << 31 or layers >= 1 << 16 or grid.shape[0] * layers >= 1 << 35:
-        raise ParameterError(
-            f"{spec.name}: a trace of {grid.shape[0]} rounds, {layers} layers and events of {grid.shape[2]} members is too large for the compiled kernel; use engine 'reference'"
+
+@inlined
+def _least(values: Any, block: Any) -> Any:
+    """Return the logarithm of the smallest value, and its expert in the low 16 bits."""
+    low = least(values)
+    return ((low >> 5) << 16) + block + (low & (LANES - 1))
+
+
+@inlined
+def _rank(state: Any, layer: Any, lowest: Any) -> None:
+    """Note the page of smallest value of a layer, and play the matches that this decides."""
+    state.layer[unsigned(layer * FIELDS + LOWEST)] = lowest
+    key = _NONE
+    if lowest < _NOBODY:
+        key = (((lowest >> 16) * state.layers - state.layer[unsigned(layer * FIELDS + AT)]) << 16) + layer
+    _play(state, layer, key)
+
+
+@inlined
+def _play(state: Any, layer: Any, key: Any) -> None:
+    i = state.leaves + layer
+    state.key[unsigned(i)] = key
+    while i > 1:
+        key = min(key, state.key[unsigned(i ^ 1)])
+        i >>= 1
+        if i > 1 or state.key[1] != key:  # mostly not: the next eviction need not wait for this
+            state.key[unsigned(i)] = key
+
+
+@inlined
+def _release(state: Any) -> None:
+    """The members of the last event may go now."""
+    n = state.n
+    if n[OURS] < _NOBODY:
+        begin = n[LAYER] * state.width
+        for block in range(0, state.width, LANES):
+            ours = load(state.ours, block)
+            save(state.value, begin + block, smaller(load(state.value, begin + block), ours))
+        if n[OURS] < state.layer[unsigned(n[LAYER] * FIELDS + LOWEST)]:
+            _rank(state, n[LAYER], n[OURS])
+        n[OURS] = _NOBODY
+
+
+@inlined
+def _value(state: Any, layer: Any, number: Any, new: Any, forced: Any) -> Any:
+    """Value the experts of a layer, and rank it; return how many members were away."""
+    near = state.near
+    width = state.width
+    slow = 63 - np.int64(leading_zeros(np.uint64(state.layer[unsigned(layer * FIELDS + TIMES)])))
+    fade = words_of(slow)
+    fades = words_of(65535 if new else 0)
+    gain = words_of(ALWAYS >> slow)
+    rows = layer * state.memory * width
+    recent_weight = words_of(state.recent_weight)
+    frequent_weight = words_of(state.frequent_weight)
+    eight = words_of(8)
+    lowest = _NOBODY
+    ours = _NOBODY
+    keeps = bytes_of(255 if forced else 0)
+    missing = 0
+    for block in range(0, width, LANES):
+        present = bytes_of(0)
+        for i in range(number):
+            lane = state.members[unsigned(i)] - block
+            if width > 256 and (lane < 0 or lane >= LANES):
+                lane = LANES
+            present = either(present, at_lane(lane))
+        at = layer * width + block
+        recent = load(state.recent, at)
+        less = add(shift_right(recent, words_of(2)), shift_right(recent, words_of(3)))
+        recent = add(subtract(recent, both(less, fades)), both(stretch(present), words_of(NOW)))
+        save(state.recent, at, recent)
+        frequent = load(state.frequent, at)
+        frequent = subtract(frequent, both(shift_right(frequent, fade), fades))
+        frequent = add(frequent, both(stretch(present), gain))
+        save(state.frequent, at, frequent)
+        for i in range(len(SOON)):
+            place = rows + np.int64(near[unsigned(LAST + i)]) + block
+            save(
+                state.soon,
+                place,
+                larger(load(state.soon, place), both(present, bytes_of(near[unsigned(SOONNESS + i)]))),
+            )
+        value = add(
+            multiply(shift_right(recent, eight), recent_weight), multiply(shift_right(frequent, eight), frequent_weight)
         )
-
-    def longs(size: int) -> Any:
-        return np.zeros(size, np.int64)
-
-    return Similar(
-            layers, memory, int(policy.distance), similar, recent, frequent, longs(16),
-            np.zeros((pages, 2 * memory + 16), np.uint8), longs(pages), longs(pages),
-            np.zeros(memory, np.uint8 if part < 256 else np.uint16), np.zeros(memory, np.int32), longs(NEIGHBOURS), longs(NEIGHBOURS),
-            np.zeros(LANES, np.int32), longs(pages), longs(layers), longs(pages), np.array(instance.first, np.int64),
-            longs(layers), longs(layers), longs(layers), np.array(CLOSE), np.array(RECENT), np.array(UP), np.array(DOWN), np.array(RATE),
-        )  # fmt: skip
+        rest = multiply(both(frequent, words_of(255)), frequent_weight)
+        value = add(value, shift_right(rest, eight))
+        for c in range(NEIGHBOURS):
+            soon = widen(load(state.soon, rows + np.int64(near[unsigned(BACK + c)]) + block))
+            value = add(value, multiply(soon, words_of(near[unsigned(WEIGHT + c)])))
+        away = load(state.away, at)
+        missing += count_set(both(away, present))
+        away = both(away, subtract(bytes_of(255), present))
+        save(state.away, at, away)
+        value = either(ranked(either(value, words_of(1))), stretch(away))
+        kept = stretch(both(present, keeps))
+        own = either(value, subtract(words_of(AWAY), kept))
+        save(state.ours, block, own)
+        ours = min(ours, _least(own, block))
+        value = either(value, kept)
+        save(state.value, at, value)
+        lowest = min(lowest, _least(value, block))
+    _rank(state, layer, lowest)
+    state.n[OURS] = ours
+    return missing
 
 
 @inlined
-def _u(index: Any) -> Any:
-    """Return an index that is known not to be negative."""
-    return np.uint64(index)
-
-
-@inlined
-def _advance(state: Any, rounds: Any) -> None:
+def _settle(state: Any, layer: Any, number: Any, forced: Any) -> Any:
     n = state.n
-    memory = state.memory
-    if rounds > memory + 8:
-        state.future[:] = 0
-        n[AT] = memory
-        return
-    for _ in range(rounds):
-        if n[AT] == 0:
-            for page in range(state.future.shape[0]):
-                row = state.future[page]
-                for i in range(memory + 16):
-                    row[memory + 15 + memory - i] = row[memory + 15 - i]
-                for i in range(memory):
-                    row[i] = 0
-            n[AT] = memory
-        n[AT] -= 1
-
-
-@inlined
-def _compare(state: Any) -> None:
-    lane = state.lane
-    like = state.like
-    common = state.common
-    for age in range(state.memory):
-        like[age] += (np.int32(common[age]) << np.int32(4)) - (like[age] >> np.int32(2))
-    for age in range(state.memory):
-        common[age] = 0
-    state.n[FULL] += 16 * state.n[MEMBERS] - (state.n[FULL] >> 2)
-    state.n[MEMBERS] = 0
-    for k in range(LANES):
-        most = np.int32(0)
-        for i in range(state.memory // LANES):
-            most = max(most, (like[i * LANES + k] << np.int32(12)) + (np.int32(4095) - np.int32(i * LANES + k)))
-        lane[k] = most
-    best = state.age
-    for k in range(LANES):
-        one = np.int64(lane[k])
-        if k < NEIGHBOURS or one > best[NEIGHBOURS - 1]:
-            i = min(k, NEIGHBOURS - 1)
-            while i > 0 and best[_u(i - 1)] < one:
-                best[_u(i)] = best[_u(i - 1)]
-                i -= 1
-            best[_u(i)] = one
-    top = best[0] >> 12
-    share = (1 << 24) // max(1, state.n[FULL])
-    total = 0
-    for k in range(NEIGHBOURS):
-        state.weight[k] = state.close[_u(min(256, ((top - (best[k] >> 12)) * share) >> 16))]
-        total += state.weight[k]
-        best[k] = 4095 - (best[k] & 4095)
-    share = (1 << 24) // total
-    for k in range(NEIGHBOURS):
-        state.weight[k] = (state.weight[k] * share) >> 16
-
-
-@inlined
-def _rank(state: Any, layer: Any, low: Any, lowest: Any) -> None:
-    state.page[_u(layer)] = lowest
-    if lowest < 0:
-        state.key[_u(layer)] = _NONE
-    else:
-        power = 63 - np.int64(leading_zeros(np.uint64(low)))
-        log = (power << 8) + (((low << 8) >> power) & 255)
-        state.key[_u(layer)] = ((log * state.layers - 256 * state.distance * state.tick[_u(layer)]) << 16) + layer
-
-
-@inlined
-def _settle(state: Any) -> None:
-    n = state.n
-    if n[SETTLED] == 1:
-        return
-    n[SETTLED] = 1
-    n[WAIT] -= 1
-    if n[WAIT] <= 0:
-        _compare(state)
-        n[WAIT] = max(1, n[BEFORE] >> 3)
-    layer = n[LAYER]
-    state.tick[_u(layer)] = n[TICK]
-    at = n[AT]
-    scale = n[SCALE]
-    low = _NONE
-    lowest = -1
-    begin = state.first[_u(layer)]
-    weight = state.weight
-    w0, w1, w2, w3 = weight[0], weight[1], weight[2], weight[3]
-    w4, w5, w6, w7 = weight[4], weight[5], weight[6], weight[7]
-    age = state.age
-    a0, a1, a2, a3 = _u(at + age[0]), _u(at + age[1]), _u(at + age[2]), _u(at + age[3])
-    a4, a5, a6, a7 = _u(at + age[4]), _u(at + age[5]), _u(at + age[6]), _u(at + age[7])
-    lately = _u(at + 8)
-    for i in range(begin, begin + state.size[_u(layer)]):
-        page = state.held[_u(i)]
-        row = state.future[_u(page)]
-        similar = (
-            w0 * np.int64(row[a0]) + w1 * np.int64(row[a1]) + w2 * np.int64(row[a2]) + w3 * np.int64(row[a3])
-            + w4 * np.int64(row[a4]) + w5 * np.int64(row[a5]) + w6 * np.int64(row[a6]) + w7 * np.int64(row[a7])
-        )  # fmt: skip
-        often = (state.count[_u(page)] * scale) >> 16
-        value = state.similar * (similar << 1) + state.recent * state.recently[_u(row[lately])] + state.frequent * often
-        value |= 1
-        state.value[_u(page)] = value
-        if value < low or (value == low and page < lowest):
-            low = value
-            lowest = page
-    _rank(state, layer, low, lowest)
-
-
-@inlined
-def _lowest(state: Any, layer: Any) -> None:
-    low = _NONE
-    lowest = -1
-    begin = state.first[_u(layer)]
-    for i in range(begin, begin + state.size[_u(layer)]):
-        page = state.held[_u(i)]
-        value = state.value[_u(page)]
-        if value < low or (value == low and page < lowest):
-            low = value
-            lowest = page
-    _rank(state, layer, low, lowest)
-
-
-@inlined
-def _lowest_free(state: Any, layer: Any, guard: Any, stamp: Any) -> None:
-    low = _NONE
-    lowest = -1
-    begin = state.first[_u(layer)]
-    for i in range(begin, begin + state.size[_u(layer)]):
-        page = state.held[_u(i)]
-        value = state.value[_u(page)]
-        if guard[_u(page)] != stamp and (value < low or (value == low and page < lowest)):
-            low = value
-            lowest = page
-    _rank(state, layer, low, lowest)
+    width = state.width
+    rank = state.layer[unsigned(layer * FIELDS + RANK)]
+    if rank == -2:
+        rank = -1
+        if n[APPEARED] % state.apart == 0:
+            rank = n[APPEARED] // state.apart
+        state.layer[unsigned(layer * FIELDS + RANK)] = rank
+        state.layer[unsigned(layer * FIELDS + SERVED)] = n[START] - 1
+        n[APPEARED] += 1
+    gone = min(state.memory, n[ROUND] - state.layer[unsigned(layer * FIELDS + SERVED)])
+    new = gone > 0
+    if new:
+        state.layer[unsigned(layer * FIELDS + SERVED)] = n[ROUND]
+        state.layer[unsigned(layer * FIELDS + TIMES)] = min(32, state.layer[unsigned(layer * FIELDS + TIMES)] + 1)
+        slot = n[SLOT]
+        for _ in range(gone):
+            row = (layer * state.memory + slot) * width
+            for at in range(row, row + width, LANES):
+                save(state.soon, at, bytes_of(0))
+            slot -= 1
+            if slot < 0:
+                slot += state.memory
+    if rank >= 0:
+        forget(state, rank, gone)
+        begin = rank * width * 2 * state.memory + state.memory - 1 - n[SLOT]
+        for i in range(number):
+            state.place[unsigned(i)] = begin + state.members[unsigned(i)] * 2 * state.memory
+        for i in range(number, number + 3):  # four are added up at once
+            state.place[unsigned(i)] = state.past.shape[0] - 2 * state.memory
+        compare(state, number, new)
+        note(state, rank, number)
+    state.layer[unsigned(layer * FIELDS + AT)] = n[TICK] * state.octave
+    return _value(state, layer, number, new, forced)
 
 
 @inlined
@@ -243,139 +256,157 @@ def _pass(state: Any, passed: Any) -> None:
     """So many layers were passed without an event."""
     layers = state.layers
     for layer in range(layers):
-        first = (layer - state.n[TICK] - 1) % layers
-        if state.size[_u(layer)] > 0 and first < passed:
-            turns = (passed - 1 - first) // layers + 1
-            state.tick[_u(layer)] += 2 * layers * turns
-            state.key[_u(layer)] -= (512 * layers * turns * state.distance) << 16
+        key = state.key[unsigned(state.leaves + layer)]
+        if key != _NONE:
+            first = (layer - state.n[TICK] - 1) % layers
+            if first < passed:
+                turns = (passed - 1 - first) // layers + 1
+                halved = 2 * layers * turns * state.octave
+                state.layer[unsigned(layer * FIELDS + AT)] += halved
+                _play(state, layer, key - (halved << 16))
 
 
 @inlined
-def _begin(state: Any, now: Any) -> None:
+def _serve(state: Any, now: Any, experts: Any, row: Any, column: Any, forced: Any) -> Any:
     n = state.n
-    _settle(state)
-    if n[ASKED] == 1:
-        _lowest(state, n[LAYER])
     if now.round != n[ROUND]:
-        if n[WIDTH] == 0:
+        if n[ROUND] < 0:
             n[START] = now.round
+            n[TICK] = now.round * state.layers + now.layer - 1
+            turn(state, 0)
         else:
-            _advance(state, now.round - n[ROUND])
-        n[BEFORE] = n[WIDTH]
-        n[WIDTH] = 0
-        since = now.round - n[START]
-        while n[EPOCH] < since >> 8:
-            n[EPOCH] += 1
-            for page in range(state.count.shape[0]):
-                state.count[page] >>= 8
-        n[SCALE] = (state.down[since & 255] * state.rate[min(since, 1023)]) >> 16
+            turn(state, now.round - n[ROUND])
         n[ROUND] = now.round
-    n[LAYER] = now.layer
+    _release(state)
+    number = 0
+    for i in range(experts.shape[2]):
+        expert = experts[unsigned(row), unsigned(column), unsigned(i)]
+        if expert >= 0:
+            state.members[unsigned(number)] = expert
+            number += 1
     tick = now.round * state.layers + now.layer
-    passed = tick - n[TICK] - 1
-    if passed > 0 and n[WIDTH] + n[BEFORE] > 0:
+    passed = tick - n[TICK] - min(1, number)
+    if passed > 0:
         _pass(state, passed)
     n[TICK] = tick
-    n[SETTLED] = 0
-    n[ASKED] = 0
-    n[WIDTH] += 1
+    n[LAYER] = now.layer
+    return _settle(state, now.layer, number, forced) if number > 0 else 0
+
+
+def _served(state: Any, now: Any, experts: Any, row: Any, column: Any, guard: Any) -> None:
+    forced = False
+    first = state.layer[unsigned(now.layer * FIELDS + FIRST)]
+    for i in range(experts.shape[2]):
+        expert = experts[unsigned(row), unsigned(column), unsigned(i)]
+        forced |= expert >= 0 and guard[first + expert] == now.event
+    _serve(state, now, experts, row, column, forced)
 
 
 @inlined
-def _use(state: Any, page: Any, now: Any) -> None:
-    n = state.n
-    if n[ROUND] != now.round or n[LAYER] != now.layer or n[SETTLED] == 1:
-        _begin(state, now)
-    at = n[AT]
-    row = state.future[_u(page)]
-    past = row[at + 1 : at + 1 + state.memory]
-    common = state.common
-    for age in range(state.memory):
-        common[age] += np.uint8(past[age] >> np.uint8(7))
-    future = row[at + 1 : at + 9]
-    for i in range(8):
-        future[i] |= np.uint8(128 >> i)
-    state.count[_u(page)] += state.up[_u((now.round - n[START]) & 255)]
-    n[MEMBERS] += 1
-
-
-@inlined
-def _smallest(keys: Any) -> Any:
-    least = _NONE
-    for layer in range(keys.shape[0]):
-        least = min(least, keys[layer])
-    return least & 65535
-
-
-def _hit(state: Any, page: Any, now: Any) -> None:
-    _use(state, page, now)
-
-
-def _miss(state: Any, page: Any, now: Any) -> None:
-    _use(state, page, now)
-    layer = now.layer
-    place = state.first[_u(layer)] + state.size[_u(layer)]
-    state.place[_u(page)] = place
-    state.held[_u(place)] = page
-    state.size[_u(layer)] += 1
+def _evict(state: Any) -> Any:
+    """Let the page of smallest value go."""
+    layer = state.key[1] & 65535
+    begin = layer * state.width
+    gone = state.layer[unsigned(layer * FIELDS + LOWEST)]
+    expert = gone & 65535
+    gone = words_of(((gone >> 16) << 5) + (expert & (LANES - 1)))
+    lowest = _NOBODY
+    for block in range(0, state.width, LANES):
+        values = load(state.value, begin + block)
+        if block == expert & -LANES:
+            values = choose_equal(values, gone, words_of(AWAY), values)
+            save(state.value, begin + block, values)
+        lowest = min(lowest, _least(values, block))
+    _rank(state, layer, lowest)
+    state.away[unsigned(begin + expert)] = 255
+    return state.layer[unsigned(layer * FIELDS + FIRST)] + expert
 
 
 def _victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
-    n = state.n
-    _settle(state)
-    if n[ASKED] == 1 and n[SHIELD] != now.event:
-        _lowest(state, n[LAYER])
-        n[ASKED] = 0
-    tick = now.round * state.layers + now.layer
-    if tick != n[TICK]:  # an event without members, and an earlier one did not fit
-        _pass(state, tick - n[TICK])
-        n[TICK] = tick
-    keys = state.key[: state.layers]
-    chosen = _smallest(keys)
-    page = state.page[_u(chosen)]
-    if guard[_u(page)] == now.stamp:
-        n[ASKED] = 1
-        n[SHIELD] = now.event
-        _lowest_free(state, now.layer, guard, now.stamp)
-        chosen = _smallest(keys)
-        page = state.page[_u(chosen)]
-    end = state.first[_u(chosen)] + state.size[_u(chosen)] - 1
-    moved = state.held[_u(end)]
-    state.held[_u(state.place[_u(page)])] = moved
-    state.place[_u(moved)] = state.place[_u(page)]
-    state.size[_u(chosen)] -= 1
-    if chosen == now.layer:
-        if n[ASKED] == 1:
-            _lowest_free(state, chosen, guard, now.stamp)
-        else:
-            _lowest(state, chosen)
-    else:
-        _lowest(state, chosen)
-    return page
+    return _evict(state)
+
+
+@inlined
+def _start(state: Any) -> None:
+    if state.n[APPEARED] > 0:
+        state.soon[:] = 0
+        state.past[:] = 0
+        state.uses[:] = 0
+    state.n[:] = 0
+    state.near[:AGO] = 0
+    state.n[ROUND] = -1
+    state.n[LAYER] = -1
+    state.recent[:] = 0
+    state.frequent[:] = 0
+    for layer in range(state.layers):
+        state.layer[unsigned(layer * FIELDS + RANK)] = -2
+        state.layer[unsigned(layer * FIELDS + TIMES)] = 0
+        state.layer[unsigned(layer * FIELDS + AT)] = 0
+    state.like[:] = 0
+    _clear_all(state)
 
 
 def _reset(state: Any, session: Any) -> None:
-    state.n[:] = 0
-    state.n[ROUND] = -1
-    state.n[LAYER] = -1
-    state.n[SETTLED] = 1
-    state.n[AT] = state.memory
-    state.future[:] = 0
-    state.count[:] = 0
-    state.like[:] = 0
-    state.common[:] = 0
-    state.weight[:] = 0
-    state.age[:] = 0
-    state.size[:] = 0
+    _start(state)
+
+
+@inlined
+def _clear_all(state: Any) -> None:
+    state.away[:] = 255
+    state.value[:] = AWAY
     state.key[:] = 1 << 62
-    state.tick[:] = 0
+    state.n[OURS] = _NOBODY
 
 
 def _clear(state: Any, now: Any) -> None:
-    _settle(state)
-    state.size[:] = 0
-    state.key[:] = 1 << 62
-    state.n[ASKED] = 0
+    _clear_all(state)
 
 
-behaves(Similar, hit=_hit, miss=_miss, victim=_victim, reset=_reset, clear=_clear)
+behaves(Similar, served=_served, victim=_victim, reset=_reset, clear=_clear)
+
+
+@bare_kernel
+def _replay(
+    state: Any,
+    experts: Any,
+    layers: Any,
+    origin: int,
+    starts: Any,
+    stage: Any,
+    resets: int,
+    capacity: int,
+    forced: bool,
+    oversize: bool,
+    misses: Any,
+    layer_misses: Any,
+) -> int:
+    """``driver._replay`` for pages of equal size when only counts are asked for: no page is looked at alone."""
+    rounds, columns, _ = experts.shape
+    session = 0
+    held = 0
+    _start(state)
+    for row in range(rounds):
+        if session + 1 < starts.shape[0] and starts[session + 1] <= row:
+            session += 1
+            if resets == 1:
+                _start(state)
+            if resets == 2:
+                _clear_all(state)
+            if resets > 0:
+                held = 0
+        loaded = 0
+        for c in range(columns):
+            layer = layers[c]
+            missing = _serve(state, Now(0, origin + row, layer, 0, 0, 0, 0, 0), experts, row, c, forced)
+            held += missing
+            loaded += missing
+            layer_misses[layer] += missing
+            while held > capacity:
+                if state.key[1] == _NONE:  # members alone
+                    if oversize:
+                        break
+                    return -1 - (origin + row)
+                _evict(state)
+                held -= 1
+        misses[session, stage[row]] += loaded
+    return 0

@@ -100,6 +100,20 @@ def long_traces(study: Study, least: int = 50) -> list[tuple[str, Trace]]:
     return [(name, trace) for name, trace in study.traces if trace.rounds >= least]
 
 
+def halves(study: Study) -> dict[str, Trace]:
+    """Return the traces at hand by name, that of gpt_oss_20b as its sessions of even and of odd number."""
+    found: dict[str, Trace] = {}
+    for name, trace in long_traces(study):
+        if name == "gpt_oss_20b":
+            for parity, half in enumerate(("even", "odd")):
+                chosen = list(range(parity, len(trace.sessions), 2))
+                if chosen:
+                    found[f"{name}, {half} sessions"] = trace.select(chosen)
+        else:
+            found[name] = trace
+    return found
+
+
 def mean_demand(trace: Trace) -> float:
     """Return how many experts a round asks for on average: one token's demand, in slots."""
     return trace.requests / trace.rounds

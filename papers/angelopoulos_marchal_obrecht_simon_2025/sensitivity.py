@@ -13,11 +13,11 @@ import layered_paging as lp
 from layered_paging.gaps import TOKENS
 from layered_paging.plot import COLOURS
 from layered_paging.reproduction import Finding, Study
-from layered_paging.reproduction.measures import grid_of, long_traces
+from layered_paging.reproduction.measures import grid_of, halves
 from layered_paging.samples import SAMPLE
 
 PAPER = "angelopoulos-marchal-obrecht-simon-2025"
-DEFAULTS = {"memory": 256, "similar": 128, "recent": 56, "frequent": 72}
+DEFAULTS = {"memory": 256, "similar": 128, "recent": 44, "frequent": 88}
 MEMORIES = (64, 128, 512)
 TUNED = ("gpt_oss_20b, even sessions", "qwen3_30b_a3b")
 
@@ -34,16 +34,7 @@ def variants() -> dict[str, tuple[str, float]]:
 
 def workloads(study: Study) -> dict[str, lp.Trace]:
     """Return the traces at hand, that of gpt_oss_20b in halves; the shipped sample where there are none."""
-    found: dict[str, lp.Trace] = {}
-    for name, trace in long_traces(study):
-        if name == "gpt_oss_20b":
-            for parity, half in enumerate(("even", "odd")):
-                chosen = list(range(parity, len(trace.sessions), 2))
-                if chosen:
-                    found[f"{name}, {half} sessions"] = trace.select(chosen)
-        else:
-            found[name] = trace
-    return found or {"the shipped sample": lp.load_trace(SAMPLE)}
+    return halves(study) or {"the shipped sample": lp.load_trace(SAMPLE)}
 
 
 @lp.register(
