@@ -327,3 +327,8 @@ def test_command(capsys: pytest.CaptureFixture[str], tmp_path: object) -> None:
     assert "simulated mean" in text and Path(plot).read_text().startswith("<?xml")
     assert main(["coupon", "--experts", "6", "--collectors", "3", "-o", "law.doc"]) == 2
     assert "must end in" in capsys.readouterr().err
+
+
+def test_digits_that_would_take_for_ever_are_refused() -> None:
+    with pytest.raises(ParameterError, match=r"digits must be 1\.\.2000.*got 99999"):
+        coupon.enclose_rounds(3, digits=99999)

@@ -23,6 +23,8 @@ from .law import checked
 
 __all__ = ["Comparison", "Enclosure", "compare", "enclose_rounds", "enclose_yao", "occupancy_rounds"]
 
+MOST_DIGITS = 2000
+
 
 @dataclass(frozen=True)
 class Enclosure:
@@ -72,7 +74,7 @@ def enclose_rounds(
     experts, collectors, draws, replacement
         As for ``expected_rounds``; meant for sizes up to 10^4 experts and 10^3 collectors.
     digits : int
-        Decimal places asked for; the width of the answer is below ``10^-digits``.
+        Decimal places asked for, 1 to 2000; the width of the answer is below ``10^-digits``.
 
     Notes
     -----
@@ -221,6 +223,8 @@ def _multipliers(n: int, draws: int, replacement: bool) -> list[tuple[int, int]]
 def _window(n: int, steps: list[tuple[int, int]], size: int, digits: int, *, per_step: int) -> _Window:
     import mpmath
 
+    if digits > MOST_DIGITS:
+        raise ParameterError(f"digits must be 1..{MOST_DIGITS}: the time grows with their square; got {digits}")
     decay = Fraction(*steps[1])
     rate = -math.log(decay) if decay else math.inf
     span = math.log(10) * (digits + 2) + 3 * math.log(n * size * per_step + 2)
