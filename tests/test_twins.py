@@ -128,6 +128,23 @@ def test_similar_rounds_on_wide_layers_and_longer_than_its_memory(experts: int, 
                 assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
 
 
+def test_similar_rounds_on_large_events_and_where_it_has_no_twin() -> None:
+    rng = np.random.default_rng(0)
+    ids = np.argsort(rng.random((120, 3, 300)), axis=2)[:, :, :8]
+    trace = lp.Trace(ids, 300, stage=[0] * 90 + [1] * 30)
+    fast, slow = (lp.replay(trace, "similar-rounds", 700, prefill="merged", engine=engine) for engine in ENGINES)
+    assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
+    every = np.tile(np.arange(511), (4, 2, 1))
+    for experts in (511, 600):  # likeness at its largest
+        fast, slow = (lp.replay(lp.Trace(every, experts), "similar-rounds", 600, engine=e) for e in ENGINES)
+        assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
+    for wide in (lp.Trace(np.tile(np.arange(512), (2, 1, 1)), 512), lp.Trace([[0], [1]], 65537)):
+        with pytest.raises(ParameterError, match="too large for the compiled kernel; use engine 'reference'"):
+            lp.replay(wide, "similar-rounds", 600)
+    fast, slow = (lp.replay(lp.Trace([[0], [65535], [0]], 65536), "similar-rounds", 1, engine=e) for e in ENGINES)
+    assert fast.misses == slow.misses == 3
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("lru", "llru"))] + ["lru-2"])
 def test_bytes_beyond_what_a_twin_counts_are_refused(name: str) -> None:
     instance = lp.Instance(1, 2, 1)

@@ -14,7 +14,7 @@ from ..grid import Grid
 from ..reference import Counts
 from .hooks import Now, flushes, next_victim, on_clear, on_hit, on_miss, on_reset, on_round, on_served, waits
 
-__all__ = ["run"]
+__all__ = ["locked", "run"]
 
 NEVER, SESSION, CACHE = 0, 1, 2
 GOES_ON, BOUNDARY, START = 0, 1, 2  # how the first round follows on what was before it
@@ -65,17 +65,17 @@ def run(
         carry.update(state=state(), resident=none[0], guard=none[1], numbers=np.array([grid.origin, 0, 0]))
     outcome = _replay(
         carry["state"],
-        _locked(grid.experts),
-        _locked(grid.first),
-        _locked(grid.layer),
-        _locked(grid.offset),
+        locked(grid.experts),
+        locked(grid.first),
+        locked(grid.layer),
+        locked(grid.offset),
         grid.stride,
-        _locked(grid.starts),
-        _locked(grid.stage),
+        locked(grid.starts),
+        locked(grid.stage),
         grid.ranked,
         capacity,
-        _locked(sizes if in_bytes and sizes is not None else ones),
-        _locked(ones if sizes is None else sizes),
+        locked(sizes if in_bytes and sizes is not None else ones),
+        locked(ones if sizes is None else sizes),
         {"never": NEVER, "session": SESSION, "cache": CACHE}[reset],
         bypass,
         oversize,
@@ -97,7 +97,7 @@ def run(
     return counts
 
 
-def _locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a read-only view, so that one compiled loop serves writable and read-only arrays."""
     view = array.view()
     view.flags.writeable = False

@@ -91,7 +91,7 @@ def state_of(grid: Grid, spec: PolicySpec, instance: Instance, span: int | None 
     Raises
     ------
     ParameterError
-        Common members would not fit into 8 bits, or the order of pages into 63.
+        Likeness would not fit into 16 bits, an expert into 16, or the order of pages into 63.
     """
     policy: Any = spec.make(instance)
     memory, layers = policy.memory, instance.layers
@@ -99,12 +99,12 @@ def state_of(grid: Grid, spec: PolicySpec, instance: Instance, span: int | None 
         memory = min(memory, -(-max(1, span) // LANES) * LANES)
     similar, recent, frequent = policy.weights
     rounds, columns, width = grid.shape
-    most = width * int(np.bincount(grid.layer).max()) if columns else width  # members of a layer in a round
-    if most >= 1 << 8 or layers >= 1 << 16 or rounds * layers >= 1 << 35:
-        raise ParameterError(
-            f"{spec.name}: a trace of {rounds} rounds, {layers} layers and events of {width} members is too large for the compiled kernel; use engine 'reference'"
-        )
     experts = -(-max(instance.experts) // LANES) * LANES
+    most = width * int(np.bincount(grid.layer).max()) if columns else width  # members of a layer in a round
+    if most >= 1 << 9 or experts > 1 << 16 or layers >= 1 << 16 or rounds * layers >= 1 << 35:
+        raise ParameterError(
+            f"{spec.name}: a trace of {rounds} rounds, {layers} layers of up to {max(instance.experts)} experts and {most} members a round is too large for the compiled kernel; use engine 'reference'"
+        )
     compared = -(-layers // policy.apart)
 
     records = np.zeros((layers, FIELDS), np.int64)
@@ -176,16 +176,22 @@ def compare(state: Any, number: Any, new: Any) -> None:
     place = state.place
     most = words_of(0)
     where = words_of(0)
-    fade = words_of(state.fade if new else 15)
+    fade = words_of(state.fade)
+    fades = words_of(65535 if new else 0)
     for block in range(memory // LANES):
-        common = bytes_of(0)
-        for i in range(0, number, 4):
-            at = block * LANES
-            one = add(load(state.past, place[unsigned(i)] + at), load(state.past, place[unsigned(i + 1)] + at))
-            other = add(load(state.past, place[unsigned(i + 2)] + at), load(state.past, place[unsigned(i + 3)] + at))
-            common = add(common, add(one, other))
+        common = words_of(0)
+        for begin in range(0, number, 252):  # so many fit into bytes
+            part = bytes_of(0)
+            for i in range(begin, min(number, begin + 252), 4):
+                at = block * LANES
+                one = add(load(state.past, place[unsigned(i)] + at), load(state.past, place[unsigned(i + 1)] + at))
+                other = add(
+                    load(state.past, place[unsigned(i + 2)] + at), load(state.past, place[unsigned(i + 3)] + at)
+                )
+                part = add(part, add(one, other))
+            common = add(common, widen(part))
         now = load(like, block * LANES)
-        now = add(subtract(now, shift_right(now, fade)), shift_left(widen(common), words_of(4)))
+        now = add(subtract(now, both(shift_right(now, fade), fades)), shift_left(common, words_of(4)))
         save(like, block * LANES, now)
         new_most = larger(now, most)
         where = choose_equal(new_most, most, where, words_of(block))

@@ -18,7 +18,7 @@ from ..instance import Instance
 from ..policies.similar_rounds import ALWAYS, NEIGHBOURS, NOW, SOON
 from ..policy import PolicySpec
 from ..reference import Counts
-from .driver import run
+from .driver import locked, run
 from .hooks import Now, behaves, inlined
 from .lanes import (
     LANES,
@@ -91,8 +91,8 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
     counts = Counts.zero(grid, False)
     resets = {"never": 0, "session": 1, "cache": 2}[options["reset"]]
     event = _replay(
-        state_of(grid, spec, instance, rounds), grid.experts, grid.layer, grid.origin, grid.starts, grid.stage,
-        resets, capacity, not options["bypass"], options["oversize"], counts.misses, counts.layer_misses,
+        state_of(grid, spec, instance, rounds), locked(grid.experts), locked(grid.layer), grid.origin,
+        locked(grid.starts), locked(grid.stage), resets, capacity, not options["bypass"], options["oversize"], counts.misses, counts.layer_misses,
     )  # fmt: skip
     if event < 0:
         raise BudgetError(f"round {-1 - event}: an event does not fit into {capacity}")
@@ -255,15 +255,14 @@ def _settle(state: Any, layer: Any, number: Any, forced: Any) -> Any:
 def _pass(state: Any, passed: Any) -> None:
     """So many layers were passed without an event."""
     layers = state.layers
-    for layer in range(layers):
+    for first in range(min(passed, layers)):
+        layer = (state.n[TICK] + 1 + first) % layers
         key = state.key[unsigned(state.leaves + layer)]
         if key != _NONE:
-            first = (layer - state.n[TICK] - 1) % layers
-            if first < passed:
-                turns = (passed - 1 - first) // layers + 1
-                halved = 2 * layers * turns * state.octave
-                state.layer[unsigned(layer * FIELDS + AT)] += halved
-                _play(state, layer, key - (halved << 16))
+            turns = (passed - 1 - first) // layers + 1
+            halved = 2 * layers * turns * state.octave
+            state.layer[unsigned(layer * FIELDS + AT)] += halved
+            _play(state, layer, key - (halved << 16))
 
 
 @inlined

@@ -29,18 +29,18 @@ class SimilarRounds:
 
     * ``similar``: in the rounds most like the present one, how soon was it used again (one round later: 1, two: 0.6,
       ..., six: 0.6^5)?  Likeness is the number of members that events have in common, of the present round and
-      the one so many rounds before; it is renewed at every ``layers // 4``-th layer, where what it was
-      before counts 3/4 (with 64 experts or more in a layer: every ``layers // 12``-th, 7/8), and it goes on from
-      round to round.  Of each of eight classes of ages (mod 8) the best round counts,
-      with weight 2^(-13 x), where x is how far it falls short of the best of all, as a share of full likeness.
-    * ``recent``: uses in the last rounds of the layer; each round what was before it loses 3/8: its
+      the one so many rounds before.  It is renewed at every ``max(1, layers // 4)``-th layer, where what it was before
+      counts 3/4 (where the widest layer has 64 experts or more: ``layers // 12``, 7/8), and it goes on from round
+      to round.  Of each of eight classes of ages (mod 8) the best round counts, with weight 2^(-13 x), where x is
+      how far it falls short of the best of all, as a share of full likeness.
+    * ``recent``: uses in the last rounds of the layer (those with an event); each round what was before it loses 3/8: its
       half-life is 1.5 rounds.
-    * ``frequent``: the share of the layer's rounds in which it was used; the n-th round since the reset has 1/n of
+    * ``frequent``: the share of the layer's rounds in which it was used; the n-th since the policy began has 1/n of
       the weight, 1/n rounded up to a power of 2 and at least 1/32.
 
     The value is the mean of the three with these weights.  "Distance gone" is 0 for the layer that is
     served, 1 for the one before it, and so on: of two pages of equal value the one whose layer comes round later
-    goes, as LLRU has it.  A turn of the layers without an event in the page's own halves the value.
+    goes, as LLRU has it.  Where layers count, a turn of them without an event in the page's own halves the value.
     Values are compared by their logarithms, to 1/128 of a power of 2.  Ties: the lowest layer, the lowest page number.
 
     Parameters
@@ -51,13 +51,14 @@ class SimilarRounds:
     distance : bool
         Whether layers count; otherwise the smallest value goes.
     memory : int
-        Rounds that are compared with the present one: a multiple of 32, 32 to 4096.
+        Rounds that are looked at, the present one included: a multiple of 32, 32 to 4096.
 
     Notes
     -----
     All in integers; logarithms are linear between powers of 2.  Layers are counted in the order in which they first
-    appear.  Operations on small numbers, which a processor does 32 at a time: about 4 (12) * memory * members
-    a round, 20 * experts an event, 3 * experts an eviction; besides, O(log layers) per event and eviction.
+    appear.  Operations on small numbers, which a processor does 32 at a time: 4 to 7 (12 to 23) * memory * members
+    a round, 20 * experts an event, 3 * experts an eviction; besides, O(log layers) per event, eviction and layer
+    that is passed without an event; layers * memory * experts bytes, emptied at a reset.
     """
 
     def __init__(
