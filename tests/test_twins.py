@@ -20,6 +20,8 @@ from layered_paging.runs import informed
 
 catalog.collect()
 VARIANTS = (
+    "follow(patience=2)",
+    "follow(patience=5)",
     "llru(rounds='absolute')",
     "llru(same_layer='near')",
     "clock(fresh=False)",
@@ -43,8 +45,7 @@ PREDICTIONS = "noisy:0.7"  # learnt ones: tests/test_next_use.py
 SHIPPED = [
     e.name
     for e in registry.entries("policy")
-    if e.obj.__module__.startswith("layered_paging.policies.")
-    and e.name not in ("belady", "follow")  # follow plays any two policies: the reference loop alone
+    if e.obj.__module__.startswith("layered_paging.policies.") and e.name != "belady"
 ]
 NAMES = [*SHIPPED, *VARIANTS]
 EXAMPLES = 6 if settings.get_current_profile_name() == "mutants" else 100
@@ -122,7 +123,7 @@ def test_similar_rounds_on_wide_layers_and_longer_than_its_memory(experts: int, 
     for reset in ("never", "session", "cache"):
         for slots in (5 * top_k, 8 * top_k):
             modes = {"admission": admission, "pool": pool, "reset": reset}
-            for name in ("similar-rounds", "similar-rounds(memory=32)"):
+            for name in ("similar-rounds", "similar-rounds(memory=32)", "follow"):
                 fast, slow = (lp.replay(trace, name, slots, engine=engine, **modes) for engine in ENGINES)
                 assert fast.misses_by_session.tolist() == slow.misses_by_session.tolist()
                 assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
@@ -172,6 +173,16 @@ def test_every_shipped_policy_has_a_twin() -> None:
     forecast = source(PREDICTIONS).forecast(lp.Trace([[0]]), lay_out(lp.Trace([[0]])), "never")
     specs = [replace(spec, predictions=forecast) if spec.predicted else spec for spec in specs]
     assert [spec.name for spec in specs if twin(spec) is None] == []
+
+
+@pytest.mark.parametrize("pair", ["first='lru'", "second='lru'", "first='similar-rounds', second='llru'"])
+def test_follow_has_a_twin_for_its_default_pair_alone(pair: str) -> None:
+    trace, name = lp.Trace([[0], [1], [2], [0]], 3), f"follow({pair})"
+    assert twin(resolve(name)) is None
+    assert lp.replay(trace, name, 2).misses == lp.replay(trace, name, 2, engine="reference").misses
+    with pytest.raises(ParameterError, match=r"policy .*follow.* has no compiled kernel; use engine"):
+        lp.replay(trace, name, 2, engine="kernel")
+    assert twin(resolve("follow(first='llru', second='similar-rounds')")) is not None
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -26,9 +26,12 @@ _HOMES: dict[str, str] = {
     **dict.fromkeys(("sieve", "s3-fifo"), "modern"),
     **dict.fromkeys(("blind-oracle", "lmarker", "predictive-marker", "guard", "dominating"), "predicted"),
     "hedge": "hedging",
+    "follow": "following",
     "arc": "adaptive",
     "similar-rounds": "similar",
 }
+
+_FOLLOWED = {"first": "llru", "second": "similar-rounds"}  # the pair that has a twin
 
 
 def twin(spec: PolicySpec) -> Callable[..., Counts] | None:
@@ -38,5 +41,7 @@ def twin(spec: PolicySpec) -> Callable[..., Counts] | None:
         return None
     if spec.predicted and not isinstance(spec.predictions, Forecast):
         return None  # predictions that are asked one by one
+    if spec.base == "follow" and any(spec.params.get(role, name) != name for role, name in _FOLLOWED.items()):
+        return None
     play: Callable[..., Counts] = importlib.import_module(f".{home}", __name__).play
     return play

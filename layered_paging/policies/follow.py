@@ -35,7 +35,8 @@ class Follow:
     Notes
     -----
     On atomic events of at most m members, m <= k slots, for the fewer misses M of the two and patience g:
-    misses <= (2 + 1/g) M + (1 + 1/g)(g k + m) (claims ``follow-*``).  With bytes for slots it is a heuristic.  There is no compiled twin.
+    misses <= (2 + 1/g) M + (1 + 1/g)(g k + m) (claims ``follow-*``).  With bytes for slots it is a heuristic.
+    The default pair has a compiled twin, with any patience; other pairs are played by the reference loop.
     """
 
     def __init__(

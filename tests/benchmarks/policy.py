@@ -1,4 +1,4 @@
-"""Time of a request under similar-rounds, llru and lfu, as a ratio to lru's compiled kernel in the same run.
+"""Time of a request under similar-rounds, follow, llru and lfu, as a ratio to lru's compiled kernel in the same run.
 
 ``python tests/benchmarks/policy.py [--rounds N] [--repeat R] [--trace FILE] [--json]``
 
@@ -16,7 +16,7 @@ from typing import Any
 
 import layered_paging as lp
 
-POLICIES = ("lru", "llru", "lfu", "similar-rounds")
+POLICIES = ("lru", "llru", "lfu", "similar-rounds", "follow")
 
 
 def measure(trace: lp.Trace, slots: int, repeat: int) -> list[dict[str, Any]]:
