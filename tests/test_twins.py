@@ -185,6 +185,23 @@ def test_follow_has_a_twin_for_its_default_pair_alone(pair: str) -> None:
     assert twin(resolve("follow(first='llru', second='similar-rounds')")) is not None
 
 
+def test_follow_changes_whom_it_follows_as_its_reference_does() -> None:
+    changed = 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        ids = []
+        for _ in range(5):  # working sets exchanged as a whole
+            some = [rng.permutation(12)[:5] for _ in range(2)]
+            ids += [[rng.permutation(some[j])[:2] for j in range(2)] for _ in range(25)]
+        trace = lp.Trace(np.array(ids), 12, [0, 60])
+        modes = {"reset": ("never", "session", "cache")[seed % 3], "events": ("atomic", "serial")[seed % 2]}
+        for slots in (6, 10):
+            fast, slow = (lp.replay(trace, "follow", slots, record=True, engine=engine, **modes) for engine in ENGINES)
+            assert np.array_equal(fast.missed, slow.missed)  # type: ignore[arg-type]
+            changed += fast.misses != lp.replay(trace, "similar-rounds", slots, **modes).misses
+    assert changed > 0
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_twin_equals_its_reference_on_a_long_skewed_trace(name: str) -> None:
     rng = np.random.default_rng(3)

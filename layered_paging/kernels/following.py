@@ -88,7 +88,7 @@ def _recent_victim(state: Any) -> Any:
     return best
 
 
-@numba.njit(error_model="numpy", _nrt=False)  # type: ignore[untyped-decorator]
+@numba.njit(error_model="numpy", _nrt=False)
 def _settle(state: Any) -> None:
     n = state.n
     if n[OPEN] == 0:
