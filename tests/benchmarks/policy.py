@@ -4,7 +4,7 @@
 
 Events of a synthetic trace (24 layers of 32 experts, top 4, sticky Zipf) or of a trace that is given, at 1.25, 2 and
 4 tokens' demand.  The policies take turns, so that a machine that changes its speed changes it for all; best of R,
-in processor time of one thread.  Aim: at most 3, which similar-rounds misses.
+in processor time of one thread.  Aim: at most 3 for similar-rounds.
 """
 
 from __future__ import annotations
