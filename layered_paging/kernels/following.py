@@ -15,13 +15,11 @@ from ..instance import Instance
 from ..policy import PolicySpec, resolve
 from ..reference import Counts
 from .driver import run
-from .hooks import Now, behaves, inlined
+from .hedging import COUNTS, LAYER, LEAD, MEMBERS, MISSES, OPEN, ROUND, STAMP, recent_victim
+from .hooks import Now, behaves
 from .similar import _clear_all, _evict, _serve, _start, state_of
 
 __all__ = ["play"]
-
-# places in ``n``
-ROUND, LAYER, STAMP, MEMBERS, OPEN, LEAD, COUNTS, MISSES = 0, 1, 2, 3, 4, 5, 6, 8
 
 
 class Following(NamedTuple):
@@ -70,24 +68,6 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
     return run(grid, capacity, state, **options)
 
 
-@inlined
-def _recent_victim(state: Any) -> Any:
-    n = state.n
-    best = -1
-    rounds = -1
-    distance = 0
-    for page in range(state.recent.shape[0]):
-        if state.recent[page] and state.guard[page] != n[STAMP]:
-            layer = state.layer_of[page]
-            r = n[ROUND] - state.round[page] - (1 if layer > n[LAYER] else 0)
-            d = layer - n[LAYER] if layer > n[LAYER] else layer - n[LAYER] + state.layers
-            if r > rounds or (r == rounds and d > distance):
-                best = page
-                rounds = r
-                distance = d
-    return best
-
-
 @numba.njit(error_model="numpy", _nrt=False)
 def _settle(state: Any) -> None:
     n = state.n
@@ -104,7 +84,7 @@ def _settle(state: Any) -> None:
             n[COUNTS] += 1
             n[MISSES] += 1
     while n[COUNTS] > room:
-        state.recent[_recent_victim(state)] = False
+        state.recent[recent_victim(state)] = False
         n[COUNTS] -= 1
     missing = _serve(state.similar, Now(0, n[ROUND], n[LAYER], 0, 0, 0, 0, 0), state.event, 0, 0, True)
     n[COUNTS + 1] += missing

@@ -14,7 +14,7 @@ from .driver import run
 from .hooks import Now, behaves, inlined, next_victim, on_hit, on_reset
 from .predicted import BLIND, state_of
 
-__all__ = ["play"]
+__all__ = ["COUNTS", "LAYER", "LEAD", "MEMBERS", "MISSES", "OPEN", "ROUND", "STAMP", "play", "recent_victim"]
 
 # places in ``n``
 ROUND, LAYER, STAMP, MEMBERS, OPEN, LEAD, COUNTS, MISSES = 0, 1, 2, 3, 4, 5, 6, 8
@@ -60,7 +60,8 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
 
 
 @inlined
-def _recent_victim(state: Any) -> Any:
+def recent_victim(state: Any) -> Any:
+    """Return the page that LLRU lets go of its simulated cache."""
     n = state.n
     best = -1
     rounds = -1
@@ -85,7 +86,7 @@ def _settle(state: Any) -> None:
     n[OPEN] = 0
     room = max(state.slots, n[MEMBERS])
     while n[COUNTS] > room:
-        state.recent[_recent_victim(state)] = False
+        state.recent[recent_victim(state)] = False
         n[COUNTS] -= 1
     while n[COUNTS + 1] > room:
         now = Now(0, n[ROUND], n[LAYER], 0, 0, n[STAMP], n[STAMP], 0)
