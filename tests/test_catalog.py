@@ -74,6 +74,7 @@ def test_files_with_a_leading_underscore_are_left_out(content: Path) -> None:
 
 
 def test_unknown_names_get_the_nearest() -> None:
+    catalog.collect()
     with pytest.raises(NotRegistered, match="unknown policy 'lruu'; did you mean 'lru'"):
         registry.find("policy", "lruu")
     with pytest.raises(NotRegistered, match="available: "):
