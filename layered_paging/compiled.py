@@ -75,7 +75,7 @@ def _compile(function: F, **options: Any) -> F:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = before or _cache_folder()
     try:
-        compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+        compiled: F = numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True, error_model="numpy", **options)(function)
     finally:
         numba.config.CACHE_DIR = before
     return compiled

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
-from numba.extending import overload
+from numba.extending import overload, register_jitable
 
 __all__ = [
     "Now",
@@ -50,12 +49,12 @@ class Now(NamedTuple):
 
 
 # one function without reference counts, which would cost more than the policies
-_INLINE = {"forceinline": True, "error_model": "numpy", "_nrt": False}
+_INLINE = {"forceinline": True, "no_cfunc_wrapper": True, "error_model": "numpy", "_nrt": False}
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a helper into the loop that uses it."""
-    helper: Callable[..., Any] = numba.njit(**_INLINE)(function)
+    """Compile a helper into the loop that uses it: once for each kind of its arguments, whatever constants they are."""
+    helper: Callable[..., Any] = register_jitable(**_INLINE)(function)
     return helper
 
 
