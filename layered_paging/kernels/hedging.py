@@ -11,8 +11,8 @@ from ..instance import Instance
 from ..policy import PolicySpec
 from ..reference import Counts
 from .driver import run
-from .hooks import Now, behaves, inlined, next_victim, on_hit, on_reset
-from .predicted import BLIND, state_of
+from .hooks import Now, behaves, inlined, on_hit, on_reset
+from .predicted import BLIND, EVER, furthest, state_of
 
 __all__ = ["COUNTS", "LAYER", "LEAD", "MEMBERS", "MISSES", "OPEN", "ROUND", "STAMP", "play", "recent_victim"]
 
@@ -90,7 +90,7 @@ def _settle(state: Any) -> None:
         n[COUNTS] -= 1
     while n[COUNTS + 1] > room:
         now = Now(0, n[ROUND], n[LAYER], 0, 0, n[STAMP], n[STAMP], 0)
-        state.trusted[next_victim(state.oracle, state.trusted, state.guard, now)] = False
+        state.trusted[furthest(state.oracle, state.trusted, state.guard, now, EVER, False)] = False
         n[COUNTS + 1] -= 1
     lead = n[LEAD]
     if n[MISSES + lead] - n[MISSES + 1 - lead] >= state.patience:

@@ -14,10 +14,11 @@ from ..reference import Counts
 from .driver import run
 from .hooks import behaves, below, inlined, next_bits, seeded
 
-__all__ = ["BLIND", "play", "state_of"]
+__all__ = ["BLIND", "EVER", "furthest", "play", "state_of"]
 
 KINDS = ("blind-oracle", "lmarker", "predictive-marker", "guard", "dominating")
 BLIND, LMARKER, PREDICTIVE, GUARD, DOMINATING = range(5)
+EVER = np.int64(0x7FFFFFFFFFFFFFFF)
 MOST, SLACK = dominating.MOST, dominating.SLACK
 _earlier = inlined(dominating.earlier)
 _solve = inlined(dominating.solve)
@@ -190,7 +191,7 @@ def _ends(state: Any) -> None:
 
 def _victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
     if state.kind == BLIND:
-        return _furthest(state, resident, guard, now, np.int64(0x7FFFFFFFFFFFFFFF), False)
+        return furthest(state, resident, guard, now, EVER, False)
     if state.kind == GUARD:
         return _guard_victim(state, resident, guard, now)
     if state.kind == DOMINATING:
@@ -210,13 +211,13 @@ def _victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
         limit = state.phase[0]
     if n == 0:
         n = now.free
-        limit = np.int64(0x7FFFFFFFFFFFFFFF)
+        limit = EVER
     place = _cause(state, now)
     if state.kind == LMARKER:
         last = state.queue_last[place] if place >= 0 else -1
         if state.phase[1] <= last and last < state.phase[0]:
             return _drawn(state, resident, guard, now, limit, n)
-        return _furthest(state, resident, guard, now, limit, False)
+        return furthest(state, resident, guard, now, limit, False)
     chain = state.chain[state.queue[place]] if place >= 0 else -1
     if chain < 0:
         chain = state.chains[0]
@@ -226,7 +227,7 @@ def _victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
     if state.length[chain] > state.trust:
         gone = _drawn(state, resident, guard, now, limit, n)
     else:
-        gone = _furthest(state, resident, guard, now, limit, False)
+        gone = furthest(state, resident, guard, now, limit, False)
     state.chain[gone] = chain
     return gone
 
@@ -244,7 +245,8 @@ def _drawn(state: Any, resident: Any, guard: Any, now: Any, limit: Any, n: Any) 
 
 
 @inlined
-def _furthest(state: Any, resident: Any, guard: Any, now: Any, limit: Any, unguarded: Any) -> Any:
+def furthest(state: Any, resident: Any, guard: Any, now: Any, limit: Any, unguarded: Any) -> Any:
+    """Return the page that may go whose predicted use is furthest, of those last used before ``limit``."""
     best = -1
     for page in range(resident.shape[0]):
         if resident[page] and guard[page] != now.stamp and state.clock[page] < limit:
@@ -258,7 +260,6 @@ def _furthest(state: Any, resident: Any, guard: Any, now: Any, limit: Any, ungua
 @inlined
 def _guard_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
     pages = resident.shape[0]
-    all_ = np.int64(0x7FFFFFFFFFFFFFFF)
     if state.olds[0] == 0:
         for page in range(pages):
             state.gone[page] = False
@@ -284,9 +285,9 @@ def _guard_victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
                 left -= 1
             page += 1
     else:
-        page = _furthest(state, resident, guard, now, all_, True)
+        page = furthest(state, resident, guard, now, EVER, True)
         if page < 0:
-            page = _furthest(state, resident, guard, now, all_, False)
+            page = furthest(state, resident, guard, now, EVER, False)
     if state.old[page]:
         state.old[page] = False
         state.olds[0] -= 1
