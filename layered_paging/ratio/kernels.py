@@ -34,28 +34,32 @@ def _find(table: Any, keys: Any, key: int) -> Any:
 @kernel
 def _grow64(old: Any, size: int) -> Any:
     new = np.empty(size, np.int64)
-    new[: old.shape[0]] = old
+    for i in range(old.shape[0]):  # not as a slice, whose check of shapes takes long to compile
+        new[i] = old[i]
     return new
 
 
 @kernel
 def _grow8(old: Any, size: int) -> Any:
     new = np.empty(size, np.int8)
-    new[: old.shape[0]] = old
+    for i in range(old.shape[0]):  # not as a slice, whose check of shapes takes long to compile
+        new[i] = old[i]
     return new
 
 
 @kernel
 def _grow32(old: Any, size: int) -> Any:
     new = np.empty(size, np.int32)
-    new[: old.shape[0]] = old
+    for i in range(old.shape[0]):  # not as a slice, whose check of shapes takes long to compile
+        new[i] = old[i]
     return new
 
 
 @kernel
 def _grow16(old: Any, size: int) -> Any:
     new = np.empty(size, np.int16)
-    new[: old.shape[0]] = old
+    for i in range(old.shape[0]):  # not as a slice, whose check of shapes takes long to compile
+        new[i] = old[i]
     return new
 
 
