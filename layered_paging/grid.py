@@ -30,6 +30,7 @@ __all__ = [
     "choice",
     "lay_out",
     "lay_rows",
+    "locked",
     "pools_of",
     "quotas",
 ]
@@ -48,6 +49,13 @@ def choice(name: str, value: str, known: tuple[str, ...]) -> str:
     return value
 
 
+def locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a read-only view, so that one compiled kernel serves writable and read-only arrays."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 class Event(NamedTuple):
     """One event: ``pages`` in the order in which they are presented."""
 
@@ -59,7 +67,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class Grid:
-    """Events as a dense array, one column per event of a round.
+    """Events as a dense array, one column per event of a round; all arrays are read-only.
 
     Attributes
     ----------
@@ -95,6 +103,10 @@ class Grid:
     origin: int = 0
     number: int = 0
     goes_on: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("experts", "first", "layer", "offset", "starts", "stage"):
+            object.__setattr__(self, name, locked(getattr(self, name)))
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..compiled import bare_kernel
 from ..errors import BudgetError, ParameterError
-from ..grid import Grid
+from ..grid import Grid, locked
 from ..reference import Counts
 from .hooks import Now, flushes, next_victim, on_clear, on_hit, on_miss, on_reset, on_round, on_served, waits
 
@@ -65,13 +65,13 @@ def run(
         carry.update(state=state(), resident=none[0], guard=none[1], numbers=np.array([grid.origin, 0, 0]))
     outcome = _replay(
         carry["state"],
-        locked(grid.experts),
-        locked(grid.first),
-        locked(grid.layer),
-        locked(grid.offset),
+        grid.experts,
+        grid.first,
+        grid.layer,
+        grid.offset,
         grid.stride,
-        locked(grid.starts),
-        locked(grid.stage),
+        grid.starts,
+        grid.stage,
         grid.ranked,
         capacity,
         locked(sizes if in_bytes and sizes is not None else ones),
@@ -95,13 +95,6 @@ def run(
         raise BudgetError(f"round {-1 - outcome}: an event does not fit into {capacity}")
     counts.missed_bytes = int(outcome)
     return counts
-
-
-def locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a read-only view, so that one compiled loop serves writable and read-only arrays."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 @bare_kernel

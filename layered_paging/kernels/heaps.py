@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import ParameterError
-from ..grid import Grid
+from ..grid import Grid, locked
 from ..instance import Instance
 from ..policy import PolicySpec
 from ..reference import Counts
@@ -91,10 +91,8 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
             case "lfu":
                 return Uses(bits, policy.forgets, *heap())
             case "lfu-window":
-                experts, first = grid.experts.view(), grid.first.view()
-                experts.flags.writeable = first.flags.writeable = False
                 window = policy.window if carry is not None else min(policy.window, rounds)
-                return Window(bits, window, grid.origin, *heap(), experts, first)
+                return Window(bits, window, grid.origin, *heap(), grid.experts, grid.first)
             case "lru-2":
                 return Twice(bits, *heap(), np.zeros(pages, np.int64))
             case _:
@@ -103,8 +101,7 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
     if carry and spec.base == "lfu-window":  # the rounds of the window, then those of this part
         before: Window = carry["state"]
         kept = before.experts[-policy.window :]
-        experts = np.concatenate((kept, grid.experts))
-        experts.flags.writeable = False
+        experts = locked(np.concatenate((kept, grid.experts)))
         carry["state"] = before._replace(experts=experts, begin=grid.origin - len(kept))
     return run(grid, capacity, state, **options)
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from ..compiled import kernel, leading_zeros, trailing_zeros
 from ..errors import ParameterError
-from ..grid import Grid
+from ..grid import Grid, locked
 from ..instance import Instance
 from ..policy import PolicySpec
 from ..reference import Counts
@@ -85,7 +85,7 @@ def play(
     else:
         known = np.ones(grid.pages, np.int64) if sizes is None else sizes
         flags = np.zeros((0, 0, 0), np.bool_) if counts.flags is None else counts.flags
-        modes = (known, in_bytes, bypass, layers, convention, unsorted)
+        modes = (locked(known), in_bytes, bypass, layers, convention, unsorted)
         counts.missed_bytes, lowest = _events(*arrays, *modes, counts.misses, counts.layer_misses, flags)
     if carry is not None:
         discount(counts, grid, before, sizes)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..compiled import kernel
-from ..grid import Grid
+from ..grid import Grid, locked
 
 __all__ = ["count"]
 
@@ -25,7 +25,7 @@ def count(
     known = np.ones(grid.pages, np.int64) if sizes is None else sizes
     seen = np.full(grid.pages, -1, np.int64) if seen is None else seen
     head = (grid.experts, grid.first, grid.layer, grid.starts, grid.stage, resets, grid.number)
-    requested, compulsory = _count(*head, known, by_session, by_layer, seen)
+    requested, compulsory = _count(*head, locked(known), by_session, by_layer, seen)
     return by_session, by_layer, None if sizes is None else int(requested), int(compulsory)
 
 
