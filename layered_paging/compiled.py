@@ -75,7 +75,8 @@ def _compile(function: F, **options: Any) -> F:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = before or _cache_folder()
     try:
-        compiled: F = numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True, error_model="numpy", **options)(function)
+        options |= {"cache": True, "nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+        compiled: F = numba.njit(**options)(function)
     finally:
         numba.config.CACHE_DIR = before
     return compiled
