@@ -17,7 +17,7 @@ import pytest
 from layered_paging import sweep
 from layered_paging.samples import SAMPLE
 
-pytest.importorskip("distributed", reason="the extra cluster (dask.distributed) is absent")
+distributed = pytest.importorskip("distributed", reason="the extra cluster (dask.distributed) is absent")
 
 SPEC = f"""
 seed = 4
@@ -27,7 +27,7 @@ sample = "{SAMPLE}"
 function = "replay"
 trace = "sample"
 set = {{policy = "marking", slots = 48, engine = "reference"}}
-repeat = 60
+repeat = 24
 [[runs]]
 function = "replay"
 trace = "sample"
@@ -74,8 +74,10 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "spec.toml").write_text(SPEC)
     spec = sweep.load_spec(tmp_path / "spec.toml")
     one = sweep.run(spec, tmp_path / "one", workers=1)
-    assert [number for number, _ in one.failures] == [60]
+    assert [number for number, _ in one.failures] == [24]
     with scheduler(tmp_path, 3) as (address, workers):
+        with distributed.Client(address) as client:
+            client.wait_for_workers(3, timeout=60)
         words = ["sweep", "spec.toml", "-o", "two", "--cluster", address, "--json"]
         driver = subprocess.Popen(
             [sys.executable, "-m", "layered_paging", *words],
@@ -88,7 +90,7 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path) -> None:
             time.sleep(0.01)
         seen = {str(row["worker"]).rpartition(":")[2] for row in journal(tmp_path / "two")}
         victim = next(worker for worker in workers if str(worker.pid) in seen)
-        assert len(journal(tmp_path / "two")) < 61
+        assert len(journal(tmp_path / "two")) < 25
         victim.send_signal(signal.SIGKILL)
         _, err = driver.communicate(timeout=120)
     assert driver.returncode == 1, err
@@ -97,8 +99,6 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_traces_are_sent_once_and_need_no_shared_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import distributed
-
     sent = []
     scatter = distributed.Client.scatter
     monkeypatch.setattr(
