@@ -135,13 +135,13 @@ def test_similar_rounds_on_large_events_and_where_it_has_no_twin() -> None:
     trace = lp.Trace(ids, 300, stage=[0] * 90 + [1] * 30)
     fast, slow = (lp.replay(trace, "similar-rounds", 700, prefill="merged", engine=engine) for engine in ENGINES)
     assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
-    every = np.tile(np.arange(511), (4, 2, 1))
-    for experts in (511, 600):  # likeness at its largest
-        fast, slow = (lp.replay(lp.Trace(every, experts), "similar-rounds", 600, engine=e) for e in ENGINES)
-        assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
-    for wide in (lp.Trace(np.tile(np.arange(512), (2, 1, 1)), 512), lp.Trace([[0], [1]], 65537)):
-        with pytest.raises(ParameterError, match="too large for the compiled kernel; use engine 'reference'"):
-            lp.replay(wide, "similar-rounds", 600)
+    for members in (31, 32, 63, 64, 600):  # in common: where likeness is at its largest
+        every = np.argsort(rng.random((9, 2, members + 40)), axis=2)[:, :, :members]
+        for slots in (members, members + 30):
+            fast, slow = (lp.replay(lp.Trace(every), "similar-rounds", slots, engine=e) for e in ENGINES)
+            assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
+    with pytest.raises(ParameterError, match="too large for the compiled kernel with a memory of 32 rounds; use"):
+        lp.replay(lp.Trace([[0], [1]], 65537), "similar-rounds", 600)
     fast, slow = (lp.replay(lp.Trace([[0], [65535], [0]], 65536), "similar-rounds", 1, engine=e) for e in ENGINES)
     assert fast.misses == slow.misses == 3
 

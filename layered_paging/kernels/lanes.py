@@ -16,26 +16,34 @@ from numba.core import types
 from numba.extending import intrinsic, models, register_model
 
 __all__ = [
+    "BITS",
     "LANES",
     "add",
-    "at_lane",
+    "add_full",
+    "bits_of",
     "both",
     "bytes_of",
     "choose_equal",
     "count_set",
+    "differ",
     "eight_of",
+    "eight_times",
     "either",
     "fold",
     "greatest",
     "larger",
     "least",
     "load",
+    "load_bits",
     "multiply",
-    "ranked",
+    "numbered",
     "save",
+    "save_bits",
     "shift_left",
     "shift_right",
+    "shift_words",
     "smaller",
+    "spread",
     "stretch",
     "subtract",
     "total",
@@ -43,7 +51,7 @@ __all__ = [
     "words_of",
 ]
 
-LANES = 32
+LANES, BITS = 32, 256
 
 
 class _Vector(types.Type):
@@ -54,7 +62,7 @@ class _Vector(types.Type):
         super().__init__(name=f"vector{count}x{bits}")
 
 
-_BYTES, _WORDS, _EIGHT = _Vector(8, LANES), _Vector(16, LANES), _Vector(32, 8)
+_BYTES, _WORDS, _EIGHT, _BITS = _Vector(8, LANES), _Vector(16, LANES), _Vector(32, 8), _Vector(64, 4)
 
 
 @register_model(_Vector)
@@ -69,6 +77,7 @@ def _of(bits: int, count: int = LANES) -> ir.VectorType:
 
 def _all(builder: Any, value: Any, bits: int, count: int = LANES) -> Any:
     """Return a vector whose lanes all hold the low bits of an integer."""
+    number = builder.trunc(value, ir.IntType(bits)) if bits < 64 else value
     number = builder.trunc(value, ir.IntType(bits))
     nothing = ir.Constant(_of(bits, count), ir.Undefined)
     first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
@@ -107,6 +116,40 @@ def save(typing_context: Any, array: Any, at: Any, x: Any) -> Any:
     return types.void(array, at, x), build
 
 
+@intrinsic
+def load_bits(typing_context: Any, array: Any, at: Any) -> Any:
+    """Return 256 bits from the bytes array[at : at + 32]."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        pointer = _pointer(context, builder, signature, *given)
+        return builder.load(builder.bitcast(pointer, _of(64, 4).as_pointer()), align=1)
+
+    return _BITS(array, at), build
+
+
+@intrinsic
+def save_bits(typing_context: Any, array: Any, at: Any, x: Any) -> Any:
+    """Set the bytes array[at : at + 32] to 256 bits."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        pointer = _pointer(context, builder, signature, *given[:2])
+        builder.store(given[2], builder.bitcast(pointer, _of(64, 4).as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, at, x), build
+
+
+@intrinsic
+def spread(typing_context: Any, bits: Any) -> Any:
+    """Return bytes that are 255 where one of 32 bits is set, from the lowest on."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        number = builder.trunc(context.cast(builder, given[0], bits, types.int64), ir.IntType(32))
+        return builder.sext(builder.bitcast(number, _of(1)), _of(8))
+
+    return _BYTES(bits), build
+
+
 def _filled(vector: _Vector) -> Any:
     def fill(typing_context: Any, value: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -120,18 +163,13 @@ def _filled(vector: _Vector) -> Any:
 bytes_of = _filled(_BYTES)  # every lane the same
 words_of = _filled(_WORDS)
 eight_of = _filled(_EIGHT)
+bits_of = _filled(_BITS)
 
 
-@intrinsic
-def at_lane(typing_context: Any, lane: Any) -> Any:
-    """Return bytes that are 255 in one lane (modulo 256) and 0 elsewhere: everywhere, if there is no such lane."""
-
-    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        number = _all(builder, context.cast(builder, given[0], lane, types.int64), 8)
-        lanes = ir.Constant(_of(8), list(range(LANES)))
-        return builder.sext(builder.icmp_unsigned("==", number, lanes), _of(8))
-
-    return _BYTES(lane), build
+def _call(builder: Any, name: str, x: Any, y: Any) -> Any:
+    kind = ir.FunctionType(x.type, [x.type, x.type])
+    name = f"llvm.{name}.v{x.type.count}i{x.type.element.width}"
+    return builder.call(builder.module.globals.get(name) or ir.Function(builder.module, kind, name), [x, y])
 
 
 def _pairwise(operation: Callable[[Any, Any, Any], Any]) -> Any:
@@ -151,11 +189,25 @@ add = _pairwise(lambda builder, x, y: builder.add(x, y))
 subtract = _pairwise(lambda builder, x, y: builder.sub(x, y))
 multiply = _pairwise(lambda builder, x, y: builder.mul(x, y))
 both = _pairwise(lambda builder, x, y: builder.and_(x, y))
+differ = _pairwise(lambda builder, x, y: builder.xor(x, y))
 either = _pairwise(lambda builder, x, y: builder.or_(x, y))
 shift_left = _pairwise(lambda builder, x, y: builder.shl(x, y))
 shift_right = _pairwise(lambda builder, x, y: builder.lshr(x, y))
+add_full = _pairwise(lambda builder, x, y: _call(builder, "uadd.sat", x, y))  # at most what fits
 larger = _pairwise(lambda builder, x, y: builder.select(builder.icmp_unsigned(">", x, y), x, y))
 smaller = _pairwise(lambda builder, x, y: builder.select(builder.icmp_unsigned("<", x, y), x, y))
+
+
+@intrinsic
+def shift_words(typing_context: Any, x: Any, y: Any) -> Any:
+    """Return bytes, two together as a word, shifted right by the first lane of y."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        words = builder.bitcast(given[0], _of(16, LANES // 2))
+        first = builder.shuffle_vector(given[1], given[1], ir.Constant(_of(32, LANES // 2), [0] * (LANES // 2)))
+        return builder.bitcast(builder.lshr(words, first), _of(8))
+
+    return x(x, y), build
 
 
 @intrinsic
@@ -199,23 +251,14 @@ total = _reduced("add")  # must fit into a lane
 
 
 @intrinsic
-def ranked(typing_context: Any, x: Any) -> Any:
-    """Return 32 times the logarithm of words (to base 2, times 128, linear between powers of 2, at most 2046) plus the lane.
-
-    All lanes are then different, and the smallest one says which it is.  Words must not be 0.
-    """
+def numbered(typing_context: Any, x: Any) -> Any:
+    """Return 32 * x + lane for words below 2048: all lanes are then different, and the smallest one says which it is."""
     if x is not _WORDS:
         return None
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        def each(number: int, bits: int) -> Any:
-            return ir.Constant(_of(bits), [number] * LANES)
-
-        floats = builder.uitofp(given[0], ir.VectorType(ir.FloatType(), LANES))  # exact: 16 bits
-        logs = builder.trunc(builder.lshr(builder.bitcast(floats, _of(32)), each(16, 32)), _of(16))
-        logs = builder.sub(logs, each(127 << 7, 16))
-        logs = builder.select(builder.icmp_unsigned("<", logs, each(2046, 16)), logs, each(2046, 16))
-        return builder.or_(builder.shl(logs, each(5, 16)), ir.Constant(_of(16), list(range(LANES))))
+        shifted = builder.shl(given[0], ir.Constant(_of(16), [5] * LANES))
+        return builder.or_(shifted, ir.Constant(_of(16), list(range(LANES))))
 
     return x(x), build
 
@@ -235,24 +278,34 @@ def count_set(typing_context: Any, x: Any) -> Any:
 def fold(typing_context: Any, most: Any, where: Any) -> Any:
     """Return the largest of lanes 0, 8, 16, 24; of lanes 1, 9, 17, 25; and so on to 7.
 
-    What is compared is ``most << 13 | 8191 - (LANES * where + lane)``: the larger, then the earlier one.
+    What is compared is ``most << 8 | 255 - (4 * where + lane // 8)`` of bytes: the larger, then the earlier one.
     """
-    if most is not _WORDS or where is not _WORDS:
+    if most is not _BYTES or where is not _BYTES:
         return None
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        def each(number: int) -> Any:
-            return ir.Constant(_of(32), [number] * LANES)
-
-        high, low = (builder.zext(x, _of(32)) for x in given)
-        lane = ir.Constant(_of(32), [8191 - i for i in range(LANES)])
-        lanes = builder.add(builder.shl(high, each(13)), builder.sub(lane, builder.shl(low, each(5))))
+        high, low = (builder.zext(x, _of(16)) for x in given)
+        lane = ir.Constant(_of(16), [255 - i // 8 for i in range(LANES)])
+        high = builder.shl(high, ir.Constant(_of(16), [8] * LANES))
+        low = builder.shl(low, ir.Constant(_of(16), [2] * LANES))
+        lanes = builder.or_(high, builder.sub(lane, low))
         size = LANES
         while size > _EIGHT.count:
             size //= 2
             parts = (ir.Constant(_of(32, size), list(range(begin, begin + size))) for begin in (0, size))
             halves = [builder.shuffle_vector(lanes, lanes, part) for part in parts]
             lanes = builder.select(builder.icmp_unsigned(">", *halves), *halves)
-        return lanes
+        return builder.zext(lanes, _of(32, 8))
 
     return _EIGHT(most, where), build
+
+
+@intrinsic
+def eight_times(typing_context: Any, x: Any) -> Any:
+    """Return 8 * x + lane."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        shifted = builder.shl(given[0], ir.Constant(_of(32, 8), [3] * 8))
+        return builder.or_(shifted, ir.Constant(_of(32, 8), list(range(8))))
+
+    return x(x), build

@@ -1,6 +1,8 @@
 """Twin of similar-rounds: every loop over the experts of a layer, or over ages, goes 32 at a time.
 
 An event is dealt with at once, when its members are known to be present; nothing is done for a member alone.
+Of each layer the two pages of smallest value are known, so that an eviction need not wait for a search, and a
+tournament of the layers finds the page that goes.  The members of an event may go from the next one on.
 
 What it knows, and the search for similar rounds, are in ``neighbours``.
 """
@@ -15,7 +17,7 @@ from ..compiled import bare_kernel, leading_zeros
 from ..errors import BudgetError
 from ..grid import Grid
 from ..instance import Instance
-from ..policies.similar_rounds import ALWAYS, NEIGHBOURS, NOW, SOON
+from ..policies.similar_rounds import NEIGHBOURS, SOON
 from ..policy import PolicySpec
 from ..reference import Counts
 from .driver import locked, run
@@ -23,7 +25,7 @@ from .hooks import Now, behaves, inlined
 from .lanes import (
     LANES,
     add,
-    at_lane,
+    add_full,
     both,
     bytes_of,
     choose_equal,
@@ -33,7 +35,7 @@ from .lanes import (
     least,
     load,
     multiply,
-    ranked,
+    numbered,
     save,
     shift_right,
     smaller,
@@ -51,11 +53,14 @@ from .neighbours import (
     FIELDS,
     FIRST,
     LAST,
-    LAYER,
+    LEVELS,
     LOWEST,
-    OURS,
+    NEXT,
+    KEPT,
+    LANE,
     RANK,
     ROUND,
+    SECOND,
     SERVED,
     SLOT,
     SOONNESS,
@@ -65,8 +70,6 @@ from .neighbours import (
     WEIGHT,
     Similar,
     compare,
-    forget,
-    note,
     state_of,
     turn,
     unsigned,
@@ -74,8 +77,8 @@ from .neighbours import (
 
 __all__ = ["play", "state_of"]
 
-_NONE = np.int64(1 << 62)
-_NOBODY = np.int64(2047 << 16)
+_NONE = np.int64(1 << 60)
+_NOBODY = np.int64(LEVELS << 16)
 
 
 def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **options: Any) -> Counts:
@@ -107,62 +110,84 @@ def _by_layer(instance: Instance, sizes: Any) -> list[int]:
 
 
 @inlined
-def _least(values: Any, block: Any) -> Any:
-    """Return the logarithm of the smallest value, and its expert in the low 16 bits."""
-    low = least(values)
+def _page(low: Any, block: Any) -> Any:
+    """Return the level of a numbered value, and its expert in the low 16 bits."""
     return ((low >> 5) << 16) + block + (low & (LANES - 1))
 
 
 @inlined
-def _rank(state: Any, layer: Any, lowest: Any) -> None:
-    """Note the page of smallest value of a layer, and play the matches that this decides."""
-    state.layer[unsigned(layer * FIELDS + LOWEST)] = lowest
-    key = _NONE
-    if lowest < _NOBODY:
-        key = (((lowest >> 16) * state.layers - state.layer[unsigned(layer * FIELDS + AT)]) << 16) + layer
-    _play(state, layer, key)
+def _two(values: Any, block: Any, lowest: Any, second: Any) -> Any:
+    """Return the two pages of smallest value among a block of experts and two pages."""
+    low = least(values)
+    one = _page(low, block)
+    other = _page(least(choose_equal(values, words_of(low), words_of(AWAY), values)), block)
+    return min(lowest, one), min(max(lowest, one), min(second, other))
 
 
 @inlined
-def _play(state: Any, layer: Any, key: Any) -> None:
+def _without(values: Any, page: Any, block: Any) -> Any:
+    """Return the values of a block of experts without that of a page."""
+    lane = (page & 65535) - block
+    if lane < 0 or lane >= LANES:
+        return values
+    return choose_equal(values, words_of(((page >> 16) << 5) + lane), words_of(AWAY), values)
+
+
+@inlined
+def _key(state: Any, layer: Any, page: Any) -> Any:
+    """Return the order of a page without the present time, and the layer in the low 16 bits."""
+    return ((state.order[unsigned(page >> 16)] - state.layer[unsigned(layer * FIELDS + AT)]) << 16) + layer
+
+
+@inlined
+def _play(state: Any, layer: Any, key: Any, other: Any) -> None:
+    """Note the key of a layer, and play the matches that this decides, up to where those of another place begin."""
     i = state.leaves + layer
     state.key[unsigned(i)] = key
-    while i > 1:
+    while i ^ other > 1:
         key = min(key, state.key[unsigned(i ^ 1)])
         i >>= 1
-        if i > 1 or state.key[1] != key:  # mostly not: the next eviction need not wait for this
-            state.key[unsigned(i)] = key
+        other >>= 1
+        state.key[unsigned(i)] = key
+
+
+@inlined
+def _rank(state: Any, layer: Any, lowest: Any, second: Any, other: Any) -> None:
+    """Note the two pages of smallest value of a layer, and play."""
+    at = layer * FIELDS
+    state.layer[unsigned(at + LOWEST)] = lowest
+    state.layer[unsigned(at + SECOND)] = second
+    state.layer[unsigned(at + NEXT)] = _key(state, layer, second)
+    _play(state, layer, _key(state, layer, lowest), other)
 
 
 @inlined
 def _release(state: Any) -> None:
     """The members of the last event may go now."""
-    n = state.n
-    if n[OURS] < _NOBODY:
-        begin = n[LAYER] * state.width
+    layer = state.n[KEPT]
+    if layer >= 0:
+        state.n[KEPT] = -1
+        lowest = _NOBODY
+        second = _NOBODY
         for block in range(0, state.width, LANES):
-            ours = load(state.ours, block)
-            save(state.value, begin + block, smaller(load(state.value, begin + block), ours))
-        if n[OURS] < state.layer[unsigned(n[LAYER] * FIELDS + LOWEST)]:
-            _rank(state, n[LAYER], n[OURS])
-        n[OURS] = _NOBODY
+            lowest, second = _two(load(state.value, layer * state.width + block), block, lowest, second)
+        _rank(state, layer, lowest, second, 0)
 
 
 @inlined
 def _value(state: Any, layer: Any, number: Any, new: Any, forced: Any) -> Any:
-    """Value the experts of a layer, and rank it; return how many members were away."""
+    """Value the experts of a layer, and rank it and the layer whose members may go now; return how many members were away."""
     near = state.near
     width = state.width
     slow = 63 - np.int64(leading_zeros(np.uint64(state.layer[unsigned(layer * FIELDS + TIMES)])))
     fade = words_of(slow)
     fades = words_of(65535 if new else 0)
-    gain = words_of(ALWAYS >> slow)
-    rows = layer * state.memory * width
-    recent_weight = words_of(state.recent_weight)
-    frequent_weight = words_of(state.frequent_weight)
-    eight = words_of(8)
-    lowest = _NOBODY
-    ours = _NOBODY
+    recent_gain = words_of(state.recent_gain)
+    frequent_gain = words_of(state.frequent_gain >> slow)
+    rows = layer * width
+    before = state.n[KEPT] if state.n[KEPT] >= 0 else layer
+    lowest_before = second_before = _NOBODY
+    lowest = second = _NOBODY
     keeps = bytes_of(255 if forced else 0)
     missing = 0
     for block in range(0, width, LANES):
@@ -171,15 +196,15 @@ def _value(state: Any, layer: Any, number: Any, new: Any, forced: Any) -> Any:
             lane = state.members[unsigned(i)] - block
             if width > 256 and (lane < 0 or lane >= LANES):
                 lane = LANES
-            present = either(present, at_lane(lane))
+            present = either(present, load(state.masks, LANE - lane))
+        used = stretch(present)
         at = layer * width + block
         recent = load(state.recent, at)
         less = add(shift_right(recent, words_of(2)), shift_right(recent, words_of(3)))
-        recent = add(subtract(recent, both(less, fades)), both(stretch(present), words_of(NOW)))
+        recent = add_full(subtract(recent, both(less, fades)), both(used, recent_gain))
         save(state.recent, at, recent)
         frequent = load(state.frequent, at)
-        frequent = subtract(frequent, both(shift_right(frequent, fade), fades))
-        frequent = add(frequent, both(stretch(present), gain))
+        frequent = add_full(subtract(frequent, both(shift_right(frequent, fade), fades)), both(used, frequent_gain))
         save(state.frequent, at, frequent)
         for i in range(len(SOON)):
             place = rows + np.int64(near[unsigned(LAST + i)]) + block
@@ -188,28 +213,27 @@ def _value(state: Any, layer: Any, number: Any, new: Any, forced: Any) -> Any:
                 place,
                 larger(load(state.soon, place), both(present, bytes_of(near[unsigned(SOONNESS + i)]))),
             )
-        value = add(
-            multiply(shift_right(recent, eight), recent_weight), multiply(shift_right(frequent, eight), frequent_weight)
-        )
-        rest = multiply(both(frequent, words_of(255)), frequent_weight)
-        value = add(value, shift_right(rest, eight))
+        value = words_of(0)
         for c in range(NEIGHBOURS):
             soon = widen(load(state.soon, rows + np.int64(near[unsigned(BACK + c)]) + block))
             value = add(value, multiply(soon, words_of(near[unsigned(WEIGHT + c)])))
+        value = add_full(value, add_full(recent, frequent))
         away = load(state.away, at)
         missing += count_set(both(away, present))
         away = both(away, subtract(bytes_of(255), present))
         save(state.away, at, away)
-        value = either(ranked(either(value, words_of(1))), stretch(away))
+        level = smaller(value, add(words_of(384), shift_right(value, words_of(2))))
+        level = smaller(level, add(words_of(1014), shift_right(value, words_of(6))))
+        value = either(numbered(level), stretch(away))
         kept = stretch(both(present, keeps))
-        own = either(value, subtract(words_of(AWAY), kept))
-        save(state.ours, block, own)
-        ours = min(ours, _least(own, block))
-        value = either(value, kept)
+        save(state.kept, width + block, kept)
+        old = load(state.value, before * width + block)
         save(state.value, at, value)
-        lowest = min(lowest, _least(value, block))
-    _rank(state, layer, lowest)
-    state.n[OURS] = ours
+        lowest_before, second_before = _two(old, block, lowest_before, second_before)
+        lowest, second = _two(either(value, kept), block, lowest, second)
+    _rank(state, before, lowest_before, second_before, state.leaves + layer)
+    _rank(state, layer, lowest, second, 0)
+    state.n[KEPT] = layer
     return missing
 
 
@@ -232,21 +256,14 @@ def _settle(state: Any, layer: Any, number: Any, forced: Any) -> Any:
         state.layer[unsigned(layer * FIELDS + TIMES)] = min(32, state.layer[unsigned(layer * FIELDS + TIMES)] + 1)
         slot = n[SLOT]
         for _ in range(gone):
-            row = (layer * state.memory + slot) * width
+            row = (slot * state.layers + layer) * width
             for at in range(row, row + width, LANES):
                 save(state.soon, at, bytes_of(0))
             slot -= 1
             if slot < 0:
                 slot += state.memory
     if rank >= 0:
-        forget(state, rank, gone)
-        begin = rank * width * 2 * state.memory + state.memory - 1 - n[SLOT]
-        for i in range(number):
-            state.place[unsigned(i)] = begin + state.members[unsigned(i)] * 2 * state.memory
-        for i in range(number, number + 3):  # four are added up at once
-            state.place[unsigned(i)] = state.past.shape[0] - 2 * state.memory
-        compare(state, number, new)
-        note(state, rank, number)
+        compare(state, rank, number, new)
     state.layer[unsigned(layer * FIELDS + AT)] = n[TICK] * state.octave
     return _value(state, layer, number, new, forced)
 
@@ -257,12 +274,12 @@ def _pass(state: Any, passed: Any) -> None:
     layers = state.layers
     for first in range(min(passed, layers)):
         layer = (state.n[TICK] + 1 + first) % layers
-        key = state.key[unsigned(state.leaves + layer)]
-        if key != _NONE:
-            turns = (passed - 1 - first) // layers + 1
-            halved = 2 * layers * turns * state.octave
-            state.layer[unsigned(layer * FIELDS + AT)] += halved
-            _play(state, layer, key - (halved << 16))
+        turns = (passed - 1 - first) // layers + 1
+        halved = 2 * layers * turns * state.octave
+        state.layer[unsigned(layer * FIELDS + AT)] += halved
+        if state.key[unsigned(state.leaves + layer)] < _NONE:
+            lowest = state.layer[unsigned(layer * FIELDS + LOWEST)]
+            _rank(state, layer, lowest, state.layer[unsigned(layer * FIELDS + SECOND)], 0)
 
 
 @inlined
@@ -276,19 +293,19 @@ def _serve(state: Any, now: Any, experts: Any, row: Any, column: Any, forced: An
         else:
             turn(state, now.round - n[ROUND])
         n[ROUND] = now.round
-    _release(state)
     number = 0
     for i in range(experts.shape[2]):
         expert = experts[unsigned(row), unsigned(column), unsigned(i)]
         if expert >= 0:
             state.members[unsigned(number)] = expert
             number += 1
+    if number == 0:
+        _release(state)
     tick = now.round * state.layers + now.layer
     passed = tick - n[TICK] - min(1, number)
     if passed > 0:
         _pass(state, passed)
     n[TICK] = tick
-    n[LAYER] = now.layer
     return _settle(state, now.layer, number, forced) if number > 0 else 0
 
 
@@ -305,20 +322,24 @@ def _served(state: Any, now: Any, experts: Any, row: Any, column: Any, guard: An
 def _evict(state: Any) -> Any:
     """Let the page of smallest value go."""
     layer = state.key[1] & 65535
+    at = layer * FIELDS
     begin = layer * state.width
-    gone = state.layer[unsigned(layer * FIELDS + LOWEST)]
-    expert = gone & 65535
-    gone = words_of(((gone >> 16) << 5) + (expert & (LANES - 1)))
-    lowest = _NOBODY
+    gone = state.layer[unsigned(at + LOWEST)]
+    lowest = state.layer[unsigned(at + SECOND)]
+    _play(state, layer, state.layer[unsigned(at + NEXT)], 0)
+    second = _NOBODY
+    kept = state.width if layer == state.n[KEPT] else 0
     for block in range(0, state.width, LANES):
-        values = load(state.value, begin + block)
-        if block == expert & -LANES:
-            values = choose_equal(values, gone, words_of(AWAY), values)
-            save(state.value, begin + block, values)
-        lowest = min(lowest, _least(values, block))
-    _rank(state, layer, lowest)
+        values = _without(load(state.value, begin + block), gone, block)
+        save(state.value, begin + block, values)
+        rest = either(_without(values, lowest, block), load(state.kept, kept + block))
+        second = min(second, _page(least(rest), block))
+    state.layer[unsigned(at + LOWEST)] = lowest
+    state.layer[unsigned(at + SECOND)] = second
+    state.layer[unsigned(at + NEXT)] = _key(state, layer, second)
+    expert = gone & 65535
     state.away[unsigned(begin + expert)] = 255
-    return state.layer[unsigned(layer * FIELDS + FIRST)] + expert
+    return state.layer[unsigned(at + FIRST)] + expert
 
 
 def _victim(state: Any, resident: Any, guard: Any, now: Any) -> Any:
@@ -330,11 +351,10 @@ def _start(state: Any) -> None:
     if state.n[APPEARED] > 0:
         state.soon[:] = 0
         state.past[:] = 0
-        state.uses[:] = 0
+        state.used[:] = 0
     state.n[:] = 0
     state.near[:AGO] = 0
     state.n[ROUND] = -1
-    state.n[LAYER] = -1
     state.recent[:] = 0
     state.frequent[:] = 0
     for layer in range(state.layers):
@@ -354,7 +374,9 @@ def _clear_all(state: Any) -> None:
     state.away[:] = 255
     state.value[:] = AWAY
     state.key[:] = 1 << 62
-    state.n[OURS] = _NOBODY
+    state.n[KEPT] = -1
+    for layer in range(state.layers):
+        state.layer[unsigned(layer * FIELDS + LOWEST)] = _NOBODY
 
 
 def _clear(state: Any, now: Any) -> None:
@@ -401,7 +423,7 @@ def _replay(
             loaded += missing
             layer_misses[layer] += missing
             while held > capacity:
-                if state.key[1] == _NONE:  # members alone
+                if state.key[1] >= _NONE:  # members alone
                     if oversize:
                         break
                     return -1 - (origin + row)

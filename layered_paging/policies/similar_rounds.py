@@ -9,9 +9,9 @@ from ..instance import Instance, integer
 from ..policy import Time
 from ..registry import register
 
-NEIGHBOURS, ALWAYS = 8, 255 << 8
+NEIGHBOURS, MOST = 8, 65535
+ALWAYS = 255  # ALWAYS times its weight is what a page gets that is used in every round
 LOOKS = {0: (4, 2), 64: (12, 3)}  # from so many experts a layer on: looks a round, logarithm of what one of them counts
-NOW = (ALWAYS >> 2) + (ALWAYS >> 3)  # what a use adds: ALWAYS is then what uses in every round come to
 SOON = tuple(round(255 * 0.6**i) for i in range(6))  # used again i + 1 rounds later, not before
 
 
@@ -41,7 +41,8 @@ class SimilarRounds:
     The value is the mean of the three with these weights.  "Distance gone" is 0 for the layer that is
     served, 1 for the one before it, and so on: of two pages of equal value the one whose layer comes round later
     goes, as LLRU has it.  Where layers count, a turn of them without an event in the page's own halves the value.
-    Values are compared by their logarithms, to 1/128 of a power of 2.  Ties: the lowest layer, the lowest page number.
+    Values are compared by their logarithms, to 1/128 of a power of 2.  Ties: the lowest layer, the smallest value, the
+    lowest page number.
 
     Parameters
     ----------
@@ -51,14 +52,15 @@ class SimilarRounds:
     distance : bool
         Whether layers count; otherwise the smallest value goes.
     memory : int
-        Rounds that are looked at, the present one included: a multiple of 32, 32 to 4096.
+        Rounds that are looked at, the present one included: a multiple of 32, 32 to 2048.
 
     Notes
     -----
-    All in integers; logarithms are linear between powers of 2.  Layers are counted in the order in which they first
-    appear.  Operations on small numbers, which a processor does 32 at a time: 4 to 7 (12 to 23) * memory * members
-    a round, 20 * experts an event, 3 * experts an eviction; besides, O(log layers) per event, eviction and layer
-    that is passed without an event; layers * memory * experts bytes, emptied at a reset.
+    All in integers; a value is at most 65,535, rounded down to a multiple of 4 from 512 on, of 64 from 2,688 on, and
+    logarithms are linear between powers of 2.  Layers are counted in the order in which they first appear.
+    Operations on small numbers, which a processor does 32 at a time: 4 to 7 (12 to 23) * 20 * memory a round, 20 *
+    experts an event, 3 * experts an eviction; besides, O(members + log layers) per event and O(log layers) per
+    eviction and layer that is passed without an event; layers * memory * experts bytes, emptied at a reset.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class SimilarRounds:
         recent: int = 44,
         frequent: int = 88,
         distance: bool = True,
-        memory: int = 256,
+        memory: int = 512,
     ) -> None:
         named = {"similar": similar, "recent": recent, "frequent": frequent}
         given = tuple(integer(f"similar-rounds: {name}", weight, 0) for name, weight in named.items())
@@ -78,8 +80,8 @@ class SimilarRounds:
         if not isinstance(distance, bool):
             raise ParameterError(f"similar-rounds: distance must be True or False; got {distance!r}")
         self.memory, self.distance = integer("similar-rounds: memory", memory, 32), distance
-        if self.memory > 4096 or self.memory % 32:
-            raise ParameterError(f"similar-rounds: memory must be a multiple of 32 in 32..4096; got {memory}")
+        if self.memory > 2048 or self.memory % 32:
+            raise ParameterError(f"similar-rounds: memory must be a multiple of 32 in 32..2048; got {memory}")
         self.weights = tuple(256 * weight // sum(given) for weight in given)
         self._layers, self._layer_of = instance.layers, instance.layer_of
         looks, self.fade = LOOKS[max(least for least in LOOKS if least <= max(instance.experts))]
@@ -113,15 +115,14 @@ class SimilarRounds:
         self._settle()
         return min(candidates, key=lambda page: self._order(page, time))
 
-    def _order(self, page: int, time: Time) -> tuple[int, int, int]:
-        layer, value = self._layer_of(page), self._value[page] | 1
-        power = value.bit_length() - 1
-        log = min(2046, (power << 7) + (value << 7 >> power & 127))  # 128 times the logarithm to base 2
-        order = log * self._layers
+    def _order(self, page: int, time: Time) -> tuple[int, int, int, int]:
+        layer, value = self._layer_of(page), self._value[page]
+        value &= -1 if value < 512 else -4 if value < 2688 else -64
+        order = _logarithm(max(1, value)) * self._layers
         if self.distance:
             turns, gone = divmod(time.round * self._layers + time.layer - self._tick[layer], self._layers)
             order += 128 * (gone - turns * self._layers)
-        return order, layer, page
+        return order, layer, value, page
 
     def _settle(self) -> None:
         """Value the pages of the layer whose event is over."""
@@ -129,34 +130,31 @@ class SimilarRounds:
             return
         (now, layer), members = self._now, self._members
         past = self._past[layer]
+        _, recent, frequent = self.weights
         if layer not in self._compared:
             self._compared[layer] = len(self._compared) % self.apart == 0
         new = now != self._served[layer]
         self._served[layer] = now
         if new:
             self._times[layer] = min(32, self._times[layer] + 1)
+        slow = self._times[layer].bit_length() - 1  # logarithm of the number of rounds, 1 to 32, over which the mean goes
+        if new:
             for page in past:
                 self._recent[page] -= (self._recent[page] >> 2) + (self._recent[page] >> 3)
-                self._frequent[page] -= self._frequent[page] >> self._slow(layer)
+                self._frequent[page] -= self._frequent[page] >> slow
         if self._compared[layer]:
             self._compare(members, new)
         for page in members:
             past[page] = self._seen(page, layer, now) | 1
             self._used[page] = now
-            self._recent[page] = self._recent.get(page, 0) + NOW
-            self._frequent[page] = self._frequent.get(page, 0) + (ALWAYS >> self._slow(layer))
+            self._recent[page] = min(MOST, self._recent.get(page, 0) + (3 * ALWAYS * recent >> 3))
+            self._frequent[page] = min(MOST, self._frequent.get(page, 0) + (ALWAYS * frequent >> slow))
         self._tick[layer] = now * self._layers + layer
-        _, recent, frequent = self.weights
         for page in past:
             seen = self._seen(page, layer, now)
             similar = sum(weight * _soon(seen, age) for age, weight in self._near)
-            often = self._frequent[page] * frequent >> 8
-            self._value[page] = similar + recent * (self._recent[page] >> 8) + often
+            self._value[page] = min(MOST, similar + self._recent[page] + self._frequent[page])
         self._members = []
-
-    def _slow(self, layer: int) -> int:
-        """Return the logarithm of the number of rounds, 1 to 32, over which the mean goes."""
-        return self._times[layer].bit_length() - 1
 
     def _seen(self, page: int, layer: int, now: int) -> int:
         """Return the rounds in which the page was used: bit a, a rounds before ``now``."""
@@ -169,16 +167,22 @@ class SimilarRounds:
         if new:
             self._like = [like - (like >> self.fade) for like in self._like]
             self._full -= self._full >> self.fade
-        self._full += 16 * len(members)
-        for page in members:
-            seen = self._seen(page, layer, now)
-            for age in range(1, self.memory):
-                self._like[age] += 16 * (seen >> age & 1)
+        counts = 32 >> self.fade
+        self._full += counts * len(members)
+        pasts = [self._seen(page, layer, now) for page in members]
+        for age in range(1, max(past.bit_length() for past in pasts)):
+            self._like[age] = min(255, self._like[age] + counts * sum(past >> age & 1 for past in pasts))
         best = [max((self._like[age], -age) for age in range(c, self.memory, NEIGHBOURS)) for c in range(NEIGHBOURS)]
         top, share = max(best)[0], (1 << 24) // self._full
         close = [_halved(13 * ((top - like) * share >> 16)) for like, _ in best]
         share = (self.weights[0] << 16) // sum(close)
         self._near = [(-age, one * share >> 16) for (_, age), one in zip(best, close, strict=True)]
+
+
+def _logarithm(value: int) -> int:
+    """Return 128 times the logarithm to base 2, linear between powers of 2."""
+    power = value.bit_length() - 1
+    return (power << 7) + (value << 7 >> power & 127)
 
 
 def _halved(times: int) -> int:

@@ -17,8 +17,8 @@ from layered_paging.reproduction.measures import grid_of, halves
 from layered_paging.samples import SAMPLE
 
 PAPER = "angelopoulos-marchal-obrecht-simon-2025"
-DEFAULTS = {"memory": 256, "similar": 128, "recent": 44, "frequent": 88}
-MEMORIES = (64, 128, 512)
+DEFAULTS = {"memory": 512, "similar": 128, "recent": 44, "frequent": 88}
+MEMORIES = (128, 256, 1024)
 TUNED = ("gpt_oss_20b, even sessions", "qwen3_30b_a3b")
 
 
