@@ -226,7 +226,7 @@ DECISIONS = {
     "random": "3416d1b8c9e8",
     "s3-fifo": "283ba9b00c4b",
     "sieve": "6e1854e98dff",
-    "similar-rounds": "fa2165ee734b",
+    "similar-rounds": "ba89ecfbdbbd",
     "slru": "41312996e611",
     "static": "60c4300d0a19",
     "llru(rounds='absolute')": "cfac23e99960",

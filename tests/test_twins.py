@@ -136,7 +136,7 @@ def test_similar_rounds_on_large_events_and_where_it_has_no_twin() -> None:
     fast, slow = (lp.replay(trace, "similar-rounds", 700, prefill="merged", engine=engine) for engine in ENGINES)
     assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
     for members in (31, 32, 63, 64, 600):  # in common: where likeness is at its largest
-        every = np.argsort(rng.random((9, 2, members + 40)), axis=2)[:, :, :members]
+        every = np.argsort(rng.random((6, 2, members + 40)), axis=2)[:, :, :members]
         for slots in (members, members + 30):
             fast, slow = (lp.replay(lp.Trace(every), "similar-rounds", slots, engine=e) for e in ENGINES)
             assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
