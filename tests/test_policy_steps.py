@@ -226,7 +226,7 @@ DECISIONS = {
     "random": "3416d1b8c9e8",
     "s3-fifo": "283ba9b00c4b",
     "sieve": "6e1854e98dff",
-    "similar-rounds": "ba89ecfbdbbd",
+    "similar-rounds": "d1fcf68274d8",
     "slru": "41312996e611",
     "static": "60c4300d0a19",
     "llru(rounds='absolute')": "cfac23e99960",

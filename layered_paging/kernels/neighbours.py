@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..errors import ParameterError
 from ..grid import Grid
 from ..instance import Instance
-from ..policies.similar_rounds import ALWAYS, NEIGHBOURS, SOON
+from ..policies.similar_rounds import ALWAYS, SHARPNESS, SOON
 from ..policy import PolicySpec
 from .hooks import inlined
 from .lanes import (
@@ -74,6 +74,7 @@ class Similar(NamedTuple):
     layers: int
     memory: int
     octave: int  # of values, in units of their order; 0 where the distance of layers does not count
+    similar: int
     recent_gain: int
     frequent_gain: int
     apart: int  # layers from one that is compared to the next
@@ -96,7 +97,6 @@ class Similar(NamedTuple):
     key: Any  # of each layer: the order of the page of smallest value (without the present time), and the layer; a tree
     layer: Any  # FIELDS a layer
     order: Any  # of a level, without the distance
-    inverse: Any  # of a sum of weights
     recent: Any  # uint16, by layer and expert, like the next three
     frequent: Any  # uint16
     value: Any  # uint16, numbered: 65535 where the page is not held
@@ -134,7 +134,7 @@ def state_of(grid: Grid, spec: PolicySpec, instance: Instance, span: int | None 
     arrays = _arrays(
         n=(16, np.int64), near=(PLACES, np.uint32), members=(most, np.int64), begin=(most, np.int64), ago=(most, np.int64),
         planes=(PLANES * BITS // 8, np.uint8), masks=(MASKS, np.uint8), kept=(2 * experts, np.uint16), like=(memory, np.uint8),
-        key=(2 * leaves, np.int64), layer=(layers * FIELDS, np.int64), order=(LEVELS + 1, np.int64), inverse=(256 * NEIGHBOURS, np.int64),
+        key=(2 * leaves, np.int64), layer=(layers * FIELDS, np.int64), order=(LEVELS + 1, np.int64),
         recent=(pages, np.uint16), frequent=(pages, np.uint16), value=(pages, np.uint16), away=(pages, np.uint8),
         used=(compared * experts, np.int64), past=(compared * experts * row, np.uint8), soon=(memory * pages, np.uint8),
     )  # fmt: skip
@@ -145,9 +145,8 @@ def state_of(grid: Grid, spec: PolicySpec, instance: Instance, span: int | None 
     arrays["layer"][FIRST::FIELDS] = instance.first[:layers]
     arrays["order"][:] = _orders() * layers
     arrays["order"][LEVELS] = 1 << 46
-    arrays["inverse"][:] = (similar << 16) // np.arange(1, 256 * NEIGHBOURS + 1)
     return Similar(
-        layers=layers, memory=memory, octave=128 * policy.distance, recent_gain=3 * ALWAYS * recent >> 3, frequent_gain=ALWAYS * frequent,
+        layers=layers, memory=memory, octave=128 * policy.distance, similar=similar, recent_gain=3 * ALWAYS * recent >> 3, frequent_gain=ALWAYS * frequent,
         apart=policy.apart, fade=policy.fade, width=experts, most=most, leaves=leaves, bits=bits, row=row, words=arrays["planes"].view(np.uint32), **arrays,
     )  # fmt: skip
 
@@ -186,6 +185,7 @@ def compare(state: Any, rank: Any, number: Any, new: Any) -> None:
     """Find the rounds most like the present one, and note its uses."""
     n = state.n
     memory = state.memory
+    reach = min(memory, (n[ROUND] - n[START] + LANES) & -LANES)  # nothing is like the present one further back
     fade = state.fade
     width = state.width
     for i in range(number):
@@ -198,9 +198,9 @@ def compare(state: Any, rank: Any, number: Any, new: Any) -> None:
     fades = bytes_of((255 >> fade) if new else 0)
     most = bytes_of(0)
     where = bytes_of(0)
-    for group in range(state.bits // BITS - 1, -1, -1):
+    for group in range((reach - 1) // BITS, -1, -1):
         _count(state, group, number)
-        for block in range(min(BITS, memory - BITS * group) // LANES - 1, -1, -1):
+        for block in range(min(BITS, reach - BITS * group) // LANES - 1, -1, -1):
             common = bytes_of(0)
             for digit in range(3):
                 plane = spread(state.words[unsigned(digit * (BITS // 32) + block)])
@@ -223,16 +223,16 @@ def compare(state: Any, rank: Any, number: Any, new: Any) -> None:
     n[LIKE] += counts * number
     if n[LIKE] != n[LIKED]:
         n[LIKED] = n[LIKE]
-        n[SHARE] = (1 << 24) // n[LIKE]
+        n[SHARE] = (SHARPNESS << 24) // n[LIKE]
     near = state.near
     best = fold(most, where)
     save(near, AGE, eight_times(subtract(eight_of(255), both(best, eight_of(255)))))
     likes = shift_right(best, eight_of(8))
-    short = shift_right(multiply(subtract(eight_of(greatest(likes)), likes), eight_of(n[SHARE])), eight_of(16))
-    times = multiply(short, eight_of(13))
+    short = subtract(eight_of(greatest(likes)), likes)
+    times = shift_right(multiply(short, eight_of(n[SHARE])), eight_of(16))
     rest = subtract(eight_of(512), both(times, eight_of(255)))
     close = shift_right(rest, add(shift_right(times, eight_of(8)), eight_of(1)))
-    share = state.inverse[unsigned(total(close) - 1)]
+    share = np.uint64(state.similar << 16) // unsigned(total(close))
     save(near, WEIGHT, shift_right(multiply(close, eight_of(share)), eight_of(16)))
     _point(state, AGE, BACK)
 

@@ -12,6 +12,7 @@ from ..registry import register
 NEIGHBOURS, MOST = 8, 65535
 ALWAYS = 255  # ALWAYS times its weight is what a page gets that is used in every round
 LOOKS = {0: (4, 2), 64: (12, 3)}  # from so many experts a layer on: looks a round, logarithm of what one of them counts
+SHARPNESS = 13  # how often the weight of a round is halved that has nothing in common with the present one
 SOON = tuple(round(255 * 0.6**i) for i in range(6))  # used again i + 1 rounds later, not before
 
 
@@ -137,7 +138,9 @@ class SimilarRounds:
         self._served[layer] = now
         if new:
             self._times[layer] = min(32, self._times[layer] + 1)
-        slow = self._times[layer].bit_length() - 1  # logarithm of the number of rounds, 1 to 32, over which the mean goes
+        slow = (
+            self._times[layer].bit_length() - 1
+        )  # logarithm of the number of rounds, 1 to 32, over which the mean goes
         if new:
             for page in past:
                 self._recent[page] -= (self._recent[page] >> 2) + (self._recent[page] >> 3)
@@ -173,8 +176,8 @@ class SimilarRounds:
         for age in range(1, max(past.bit_length() for past in pasts)):
             self._like[age] = min(255, self._like[age] + counts * sum(past >> age & 1 for past in pasts))
         best = [max((self._like[age], -age) for age in range(c, self.memory, NEIGHBOURS)) for c in range(NEIGHBOURS)]
-        top, share = max(best)[0], (1 << 24) // self._full
-        close = [_halved(13 * ((top - like) * share >> 16)) for like, _ in best]
+        top, share = max(best)[0], (SHARPNESS << 24) // self._full
+        close = [_halved((top - like) * share >> 16) for like, _ in best]
         share = (self.weights[0] << 16) // sum(close)
         self._near = [(-age, one * share >> 16) for (_, age), one in zip(best, close, strict=True)]
 
