@@ -14,7 +14,7 @@ from .errors import BudgetError
 from .grid import lay_out
 from .instance import integer
 from .policy import resolve
-from .runs import replay, totals_of
+from .runs import Run, replay, totals_of
 from .trace import DECODE, Trace
 from .words import counted
 
@@ -143,6 +143,20 @@ def diagnose(
     Forced admission, atomic events.  All counts are exact; costs one replay per policy and pool,
     and three passes over all capacities.
     """
+    return diagnosed(trace, slots, budget_bytes, policy, policies, reset, progress)[0]
+
+
+def diagnosed(
+    trace: Trace,
+    slots: int | None,
+    budget_bytes: int | None,
+    policy: str,
+    policies: Sequence[str],
+    reset: str,
+    progress: Callable[[int], object] | None,
+    record: bool = False,
+) -> tuple[Diagnosis, dict[str, Run]]:
+    """Return what ``diagnose`` returns, and the runs by policy that fit; that of the policy in use with its hits, if ``record``."""
     slots = _slots(trace, slots, budget_bytes)
     grid = lay_out(trace)
     largest = grid.largest_event()
@@ -160,12 +174,14 @@ def diagnose(
     at = min(slots, trace.pages)
     twice = min(2 * slots, trace.pages)
     names = [resolve(name).name for name in dict.fromkeys((policy, *policies))]
-    by_policy: dict[str, int | None] = {}
+    runs: dict[str, Run] = {}
     for done, name in enumerate(names, start=1):
-        by_policy[name] = _misses(trace, name, slots, "shared", reset)
+        run = _run(trace, name, slots, "shared", reset, record and name == names[0])
+        if run is not None:
+            runs[name] = run
         if progress is not None:
             progress(done)
-    known = {name: count for name, count in by_policy.items() if count is not None}
+    known = {name: run.misses for name, run in runs.items()}
     best = min(known, key=lambda name: (known[name], names.index(name)))
     reuse = miss_curve(trace, "lru", reset=reset)
     misses, optimum = known[names[0]], int(forced[at])
@@ -183,7 +199,7 @@ def diagnose(
         "optimum": optimum,
         "compulsory": totals.compulsory,
         "touched": _touched(trace),
-        "by_policy": by_policy,
+        "by_policy": {name: known.get(name) for name in names},
         "best": best,
         "bypass": int(bypass[at]),
         "per_layer_optimum": _misses(trace, "belady", slots, "per-layer", reset),
@@ -197,7 +213,7 @@ def diagnose(
         "reuse": _quantiles(reuse, requests, largest),
     }
     if trace.expert_bytes is not None:
-        found["bytes_read"] = replay(trace, names[0], slots, reset=reset).bytes_read
+        found["bytes_read"] = runs[names[0]].bytes_read
         found["optimum_bytes"] = _least_bytes(trace, slots, reset, optimum)
     parts = {
         "cold": totals.compulsory,
@@ -205,7 +221,7 @@ def diagnose(
         "policy": misses - optimum,
     }
     verdict = max(("policy", "working set", "cold"), key=lambda name: parts[name])
-    return Diagnosis(verdict=verdict, sentences=_sentences(found, parts, verdict), **found)
+    return Diagnosis(verdict=verdict, sentences=_sentences(found, parts, verdict), **found), runs
 
 
 def _slots(trace: Trace, slots: int | None, budget_bytes: int | None) -> int:
@@ -236,11 +252,16 @@ def _least_bytes(trace: Trace, slots: int, reset: str, misses: int) -> int | Non
     return optimum(trace, slots, admission="forced", reset=resets, costs="bytes").cost
 
 
-def _misses(trace: Trace, policy: str, slots: int, pool: str, reset: str) -> int | None:
+def _run(trace: Trace, policy: str, slots: int, pool: str, reset: str, record: bool = False) -> Run | None:
     try:
-        return replay(trace, policy, slots, pool=pool, reset=reset).misses
+        return replay(trace, policy, slots, pool=pool, reset=reset, record=record)
     except BudgetError:
         return None
+
+
+def _misses(trace: Trace, policy: str, slots: int, pool: str, reset: str) -> int | None:
+    run = _run(trace, policy, slots, pool, reset)
+    return None if run is None else run.misses
 
 
 def _demand(trace: Trace) -> tuple[int, bool]:

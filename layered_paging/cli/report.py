@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise ParameterError(f"--output must end in .html; got {args.output!r}")
     trace = load_trace(args.trace)
     name = Path(args.trace).name
-    with progress("report", len(args.against) + 6, args.json) as advance:
+    with progress("report", len(args.against) + 4, args.json) as advance:
         told = facts(
             trace,
             args.slots,

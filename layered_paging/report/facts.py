@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import __version__
 from ..curves import has_one_pass, miss_curve, optimum_curve
-from ..diagnosis import USUAL, diagnose
+from ..diagnosis import USUAL, diagnosed
 from ..errors import ParameterError
 from ..grid import lay_out
 from ..policy import resolve
@@ -49,7 +49,7 @@ def facts(
         Those to compare it with.
     reset : {"never", "session"}
     progress : callable
-        Called with the number of parts done, of ``len(policies) + 6``.
+        Called with the number of parts done, of ``len(policies) + 4``.
 
     Returns
     -------
@@ -69,18 +69,10 @@ def facts(
             raise ParameterError(
                 f"a report compares online policies; {name!r} knows the future (the optimum is always shown)"
             )
-    found = diagnose(
-        trace, slots, budget_bytes=budget_bytes, policy=policy, policies=policies, reset=reset, progress=progress
-    )
+    found, runs = diagnosed(trace, slots, budget_bytes, policy, policies, reset, progress, record=True)
     done = len(policies) + 1
     names = list(dict.fromkeys([found.policy, "lru", "llru", "lfu", found.best]))
     curves = _curves(trace, names, found.top_k, reset)
-    progress(done := done + 1)
-    runs = {
-        n: replay(trace, n, found.slots, reset=reset, record=n == found.policy)
-        for n, m in found.by_policy.items()
-        if m is not None
-    }
     progress(done := done + 1)
     optimum, in_use = replay(trace, "belady", found.slots, reset=reset), runs[found.policy]
     progress(done := done + 1)
