@@ -59,7 +59,7 @@ class SimilarRounds:
     -----
     All in integers; a value is at most 65,535, rounded down to a multiple of 4 from 512 on, of 64 from 2,688 on, and
     logarithms are linear between powers of 2.  Layers are counted in the order in which they first appear.
-    Operations on small numbers, which a processor does 32 at a time: 4 to 7 (12 to 23) * 20 * memory a round, 20 *
+    Operations on small numbers, which a processor does 32 at a time: up to 7 (23) * 20 * memory a round, 20 *
     experts an event, 3 * experts an eviction; besides, O(members + log layers) per event and O(log layers) per
     eviction and layer that is passed without an event; layers * memory * experts bytes, emptied at a reset.
     """

@@ -100,7 +100,7 @@ def kernel_bytes(policy: str) -> float:
     """
     peaks = []
     for experts in (1024, 2048):
-        trace = Trace([[n % 2] * 8 for n in range(4)], n_experts=experts)
+        trace = Trace([[n % 2] * 8 for n in range(600)], n_experts=experts)  # longer than what a policy remembers
         replay(trace, policy, 16)
         tracemalloc.start()
         replay(trace, policy, 16)
