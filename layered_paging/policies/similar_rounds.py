@@ -62,6 +62,7 @@ class SimilarRounds:
     Operations on small numbers, which a processor does 32 at a time: up to 7 (23) * 20 * memory a round, 20 *
     experts an event, 3 * experts an eviction; besides, O(members + log layers) per event and O(log layers) per
     eviction and layer that is passed without an event; layers * memory * experts bytes, emptied at a reset.
+    The compiled twin refuses layers of more than 65,536 experts, and 2^32 bytes or more.
     """
 
     def __init__(
