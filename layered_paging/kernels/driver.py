@@ -14,7 +14,7 @@ from ..grid import Grid, locked
 from ..reference import Counts
 from .hooks import Now, flushes, next_victim, on_clear, on_hit, on_miss, on_reset, on_round, on_served, waits
 
-__all__ = ["locked", "run"]
+__all__ = ["run"]
 
 NEVER, SESSION, CACHE = 0, 1, 2
 GOES_ON, BOUNDARY, START = 0, 1, 2  # how the first round follows on what was before it

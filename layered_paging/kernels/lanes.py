@@ -77,7 +77,6 @@ def _of(bits: int, count: int = LANES) -> ir.VectorType:
 
 def _all(builder: Any, value: Any, bits: int, count: int = LANES) -> Any:
     """Return a vector whose lanes all hold the low bits of an integer."""
-    number = builder.trunc(value, ir.IntType(bits)) if bits < 64 else value
     number = builder.trunc(value, ir.IntType(bits))
     nothing = ir.Constant(_of(bits, count), ir.Undefined)
     first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))

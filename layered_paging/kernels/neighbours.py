@@ -62,7 +62,8 @@ AGE, WEIGHT, BACK, AGO, SOONNESS, LAST, PLACES = 0, 8, 16, 24, 32, 40, 48
 # each turn without an event; its two pages of smallest value, and the key of the second
 FIRST, RANK, SERVED, TIMES, AT, LOWEST, SECOND, NEXT, FIELDS = 0, 1, 2, 3, 4, 5, 6, 7, 8
 # a page, in LOWEST and SECOND, is its level (what it is compared by) times 2^16 plus its expert
-AWAY, LEVELS = 65535, 2047
+# levels: every value below 512, every fourth one below 2,688, every 64th one from there on
+AWAY, LEVELS, FINE, COARSE = 65535, 2047, 384, 1014
 # places in ``masks``: one byte of 255, from which a load says where a member is; 0 and then 255; the lowest bit
 LANE, LATER, BIT, MASKS = 256, 576, 640, 704
 PLANES = 7  # binary digits of the number of members in common, the last one for all that do not fit
@@ -167,7 +168,7 @@ def _arrays(**wanted: tuple[int, Any]) -> dict[str, npt.NDArray[Any]]:
 def _orders() -> npt.NDArray[np.int64]:
     """Return 128 times the logarithm to base 2 of the smallest value of each level, linear between powers of 2."""
     value = np.arange(1, 1 << 16)
-    level = np.minimum(value, np.minimum(384 + (value >> 2), 1014 + (value >> 6)))
+    level = np.minimum(value, np.minimum(FINE + (value >> 2), COARSE + (value >> 6)))
     smallest = np.ones(LEVELS + 1, np.int64)
     smallest[level[::-1]] = value[::-1]
     power = np.log2(smallest).astype(np.int64)

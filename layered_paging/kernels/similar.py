@@ -20,7 +20,7 @@ from ..instance import Instance
 from ..policies.similar_rounds import NEIGHBOURS, SOON
 from ..policy import PolicySpec
 from ..reference import Counts
-from .driver import locked, run
+from .driver import run
 from .hooks import Now, behaves, inlined
 from .lanes import (
     LANES,
@@ -50,7 +50,9 @@ from .neighbours import (
     AT,
     AWAY,
     BACK,
+    COARSE,
     FIELDS,
+    FINE,
     FIRST,
     KEPT,
     LANE,
@@ -77,7 +79,7 @@ from .neighbours import (
 
 __all__ = ["play", "state_of"]
 
-_NONE = np.int64(1 << 60)
+_NONE = np.int64(1 << 60)  # from here on, the key of a layer without a page that may go
 _NOBODY = np.int64(LEVELS << 16)
 
 
@@ -94,8 +96,8 @@ def play(grid: Grid, spec: PolicySpec, instance: Instance, capacity: int, **opti
     counts = Counts.zero(grid, False)
     resets = {"never": 0, "session": 1, "cache": 2}[options["reset"]]
     event = _replay(
-        state_of(grid, spec, instance, rounds), locked(grid.experts), locked(grid.layer), grid.origin,
-        locked(grid.starts), locked(grid.stage), resets, capacity, not options["bypass"], options["oversize"], counts.misses, counts.layer_misses,
+        state_of(grid, spec, instance, rounds), grid.experts, grid.layer, grid.origin,
+        grid.starts, grid.stage, resets, capacity, not options["bypass"], options["oversize"], counts.misses, counts.layer_misses,
     )  # fmt: skip
     if event < 0:
         raise BudgetError(f"round {-1 - event}: an event does not fit into {capacity}")
@@ -222,8 +224,8 @@ def _value(state: Any, layer: Any, number: Any, new: Any, forced: Any) -> Any:
         missing += count_set(both(away, present))
         away = both(away, subtract(bytes_of(255), present))
         save(state.away, at, away)
-        level = smaller(value, add(words_of(384), shift_right(value, words_of(2))))
-        level = smaller(level, add(words_of(1014), shift_right(value, words_of(6))))
+        level = smaller(value, add(words_of(FINE), shift_right(value, words_of(2))))
+        level = smaller(level, add(words_of(COARSE), shift_right(value, words_of(6))))
         value = either(numbered(level), stretch(away))
         kept = stretch(both(present, keeps))
         save(state.kept, width + block, kept)

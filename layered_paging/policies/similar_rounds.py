@@ -139,9 +139,7 @@ class SimilarRounds:
         self._served[layer] = now
         if new:
             self._times[layer] = min(32, self._times[layer] + 1)
-        slow = (
-            self._times[layer].bit_length() - 1
-        )  # logarithm of the number of rounds, 1 to 32, over which the mean goes
+        slow = self._times[layer].bit_length() - 1  # log2 of the rounds over which the mean goes, at most 32
         if new:
             for page in past:
                 self._recent[page] -= (self._recent[page] >> 2) + (self._recent[page] >> 3)

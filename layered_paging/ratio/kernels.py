@@ -31,10 +31,11 @@ def _find(table: Any, keys: Any, key: int) -> Any:
     return at
 
 
+# copied one by one: the check of shapes that comes with a slice takes long to compile
 @kernel
 def _grow64(old: Any, size: int) -> Any:
     new = np.empty(size, np.int64)
-    for i in range(old.shape[0]):  # not as a slice, whose check of shapes takes long to compile
+    for i in range(old.shape[0]):
         new[i] = old[i]
     return new
 
@@ -42,7 +43,7 @@ def _grow64(old: Any, size: int) -> Any:
 @kernel
 def _grow8(old: Any, size: int) -> Any:
     new = np.empty(size, np.int8)
-    for i in range(old.shape[0]):  # not as a slice, whose check of shapes takes long to compile
+    for i in range(old.shape[0]):
         new[i] = old[i]
     return new
 
@@ -50,7 +51,7 @@ def _grow8(old: Any, size: int) -> Any:
 @kernel
 def _grow32(old: Any, size: int) -> Any:
     new = np.empty(size, np.int32)
-    for i in range(old.shape[0]):  # not as a slice, whose check of shapes takes long to compile
+    for i in range(old.shape[0]):
         new[i] = old[i]
     return new
 
@@ -58,7 +59,7 @@ def _grow32(old: Any, size: int) -> Any:
 @kernel
 def _grow16(old: Any, size: int) -> Any:
     new = np.empty(size, np.int16)
-    for i in range(old.shape[0]):  # not as a slice, whose check of shapes takes long to compile
+    for i in range(old.shape[0]):
         new[i] = old[i]
     return new
 
