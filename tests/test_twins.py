@@ -13,8 +13,9 @@ import layered_paging as lp
 from layered_paging import catalog, registry
 from layered_paging.errors import ParameterError
 from layered_paging.grid import lay_out
-from layered_paging.kernels import twin
-from layered_paging.policy import resolve
+from layered_paging.kernels import neighbours, twin
+from layered_paging.policies.similar_rounds import SimilarRounds
+from layered_paging.policy import Time, resolve
 from layered_paging.prediction import source
 from layered_paging.runs import informed
 
@@ -140,10 +141,30 @@ def test_similar_rounds_on_large_events_and_where_it_has_no_twin() -> None:
         for slots in (members, members + 30):
             fast, slow = (lp.replay(lp.Trace(every), "similar-rounds", slots, engine=e) for e in ENGINES)
             assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
+    for experts, members in ((63, 40), (140, 70)):  # alike in 32 or 64 and a few more, or in few
+        sets = np.array([rng.permutation(experts)[:members] for _ in range(6)])
+        often = lp.Trace(sets[rng.integers(0, 6, (40, 2))], experts)
+        for slots in (members + 8, 2 * members - 9):
+            fast, slow = (lp.replay(often, "similar-rounds", slots, engine=e) for e in ENGINES)
+            assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
     with pytest.raises(ParameterError, match="too large for the compiled kernel with a memory of 32 rounds; use"):
         lp.replay(lp.Trace([[0], [1]], 65537), "similar-rounds", 600)
     fast, slow = (lp.replay(lp.Trace([[0], [65535], [0]], 65536), "similar-rounds", 1, engine=e) for e in ENGINES)
     assert fast.misses == slow.misses == 3
+
+
+def test_levels_of_similar_rounds_are_its_rounded_values() -> None:
+    policy = SimilarRounds(lp.Instance(1, 1, 1), distance=False)
+    values = np.arange(1 << 16)
+    levels = np.minimum(values, np.minimum(neighbours.FINE + (values >> 2), neighbours.COARSE + (values >> 6)))
+    assert levels.max() < neighbours.LEVELS
+    found = []
+    for value in values.tolist():
+        policy._value[0] = value
+        found.append(policy._order(0, Time(0, 0, 0))[::2])
+    assert neighbours._orders()[levels].tolist() == [order for order, _ in found]
+    rounded = np.array([value for _, value in found])
+    assert np.array_equal(np.diff(levels) > 0, np.diff(rounded) > 0)  # each level is one value
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("lru", "llru"))] + ["lru-2"])
