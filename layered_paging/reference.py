@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from .errors import BudgetError, PolicyError
 from .grid import Event, Grid
-from .policy import Policy
+from .policy import Policy, Time
 
-__all__ = ["Counts", "Step", "furthest", "play", "steps"]
+__all__ = ["Counts", "Pool", "Step", "furthest", "play", "steps"]
 
 
 @dataclass
@@ -89,21 +89,82 @@ def steps(
     oversize : bool
         Whether an event larger than the cache may stay over until the next event.
     """
-    cache: set[int] = set()
     session = grid.number
-    policy = make(session)
+    pool = Pool(make(session), capacity, sizes=sizes, bypass=bypass, oversize=oversize)
     for event in grid.events():
-        time = event.time
         if event.session != session:
             session = event.session
             if reset == "session":
-                cache, policy = set(), make(session)
+                pool.restart(make(session))
             elif reset == "cache":
-                cache = set()
-                getattr(policy, "clear", lambda _: None)(time)
-        hits = tuple(p for p in event.pages if p in cache)
-        misses = tuple(p for p in event.pages if p not in cache)
-        clock = {p: time._replace(clock=time.clock + q) if grid.ranked else time for q, p in enumerate(event.pages)}
+                pool.clear(event.time)
+        hits, misses, evicted = pool.serve(event.pages, event.time, ranked=grid.ranked)
+        yield Step(event, hits, misses, evicted, frozenset(pool.cache))
+
+
+class Pool:
+    """A cache and the policy that rules it: the one place where an event is served.
+
+    Parameters
+    ----------
+    policy : Policy
+    capacity : int
+        Slots, or bytes if ``sizes`` is given.
+    sizes, bypass, oversize
+        As for ``steps``.
+
+    Attributes
+    ----------
+    cache : set of int
+        The pages held between events.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        capacity: int,
+        *,
+        sizes: npt.NDArray[np.int64] | None = None,
+        bypass: bool = False,
+        oversize: bool = False,
+    ) -> None:
+        self.cache: set[int] = set()
+        self.policy, self.capacity, self.sizes = policy, capacity, sizes
+        self.bypass, self.oversize = bypass, oversize
+
+    def restart(self, policy: Policy) -> None:
+        """Begin from nothing, with this policy."""
+        self.cache, self.policy = set(), policy
+
+    def clear(self, time: Time) -> None:
+        """Empty the cache; the policy keeps what it knows."""
+        self.cache = set()
+        getattr(self.policy, "clear", lambda _: None)(time)
+
+    def serve(
+        self, pages: Sequence[int], time: Time, *, ranked: bool = False
+    ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Serve one event; return what hit, what was loaded, and what was evicted, in this order.
+
+        Parameters
+        ----------
+        pages : sequence of int
+            Members in the order of presentation.
+        time : Time
+        ranked : bool
+            Whether the clock ticks once per member.
+
+        Raises
+        ------
+        BudgetError
+            A forced event does not fit.
+        PolicyError
+            The policy evicts what it may not.
+        """
+        cache, policy, sizes = self.cache, self.policy, self.sizes
+        hits = tuple(p for p in pages if p in cache)
+        misses = tuple(p for p in pages if p not in cache)
+        clock = {p: time._replace(clock=time.clock + q) if ranked else time for q, p in enumerate(pages)}
         for page in hits:
             policy.hit(page, clock[page])
         for page in misses:
@@ -111,14 +172,14 @@ def steps(
         cache |= set(misses)
         held = sum(int(sizes[p]) for p in cache) if sizes is not None else len(cache)
         evicted: list[int] = []
-        protected = frozenset() if bypass else frozenset(event.pages)
-        while held > capacity:
+        protected = frozenset() if self.bypass else frozenset(pages)
+        while held > self.capacity:
             candidates = sorted(cache - protected)
             if not candidates:
-                if oversize:
+                if self.oversize:
                     break
                 raise BudgetError(
-                    f"round {time.round}, layer {time.layer}: an event of {held} does not fit into {capacity}"
+                    f"round {time.round}, layer {time.layer}: an event of {held} does not fit into {self.capacity}"
                 )
             flush: Any = getattr(policy, "flush", None)
             if flush is not None:
@@ -133,7 +194,7 @@ def steps(
             cache -= set(gone)
             evicted += gone
             held -= sum(int(sizes[p]) for p in gone) if sizes is not None else len(gone)
-        yield Step(event, hits, misses, tuple(evicted), frozenset(cache))
+        return hits, misses, tuple(evicted)
 
 
 @dataclass
