@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test test-all lint docs bench clean
+.PHONY: demo test test-all theorems lint docs bench clean
 
 demo: .venv/installed
 	@$(BIN)/layered-paging replay layered_paging/samples/sample.npz --slots 12 24 48 --policy lru llru lfu similar-rounds --reset session --optimum forced
@@ -13,6 +13,10 @@ test: lint docs
 
 test-all: lint docs
 	LAYERED_PAGING_FULL=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+# The proofs in Coq: built, checked again by coqchk, each headline printed with its assumptions (none).
+theorems: .venv/installed
+	@$(BIN)/python -m layered_paging.theorems --controls build/theorems
 
 lint: .venv/ready
 	$(BIN)/ruff check .

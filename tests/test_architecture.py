@@ -25,7 +25,7 @@ ORDER = [
     {"adversary", "workloads", "transforms", "coupon"},
     {"ratio"},
     {"prediction", "edge"},
-    {"catalog", "claims", "diagnosis", "gaps", "testing"},
+    {"catalog", "claims", "diagnosis", "gaps", "testing", "theorems"},
     {"formats", "recording"},
     {"samples", "sweep"},
     {"plot"},
