@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from layered_paging.adversary import require
 from layered_paging.adversary.table import Adversary
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 
 def _pages(layers: int, slots: int) -> int:

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from layered_paging.adversary import require, spread
 from layered_paging.adversary.table import Adversary
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 
 @register(

@@ -13,11 +13,11 @@ from typing import Any
 from layered_paging import Certificate, Instance
 from layered_paging.adversary import require
 from layered_paging.adversary.table import Adversary
+from layered_paging.core.registry import register
 from layered_paging.errors import ParameterError
-from layered_paging.policy import Stream
+from layered_paging.policies.stream import Stream
 from layered_paging.ratio import optimal_ratio
 from layered_paging.ratio.work import explore
-from layered_paging.registry import register
 
 
 @register(

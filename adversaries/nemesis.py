@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from layered_paging.adversary import nemesis as search
 from layered_paging.adversary.table import Adversary
-from layered_paging.policy import PolicySpec
-from layered_paging.registry import register
+from layered_paging.core.registry import register
+from layered_paging.policies.spec import PolicySpec
 
 
 @register(

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from layered_paging.adversary import require
 from layered_paging.adversary.table import Adversary
+from layered_paging.core.registry import register
 from layered_paging.errors import ParameterError
-from layered_paging.registry import register
 
 
 @register(

@@ -10,8 +10,8 @@ from __future__ import annotations
 from layered_paging import coupon
 from layered_paging.adversary import require, spread
 from layered_paging.adversary.table import Adversary
-from layered_paging.policy import Stream
-from layered_paging.registry import register
+from layered_paging.core.registry import register
+from layered_paging.policies.stream import Stream
 
 
 @register(

@@ -5,31 +5,31 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from .core.version import __version__ as __version__
 
 # public name -> module that defines it; imported when first used, so that the import stays light
 _HOMES = {
     "Bracket": "ratio",
     "Certificate": "certificate",
     "CertificateRejected": "errors",
-    "Instance": "instance",
+    "Instance": "core.instance",
     "LayeredPagingError": "errors",
     "Optimum": "offline",
     "Ratio": "ratio",
-    "Run": "runs",
-    "Trace": "trace",
+    "Run": "engine.run",
+    "Trace": "core.trace",
     "competitive_ratio": "ratio",
-    "diagnose": "diagnosis",
-    "gap_table": "gaps",
+    "diagnose": "analysis.diagnosis",
+    "gap_table": "analysis.gaps",
     "load_trace": "formats",
-    "miss_curve": "curves",
+    "miss_curve": "engine.curves",
     "open_trace": "formats",
     "optimal_ratio": "ratio",
     "optimum": "offline",
-    "optimum_curve": "curves",
+    "optimum_curve": "engine.curves",
     "record": "recording",
-    "register": "registry",
-    "replay": "runs",
+    "register": "core.registry",
+    "replay": "engine.run",
     "save_trace": "formats",
 }
 _MODULES = (
@@ -60,17 +60,21 @@ if TYPE_CHECKING:
     from . import sweep as sweep
     from . import transforms as transforms
     from . import workloads as workloads
+    from .analysis.diagnosis import diagnose as diagnose
+    from .analysis.gaps import gap_table as gap_table
     from .certificate import Certificate as Certificate
-    from .curves import miss_curve as miss_curve
-    from .curves import optimum_curve as optimum_curve
-    from .diagnosis import diagnose as diagnose
+    from .core.instance import Instance as Instance
+    from .core.registry import register as register
+    from .core.trace import Trace as Trace
+    from .engine.curves import miss_curve as miss_curve
+    from .engine.curves import optimum_curve as optimum_curve
+    from .engine.run import Run as Run
+    from .engine.run import replay as replay
     from .errors import CertificateRejected as CertificateRejected
     from .errors import LayeredPagingError as LayeredPagingError
     from .formats import load_trace as load_trace
     from .formats import open_trace as open_trace
     from .formats import save_trace as save_trace
-    from .gaps import gap_table as gap_table
-    from .instance import Instance as Instance
     from .offline import Optimum as Optimum
     from .offline import optimum as optimum
     from .ratio import Bracket as Bracket
@@ -78,10 +82,6 @@ if TYPE_CHECKING:
     from .ratio import competitive_ratio as competitive_ratio
     from .ratio import optimal_ratio as optimal_ratio
     from .recording import record as record
-    from .registry import register as register
-    from .runs import Run as Run
-    from .runs import replay as replay
-    from .trace import Trace as Trace
 
 
 def __getattr__(name: str) -> Any:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from . import registry
-from .registry import Entry
+from .core import registry
+from .core.registry import Entry
 
 __all__ = ["Failure", "collect", "content_root", "failures"]
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .core.files import write_atomic
 from .errors import FormatError
-from .files import write_atomic
 
 __all__ = ["Certificate"]
 

@@ -17,8 +17,9 @@ from itertools import combinations, product
 from typing import Any
 
 from .adversary import Table
+from .catalog import collect
+from .core.registry import Entry, entries, nearest
 from .errors import LayeredPagingError, NotRegistered, ParameterError
-from .registry import Entry, entries, nearest
 
 __all__ = [
     "EVIDENCE",
@@ -113,7 +114,7 @@ def verify(
 
 def all_claims() -> list[Entry]:
     """Return the registered claims by name."""
-    importlib.import_module("layered_paging.catalog").collect()
+    collect()
     return entries("claim")
 
 
@@ -259,16 +260,20 @@ def cheapest(events: Sequence[frozenset[int]], slots: int, *, bypass: bool = Fal
 
 def certified_ratio(policy: str | type, **sizes: Any) -> Any:
     """Return the exact competitive ratio of a policy after the trusted checker accepted its certificate."""
-    certify = importlib.import_module("layered_paging.certify")
-    found = importlib.import_module("layered_paging.ratio").competitive_ratio(policy, **sizes)
+    from . import certify
+    from .ratio import competitive_ratio
+
+    found = competitive_ratio(policy, **sizes)
     certify.check(found.certificate)
     return found
 
 
 def certified_optimal(**sizes: Any) -> Any:
     """Return the bracket of the best policies after the trusted checker accepted its certificate."""
-    certify = importlib.import_module("layered_paging.certify")
-    found = importlib.import_module("layered_paging.ratio").optimal_ratio(**sizes)
+    from . import certify
+    from .ratio import optimal_ratio
+
+    found = optimal_ratio(**sizes)
     certify.check(found.certificate)
     return found
 

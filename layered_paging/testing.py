@@ -20,13 +20,14 @@ from hypothesis.errors import NoSuchExample
 
 from .adversary import Table, nemesis
 from .certificate import Certificate
+from .core.instance import Instance
+from .core.layout import lay_out
+from .core.trace import Trace
+from .engine.step import Step, steps
 from .errors import LayeredPagingError, ParameterError, PolicyError
-from .grid import lay_out
-from .instance import Instance
 from .offline import optimum
-from .policy import PolicySpec, resolve
-from .reference import Step, steps
-from .trace import Trace
+from .policies.names import resolve
+from .policies.spec import PolicySpec
 
 __all__ = [
     "Check",

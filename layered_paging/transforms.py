@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .core.instance import integer
+from .core.trace import Trace
 from .errors import ParameterError
-from .instance import integer
-from .trace import Trace
 
 __all__ = ["interleave", "leave_early", "permute_layers", "redraw", "shuffle_tokens", "skip_layers", "top_one"]
 

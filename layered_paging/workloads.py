@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .core.instance import Instance, integer
+from .core.trace import Trace
 from .errors import ParameterError
-from .instance import Instance, integer
-from .trace import Trace
 
 __all__ = ["drift", "markov", "phases", "uniform", "zipf"]
 

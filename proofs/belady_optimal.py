@@ -10,8 +10,8 @@ from __future__ import annotations
 from itertools import combinations, product
 
 from layered_paging.claims import cheapest, layered_sequences
-from layered_paging.reference import furthest
-from layered_paging.registry import register
+from layered_paging.core.registry import register
+from layered_paging.policies.belady import furthest
 
 
 @register(

@@ -6,7 +6,7 @@ Control.  Each identity shifted by one leaves an expression that is not zero.
 from __future__ import annotations
 
 from layered_paging import coupon
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 
 @register(

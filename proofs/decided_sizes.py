@@ -11,7 +11,7 @@ from fractions import Fraction
 from layered_paging.adversary import Table
 from layered_paging.adversary.search import cyclic_optimum
 from layered_paging.claims import certified_optimal, certified_ratio, misses
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 CONVENTIONS = (
     "llru",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from layered_paging.adversary import spread
 from layered_paging.claims import certified_ratio
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 State = tuple[int, int, tuple[int, ...], frozenset[int]]
 

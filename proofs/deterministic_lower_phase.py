@@ -13,7 +13,7 @@ Control.  k - l + 2.
 from __future__ import annotations
 
 from layered_paging.claims import counter_model, solver
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 
 @register(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import combinations, product
 
 from layered_paging.claims import cheapest
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 
 def sequences(size: int, length: int) -> list[tuple[frozenset[int], ...]]:

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from layered_paging.claims import certified_optimal, certified_ratio
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 PAPER = "angelopoulos-marchal-obrecht-simon-2025"
 SIZES = {

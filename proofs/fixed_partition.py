@@ -14,7 +14,7 @@ from __future__ import annotations
 from itertools import combinations
 
 from layered_paging.claims import certified_ratio
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 
 @register(

@@ -21,10 +21,10 @@ from itertools import product
 from typing import Any
 
 from layered_paging.claims import counter_model, solver
-from layered_paging.instance import Instance
+from layered_paging.core.instance import Instance
+from layered_paging.core.registry import register
 from layered_paging.policies.follow import Follow
-from layered_paging.policy import Time
-from layered_paging.registry import register
+from layered_paging.policies.spec import Time
 
 FOLLOW = "fiat-karp-luby-mcgeoch-sleator-young-1991"
 

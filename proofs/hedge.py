@@ -18,7 +18,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 State = tuple[tuple[int, ...], frozenset[int], frozenset[int], int]  # newest use first, BlindOracle's, ours, lead
 
@@ -123,9 +123,9 @@ class Chosen:
 def differs(pages: int, slots: int, patience: int, walks: int = 30) -> str | None:
     """Compare the model with the registered class on random walks."""
     import layered_paging as lp
-    from layered_paging.grid import lay_out
+    from layered_paging.core.layout import lay_out
+    from layered_paging.engine.step import steps
     from layered_paging.policies.hedge import Hedge
-    from layered_paging.reference import steps
 
     rng = random.Random(pages + slots)
     for _ in range(walks):

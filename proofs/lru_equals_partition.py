@@ -10,8 +10,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from layered_paging.claims import certified_ratio, layered_sequences, misses
-from layered_paging.reference import furthest
-from layered_paging.registry import register
+from layered_paging.core.registry import register
+from layered_paging.policies.belady import furthest
 
 
 @register(

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from layered_paging.adversary.search import cyclic_optimum
 from layered_paging.claims import certified_ratio, misses
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 
 @register(

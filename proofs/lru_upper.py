@@ -11,7 +11,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from layered_paging.claims import certified_ratio, within
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 SMALL = ((1, 3), (2, 2), (3, 2), (2, 3))
 FULL = ((1, 4), (1, 5), (4, 2), (2, 4))

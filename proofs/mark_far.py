@@ -11,7 +11,7 @@ Control.  k - l.
 from __future__ import annotations
 
 from layered_paging.claims import certified_ratio, counter_model, solver
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 
 @register(

@@ -16,7 +16,7 @@ from functools import cache
 from itertools import combinations, product
 from typing import Any
 
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 State = tuple[int, ...]  # the layer served last, and the page used last in each layer
 HALF = Fraction(1, 2)
@@ -205,7 +205,8 @@ def differs(source: Source, slots: int) -> str | None:
     """Compare the registered class, on independent layers, with the exact distributions."""
     import layered_paging as lp
     from layered_paging.policies.dominating import Dominating
-    from layered_paging.policy import Stream, Time
+    from layered_paging.policies.spec import Time
+    from layered_paging.policies.stream import Stream
 
     class Rates:
         def __init__(self, layer: int) -> None:

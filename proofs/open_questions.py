@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 PAPER = ("angelopoulos-marchal-obrecht-simon-2025",)
 

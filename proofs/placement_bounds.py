@@ -12,9 +12,9 @@ from itertools import product
 
 from layered_paging import certify
 from layered_paging.certificate import Certificate
+from layered_paging.core.registry import register
 from layered_paging.edge import network_of, place
 from layered_paging.errors import CertificateRejected
-from layered_paging.registry import register
 
 
 @register(

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations_with_replacement, product
 
+from layered_paging.core.registry import register
 from layered_paging.edge import Network, network_of, place
 from layered_paging.edge.greedy import at_least_share
-from layered_paging.registry import register
 
 
 def knapsacks(experts: int, most: int, heavy: int) -> Iterator[Network]:

@@ -14,10 +14,10 @@ from itertools import product
 
 import numpy as np
 
+from layered_paging.core.registry import register
 from layered_paging.edge import Network, network_of, place
 from layered_paging.edge.kernels import concave
 from layered_paging.edge.knapsack import Table, brute_force, share
-from layered_paging.registry import register
 
 GROUPS = [(0,), (1,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]
 

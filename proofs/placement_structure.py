@@ -14,9 +14,9 @@ from itertools import combinations, product
 
 import numpy as np
 
+from layered_paging.core.registry import register
 from layered_paging.edge import Network, network_of
 from layered_paging.edge.latency import cost, empty
-from layered_paging.registry import register
 
 
 def events(servers: int, members: int) -> Iterator[Network]:

@@ -20,7 +20,7 @@ from itertools import combinations, product
 from typing import Any
 
 from layered_paging.claims import cheapest
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 Event = frozenset[int]
 
@@ -60,7 +60,8 @@ class NoDice:
 def played(policy: str, events: tuple[Event, ...], slots: int, late: int) -> int:
     """Return the misses with (nearly) perfect predictions; more than all requests if it drew."""
     import layered_paging as lp
-    from layered_paging.policy import Time, resolve
+    from layered_paging.policies.names import resolve
+    from layered_paging.policies.spec import Time
 
     spec = resolve(policy)
     extra = {"rng": NoDice()} if spec.randomized else {}
@@ -149,7 +150,7 @@ def blind_oracle_unbounded(scope: str = "small", *, policy: str = "blind-oracle"
     import numpy as np
 
     import layered_paging as lp
-    from layered_paging.reference import furthest
+    from layered_paging.policies.belady import furthest
 
     most, rounds = (4, 40) if scope == "small" else (8, 400)
     for layers in range(1, most + 1):

@@ -18,8 +18,8 @@ from itertools import permutations
 from math import lcm
 from typing import Any, NamedTuple
 
+from layered_paging.core.registry import register
 from layered_paging.coupon import harmonic
-from layered_paging.registry import register
 
 Spread = tuple[tuple[Any, Fraction], ...]  # a hidden state and its probability, sorted
 
@@ -226,9 +226,9 @@ class Told:
 def differs(policy: str, move: Move, start: Node, slots: int, pages: int, walks: int = 12) -> str | None:
     """Compare the model with the registered class on random walks, over all outcomes of the dice."""
     import layered_paging as lp
-    from layered_paging.grid import lay_out
-    from layered_paging.policy import resolve
-    from layered_paging.reference import steps
+    from layered_paging.core.layout import lay_out
+    from layered_paging.engine.step import steps
+    from layered_paging.policies.names import resolve
 
     rng = random.Random(slots * 100 + pages)
     cls = resolve(policy).cls

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from layered_paging import coupon
 from layered_paging.claims import certified_optimal
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 SMALL = ((2, 2, 3), (2, 3, 3))
 FULL = (*SMALL, (2, 2, 2), (2, 3, 2), (3, 2, 2), (3, 2, 3), (3, 2, 5))

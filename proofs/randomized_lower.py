@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from layered_paging.claims import certified_ratio
+from layered_paging.core.registry import register
 from layered_paging.coupon import harmonic
-from layered_paging.registry import register
 
 
 @register(

@@ -15,8 +15,8 @@ from fractions import Fraction
 from itertools import permutations
 from math import factorial, lcm
 
+from layered_paging.core.registry import register
 from layered_paging.coupon import harmonic
-from layered_paging.registry import register
 
 Node = tuple[frozenset[int], frozenset[int], int, frozenset[int]]  # marked, stale, clean, offline cache
 Arc = tuple[int, int, Fraction, int]  # from, to, expected cost, offline cost

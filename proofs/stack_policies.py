@@ -11,8 +11,8 @@ from itertools import pairwise
 
 from layered_paging.adversary import Table
 from layered_paging.claims import layered_sequences, misses
-from layered_paging.reference import furthest
-from layered_paging.registry import register
+from layered_paging.core.registry import register
+from layered_paging.policies.belady import furthest
 
 STACK = ("lru", "llru", "llru(rounds='absolute')", "llru(same_layer='near')")
 

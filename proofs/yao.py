@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import cache
 
 from layered_paging import coupon
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 PAPER = ("angelopoulos-marchal-obrecht-simon-2025", "yao-1977")
 

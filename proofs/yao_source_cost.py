@@ -11,7 +11,7 @@ Control.  Twice that rate.
 from __future__ import annotations
 
 from layered_paging.claims import counter_model, solver
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 
 @register(

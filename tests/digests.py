@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import layered_paging as lp
-from layered_paging import catalog, registry
+from layered_paging import catalog
+from layered_paging.core import registry
+from layered_paging.core.parts import LongTrace
 from layered_paging.coupon import simulate
-from layered_paging.long import LongTrace
-from layered_paging.policy import resolve
+from layered_paging.policies.names import resolve
 
 STORED = Path(__file__).with_suffix(".json")
 

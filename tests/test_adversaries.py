@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 import layered_paging as lp
-from layered_paging import catalog, coupon, registry
+from layered_paging import catalog, coupon
 from layered_paging.adversary import Play, Table, bound_of, nemesis, play, spread, targets
 from layered_paging.adversary.search import cyclic_optimum
 from layered_paging.cli import main
+from layered_paging.core import registry
 from layered_paging.errors import BudgetError, NotRegistered, ParameterError
-from layered_paging.policy import Stream
+from layered_paging.policies.belady import furthest
+from layered_paging.policies.stream import Stream
 from layered_paging.ratio import optimal_ratio
-from layered_paging.reference import furthest
 
 catalog.collect()
 ENTRIES = registry.entries("adversary")

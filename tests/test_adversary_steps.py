@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 import layered_paging as lp
-from layered_paging import catalog, registry
+from layered_paging import catalog
 from layered_paging.adversary import Play, Table, bound_of, nemesis, play, search, spread, targets
 from layered_paging.adversary.search import Nemesis, _better, _moved, _score, _worth
+from layered_paging.core import registry
 from layered_paging.errors import BudgetError, ParameterError
-from layered_paging.policy import Stream, resolve
+from layered_paging.policies.names import resolve
+from layered_paging.policies.stream import Stream
 
 catalog.collect()
 ADVERSARIES = {entry.name: entry for entry in registry.entries("adversary")}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import layered_paging as lp
 from layered_paging.cli import main
 from layered_paging.errors import ParameterError
-from layered_paging.prediction.behaviour import behaviour, gates, gini, pruned, reuse_ages, transition_counts
+from layered_paging.profiles.behaviour import behaviour, gates, gini, pruned, reuse_ages, transition_counts
 
 
 def random_trace(seed: int, weights: bool = False) -> lp.Trace:

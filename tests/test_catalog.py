@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from layered_paging import catalog, registry
+from layered_paging import catalog
+from layered_paging.core import registry
+from layered_paging.core.registry import register
 from layered_paging.errors import LayeredPagingError, NotRegistered, ParameterError
-from layered_paging.registry import register
 
 GOOD = """
-from layered_paging.registry import register
+from layered_paging.core.registry import register
 
 @register("claim", "{name}", evidence="none")
 def stated():

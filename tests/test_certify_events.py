@@ -15,7 +15,7 @@ from layered_paging.certificate import Certificate
 from layered_paging.certify import check
 from layered_paging.certify.ratio_events import _Rules
 from layered_paging.errors import CertificateRejected
-from layered_paging.policy import Stream
+from layered_paging.policies.stream import Stream
 
 Set = frozenset[int]
 # layers, experts, slots, members of an event, bypass

@@ -16,7 +16,8 @@ from layered_paging.certificate import Certificate
 from layered_paging.certify import check, ratio, ratio_random
 from layered_paging.certify.ratio_game import Positions, no_idle_cycle
 from layered_paging.errors import CertificateRejected
-from layered_paging.policy import Stream, resolve
+from layered_paging.policies.names import resolve
+from layered_paging.policies.stream import Stream
 from layered_paging.ratio import automaton
 
 ATLAS = Path(__file__).resolve().parents[1] / "docs" / "atlas"

@@ -10,13 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from layered_paging import catalog, claims, registry
+from layered_paging import catalog, claims
 from layered_paging.claims import Verdict, all_claims, cheapest, counter_model, layered_sequences, problems, verify
 from layered_paging.cli import main
 from layered_paging.cli import verify as command
+from layered_paging.core import registry
+from layered_paging.core.registry import Entry
 from layered_paging.errors import NotRegistered, ParameterError
-from layered_paging.reference import furthest
-from layered_paging.registry import Entry
+from layered_paging.policies.belady import furthest
 
 ROOT = Path(__file__).resolve().parents[1]
 CLAIMS = all_claims()

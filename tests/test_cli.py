@@ -16,7 +16,7 @@ import pytest
 import layered_paging as lp
 from layered_paging.cli import COMMANDS, main
 from layered_paging.errors import ParameterError
-from layered_paging.prediction.profile import Profile
+from layered_paging.profiles.profile import Profile
 from layered_paging.samples import SAMPLE
 
 TRACE = str(SAMPLE)
@@ -376,7 +376,7 @@ def test_compiling_is_told_on_a_terminal_when_there_is_something_to_compile(
 def test_compiling_is_told_once_and_to_a_terminal_only(
     terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = logging.getLogger("layered_paging.compiled")
+    log = logging.getLogger("layered_paging.core.compiled")
     before = (log.level, list(log.handlers))
 
     def run(words: list[str], name: str) -> int:

@@ -12,7 +12,7 @@ import pytest
 import layered_paging as lp
 from layered_paging import edge
 from layered_paging.cli import main
-from layered_paging.prediction.profile import Profile
+from layered_paging.profiles.profile import Profile
 from layered_paging.samples import SAMPLE
 
 SMALL = [

@@ -19,7 +19,7 @@ from layered_paging.cli import main
 from layered_paging.coupon.empirical import phase_starts
 from layered_paging.coupon.exact import splits
 from layered_paging.errors import ParameterError
-from layered_paging.policy import Time
+from layered_paging.policies.spec import Time
 
 
 def states_until_complete(n: int, collectors: int, rows: list[list[Fraction]]) -> Fraction:

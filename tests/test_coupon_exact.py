@@ -15,8 +15,8 @@ import layered_paging as lp
 from layered_paging import coupon
 from layered_paging.coupon import empirical, exact, law, limits, numeric, sampling
 from layered_paging.errors import ParameterError
-from layered_paging.policy import Stream
-from layered_paging.reference import furthest
+from layered_paging.policies.belady import furthest
+from layered_paging.policies.stream import Stream
 
 SOURCE = {"policy": "lru", "layers": 2, "experts": 2, "rounds": 60, "runs": 3}
 # function, good arguments, and the least value of each whole number among them

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import layered_paging as lp
-from layered_paging.curves import has_one_pass
+from layered_paging.engine.curves import has_one_pass
 from layered_paging.errors import BudgetError, ParameterError
 
 ONE_PASS = [

@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from layered_paging import catalog, registry
+from layered_paging import catalog
+from layered_paging.core import registry
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)

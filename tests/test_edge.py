@@ -24,7 +24,7 @@ from layered_paging.edge.generate import trace_activations
 from layered_paging.edge.latency import cost, empty, feasible, hits, reference
 from layered_paging.edge.state import State
 from layered_paging.errors import CertificateRejected, ParameterError
-from layered_paging.prediction.profile import Profile
+from layered_paging.profiles.profile import Profile
 
 FULL = bool(os.environ.get("LAYERED_PAGING_FULL"))
 Row = tuple[int, int, Sequence[int], int]

@@ -18,10 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import layered_paging as lp
-from layered_paging import catalog, registry
+from layered_paging import catalog
+from layered_paging.core import registry
+from layered_paging.core.parts import LongTrace, Part
 from layered_paging.errors import BudgetError, FormatError, ParameterError, TraceError
-from layered_paging.long import LongTrace, Part
-from layered_paging.policy import resolve
+from layered_paging.policies.names import resolve
 
 catalog.collect()
 VARIANTS = ("llru(rounds='absolute')", "llru(same_layer='near')", "lfu(history='cache')", "lfu-window(window=3)")

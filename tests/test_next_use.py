@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 
 import layered_paging as lp
 from layered_paging.cli import main
+from layered_paging.core.layout import lay_out
+from layered_paging.engine.run import history
 from layered_paging.errors import ParameterError
-from layered_paging.grid import lay_out
 from layered_paging.policies.dominating import MOST, Dominating, earlier, solve
-from layered_paging.policy import Time, resolve
+from layered_paging.policies.names import resolve
+from layered_paging.policies.spec import Time
+from layered_paging.policies.stream import Stream
 from layered_paging.prediction import Learnt, source
 from layered_paging.prediction.next_use import Noisy
 from layered_paging.prediction.steps import actual, error_of
@@ -219,7 +222,7 @@ def test_a_policy_class_may_take_predictions() -> None:
 
     trace = trace_of(6)
     assert lp.replay(trace, Mine, 8, predictions="perfect").misses == lp.optimum(trace, 8, admission="forced").misses
-    steps = list(lp.runs.history(trace, "guard", 8, predictions="perfect"))  # type: ignore[attr-defined]
+    steps = list(history(trace, "guard", 8, predictions="perfect"))
     assert sum(len(step.misses) for step in steps) == lp.replay(trace, "guard", 8, predictions="perfect").misses
     curve = lp.miss_curve(trace, "blind-oracle", predictions="perfect")
     assert np.array_equal(curve, lp.optimum_curve(trace, admission="forced"))
@@ -343,7 +346,7 @@ def dominating(rounds: list[float], seed: int = 0) -> Dominating:
         def next_use(self, page: int) -> float:
             return float(page + len(rounds) * rounds[page])  # seen from the last layer of round 0
 
-    return Dominating(lp.Instance(len(rounds), 1, 2), predictions=Said(), rng=lp.policy.Stream(seed))  # type: ignore[attr-defined]
+    return Dominating(lp.Instance(len(rounds), 1, 2), predictions=Said(), rng=Stream(seed))
 
 
 def test_one_page_dominates_or_three_are_mixed() -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 
 import layered_paging as lp
-from layered_paging import reference
+from layered_paging.core.layout import lay_out
+from layered_paging.engine import step as reference
 from layered_paging.errors import FormatError, ParameterError
-from layered_paging.grid import lay_out
 from layered_paging.offline import furthest, recount
 
 

@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import layered_paging as lp
-from layered_paging import catalog, registry
-from layered_paging.grid import lay_out
+from layered_paging import catalog
+from layered_paging.core import registry
+from layered_paging.core.layout import lay_out
+from layered_paging.engine.step import steps
 from layered_paging.policies.follow import Follow
-from layered_paging.policy import PolicySpec, Time, resolve
-from layered_paging.reference import steps
+from layered_paging.policies.names import resolve
+from layered_paging.policies.spec import PolicySpec, Time
 
 catalog.collect()
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 import layered_paging as lp
+from layered_paging.core.registry import find
 from layered_paging.errors import ParameterError
-from layered_paging.policy import PolicySpec, Time, resolve
+from layered_paging.policies.names import resolve
+from layered_paging.policies.spec import PolicySpec, Time
 from layered_paging.ratio.automaton import start, step
-from layered_paging.registry import find
 
 # two layers of three pages, four slots: what is stated after five requests, and after ten
 PAGES = [0, 3, 1, 4, 0, 5, 2, 3, 2, 4]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import layered_paging as lp
 from layered_paging.errors import ParameterError
-from layered_paging.prediction import guesses, predictor
+from layered_paging.prediction import predictor
+from layered_paging.prefetch import guesses
 
 LEARNING = [
     "popularity",

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import layered_paging as lp
 from layered_paging.cli import main
 from layered_paging.errors import BudgetError, ParameterError
-from layered_paging.prediction import guesses
-from layered_paging.prediction.prefetch import LOADS, Prefetched, prefetch
-from layered_paging.prediction.timing import TimeModel
+from layered_paging.prefetch import guesses
+from layered_paging.prefetch.replay import LOADS, Prefetched, prefetch
+from layered_paging.prefetch.timing import TimeModel
 
 WIDTHS = (5, 3, 4)
 

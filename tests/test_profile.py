@@ -17,8 +17,8 @@ import layered_paging as lp
 from layered_paging.cli import main
 from layered_paging.errors import FormatError, LayeredPagingError, ParameterError
 from layered_paging.prediction import predictor
-from layered_paging.prediction.drift import drift, sessions_where
-from layered_paging.prediction.profile import Profile, compare, jensen_shannon, merge
+from layered_paging.profiles.drift import drift, sessions_where
+from layered_paging.profiles.profile import Profile, compare, jensen_shannon, merge
 
 
 def source(seed: int = 0, rounds: int = 40, hot: int = 0) -> lp.Trace:

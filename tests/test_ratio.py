@@ -10,11 +10,11 @@ from fractions import Fraction
 import pytest
 
 import layered_paging as lp
+from layered_paging.core.registry import entries
 from layered_paging.errors import BudgetError, ParameterError, PolicyError
 from layered_paging.policies.lru import LRU
-from layered_paging.policy import resolve
+from layered_paging.policies.names import resolve
 from layered_paging.ratio.automaton import Live, labels_of, start, step
-from layered_paging.registry import entries
 
 STATED = [
     "lru", "fifo", "lifo", "fwf", "clock", "clock(fresh=False)", "sieve", "mark-lru", "mark-far", "slru", "least-stale",

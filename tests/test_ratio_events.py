@@ -12,8 +12,8 @@ import pytest
 import layered_paging as lp
 from layered_paging import certify
 from layered_paging.certificate import Certificate
+from layered_paging.core.instance import Instance
 from layered_paging.errors import CertificateRejected, ParameterError
-from layered_paging.instance import Instance
 from layered_paging.ratio import game
 from layered_paging.ratio.event_game import Rules
 

@@ -10,10 +10,13 @@ from statistics import fmean, stdev
 import pytest
 
 import layered_paging as lp
-from layered_paging import certify, strategy
+from layered_paging import certify
 from layered_paging.certificate import Certificate
 from layered_paging.errors import CertificateRejected, ParameterError, PolicyError
-from layered_paging.policy import Stream, Time, resolve
+from layered_paging.policies import from_certificate as strategy
+from layered_paging.policies.names import resolve
+from layered_paging.policies.spec import Time
+from layered_paging.policies.stream import Stream
 
 
 def bracket(layers, experts, slots, **options):

@@ -16,7 +16,8 @@ import layered_paging as lp
 from layered_paging.certify.ratio_random import _Nodes
 from layered_paging.errors import BudgetError, ParameterError, PolicyError
 from layered_paging.policies.lru import LRU
-from layered_paging.policy import Time, resolve
+from layered_paging.policies.names import resolve
+from layered_paging.policies.spec import Time
 from layered_paging.ratio import automaton, given, work
 
 

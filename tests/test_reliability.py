@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 import layered_paging as lp
-from layered_paging import files
+from layered_paging.core import files
 from layered_paging.errors import LayeredPagingError
 
 SAMPLE = str(Path(lp.__file__).parent / "samples" / "sample.npz")
 SUFFIXES = ("npz", "jsonl", "jsonl.gz", "parquet")
 WRITE = """
 import os, signal, sys
-from layered_paging.files import replacing
+from layered_paging.core.files import replacing
 with replacing(sys.argv[1]) as stream:
     stream.write(b"half" * 100_000)
     stream.flush()

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import layered_paging as lp
+from layered_paging.core.layout import lay_out, quotas
 from layered_paging.errors import BudgetError, NotRegistered, ParameterError, PolicyError
-from layered_paging.grid import lay_out, quotas
-from layered_paging.policy import Time
+from layered_paging.policies.spec import Time
 
 # Hits in percent on gpt-oss-20b, forced, emptied at each session, slots = 24 x (4, 8, 12).
 EXPECTED = {

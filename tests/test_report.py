@@ -16,7 +16,7 @@ import pytest
 import layered_paging as lp
 from layered_paging.cli import main
 from layered_paging.cli.report import configure
-from layered_paging.prediction.guessing import guesses
+from layered_paging.prefetch.guessing import guesses
 from layered_paging.report.facts import facts
 from layered_paging.report.summary import recommendation, report_page
 

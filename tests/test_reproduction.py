@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import layered_paging as lp
-from layered_paging import registry
 from layered_paging.cli import main
+from layered_paging.core import registry
+from layered_paging.core.registry import Entry
 from layered_paging.errors import LayeredPagingError, NotRegistered, ParameterError
-from layered_paging.registry import Entry
 from layered_paging.reproduction import Finding, Study, costs, of_paper, papers, problems, reproduce, table
 from layered_paging.reproduction.readme import BEGIN, END, split
 from layered_paging.reproduction.running import all_results, fingerprint

@@ -11,8 +11,9 @@ import pytest
 
 import layered_paging as lp
 from layered_paging.cli import main
+from layered_paging.engine.run import history
 from layered_paging.errors import ParameterError
-from layered_paging.policy import resolve
+from layered_paging.policies.names import resolve
 from layered_paging.report.replaying import parse_sequence, replay_page, window
 from layered_paging.samples import SAMPLE
 
@@ -165,7 +166,7 @@ def test_the_reasons_are_the_policys_own(browser: Any, tmp_path: Path) -> None:
         page, said = opened(browser, tmp_path / f"{number}.html", words)
         trace = parse_sequence(SLIDE, 3)
         reference: Any = resolve(name).make(trace.instance(3))
-        from layered_paging.runs import history
+        from layered_paging.engine.run import history
 
         for step in history(trace, name, 3):
             for member in (*step.hits, *step.misses):
@@ -216,7 +217,7 @@ def test_a_board_shows_what_the_replay_does() -> None:
         assert page.count("✕") == misses and f"{misses} missed" in page
         columns = re.findall(r"<td[^>]*>([a-z]\d|)</td>", page)
         steps = trace.rounds * trace.layers
-        for at, step in enumerate(lp.runs.history(trace, "belady" if name == "opt" else name, 3)):
+        for at, step in enumerate(history(trace, "belady" if name == "opt" else name, 3)):
             held = {columns[slot * steps + at] for slot in range(3)} - {""}
             assert held == {f"{'ab'[p // 3]}{p % 3}" for p in step.resident}
     sheet = lp.report.board(trace, ["lru", "opt"], 3, blank=True)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import layered_paging as lp
 from layered_paging.certificate import Certificate
 from layered_paging.errors import CertificateRejected, LayeredPagingError
-from layered_paging.prediction.prefetch import prefetch
-from layered_paging.prediction.stall import least_stall
-from layered_paging.prediction.timing import TimeModel
+from layered_paging.prefetch.replay import prefetch
+from layered_paging.prefetch.stall import least_stall
+from layered_paging.prefetch.timing import TimeModel
 
 
 def disk(compute: Any, load: int) -> TimeModel:

@@ -14,7 +14,8 @@ import layered_paging as lp
 from layered_paging import certify, testing
 from layered_paging.errors import CertificateRejected, LayeredPagingError, ParameterError
 from layered_paging.policies.lru import LRU
-from layered_paging.policy import Stream, Time
+from layered_paging.policies.spec import Time
+from layered_paging.policies.stream import Stream
 from layered_paging.testing import CheckFailed, check_policy
 
 
@@ -173,7 +174,7 @@ def test_online_check_sees_a_policy_that_knows_the_future() -> None:
         seen.append(other)
         return real(spec, other, slots, seed)
 
-    from layered_paging.policy import resolve
+    from layered_paging.policies.names import resolve
 
     def fail(words: str) -> None:
         raise CheckFailed(words)

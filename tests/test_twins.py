@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import layered_paging as lp
-from layered_paging import catalog, registry
+from layered_paging import catalog
+from layered_paging.core import registry
+from layered_paging.core.layout import lay_out
+from layered_paging.engine.kernels import neighbours, twin
+from layered_paging.engine.run import informed
 from layered_paging.errors import ParameterError
-from layered_paging.grid import lay_out
-from layered_paging.kernels import neighbours, twin
+from layered_paging.policies.names import resolve
 from layered_paging.policies.similar_rounds import SimilarRounds
-from layered_paging.policy import Time, resolve
+from layered_paging.policies.spec import Time
 from layered_paging.prediction import source
-from layered_paging.runs import informed
 
 catalog.collect()
 VARIANTS = (

@@ -11,8 +11,8 @@ import pytest
 import layered_paging as lp
 from layered_paging.cli import main
 from layered_paging.errors import ParameterError
-from layered_paging.prediction.profile import Profile
-from layered_paging.prediction.worth import METHODS, hot_pages, seeded, transfer, warmed, worth
+from layered_paging.profiles.profile import Profile
+from layered_paging.profiles.value import METHODS, hot_pages, seeded, transfer, warmed, worth
 
 
 def kinds(seed: int = 0, tokens: int = 150) -> lp.Trace:
@@ -47,7 +47,7 @@ def test_a_warm_start_holds_the_hot_pages() -> None:
     run = lp.replay(warm, "lru", 9, reset="session")
     assert run.misses_by_session[:, 0].tolist() == [9, 9]  # each is loaded once, and nothing is evicted
     resident = None
-    from layered_paging.runs import history
+    from layered_paging.engine.run import history
 
     for step in history(warm.select([0]), "lru", 9):
         if step.event.stage == 1:
@@ -103,7 +103,7 @@ def test_gains_are_paired_means() -> None:
 def test_pinning_is_static_with_two_ranks() -> None:
     trace = kinds()
     spec = seeded("static", [float(p in (0, 12)) for p in range(24)])
-    from layered_paging.runs import history
+    from layered_paging.engine.run import history
 
     seen: set[int] = set()
     for step in history(trace, spec, 6):

@@ -10,9 +10,9 @@ with app.setup:
     import marimo as mo
 
     import layered_paging as lp
+    from layered_paging.engine.run import history
     from layered_paging.report import board, replay_page
     from layered_paging.report.replaying import parse_sequence
-    from layered_paging.runs import history
 
 
 @app.cell(hide_code=True)

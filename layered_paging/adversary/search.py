@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from ..core.files import write_atomic
+from ..core.instance import integer
 from ..errors import ParameterError
-from ..files import write_atomic
-from ..instance import integer
-from ..policy import PolicySpec, Stream, resolve
+from ..policies.names import resolve
+from ..policies.spec import PolicySpec
+from ..policies.stream import Stream
 from .table import Table
 
 __all__ = ["Nemesis", "cyclic_optimum", "nemesis"]

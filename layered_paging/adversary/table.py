@@ -10,13 +10,16 @@ from typing import Any, cast
 
 import numpy as np
 
+from ..core.instance import Instance, integer
+from ..core.layout import POOLS, Event, Grid, choice, quotas
+from ..core.registry import Entry, entries, find
+from ..core.trace import Trace
+from ..engine.step import Step, steps
 from ..errors import BudgetError, ParameterError
-from ..grid import POOLS, Event, Grid, choice, quotas
-from ..instance import Instance, integer
-from ..policy import PolicySpec, Stream, Time, resolve
-from ..reference import Step, furthest, steps
-from ..registry import Entry, entries, find
-from ..trace import Trace
+from ..policies.belady import furthest
+from ..policies.names import resolve
+from ..policies.spec import PolicySpec, Time
+from ..policies.stream import Stream
 
 __all__ = ["Adversary", "Play", "Table", "bound_of", "play", "require", "spread", "targets"]
 

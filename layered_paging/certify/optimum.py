@@ -33,9 +33,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..certificate import Certificate
+from ..core.layout import Grid, lay_out, quotas
+from ..core.trace import Trace
 from ..errors import CertificateRejected
-from ..grid import Grid, lay_out, quotas
-from ..trace import Trace
 
 __all__ = ["check"]
 

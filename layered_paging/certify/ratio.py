@@ -17,9 +17,10 @@ from itertools import combinations
 from typing import Any
 
 from ..certificate import Certificate
+from ..core.instance import Instance
 from ..errors import CertificateRejected
-from ..instance import Instance
-from ..policy import PolicySpec, Time, resolve
+from ..policies.names import resolve
+from ..policies.spec import PolicySpec, Time
 
 __all__ = ["Player", "check", "fraction", "need", "number", "schedule_cost"]
 

@@ -18,7 +18,7 @@ from itertools import combinations, permutations, product
 from typing import Any
 
 from ..certificate import Certificate
-from ..instance import Instance
+from ..core.instance import Instance
 from .ratio import fraction, model, need, number, stated
 from .ratio_game import no_idle_cycle
 

@@ -21,7 +21,7 @@ from itertools import combinations
 from typing import Any
 
 from ..certificate import Certificate
-from ..instance import Instance
+from ..core.instance import Instance
 from .ratio import exact, fraction, model, need, number, stated
 from .ratio_game import Positions
 

@@ -9,8 +9,8 @@ from math import ceil
 from typing import Any
 
 from ..certificate import Certificate
+from ..core.trace import Trace
 from ..errors import CertificateRejected
-from ..trace import Trace
 
 __all__ = ["check"]
 

@@ -49,7 +49,7 @@ COMMANDS = {
 
 
 _HOMES = {"list": "listing"}  # a module named list would hide the built-in here
-_COMPILER = __name__.replace(".cli", ".compiled")  # the logger that is told of compiling
+_COMPILER = __name__.replace(".cli", ".core.compiled")  # the logger that is told of compiling
 _LONGEST = 2000  # characters of an error line
 
 
@@ -168,6 +168,6 @@ def _complain(prog: str, message: str) -> None:
 
 
 def _version() -> str:
-    from .. import __version__
+    from ..core.version import __version__
 
     return f"layered-paging {__version__}"

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..core.words import counted
 from ..errors import ParameterError
 from ..ratio import atlas
-from ..words import counted
 from .common import positive, progress
 
 

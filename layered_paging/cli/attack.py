@@ -7,9 +7,9 @@ import ast
 from typing import Any
 
 from ..adversary import Play, nemesis, play
+from ..core.layout import POOLS
+from ..core.words import counted
 from ..errors import ParameterError
-from ..grid import POOLS
-from ..words import counted
 from .common import positive, progress, table
 
 
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         if found is not None and args.save.endswith(".json"):
             found.save(args.save)
         else:
-            from .. import save_trace
+            from ..formats import save_trace
 
             save_trace(game.trace(), args.save)
         answer["saved"] = args.save

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ..core.layout import EVENTS, POOLS, PREFILLS, RESETS, TIES
 from ..errors import ParameterError
-from ..grid import EVENTS, POOLS, PREFILLS, RESETS, TIES
 
 __all__ = ["add_model_options", "as_typed", "byte_size", "percent", "positive", "progress", "table"]
 

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ..core.trace import Trace
+from ..core.words import counted
 from ..errors import ParameterError
 from ..formats import FORMATS, detect, load_trace, save_trace
-from ..trace import Trace
-from ..words import counted
 
 _DROPS = ("sessions", "stage", "expert_bytes", "weights", "meta")
 

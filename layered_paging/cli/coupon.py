@@ -6,8 +6,8 @@ import argparse
 from typing import Any
 
 from .. import coupon
+from ..core.words import counted
 from ..errors import ParameterError
-from ..words import counted
 from .common import positive, table
 
 MOST = 20_000_000  # beyond, the enclosure takes minutes

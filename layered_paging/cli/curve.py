@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..curves import has_one_pass, miss_curve, optimum_curve
+from ..engine.curves import has_one_pass, miss_curve, optimum_curve
 from ..errors import ParameterError
 from ..formats import load_trace
-from ..policy import resolve
+from ..policies.names import resolve
 from .common import add_model_options, percent, positive, progress, table
 
 EXAMPLES = """examples:

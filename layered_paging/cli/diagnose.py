@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..diagnosis import USUAL, diagnose
+from ..analysis.diagnosis import USUAL, diagnose
+from ..core.words import counted
 from ..formats import load_trace
-from ..words import counted
 from .common import add_model_options, byte_size, percent, progress, table
 
 EXAMPLES = """examples:

@@ -8,11 +8,11 @@ import io
 from pathlib import Path
 from typing import Any
 
+from ..analysis.gaps import TOKENS, gap_table
+from ..core.files import write_atomic
+from ..core.layout import RESETS
 from ..errors import ParameterError
-from ..files import write_atomic
 from ..formats import load_trace
-from ..gaps import TOKENS, gap_table
-from ..grid import RESETS
 from .common import add_model_options, progress, table
 
 EXAMPLES = """examples:

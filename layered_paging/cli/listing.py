@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import catalog
-from ..registry import KINDS
-from ..words import counted
+from ..core.registry import KINDS
+from ..core.words import counted
 from .common import table
 
 PLURALS = {"policies": "policy", "adversaries": "adversary", "claims": "claim", "results": "result"}

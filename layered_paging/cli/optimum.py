@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..core.words import counted
 from ..errors import FormatError, ParameterError
-from ..words import counted
 from .common import add_model_options, byte_size, one_of, percent, positive, table
 
 EXAMPLES = """examples:

@@ -7,11 +7,11 @@ import time
 from fractions import Fraction
 from typing import Any
 
+from ..core.words import counted
 from ..edge.bound import BOUNDS
 from ..edge.generate import BY
 from ..edge.placing import ALGORITHMS
 from ..errors import ParameterError
-from ..words import counted
 from .common import byte_size, percent, positive, progress, table
 
 EXAMPLES = """examples:
@@ -159,7 +159,7 @@ def _network(args: argparse.Namespace) -> Any:
     if args.trace and args.profile:
         raise ParameterError("give --trace or --profile, not both")
     if args.profile:
-        from ..prediction.profile import Profile
+        from ..profiles.profile import Profile
 
         profiles = [Profile.load(path) for path in args.profile]
         return generate(seed=args.seed, profiles=profiles, **{"top_k": 2, **given})

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from ..core.trace import Trace
+from ..core.words import counted
 from ..errors import ParameterError
 from ..formats import load_trace
 from ..plot import check_picture, draw_lines, new_figure, save_figure
-from ..policy import parsed
-from ..prediction.drift import sessions_where
-from ..prediction.guessing import guesses
-from ..prediction.prefetch import LOADS, Prefetched, prefetch
-from ..prediction.profile import Profile
-from ..prediction.stall import least_stall
-from ..prediction.timing import TimeModel
-from ..trace import Trace
-from ..words import counted
+from ..policies.names import parsed
+from ..prefetch.guessing import guesses
+from ..prefetch.replay import LOADS, Prefetched, prefetch
+from ..prefetch.stall import least_stall
+from ..prefetch.timing import TimeModel
+from ..profiles.drift import sessions_where
+from ..profiles.profile import Profile
 from .common import add_model_options, byte_size, percent, positive, progress, table
 
 EXAMPLES = """examples:

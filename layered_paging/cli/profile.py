@@ -7,12 +7,12 @@ import math
 from pathlib import Path
 from typing import Any
 
+from ..core.layout import POOLS
+from ..core.words import counted
 from ..formats import load_trace
-from ..grid import POOLS
-from ..prediction.drift import drift, sessions_where
-from ..prediction.profile import Profile, compare, merge
-from ..prediction.worth import WINDOWS, worth
-from ..words import counted
+from ..profiles.drift import drift, sessions_where
+from ..profiles.profile import Profile, compare, merge
+from ..profiles.value import WINDOWS, worth
 from .common import percent, positive, progress, table
 
 EXAMPLES = """examples:

@@ -7,9 +7,9 @@ import sys
 import time
 from typing import Any
 
+from ..core.layout import POOLS
+from ..core.words import counted
 from ..errors import ParameterError
-from ..grid import POOLS
-from ..words import counted
 from .common import add_model_options, byte_size, positive
 
 

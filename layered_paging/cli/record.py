@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ..core.words import counted
 from ..errors import ParameterError
 from ..recording import recover
 from ..recording.driving import MODES, Running, load_model, measure_overhead, record_prompts
 from ..recording.prompts import read_prompts
-from ..words import counted
 from .common import positive, progress
 
 

@@ -7,15 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from ..core.instance import integer
+from ..core.layout import lay_out
+from ..core.parts import LongTrace
+from ..core.trace import Trace
+from ..core.words import counted
+from ..engine.run import Run, replay
 from ..errors import ParameterError
 from ..formats import load_trace, open_trace
-from ..grid import lay_out
-from ..instance import integer
-from ..long import LongTrace
-from ..policy import Forecast, PolicySpec, resolve
-from ..runs import Run, replay
-from ..trace import Trace
-from ..words import counted
+from ..policies.forecast import Forecast
+from ..policies.names import resolve
+from ..policies.spec import PolicySpec
 from .common import add_model_options, byte_size, interval, percent, positive, progress, table
 
 EXAMPLES = """examples:
@@ -160,7 +162,7 @@ def _runs(
         names = [spec.name for spec in map(resolve, args.policy)]
         yield from replay_sharded(args.trace, names, args.slots, workers=args.workers, seed=args.seed, **options)
         return
-    from ..streaming import Wanted, replay_parts
+    from ..engine.streaming import Wanted, replay_parts
 
     every = [Wanted(spec, b if args.slots else None, None if args.slots else b, seed) for spec, b, seed in wanted]
     with progress("replay", trace.rounds or 0, args.json) as advance:

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..diagnosis import USUAL
+from ..analysis.diagnosis import USUAL
+from ..core.files import write_atomic
 from ..errors import ParameterError
-from ..files import write_atomic
 from ..formats import load_trace
 from .common import byte_size, progress
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.trace import Trace
+from ..core.words import counted
 from ..errors import ParameterError
 from ..formats import load_trace
 from ..plot import check_picture, draw_heat, draw_map, new_figure, save_figure
-from ..prediction.behaviour import behaviour, gates, transition_counts
-from ..prediction.drift import asking, sessions_where
-from ..trace import Trace
-from ..words import counted
+from ..profiles.behaviour import behaviour, gates, transition_counts
+from ..profiles.drift import asking, sessions_where
 from .common import add_model_options, percent, table
 
 EXAMPLES = """examples:

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..core.files import write_atomic
+from ..core.words import counted
 from ..errors import ParameterError
-from ..files import write_atomic
 from ..formats import load_trace
-from ..words import counted
 from .common import add_model_options, positive, progress
 
 EXAMPLES = """examples:
@@ -40,8 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the page."""
+    from ..engine.run import replay
     from ..report.replaying import SHOWN, parse_sequence, replay_page, window
-    from ..runs import replay
 
     if (args.trace is None) == (args.sequence is None):
         raise ParameterError("give a trace file or --sequence, one of them")

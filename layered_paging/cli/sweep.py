@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..core.words import counted
 from ..sweep import load_spec
 from ..sweep import run as run_spec
 from ..sweep.running import FORMATS
-from ..words import counted
 from .common import positive, table
 
 SHOWN = 20  # failures printed

@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Return one row a claim."""
     if args.status:
-        from ..files import write_atomic
+        from ..core.files import write_atomic
 
         write_atomic(args.status, status_page().encode())
         return {"status": args.status, "claims": []}

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ..core.instance import integer
+from ..core.registry import find
+from ..core.trace import Trace
+from ..engine.run import replay
 from ..errors import ParameterError
-from ..instance import integer
-from ..policy import Stream, resolve
-from ..reference import furthest
-from ..registry import find
-from ..runs import replay
-from ..trace import Trace
+from ..policies.belady import furthest
+from ..policies.names import resolve
+from ..policies.stream import Stream
 from .sampling import normal_quantile
 
 __all__ = ["RatioEstimate", "phase_ratio", "phase_starts"]

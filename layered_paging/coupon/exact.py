@@ -8,8 +8,8 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from ..core.instance import integer
 from ..errors import ParameterError
-from ..instance import integer
 from .law import Law, laws, product, total
 
 __all__ = [

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from ..core.instance import integer
 from ..errors import ParameterError
-from ..instance import integer
 
 __all__ = ["TERMS", "Law", "checked", "laws", "product", "total"]
 

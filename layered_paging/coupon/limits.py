@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..core.instance import integer
 from ..errors import ParameterError
-from ..instance import integer
 
 __all__ = ["gumbel_cdf", "gumbel_mean", "many_collectors", "poissonised"]
 

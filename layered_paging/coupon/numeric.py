@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..core.instance import integer
 from ..errors import ParameterError
-from ..instance import integer
 from .exact import slots_of
 from .law import checked
 

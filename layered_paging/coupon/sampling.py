@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.instance import integer
 from ..errors import ParameterError
-from ..instance import integer
 from .law import checked
 
 __all__ = ["Sample", "normal_quantile", "simulate"]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.instance import integer
+from ..core.trace import Trace
 from ..errors import ParameterError
-from ..instance import integer
-from ..trace import Trace
 from .generate import complete, trace_activations, users_of
 from .network import Network
 from .placing import place
@@ -101,7 +101,7 @@ def online_against_static(
     ParameterError
         Fewer than two sessions; what ``replay`` and ``place`` raise.
     """
-    from ..runs import replay
+    from ..engine.run import replay
 
     if len(trace.sessions) < 2:
         raise ParameterError("static against online needs a trace of at least two sessions: to learn, and to serve")

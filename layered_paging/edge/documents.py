@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import write_atomic
+from ..core.files import write_atomic
 from .links import trip_ns
 from .network import FAR, MOST_CELLS, MOST_LINKS, MOST_PAGES, Activations, Network, NetworkError
 

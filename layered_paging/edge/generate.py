@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.instance import integer
+from ..core.trace import Trace
 from ..errors import ParameterError
-from ..instance import integer
-from ..prediction.profile import Profile
-from ..trace import Trace
+from ..profiles.profile import Profile
 from .links import Radio
 from .network import FAR, MOST_CELLS, MOST_LINKS, Activations, Network
 

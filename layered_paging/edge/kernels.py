@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compiled import kernel
+from ..core.compiled import kernel
 
 BIG = 1 << 62
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.instance import integer
 from ..errors import LayeredPagingError, ParameterError
-from ..instance import integer
 
 __all__ = ["FAR", "Activations", "Network", "NetworkError"]
 

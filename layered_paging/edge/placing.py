@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..certificate import Certificate
+from ..core.instance import integer
+from ..core.registry import nearest
 from ..errors import ParameterError
-from ..instance import integer
-from ..registry import nearest
 from . import baselines
 from . import bound as bounds
 from .documents import to_document

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..core.files import replacing
+from ..core.parts import LongTrace
+from ..core.trace import Trace
 from ..errors import FormatError
-from ..files import replacing
-from ..long import LongTrace
-from ..trace import Trace
 from . import events_csv, jsonl, npz, parquet, route_csv
 from .common import Format, guarded, head
 

@@ -19,9 +19,9 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.parts import Part
+from ..core.trace import DECODE, PREFILL, Trace
 from ..errors import FormatError, LayeredPagingError, TraceError
-from ..long import Part
-from ..trace import DECODE, PREFILL, Trace
 
 __all__ = [
     "BLOCK",

@@ -13,10 +13,10 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..core.instance import integer
+from ..core.parts import LongTrace, Part
+from ..core.trace import DECODE, PREFILL, Trace
 from ..errors import FormatError, LayeredPagingError
-from ..instance import integer
-from ..long import LongTrace, Part
-from ..trace import DECODE, PREFILL, Trace
 from .common import (
     BLOCK,
     WIDEST,

@@ -15,8 +15,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.trace import Trace
 from ..errors import FormatError, LayeredPagingError
-from ..trace import Trace
 from .common import META, WIDEST, Format, afford, brief, build, guarded, meta_refused, parse_json
 
 __all__ = ["FORMAT"]

@@ -11,10 +11,10 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..core.instance import integer
+from ..core.parts import PART, LongTrace, Part
+from ..core.trace import Trace
 from ..errors import FormatError, LayeredPagingError
-from ..instance import integer
-from ..long import PART, LongTrace, Part
-from ..trace import Trace
 from .common import (
     WIDEST,
     Format,

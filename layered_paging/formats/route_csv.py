@@ -10,8 +10,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.trace import Trace
 from ..errors import FormatError
-from ..trace import Trace
 from .common import WIDEST, Format, afford, blocks, build, guarded, id_dtype, numbers, parse_json, repeated, text, whole
 
 __all__ = ["FORMAT"]

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..certificate import Certificate
+from ..core.counts import Counts
+from ..core.instance import integer
+from ..core.trace import Trace
 from ..errors import ParameterError, SolverError
-from ..instance import integer
-from ..reference import Counts
-from ..trace import Trace
 from . import evidence
 from .furthest import greedy
 from .problem import Problem, pose

@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from ..core.layout import Grid
 from ..errors import SolverError
-from ..grid import Grid
 
 __all__ = ["by_brute_force"]
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..core.counts import Counts
+from ..core.layout import Grid
 from ..errors import BudgetError, ParameterError
-from ..grid import Grid
-from ..reference import Counts
 
 __all__ = ["Greedy", "furthest", "greedy", "see_ahead"]
 

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compiled import kernel, leading_zeros, trailing_zeros
+from ..core.compiled import kernel, leading_zeros, trailing_zeros
 
 __all__ = ["next_uses", "play_bytes", "play_sets", "play_singles", "prices"]
 

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..grid import Grid
+from ..core.layout import Grid
 
 __all__ = ["Model", "build"]
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.instance import integer
+from ..core.layout import POOLS, RESETS, Grid, choice, lay_out, pools_of
+from ..core.trace import Trace
 from ..errors import BudgetError, ParameterError
-from ..grid import POOLS, RESETS, Grid, choice, lay_out, pools_of
-from ..instance import integer
-from ..trace import Trace
 from .model import Model, build
 
 __all__ = ["Part", "Problem", "pose"]

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..core.layout import Grid
 from ..errors import SolverError
-from ..grid import Grid
 
 __all__ = ["Recount", "Schedule", "recount"]
 

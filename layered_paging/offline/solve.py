@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..core.layout import choice
 from ..errors import ParameterError, SolverError
-from ..grid import choice
 from . import bound, flow
 from .brute import by_brute_force
 from .furthest import furthest, greedy, see_ahead

@@ -8,8 +8,8 @@ import io
 from pathlib import Path
 from typing import Any
 
+from ..core.files import write_atomic
 from ..errors import ParameterError
-from ..files import write_atomic
 
 __all__ = ["COLOURS", "STYLES", "check_picture", "embedded", "figure_bytes", "new_figure", "save_figure"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..runs import history
-from ..trace import Trace
+from ..core.trace import Trace
+from ..engine.run import history
 from .common import COLOURS
 
 __all__ = ["draw_heat", "draw_map"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping, Sequence
 
-from ..instance import Instance
-from ..policy import Time
-from ..registry import register
+from ..core.instance import Instance
+from ..core.registry import register
+from .spec import Time
 
 
 @register(
@@ -49,3 +50,30 @@ class Belady:
         clocks = self._future[page]
         served = self._served[page]
         return clocks[served] if served < len(clocks) else float("inf")
+
+
+def furthest(requests: Sequence[int], slots: int) -> list[bool]:
+    """Return which of these single requests miss when the page needed furthest in the future is evicted.
+
+    The first t entries sum to the optimum of the first t requests, for every t: pages that are not needed
+    before t may be evicted in any order (belady-1966).  O(requests * log requests).
+    """
+    upcoming: dict[int, int] = {}
+    following = [0] * len(requests)
+    for t in range(len(requests) - 1, -1, -1):
+        following[t] = upcoming.get(requests[t], len(requests))
+        upcoming[requests[t]] = t
+    missed: list[bool] = []
+    due: dict[int, int] = {}  # next use of what is held
+    heap: list[tuple[int, int]] = []
+    for t, page in enumerate(requests):
+        missed.append(page not in due)
+        if page not in due and len(due) == slots:
+            while True:
+                when, victim = heapq.heappop(heap)
+                if due.get(victim) == -when:
+                    del due[victim]
+                    break
+        due[page] = following[t]
+        heapq.heappush(heap, (-following[t], page))
+    return missed

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..instance import Instance
-from ..policy import Predictions, Stream, Time
-from ..registry import register
+from ..core.instance import Instance
+from ..core.registry import register
+from .spec import Predictions, Time
+from .stream import Stream
 
 MOST = 24  # pages between which one eviction may mix
 SLACK = 1e-9

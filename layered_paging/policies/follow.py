@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..core.instance import Instance, integer
+from ..core.registry import register
 from ..errors import ParameterError
-from ..instance import Instance, integer
-from ..policy import Policy, Time, resolve
-from ..registry import register
+from .names import resolve
+from .spec import Policy, Time
 
 
 @register(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..instance import Instance
-from ..policy import Predictions, Stream, Time
-from ..registry import register
+from ..core.instance import Instance
+from ..core.registry import register
+from .spec import Predictions, Time
+from .stream import Stream
 
 
 @register(

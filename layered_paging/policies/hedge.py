@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..core.instance import Instance, integer
+from ..core.registry import register
 from ..errors import ParameterError
-from ..instance import Instance, integer
-from ..policy import Policy, Predictions, Time
-from ..registry import register
 from .blind_oracle import BlindOracle
 from .llru import LLRU
+from .spec import Policy, Predictions, Time
 
 
 @register(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from ..instance import Instance, integer
-from ..policy import Time
-from ..registry import register
+from ..core.instance import Instance, integer
+from ..core.registry import register
+from .spec import Time
 
 
 @register(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..instance import Instance
-from ..policy import Predictions, Stream, Time
-from ..registry import register
+from ..core.instance import Instance
+from ..core.registry import register
 from .lmarker import LMarker
+from .spec import Predictions, Time
+from .stream import Stream
 
 
 @register(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from ..core.instance import Instance
+from ..core.registry import register
 from ..errors import ParameterError
-from ..instance import Instance
-from ..policy import Time
-from ..registry import register
+from .spec import Time
 
 
 @register(

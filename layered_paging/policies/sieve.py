@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..instance import Instance
-from ..policy import Time
-from ..registry import register
+from ..core.instance import Instance
+from ..core.registry import register
+from .spec import Time
 
 
 @register(

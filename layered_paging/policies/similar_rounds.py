@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..core.instance import Instance, integer
+from ..core.registry import register
 from ..errors import ParameterError
-from ..instance import Instance, integer
-from ..policy import Time
-from ..registry import register
+from .spec import Time
 
 NEIGHBOURS, MOST = 8, 65535
 ALWAYS = 255  # ALWAYS times its weight is what a page gets that is used in every round

@@ -1,8 +1,7 @@
-"""What will be asked for next: predictors, profiles of use, next uses, and what they buy."""
+"""What will be asked for next: predictors of events, and predicted next uses for policies."""
 
-from .guessing import guesses
 from .learnt import Learnt
 from .next_use import source
 from .predictors import Predictor, predictor
 
-__all__ = ["Learnt", "Predictor", "guesses", "predictor", "source"]
+__all__ = ["Learnt", "Predictor", "predictor", "source"]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.layout import Grid, choice
+from ..core.trace import Trace
 from ..errors import ParameterError
-from ..grid import Grid, choice
-from ..policy import Forecast
-from ..trace import Trace
+from ..policies.forecast import Forecast
 from .predictors import Markov, Popularity, predictor
 from .steps import made, members_of, now_of
 

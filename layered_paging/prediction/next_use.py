@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..core.instance import integer
+from ..core.layout import Grid
+from ..core.registry import nearest
+from ..core.trace import Trace
 from ..errors import ParameterError
-from ..grid import Grid
-from ..instance import integer
-from ..policy import Forecast, Stream
-from ..registry import nearest
-from ..trace import Trace
+from ..policies.forecast import Forecast
+from ..policies.stream import Stream
 from .learnt import Learnt
 from .predictors import PREDICTORS
 from .steps import actual, at_requests, members_of, now_of

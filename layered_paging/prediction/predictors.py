@@ -12,11 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..core.instance import integer
+from ..core.registry import nearest
+from ..core.trace import Trace
 from ..errors import ParameterError
-from ..instance import integer
-from ..policy import Stream, check_parameters, parsed
-from ..registry import nearest
-from ..trace import Trace
+from ..policies.names import check_parameters, parsed
+from ..policies.stream import Stream
 
 __all__ = ["PREDICTORS", "Imported", "Markov", "Oracle", "Popularity", "Predictor", "Previous", "Ranked", "predictor"]
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..grid import Grid
-from ..policy import Forecast
-from ..trace import Trace
+from ..core.layout import Grid
+from ..core.trace import Trace
+from ..policies.forecast import Forecast
 
 __all__ = ["actual", "at_requests", "error_of", "made", "members_of", "now_of"]
 

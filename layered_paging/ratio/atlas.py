@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..certificate import Certificate
+from ..core.files import write_atomic
 from ..errors import FormatError, LayeredPagingError
-from ..files import write_atomic
 
 __all__ = ["BEST", "POLICIES", "RANDOMIZED", "fill", "jobs", "load", "page", "picture"]
 

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.instance import Instance
+from ..core.layout import quotas
 from ..errors import BudgetError, ParameterError, PolicyError
-from ..grid import quotas
-from ..instance import Instance
-from ..policy import PolicySpec, Time
+from ..policies.spec import PolicySpec, Time
 
 __all__ = ["Automaton", "Live", "build", "start", "step"]
 

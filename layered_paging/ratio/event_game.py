@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.instance import Instance
 from ..errors import ParameterError
-from ..instance import Instance
 
 __all__ = ["MAX_PAGES", "EventGame", "Rules", "explore"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compiled import kernel
+from ..core.compiled import kernel
 
 __all__ = ["play", "reach", "sweep"]
 

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..certificate import Certificate
+from ..core.instance import Instance, integer
+from ..core.layout import POOLS, choice
 from ..errors import ParameterError
-from ..grid import POOLS, choice
-from ..instance import Instance, integer
-from ..policy import PolicySpec, resolve
+from ..policies.names import resolve
+from ..policies.spec import PolicySpec
 from .automaton import Automaton, build
 from .cycle import Arcs, Best, largest_ratio
 

@@ -9,9 +9,9 @@ from itertools import product
 from typing import Any
 
 from ..certificate import Certificate
+from ..core.instance import Instance
 from ..errors import ParameterError, SolverError
-from ..instance import Instance
-from .best import Bracket
+from .bracket import Bracket
 from .given import problem
 from .source import Source, improve
 from .spread import Spread, spread

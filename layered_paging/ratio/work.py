@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 
+from ..core.instance import Instance
 from ..errors import ParameterError
-from ..instance import Instance
 
 __all__ = ["Arc", "Node", "WorkGraph", "explore"]
 

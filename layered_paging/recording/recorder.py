@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from ..core.trace import DECODE, PREFILL, Trace
 from ..errors import LayeredPagingError, ParameterError
-from ..trace import DECODE, PREFILL, Trace
 from .sites import Site, chosen, find_sites
 from .spool import Memory, Sizes, Spool
 
@@ -274,7 +274,7 @@ def describe(model: Any, sites: Sequence[Site]) -> dict[str, Any]:
     """Return what the meta of a trace says of the model that made it."""
     import torch
 
-    from .. import __version__
+    from ..core.version import __version__
 
     config = getattr(model, "config", None)
     made: dict[str, Any] = {

@@ -13,11 +13,11 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.files import replacing
+from ..core.trace import Trace
 from ..errors import FormatError, LayeredPagingError, ParameterError
-from ..files import replacing
 from ..formats import load_trace, save_trace
 from ..formats.jsonl import MAGIC
-from ..trace import Trace
 
 __all__ = ["Memory", "Sizes", "Spool", "recover"]
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..core.instance import integer
+from ..core.trace import Trace
+from ..engine.run import history
 from ..errors import ParameterError
-from ..instance import integer
-from ..policy import resolve
-from ..runs import history
-from ..trace import Trace
+from ..policies.names import resolve
 
 __all__ = ["board"]
 

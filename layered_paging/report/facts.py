@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
-from ..curves import has_one_pass, miss_curve, optimum_curve
-from ..diagnosis import USUAL, diagnosed
+from ..analysis.diagnosis import USUAL, diagnosed
+from ..core.layout import lay_out
+from ..core.trace import Trace
+from ..core.version import __version__
+from ..engine.curves import has_one_pass, miss_curve, optimum_curve
+from ..engine.run import Run, replay
 from ..errors import ParameterError
-from ..grid import lay_out
-from ..policy import resolve
-from ..prediction.drift import asking
-from ..prediction.guessing import guesses
-from ..prediction.profile import Profile, compare
-from ..runs import Run, replay
-from ..trace import Trace
+from ..policies.names import resolve
+from ..prefetch.guessing import guesses
+from ..profiles.drift import asking
+from ..profiles.profile import Profile, compare
 
 __all__ = ["facts"]
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..core.instance import integer
+from ..core.layout import lay_out
+from ..core.trace import Trace
+from ..engine.run import history
 from ..errors import ParameterError
-from ..grid import lay_out
-from ..instance import integer
-from ..policy import PolicySpec, resolve
-from ..runs import history
-from ..trace import Trace
+from ..policies.names import resolve
+from ..policies.spec import PolicySpec
 from .html import fill
 
 __all__ = ["MOST_STEPS", "SHOWN", "parse_sequence", "replay_page", "window"]

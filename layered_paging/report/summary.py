@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from ..words import counted
+from ..core.words import counted
 from .html import escape, fill
 from .pictures import curves, layers, picture
 

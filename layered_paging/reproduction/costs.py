@@ -11,10 +11,11 @@ import tracemalloc
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from ..instance import Instance
-from ..policy import Policy, Time, resolve
-from ..runs import replay
-from ..trace import Trace
+from ..core.instance import Instance
+from ..core.trace import Trace
+from ..engine.run import replay
+from ..policies.names import resolve
+from ..policies.spec import Policy, Time
 
 __all__ = ["LayerLists", "RecencyList", "hook_costs", "kernel_bytes", "timed"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..curves import miss_curve, optimum_curve
+from ..core.trace import Trace
+from ..engine.curves import miss_curve, optimum_curve
 from ..plot import COLOURS
-from ..trace import Trace
 from .study import Study
 
 __all__ = ["LOOKS", "curves", "draw_curves", "grid_of", "legal", "long_traces", "mean_demand", "thinned"]

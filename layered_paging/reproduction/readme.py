@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..core.files import write_atomic
 from ..errors import LayeredPagingError
-from ..files import write_atomic
 from .running import of_paper, read_result
 
 __all__ = ["BEGIN", "END", "table", "write_table"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import importlib
 import io
 import json
 import os
@@ -16,12 +15,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
+from ..catalog import collect
 from ..claims import Unavailable
+from ..core.files import write_atomic
+from ..core.instance import integer
+from ..core.registry import Entry, entries, nearest
+from ..core.version import __version__
 from ..errors import LayeredPagingError, NotRegistered
-from ..files import write_atomic
-from ..instance import integer
-from ..registry import Entry, entries, nearest
 from .study import Finding, Study, problems, traces_from
 
 __all__ = ["Outcome", "of_paper", "papers", "reproduce"]
@@ -67,7 +67,7 @@ def papers() -> list[str]:
 
 def all_results() -> list[Entry]:
     """Return the registered results by name."""
-    importlib.import_module("layered_paging.catalog").collect()
+    collect()
     return entries("result")
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.registry import Entry
+from ..core.trace import Trace
 from ..errors import LayeredPagingError, ParameterError
 from ..formats import FORMATS, load_trace
-from ..registry import Entry
-from ..trace import Trace
 
 __all__ = ["AGREES", "SCOPES", "STATUSES", "Finding", "Study", "problems", "traces_from"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..core.trace import Trace
 from ..errors import ParameterError
-from ..trace import Trace
 
 __all__ = ["Information", "counts_by_kind", "information", "plug_in"]
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.files import write_atomic
 from ..errors import LayeredPagingError
-from ..files import write_atomic
 from ..formats import save_trace
 from ..recording import record
 from ..recording.driving import Running, record_prompts

@@ -8,14 +8,14 @@ from functools import cache
 from math import prod
 from typing import Any
 
+from ..core.instance import integer
+from ..core.layout import EVENTS, POOLS, PREFILLS, RESETS, TIES, choice
+from ..core.registry import find
 from ..edge.bound import BOUNDS
 from ..edge.placing import ALGORITHMS
+from ..engine.run import ADMISSIONS
 from ..errors import ParameterError
-from ..grid import EVENTS, POOLS, PREFILLS, RESETS, TIES, choice
-from ..instance import integer
-from ..policy import resolve
-from ..registry import find
-from ..runs import ADMISSIONS
+from ..policies.names import resolve
 
 __all__ = ["FUNCTIONS", "Argument", "Function", "asks_for", "check_value"]
 
@@ -103,7 +103,7 @@ def _named(where: str, kind: str, name: str) -> None:
 
 
 def _replay(trace: Any, given: dict[str, Any]) -> dict[str, Any]:
-    from ..runs import replay
+    from ..engine.run import replay
 
     run = replay(trace, **given)
     return {

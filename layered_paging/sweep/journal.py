@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..core.files import replacing
 from ..errors import FormatError, LayeredPagingError
-from ..files import replacing
 from .spec import Job, canonical
 
 __all__ = ["Journal", "write_parquet", "write_results", "write_timings"]

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.files import write_atomic
+from ..core.instance import integer
+from ..core.layout import choice
+from ..core.trace import Trace
 from ..errors import LayeredPagingError, ParameterError
-from ..files import write_atomic
 from ..formats import save_trace
-from ..grid import choice
-from ..instance import integer
-from ..trace import Trace
 from .executors import Cluster, Given, Place, Processes
 from .journal import Journal, write_parquet, write_results, write_timings
 from .spec import Job, Spec, read_spec
@@ -190,7 +190,7 @@ def _folder(folder: Path, resume: bool) -> None:
 
 
 def _versions() -> dict[str, str]:
-    from .. import __version__
+    from ..core.version import __version__
 
     versions = {"layered-paging": __version__, "python": platform.python_version()}
     return versions | {name: importlib.metadata.version(name) for name in ("numpy", "numba", "scipy")}

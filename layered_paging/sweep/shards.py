@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.instance import integer
+from ..core.parts import LongTrace
+from ..core.trace import Trace
+from ..engine.run import Run
+from ..engine.streaming import Wanted, joined, replay_parts
 from ..errors import ParameterError
 from ..formats import open_trace
-from ..instance import integer
-from ..long import LongTrace
-from ..policy import resolve
-from ..runs import Run
-from ..streaming import Wanted, joined, replay_parts
-from ..trace import Trace
+from ..policies.names import resolve
 
 __all__ = ["Estimate", "estimate", "replay_sharded", "share_interval"]
 

@@ -12,11 +12,11 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from ..core.instance import integer
+from ..core.registry import nearest
+from ..core.trace import Trace
 from ..errors import FormatError, LayeredPagingError, ParameterError
 from ..formats import load_trace
-from ..instance import integer
-from ..registry import nearest
-from ..trace import Trace
 from .functions import FUNCTIONS, WORK, Function, asks_for, check_value
 
 __all__ = ["JOBS", "Job", "Spec", "canonical", "load_spec", "read_spec"]
@@ -283,7 +283,7 @@ def _job(
     repeat: int,
     root: int,
 ) -> Job:
-    from .. import __version__
+    from ..core.version import __version__
 
     arguments = {key: value for key, value in given.items() if key != "seed"}
     content = [name, arguments, None if trace is None else digests[trace], repeat]

@@ -13,9 +13,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from ..core.trace import Trace
 from ..errors import LayeredPagingError, TraceError
 from ..formats import load_trace
-from ..trace import Trace
 from .functions import FUNCTIONS
 
 __all__ = ["Task", "perform", "watch"]

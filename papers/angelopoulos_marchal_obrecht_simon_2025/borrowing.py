@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 import layered_paging as lp
+from layered_paging.engine.run import history
 from layered_paging.reproduction import Finding, Study
 from layered_paging.reproduction.measures import long_traces, mean_demand
 from layered_paging.reproduction.study import first_rounds
-from layered_paging.runs import history
 
 PAPER = "angelopoulos-marchal-obrecht-simon-2025"
 POLICIES = {"lru": "LRU", "llru": "LLRU", "belady": "Opt"}

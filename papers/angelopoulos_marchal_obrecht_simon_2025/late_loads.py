@@ -11,7 +11,8 @@ from typing import Any
 
 import layered_paging as lp
 from layered_paging.plot import COLOURS
-from layered_paging.policy import Time, resolve
+from layered_paging.policies.names import resolve
+from layered_paging.policies.spec import Time
 from layered_paging.reproduction import Finding, Study
 from layered_paging.reproduction.measures import long_traces, mean_demand
 from layered_paging.reproduction.study import first_rounds

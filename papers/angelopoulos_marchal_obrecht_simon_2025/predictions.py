@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import layered_paging as lp
-from layered_paging.grid import lay_out
+from layered_paging.core.layout import lay_out
 from layered_paging.plot import COLOURS
 from layered_paging.prediction import Learnt, source
 from layered_paging.prediction.steps import error_of

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import layered_paging as lp
-from layered_paging.gaps import TOKENS
+from layered_paging.analysis.gaps import TOKENS
 from layered_paging.plot import COLOURS
 from layered_paging.reproduction import Finding, Study
 from layered_paging.reproduction.measures import grid_of, halves

@@ -8,7 +8,7 @@ import numpy as np
 
 import layered_paging as lp
 from layered_paging.plot import draw_map
-from layered_paging.prediction.behaviour import behaviour, gate_shares, gates, pruned
+from layered_paging.profiles.behaviour import behaviour, gate_shares, gates, pruned
 from layered_paging.reproduction import Finding, Study
 from layered_paging.reproduction.measures import grid_of, long_traces
 

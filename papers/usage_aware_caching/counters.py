@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import layered_paging as lp
-from layered_paging.prediction.behaviour import behaviour
 from layered_paging.prediction.predictors import Popularity
+from layered_paging.profiles.behaviour import behaviour
 from layered_paging.reproduction import Finding, Study
 from layered_paging.reproduction.measures import long_traces, mean_demand
 

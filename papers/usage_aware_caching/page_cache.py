@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import layered_paging as lp
-from layered_paging.prediction.prefetch import prefetch
-from layered_paging.prediction.timing import TimeModel
+from layered_paging.prefetch.replay import prefetch
+from layered_paging.prefetch.timing import TimeModel
 from layered_paging.reproduction import Finding, Study
 from layered_paging.reproduction.measures import grid_of, long_traces, mean_demand
 

@@ -8,7 +8,7 @@ import numpy as np
 
 import layered_paging as lp
 from layered_paging.plot import draw_heat
-from layered_paging.prediction.worth import Worth, transfer, worth
+from layered_paging.profiles.value import Worth, transfer, worth
 from layered_paging.reproduction import Finding, Study
 from layered_paging.reproduction.measures import mean_demand
 from layered_paging.samples import SAMPLE

@@ -28,7 +28,7 @@ import numba
 import numpy as np
 
 import layered_paging as lp
-from layered_paging.long import LongTrace, Part
+from layered_paging.core.parts import LongTrace, Part
 
 LAYERS, EXPERTS, TOP_K, SESSION, ROWS = 24, 32, 4, 1000, 40_000
 

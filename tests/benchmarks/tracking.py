@@ -22,7 +22,7 @@ import numpy as np
 
 import layered_paging as lp
 from layered_paging.prediction.predictors import Popularity
-from layered_paging.prediction.profile import Profile
+from layered_paging.profiles.profile import Profile
 
 
 def best(repeat: int, call: Callable[[], Any]) -> float:

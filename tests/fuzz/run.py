@@ -188,7 +188,7 @@ def read_recording(path: Path) -> None:
 
 def profile_seeds(folder: Path) -> None:
     import layered_paging as lp
-    from layered_paging.prediction.profile import Profile
+    from layered_paging.profiles.profile import Profile
 
     made = json.loads(Profile.of(lp.workloads.zipf(2, 4, 30)).to_json())
     made.pop("digest", None)
@@ -196,7 +196,7 @@ def profile_seeds(folder: Path) -> None:
 
 
 def read_profile(path: Path) -> None:
-    from layered_paging.prediction.profile import Profile
+    from layered_paging.profiles.profile import Profile
 
     Profile.load(path)
 

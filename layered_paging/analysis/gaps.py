@@ -1,0 +1,269 @@
+"""How much of the gap between a base policy and the optimum other policies close, cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.layout import POOLS, RESETS, choice
+from ..core.trace import Trace
+from ..engine.run import ADMISSIONS, replay
+from ..errors import ParameterError
+from ..offline import optimum
+from ..policies.names import resolve
+
+__all__ = ["TOKENS", "Cell", "Gap", "Gaps", "gap_table"]
+
+TOKENS = (Fraction(5, 4), Fraction(3, 2), Fraction(2), Fraction(3), Fraction(4))
+MOST = Fraction(9, 10)  # of all pages: larger caches leave no gap worth the name
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One policy on one trace at one capacity.
+
+    Attributes
+    ----------
+    policy, trace, reset : str
+    tokens : str
+        The capacity in tokens' demand, as a fraction such as "5/4".
+    slots : int
+    misses, base, optimum : int
+        Of the policy, of the base policy, of the optimum.
+    share : float or None
+        (base - misses) / (base - optimum); None where the optimum misses as often as the base policy.
+    margin : float or None
+        Half width of the 95 % interval of ``share`` over sessions; None with fewer than two.
+    """
+
+    policy: str
+    trace: str
+    reset: str
+    tokens: str
+    slots: int
+    misses: int
+    base: int
+    optimum: int
+    share: float | None
+    margin: float | None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Mean share of one policy on one trace over its capacities.
+
+    Attributes
+    ----------
+    policy, trace, reset : str
+        ``trace`` is "all" for the mean over traces, equal weight each.
+    share, margin : float or None
+        As for a cell; a mean over traces has no margin where a trace has fewer than two sessions.
+    worst : float or None
+        The smallest share of a cell.
+    cells, left_out : int
+        Cells counted; cells without a gap.
+    """
+
+    policy: str
+    trace: str
+    reset: str
+    share: float | None
+    margin: float | None
+    worst: float | None
+    cells: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """What ``gap_table`` found.
+
+    Attributes
+    ----------
+    base, admission, pool : str
+    sessions : dict
+        Sessions of each trace.
+    cells : list of Cell
+    gaps : list of Gap
+        By policy, trace and reset, then over all traces.
+    """
+
+    base: str
+    admission: str
+    pool: str
+    sessions: dict[str, int]
+    cells: list[Cell]
+    gaps: list[Gap]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as JSON holds it."""
+        return asdict(self)
+
+
+_Ints = npt.NDArray[np.int64]
+
+
+def gap_table(
+    traces: Mapping[str, Trace],
+    policies: Sequence[str | type] = ("similar-rounds",),
+    *,
+    base: str | type = "llru",
+    tokens: Sequence[float | Fraction] = TOKENS,
+    admission: str = "forced",
+    pool: str = "shared",
+    resets: Sequence[str] = ("never", "session"),
+    progress: Callable[[int], object] | None = None,
+) -> Gaps:
+    """Return the share of the gap between a base policy and the optimum that policies close.
+
+    Parameters
+    ----------
+    traces : mapping
+        Name to trace, at least one.
+    policies : sequence of str or class
+    base : str or class
+        The policy that closes nothing; with ``"lru"`` the table is of the gap LRU-to-optimum.
+    tokens : sequence of numbers
+        Capacities in units of one token's demand (layers times ``top_k``), rounded half up; those of
+        nine tenths of all pages or more are left out, and so are those that hold no event of their pool.
+    admission : {"forced", "bypass"}
+        Of the policies and of the optimum.
+    pool : {"shared", "per-layer"}
+        Of the policies and of the optimum.
+    resets : sequence of {"never", "session", "cache"}
+    progress : callable, optional
+        Called with the number of cells done.
+
+    Returns
+    -------
+    Gaps
+
+    Raises
+    ------
+    ParameterError
+        No trace, policy, reset or capacity; a capacity that is not above 0; a name given twice.
+    NotRegistered
+        A policy of an unknown name.
+
+    Notes
+    -----
+    Margins are paired over sessions: share is a ratio of sums, so its variance is that of the session
+    means of (base - misses) - share * (base - optimum), divided by the mean gap (the delta method), and the
+    interval is Student's with sessions - 1 degrees of freedom.  Sessions are taken as independent, which
+    with ``reset="never"`` they are only nearly.  Sessions' misses of the optimum are those of one optimal
+    schedule.  Exact but for the margins and the final divisions.
+
+    Examples
+    --------
+    >>> import layered_paging as lp
+    >>> trace = lp.workloads.zipf(4, 16, 200, top_k=2, seed=1, sessions=4)
+    >>> found = gap_table({"zipf": trace}, ["lfu"], resets=["never"], tokens=[2])
+    >>> cell = found.cells[0]
+    >>> cell.slots, round(cell.share, 2) == round((cell.base - cell.misses) / (cell.base - cell.optimum), 2)
+    (16, True)
+    """
+    choice("admission", admission, ADMISSIONS)
+    choice("pool", pool, POOLS)
+    for reset in resets:
+        choice("reset", reset, RESETS)
+    first = resolve(base)
+    specs = [resolve(policy) for policy in policies]
+    sizes = [_number(number) for number in tokens]
+    for what, names in (
+        ("traces", list(traces)),
+        ("policies", [spec.name for spec in specs]),
+        ("resets", list(resets)),
+        ("tokens", sizes),
+    ):
+        if not names or len(set(names)) < len(names):
+            raise ParameterError(f"{what} must be one or more, each once; got {[str(name) for name in names]}")
+    cells: list[Cell] = []
+    gaps: list[Gap] = []
+    kept: dict[tuple[str, str], list[tuple[float | None, _Ints | None]]] = {}
+    done = 0
+    for reset in resets:
+        for name, trace in traces.items():
+            for size in sizes:
+                slots = int(size * trace.layers * trace.top_k + Fraction(1, 2))
+                least = trace.top_k if pool == "shared" else trace.top_k * trace.layers
+                done += 1
+                if slots >= MOST * trace.pages or (admission == "forced" and slots < least):
+                    continue
+                options = {"pool": pool, "reset": reset, "admission": admission}
+                one = replay(trace, first, slots, **options).misses_by_session.sum(axis=1)  # type: ignore[arg-type]
+                best = optimum(trace, slots, **options).misses_by_session.sum(axis=1)  # type: ignore[arg-type]
+                for spec in specs:
+                    got = replay(trace, spec, slots, **options).misses_by_session.sum(axis=1)  # type: ignore[arg-type]
+                    share, off = _share(one - got, one - best)
+                    kept.setdefault((spec.name, reset + "/" + name), []).append((share, off))
+                    margin = None if off is None else _margin(off)
+                    counts = (int(got.sum()), int(one.sum()), int(best.sum()))
+                    cells.append(Cell(spec.name, name, reset, str(size), slots, *counts, share, margin))
+                if progress is not None:
+                    progress(done)
+    for spec in specs:
+        for reset in resets:
+            rows = [_mean(spec.name, name, reset, kept.get((spec.name, reset + "/" + name), [])) for name in traces]
+            gaps += rows + ([_over(rows, spec.name, reset)] if len(rows) > 1 else [])
+    sessions = {name: len(trace.sessions) for name, trace in traces.items()}
+    return Gaps(first.name, admission, pool, sessions, cells, gaps)
+
+
+def _number(value: float | Fraction) -> Fraction:
+    try:
+        plain = str(value) if isinstance(value, float) else value  # 1.1 is 11/10
+        number = Fraction(plain) if not isinstance(value, bool) else Fraction(0)
+    except (TypeError, ValueError, OverflowError):
+        number = Fraction(0)
+    if not 0 < number <= 10**6:
+        raise ParameterError(f"tokens must be numbers above 0, at most a million; got {value!r}")
+    return number
+
+
+def _share(closed: _Ints, gap: _Ints) -> tuple[float | None, Any]:
+    """Return the share, and by session how far it is off, as a share of the mean gap."""
+    whole = int(gap.sum())
+    if whole == 0:
+        return None, None
+    share = int(closed.sum()) / whole
+    return share, None if len(gap) < 2 else (closed - share * gap) / (whole / len(gap))
+
+
+def _margin(off: Any) -> float:
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, len(off) - 1) * np.std(off, ddof=1) / len(off) ** 0.5)
+
+
+def _mean(policy: str, trace: str, reset: str, cells: Sequence[tuple[float | None, Any]]) -> Gap:
+    known = [(share, off) for share, off in cells if share is not None]
+    shares = [share for share, _ in known]
+    if not shares:
+        return Gap(policy, trace, reset, None, None, None, 0, len(cells))
+    paired = all(off is not None for _, off in known)
+    margin = _margin(np.mean([off for _, off in known], axis=0)) if paired else None
+    return Gap(policy, trace, reset, float(np.mean(shares)), margin, min(shares), len(shares), len(cells) - len(shares))
+
+
+def _over(rows: Sequence[Gap], policy: str, reset: str) -> Gap:
+    known = [row for row in rows if row.share is not None]
+    shares = [row.share for row in known if row.share is not None]
+    margins = [row.margin for row in known if row.margin is not None]
+    margin = None
+    if margins and len(margins) == len(known):
+        margin = sum(m * m for m in margins) ** 0.5 / len(margins)
+    return Gap(
+        policy,
+        "all",
+        reset,
+        float(np.mean(shares)) if shares else None,
+        margin,
+        min((row.worst for row in known if row.worst is not None), default=None),
+        sum(row.cells for row in rows),
+        sum(row.left_out for row in rows),
+    )

@@ -1,0 +1,1 @@
+"""What everything stands on: instances, traces, their layout, the registry, files, compilation."""

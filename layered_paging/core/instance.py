@@ -1,0 +1,97 @@
+"""What a layered paging problem is: layers, the experts of each, and slots."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import ParameterError
+
+__all__ = ["Instance", "integer"]
+
+
+def integer(name: str, value: object, least: int) -> int:
+    """Return ``value`` as an int of at least ``least``, or raise ``ParameterError``."""
+    try:
+        number = value.__index__()  # type: ignore[attr-defined]
+    except (AttributeError, TypeError):
+        raise ParameterError(f"{name} must be an integer of at least {least}; got {value!r}") from None
+    if isinstance(value, bool) or number < least:
+        raise ParameterError(f"{name} must be an integer of at least {least}; got {value!r}")
+    return int(number)
+
+
+@dataclass(frozen=True, init=False)
+class Instance:
+    """Layers of pages and a cache of slots.
+
+    Pages are numbered through the layers: page = (number of experts in lower layers) + expert,
+    which is ``layer * experts + expert`` where all layers have the same width.
+
+    Parameters
+    ----------
+    layers : int
+        Number of layers, at least 1.
+    experts : int or sequence of int
+        Pages of each layer, at least 1; one int for all layers or one for each.
+    slots : int
+        Slots of the cache, at least 1.
+
+    Raises
+    ------
+    ParameterError
+        A value is not an integer in its range, or the widths are not one per layer.
+
+    Examples
+    --------
+    >>> problem = Instance(layers=3, experts=4, slots=6)
+    >>> problem.pages, problem.layer_of(5), problem.page(1, 1)
+    (12, 1, 5)
+    """
+
+    layers: int
+    experts: tuple[int, ...]
+    slots: int
+    first: tuple[int, ...]
+
+    def __init__(self, layers: int, experts: int | Sequence[int], slots: int) -> None:
+        count = integer("layers", layers, 1)
+        if isinstance(experts, Sequence) and not isinstance(experts, str):
+            widths = tuple(integer(f"experts of layer {j}", n, 1) for j, n in enumerate(experts))
+            if len(widths) != count:
+                raise ParameterError(
+                    f"experts must be one int, or one for each of the {count} layers; got {len(widths)}"
+                )
+        else:
+            widths = (integer("experts", experts, 1),) * count
+        first = [0]
+        for n in widths:
+            first.append(first[-1] + n)
+        object.__setattr__(self, "layers", count)
+        object.__setattr__(self, "experts", widths)
+        object.__setattr__(self, "slots", integer("slots", slots, 1))
+        object.__setattr__(self, "first", tuple(first))
+
+    @property
+    def pages(self) -> int:
+        """Number of pages over all layers."""
+        return self.first[-1]
+
+    def layer_of(self, page: int) -> int:
+        """Return the layer of a page; O(log layers)."""
+        if not 0 <= page < self.pages:
+            raise ParameterError(f"page must be in 0..{self.pages - 1}; got {page}")
+        return bisect_right(self.first, page) - 1
+
+    def page(self, layer: int, expert: int) -> int:
+        """Return the page number of an expert of a layer."""
+        if not 0 <= layer < self.layers:
+            raise ParameterError(f"layer must be in 0..{self.layers - 1}; got {layer}")
+        if not 0 <= expert < self.experts[layer]:
+            raise ParameterError(f"expert of layer {layer} must be in 0..{self.experts[layer] - 1}; got {expert}")
+        return self.first[layer] + expert
+
+    def pages_of(self, layer: int) -> range:
+        """Return the pages of a layer."""
+        return range(self.first[layer], self.first[layer + 1])

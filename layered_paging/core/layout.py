@@ -1,0 +1,360 @@
+"""A trace laid out for replay: what an event is, in which order its members come, when a cache starts anew.
+
+Everything that replays, optimises or counts works on a ``Grid``, so the variants (serial
+events, merged prefill, tie rules, per-layer pools, resets) are decided here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BudgetError, ParameterError
+from .instance import integer
+from .parts import LongTrace
+from .trace import PREFILL, Trace
+
+__all__ = [
+    "EVENTS",
+    "POOLS",
+    "PREFILLS",
+    "RESETS",
+    "TIES",
+    "Event",
+    "Grid",
+    "Time",
+    "choice",
+    "lay_out",
+    "lay_rows",
+    "locked",
+    "pools_of",
+    "quotas",
+]
+
+POOLS = ("shared", "per-layer")
+RESETS = ("never", "session", "cache")
+EVENTS = ("atomic", "serial")
+PREFILLS = ("token", "merged")
+TIES = ("page", "rank")
+
+
+def choice(name: str, value: str, known: tuple[str, ...]) -> str:
+    """Return ``value`` if it is one of ``known``, or raise ``ParameterError``."""
+    if value not in known:
+        raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}")
+    return value
+
+
+def locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a read-only view, so that one compiled kernel serves writable and read-only arrays."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+class Time(NamedTuple):
+    """When something happens.
+
+    ``clock`` orders events: each layer's event in each round has its place, whether it has members
+    or not, and under ``ties="rank"`` (or ``events="serial"``) each member has.  ``round`` and ``layer``
+    say where in the model we are.
+    """
+
+    clock: int
+    round: int
+    layer: int
+
+
+class Event(NamedTuple):
+    """One event: ``pages`` in the order in which they are presented."""
+
+    session: int
+    stage: int
+    time: Time
+    pages: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Events as a dense array, one column per event of a round; all arrays are read-only.
+
+    Attributes
+    ----------
+    experts : int16 or int32 array, shape (rounds, columns, width), C-contiguous
+        Members of each event in the order of presentation; negative entries are skipped.
+    first, layer, offset : int64 arrays, shape (columns,)
+        Page number of expert 0, layer, and place in the clock of each column.
+    stride : int
+        Events of a round over all layers; the event in round r and column c has the
+        number ``(origin + r) * stride + offset[c]``.
+    starts : int64 array
+        First round of each session.
+    stage : int8 array, shape (rounds,)
+    n_layers, pages : int
+    ranked : bool
+        Under ``ties="rank"`` the clock ticks once per member, otherwise once per event.
+    origin, number : int
+        For a part of a longer trace: the numbers of its first round and first session.
+    goes_on : bool
+        The first round belongs to the session of the part before.
+    """
+
+    experts: npt.NDArray[np.signedinteger[Any]]
+    first: npt.NDArray[np.int64]
+    layer: npt.NDArray[np.int64]
+    offset: npt.NDArray[np.int64]
+    stride: int
+    starts: npt.NDArray[np.int64]
+    stage: npt.NDArray[np.int8]
+    n_layers: int
+    pages: int
+    ranked: bool
+    origin: int = 0
+    number: int = 0
+    goes_on: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("experts", "first", "layer", "offset", "starts", "stage"):
+            object.__setattr__(self, name, locked(getattr(self, name)))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(rounds, columns, width)."""
+        rounds, columns, width = self.experts.shape
+        return int(rounds), int(columns), int(width)
+
+    def largest_event(self) -> int:
+        """Return the number of members of the largest event."""
+        most, width = 0, self.shape[2]
+        for at in range(0, self.shape[0], 65536):
+            present = self.experts[at : at + 65536] >= 0
+            most = max(most, width if present.all() else int(present.sum(axis=2).max()))
+            if most == width:
+                break
+        return most
+
+    def largest_events(self) -> npt.NDArray[np.int64]:
+        """Return the number of members of the largest event of each layer."""
+        by_column = np.zeros(self.shape[1], np.int64)
+        for at in range(0, self.shape[0], 65536):
+            by_column = np.maximum(by_column, (self.experts[at : at + 65536] >= 0).sum(axis=2).max(axis=0))
+        by_layer = np.zeros(self.n_layers, np.int64)
+        np.maximum.at(by_layer, self.layer, by_column)
+        return by_layer
+
+    def of_layer(self, layer: int) -> Grid:
+        """Return the events of one layer, for a pool of its own; clock and page numbers stay."""
+        columns = np.flatnonzero(self.layer == layer)
+        return replace(
+            self,
+            experts=np.ascontiguousarray(self.experts[:, columns]),
+            first=self.first[columns],
+            layer=self.layer[columns],
+            offset=self.offset[columns],
+        )
+
+    def events(self) -> Iterator[Event]:
+        """Yield the events in order; the plain meaning of the arrays above."""
+        rounds, columns, width = self.shape
+        session = np.searchsorted(self.starts, np.arange(rounds), side="right") - 1
+        for r in range(rounds):
+            for c in range(columns):
+                number = (self.origin + r) * self.stride + int(self.offset[c])
+                pages = tuple(int(self.first[c]) + int(e) for e in self.experts[r, c] if e >= 0)
+                clock = number * width if self.ranked else number
+                time = Time(clock, self.origin + r, int(self.layer[c]))
+                yield Event(self.number + int(session[r]), int(self.stage[r]), time, pages)
+
+
+def lay_out(trace: Trace, *, events: str = "atomic", prefill: str = "token", ties: str = "page") -> Grid:
+    """Lay a trace out for replay.
+
+    Parameters
+    ----------
+    trace : Trace
+    events : {"atomic", "serial"}
+        An event is all members together, or each member on its own in router order.
+    prefill : {"token", "merged"}
+        Merged: the prefill of a prompt (a maximal run of prefill rounds inside a session) is one
+        round; each layer then asks once for each distinct expert, ordered by last occurrence.
+    ties : {"page", "rank"}
+        Members are presented in ascending page number, or in router order with a clock that
+        ticks once per member.
+
+    Notes
+    -----
+    Costs one copy of the ids where members must be sorted, none for top-1 traces.  The last
+    few layouts are kept on the trace, so that many replays of it sort once.
+    """
+    if not isinstance(trace, Trace):
+        raise ParameterError(f"a Trace is needed (load_trace reads one from a file); got {type(trace).__name__}")
+    choice("events", events, EVENTS)
+    choice("prefill", prefill, PREFILLS)
+    choice("ties", ties, TIES)
+    kept: dict[tuple[str, str, str], Grid] = trace.__dict__.setdefault("_grids", {})
+    if (events, prefill, ties) not in kept:
+        while len(kept) >= 2:
+            kept.pop(next(iter(kept)))
+        experts, starts, stage = trace.experts, trace.sessions, trace.stage
+        if prefill == "merged":
+            experts, starts, stage = _merge(trace)
+        first, pages = trace.first_page, trace.pages
+        kept[events, prefill, ties] = lay_rows(experts, starts, stage, first, pages, events=events, ties=ties)
+    return kept[events, prefill, ties]
+
+
+def lay_rows(
+    experts: npt.NDArray[np.signedinteger[Any]],
+    starts: npt.NDArray[np.int64],
+    stage: npt.NDArray[np.int8],
+    first_page: npt.NDArray[np.int64],
+    pages: int,
+    *,
+    events: str = "atomic",
+    ties: str = "page",
+) -> Grid:
+    """Lay rounds out, given as arrays of the kinds that a ``Trace`` holds."""
+    rounds, layers, width = experts.shape
+    layer = np.arange(layers, dtype=np.int64)
+    if events == "serial":
+        experts = experts.reshape(rounds, layers * width, 1)
+        layer = np.repeat(layer, width)
+    elif ties == "page" and width > 1:
+        experts = _ascending(experts)
+    return Grid(
+        experts=np.ascontiguousarray(experts),
+        first=first_page[layer],
+        layer=layer,
+        offset=np.arange(len(layer), dtype=np.int64),
+        stride=len(layer),
+        starts=starts,
+        stage=stage,
+        n_layers=layers,
+        pages=pages,
+        ranked=ties == "rank" and events == "atomic",
+    )
+
+
+def _ascending(experts: npt.NDArray[np.signedinteger[Any]]) -> npt.NDArray[np.signedinteger[Any]]:
+    """Return the members of each event in ascending order; short events by exchanges of whole columns."""
+    width = experts.shape[2]
+    if width > 8:
+        return np.sort(experts, axis=2)
+    out = np.empty_like(experts, order="C")
+    for at in range(0, len(experts), 4096):
+        members = [experts[at : at + 4096, :, q] for q in range(width)]
+        for low in range(width - 1):
+            for high in range(low + 1, width):
+                a, b = members[low], members[high]
+                members[low], members[high] = np.minimum(a, b), np.maximum(a, b)
+        for q, column in enumerate(members):
+            out[at : at + 4096, :, q] = column
+    return out
+
+
+def _merge(trace: Trace) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.int8]]:
+    """Return (experts, starts, stage) with every prompt's prefill merged into one round."""
+    begins = np.zeros(trace.rounds, bool)
+    begins[trace.sessions] = True
+    is_prefill = trace.stage == PREFILL
+    joined = is_prefill[1:] & is_prefill[:-1] & ~begins[1:]
+    head = np.concatenate(([True], ~joined))  # rounds that begin a round of the merged trace
+    at = np.flatnonzero(head)
+    ends = np.append(at[1:], trace.rounds)
+    merged: dict[int, list[list[int]]] = {}
+    width = trace.top_k
+    for row, (a, b) in enumerate(zip(at.tolist(), ends.tolist(), strict=True)):
+        if b - a > 1:
+            merged[row] = [_by_last_use(trace.experts[a:b, j]) for j in range(trace.layers)]
+            width = max(width, max(map(len, merged[row])))
+    size = len(at) * trace.layers * width * trace.experts.itemsize
+    if size > 1 << 33:
+        raise ParameterError(f"prefill='merged' would need {size / 2**30:.1f} GiB for this trace; at most 8 GiB")
+    experts = np.full((len(at), trace.layers, width), -1, trace.experts.dtype)
+    experts[:, :, : trace.top_k] = trace.experts[at]
+    for row, events in merged.items():
+        experts[row] = -1
+        for j, members in enumerate(events):
+            experts[row, j, : len(members)] = members
+    return experts, np.searchsorted(at, trace.sessions).astype(np.int64), trace.stage[at]
+
+
+def _by_last_use(run: npt.NDArray[Any]) -> list[int]:
+    last: dict[int, None] = {}
+    for expert in run.ravel().tolist():
+        if expert >= 0:
+            last.pop(expert, None)
+            last[expert] = None
+    return list(last)
+
+
+def quotas(total: int, layers: int) -> list[int]:
+    """Split a total over the layers: floor(total / layers) each, the remainder to the lowest layers.
+
+    Examples
+    --------
+    >>> quotas(7, 3)
+    [3, 2, 2]
+    """
+    if total < 0:
+        raise BudgetError(f"the total must be at least 0; got {total}")
+    return [total // layers + (j < total % layers) for j in range(layers)]
+
+
+def pools_of(
+    grid: Grid,
+    trace: Trace | LongTrace,
+    slots: int | None,
+    budget_bytes: int | None,
+    *,
+    pool: str,
+    fits: bool,
+    read: str = "",
+) -> list[tuple[Grid, int]]:
+    """Return the events and the capacity of each pool.
+
+    ``fits`` says that an event larger than its pool is no error (bypass, or oversize allowed); ``read`` ends the
+    message where there are events that the grid does not hold, which may need more.
+    """
+    choice("pool", pool, POOLS)
+    if (slots is None) == (budget_bytes is None):
+        raise BudgetError("give slots or budget_bytes, one of them")
+    sizes = None
+    if budget_bytes is not None:
+        total = integer("budget_bytes", budget_bytes, 1)
+        sizes = trace.page_bytes
+        if sizes is None:
+            raise BudgetError("budget_bytes needs a trace with expert_bytes; this one has none (give slots instead)")
+    else:
+        total = integer("slots", slots, 1)
+    parts = (
+        [(grid, total)]
+        if pool == "shared"
+        else [(grid.of_layer(j), q) for j, q in enumerate(quotas(total, grid.n_layers))]
+    )
+    if not fits:
+        unit = "slots" if sizes is None else "bytes"
+        needs = [part.largest_event() if sizes is None else _largest_bytes(part, sizes) for part, _ in parts]
+        for layer, ((_, capacity), need) in enumerate(zip(parts, needs, strict=True)):
+            if need > capacity:
+                where = "" if pool == "shared" else f" of layer {layer}"
+                # the least total whose share reaches the need of every pool
+                least = max((n - 1) * len(needs) + j + 1 for j, n in enumerate(needs) if n > 0)
+                raise BudgetError(
+                    f"{unit}{where} must hold the largest event ({need} {unit}); got {capacity} "
+                    f"(use at least {least} in all, admission 'bypass', or oversize 'allow'){read}"
+                )
+    return parts
+
+
+def _largest_bytes(grid: Grid, sizes: npt.NDArray[np.int64]) -> int:
+    largest = 0
+    for at in range(0, grid.shape[0], 65536):
+        part = grid.experts[at : at + 65536]
+        pages = np.where(part >= 0, part + grid.first[:, None], 0)
+        largest = max(largest, int(np.where(part >= 0, sizes[pages], 0).sum(axis=2).max()))
+    return largest

@@ -1,0 +1,1 @@
+"""Replay: how a trace meets a policy, plain and compiled, and curves over all capacities."""

@@ -1,0 +1,206 @@
+"""Misses at every number of slots."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.instance import integer
+from ..core.layout import POOLS, RESETS, Grid, choice, lay_out, quotas
+from ..core.trace import Trace
+from ..errors import ParameterError
+from ..policies.names import resolve
+from ..policies.spec import PolicySpec
+from .run import informed, replay
+
+__all__ = ["has_one_pass", "miss_curve", "optimum_curve"]
+
+Curve = npt.NDArray[np.int64]
+
+
+def has_one_pass(policy: str | type | PolicySpec) -> bool:
+    """Return whether ``miss_curve`` finds all capacities of a policy in one pass."""
+    spec = resolve(policy)
+    perfect = spec.base == "lfu" and spec.params.get("history", "all") == "all"
+    return spec.cls.__module__.startswith("layered_paging.policies.") and (spec.base in ("lru", "llru") or perfect)
+
+
+def miss_curve(
+    trace: Trace,
+    policy: str | type | PolicySpec,
+    *,
+    pool: str = "shared",
+    reset: str = "never",
+    sizes: Sequence[int] | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Callable[[int], object] | None = None,
+    predictions: Any = None,
+) -> Curve:
+    """Return the misses of a policy at every number of slots (forced, event-atomic).
+
+    Parameters
+    ----------
+    trace : Trace
+    policy : str or class
+    pool : {"shared", "per-layer"}
+    reset : {"never", "session", "cache"}
+    sizes : sequence of int, optional
+        Only these numbers of slots, each at least 1; the other entries are -1.
+    seed : int
+        For randomized policies.
+    workers : int, optional
+        Threads for policies that need one replay per size; default: one per core.
+    progress : callable, optional
+        Called with the number of sizes done so far, where there is one replay per size.
+    predictions : str, array, or source
+        For a policy that takes them, as for ``replay``.
+
+    Returns
+    -------
+    int64 array of pages + 1 entries
+        Entry s is the number of misses with s slots; -1 where s is not legal: 0, below the largest
+        event, or (per layer) some quota below the largest event of its layer.
+
+    Notes
+    -----
+    LRU, LLRU and LFU with perfect history take one pass for all sizes: LRU O(log pages) per request, the
+    others O(stack depth) per event.  Other policies take one replay per size.  Equal to ``replay`` at each size.
+
+    Examples
+    --------
+    >>> trace = Trace([[0, 0], [1, 0], [0, 0]], n_experts=2)
+    >>> miss_curve(trace, "lru")
+    array([-1,  6,  4,  3,  3])
+    """
+    spec = resolve(policy)
+    choice("pool", pool, POOLS)
+    choice("reset", reset, RESETS)
+    grid = lay_out(trace)
+    spec = informed(spec, predictions, trace, grid, reset, ("atomic", "token", "page"))
+    if sizes is not None and not isinstance(sizes, (Sequence, np.ndarray)):
+        raise ParameterError(f"sizes must be a list of numbers of slots; got {sizes!r}")
+    wanted = None if sizes is None else sorted({integer("sizes", s, 1) for s in sizes})
+    if wanted and wanted[-1] > trace.pages:
+        raise ParameterError(f"sizes must be at most the number of pages, {trace.pages}; got {wanted[-1]}")
+    if has_one_pass(spec):
+        from .kernels.stacks import depths
+
+        def of_pool(part: Grid) -> Curve:
+            histogram = depths(part, spec, reset=reset)
+            assert histogram is not None
+            return _from_depths(histogram, part.largest_event())
+
+        curve = _combined(grid, trace, pool, of_pool, forced=True)
+    else:
+        curve = _one_by_one(trace, spec, grid, pool, reset, wanted, seed, workers, progress)
+    if wanted is not None:
+        chosen = np.full_like(curve, -1)
+        chosen[wanted] = curve[wanted]
+        curve = chosen
+    return curve
+
+
+def optimum_curve(trace: Trace, *, admission: str, pool: str = "shared", reset: str = "never") -> Curve:
+    """Return the misses of the offline optimum at every number of slots, in one pass.
+
+    Parameters
+    ----------
+    trace : Trace
+    admission : {"forced", "bypass"}
+        No default: they are different problems.
+    pool : {"shared", "per-layer"}
+    reset : {"never", "session", "cache"}
+
+    Returns
+    -------
+    int64 array of pages + 1 entries
+        As for ``miss_curve``; under bypass every number of slots from 1 is legal.
+
+    Examples
+    --------
+    >>> trace = Trace([[0, 0], [1, 0], [0, 0]], n_experts=2)
+    >>> optimum_curve(trace, admission="forced")
+    array([-1,  6,  4,  3,  3])
+    """
+    choice("admission", admission, ("forced", "bypass"))
+    choice("pool", pool, POOLS)
+    choice("reset", reset, RESETS)
+    from .kernels.stacks import opt_depths
+
+    forced = admission == "forced"
+    grid = lay_out(trace)
+
+    def of_pool(part: Grid) -> Curve:
+        histogram = np.zeros(part.pages + 2, np.int64)
+        rounds, columns, _ = part.shape
+        ahead = np.empty(part.shape, np.int32 if rounds * columns < 1 << 31 else np.int64)
+        opt_depths(part.experts, part.first, part.starts, reset != "never", histogram, forced, ahead)
+        return _from_depths(histogram, part.largest_event() if forced else 0)
+
+    return _combined(grid, trace, pool, of_pool, forced=forced)
+
+
+def _from_depths(histogram: Curve, least: int) -> Curve:
+    """Turn counts of stack positions into misses by size, -1 below ``least``; entry 0 counts all requests."""
+    curve = np.cumsum(histogram[::-1])[::-1][1:].copy()
+    curve[:least] = -1
+    return curve
+
+
+def _combined(grid: Grid, trace: Trace, pool: str, of_pool: Callable[[Grid], Curve], *, forced: bool) -> Curve:
+    if pool == "shared":
+        curve = of_pool(grid)
+    else:
+        # quotas of the layers take only two values at a time, so all totals follow from the layers' own curves
+        curves = [of_pool(grid.of_layer(j)) for j in range(grid.n_layers)]
+        curve = np.zeros(trace.pages + 1, np.int64)
+        for total in range(1, trace.pages + 1):
+            parts = [layer[min(q, trace.pages)] for layer, q in zip(curves, quotas(total, grid.n_layers), strict=True)]
+            curve[total] = -1 if forced and min(parts) < 0 else sum(parts)
+    curve[0] = -1
+    return curve
+
+
+def _one_by_one(
+    trace: Trace,
+    spec: PolicySpec,
+    grid: Grid,
+    pool: str,
+    reset: str,
+    wanted: Sequence[int] | None,
+    seed: int,
+    workers: int | None,
+    progress: Callable[[int], object] | None,
+) -> Curve:
+    largest = grid.largest_events()
+    curve = np.full(trace.pages + 1, -1, np.int64)
+
+    def legal(slots: int) -> bool:
+        if pool == "shared":
+            return bool(slots >= largest.max())
+        return all(q >= need for q, need in zip(quotas(slots, grid.n_layers), largest.tolist(), strict=True))
+
+    todo = [s for s in (wanted or range(1, trace.pages + 1)) if legal(s)]
+
+    def misses(slots: int) -> int:
+        return replay(trace, spec, slots, pool=pool, reset=reset, seed=seed).misses
+
+    if todo:
+        curve[todo[0]] = misses(todo[0])  # compiles, and counts the trace, once
+    count = (os.cpu_count() or 1) if workers is None else integer("workers", workers, 1)
+    threads = ThreadPoolExecutor(count)
+    try:
+        jobs = {threads.submit(misses, s): s for s in todo[1:]}
+        for done, job in enumerate(as_completed(jobs), start=2):
+            curve[jobs[job]] = job.result()
+            if progress is not None:
+                progress(done)
+    finally:
+        threads.shutdown(cancel_futures=True)
+    return curve

@@ -1,0 +1,200 @@
+"""Guesses for every event of a trace: what a predictor would have said just before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.instance import integer
+from ..core.layout import choice
+from ..core.trace import Trace
+from ..errors import ParameterError
+from ..prediction.predictors import Imported, Markov, Popularity, Previous, Ranked, predictor
+
+__all__ = ["guesses"]
+
+Guesses = npt.NDArray[np.signedinteger[Any]]
+
+
+def guesses(
+    trace: Trace,
+    predictor_name: str,
+    width: int,
+    *,
+    least: float = 0.0,
+    train: Trace | None = None,
+    rates: Sequence[Any] | None = None,
+    imported: Trace | None = None,
+    reset: str = "never",
+    engine: str = "auto",
+) -> Guesses:
+    """Return what a predictor guesses about each event, from the events before it.
+
+    Parameters
+    ----------
+    trace : Trace
+    predictor_name : str
+        As for ``predictor``; or ``imported``, with the guesses given as ``imported``.
+    width : int
+        Guesses an event, at least 1; fewer where fewer experts have a positive score.
+    least : float
+        Guess only what scores at least this, 0 to 1.
+    train : Trace, optional
+        Observed first, from its start; of the same layers and experts.
+    rates : sequence of sequences of float, optional
+        For ``profile``: the score of each expert of each layer.
+    imported : Trace, optional
+        For ``imported``: guesses as a trace of the same rounds and layers, the surest first.
+    reset : {"never", "session"}
+        Whether what was learnt from the trace is forgotten at every session (what ``train`` taught stays).
+    engine : {"auto", "reference"}
+        Compiled kernels, or the predictors themselves; the same guesses.
+
+    Returns
+    -------
+    int array, shape (rounds, layers, width)
+        The surest first, -1 for none.  Ties to the lowest expert number.
+
+    Raises
+    ------
+    ParameterError
+        A value out of range, or traces of different shapes.
+
+    Notes
+    -----
+    A guess of ``markov(distance=d)`` about a layer is known once the layer d steps earlier was routed; those of
+    the others once the layer's event of the round before was.  Time O(rounds * layers * experts * top_k) at most.
+
+    Examples
+    --------
+    >>> trace = Trace([[[0, 1]], [[0, 2]], [[0, 3]]], n_experts=4)
+    >>> guesses(trace, "popularity", 2)[:, 0].tolist()
+    [[-1, -1], [0, 1], [0, 2]]
+    """
+    width = integer("width", width, 1)
+    if isinstance(least, bool) or not isinstance(least, (int, float)) or not 0 <= least <= 1:
+        raise ParameterError(f"least must be in 0..1; got {least!r}")
+    choice("reset", reset, ("never", "session"))
+    choice("engine", engine, ("auto", "reference"))
+    if train is not None and train.n_experts != trace.n_experts:
+        raise ParameterError(
+            f"train must have the trace's layers and experts, {trace.n_experts}; got {train.n_experts}"
+        )
+    width = min(width, max(trace.n_experts))
+
+    def make() -> Any:
+        if predictor_name == "imported":
+            if imported is None:
+                raise ParameterError("predictor 'imported' needs the guesses")
+            return Imported(trace, imported)
+        return predictor(predictor_name, trace, rates=rates)
+
+    one = make()
+    if isinstance(one, Imported):  # also the oracle
+        return _cut(one, width, least)
+    out = np.full((trace.rounds, trace.layers, width), -1, trace.experts.dtype)
+    ends = np.append(trace.sessions[1:], trace.rounds).tolist()
+    parts = list(zip(trace.sessions.tolist(), ends, strict=True)) if reset == "session" else [(0, trace.rounds)]
+    for a, b in parts:
+        begins = np.zeros(b - a, bool)
+        begins[[s - a for s in trace.sessions.tolist() if a <= s < b]] = True
+        if engine == "reference":
+            model = make()
+            if train is not None:
+                _watch(model, train.experts, _begins(train), least, None)
+            _watch(model, trace.experts[a:b], begins, least, out[a:b])
+        else:
+            step = _compiled(one, trace, train)
+            if train is not None:
+                step(train.experts, _begins(train), least, np.empty((0, 0, 0), out.dtype))
+            step(trace.experts[a:b], begins, least, out[a:b])
+    return out
+
+
+def _begins(trace: Trace) -> npt.NDArray[np.bool_]:
+    begins = np.zeros(trace.rounds, bool)
+    begins[trace.sessions] = True
+    return begins
+
+
+def _cut(model: Imported, width: int, least: float) -> Guesses:
+    full = model.table.shape[2]
+    keep = sum(1 - q / full >= least for q in range(full))
+    table = model.table[:, :, : min(width, keep)]
+    if table.shape[2] < width:
+        table = np.pad(table, ((0, 0), (0, 0), (0, width - table.shape[2])), constant_values=-1)
+    return np.ascontiguousarray(table)
+
+
+def _watch(model: Any, experts: Any, begins: Any, least: float, out: Guesses | None) -> None:
+    """Run a predictor over events in order, writing its guesses before each; what the kernels must equal."""
+    for r in range(len(experts)):
+        if begins[r]:
+            model.restart()
+        for layer in range(experts.shape[1]):
+            if out is not None:
+                scores = model.scores(layer)
+                order = np.argsort(-scores, kind="stable")[: out.shape[2]]
+                order = order[(scores[order] > 0) & (scores[order] >= least)]
+                out[r, layer, : len(order)] = order
+            model.observe(layer, sorted(int(e) for e in experts[r, layer] if e >= 0))
+
+
+def _compiled(model: Any, trace: Trace, train: Trace | None) -> Callable[..., None]:
+    """Return a function that runs the predictor's kernel over events, keeping its state between calls."""
+    from ..prediction import guess_kernels
+
+    layers, most = trace.layers, max(trace.n_experts)
+    n_experts = np.array(trace.n_experts, np.int64)
+    value, events = np.zeros((layers, most)), np.zeros(layers)
+
+    def ordered(experts: Any) -> Any:
+        return np.sort(experts, axis=2)
+
+    if isinstance(model, Popularity):
+        longest = max(trace.rounds + (train.rounds if train is not None else 0), 1)
+        window = min(model.window or 0, longest + 1)
+        wide = max(trace.top_k, train.top_k if train is not None else 0)
+        ring = np.full((layers, max(window, 1), wide), -1, trace.experts.dtype)
+        at = np.zeros(layers, np.int64)
+
+        def popular(experts: Any, begins: Any, least: float, out: Any) -> None:
+            ring_part = ring
+            padded = experts
+            if experts.shape[2] < wide:
+                padded = np.pad(experts, ((0, 0), (0, 0), (0, wide - experts.shape[2])), constant_values=-1)
+            guess_kernels.popularity(padded, n_experts, model.factor, window, value, events, ring_part, at, least, out)
+
+        return popular
+    if isinstance(model, Previous):
+        seen = np.zeros((layers, 4))
+        return lambda experts, begins, least, out: guess_kernels.previous(experts, n_experts, begins, seen, least, out)
+    if isinstance(model, Markov):
+        pair, uses = np.zeros((layers, most, most)), np.zeros((layers, most))
+        return lambda experts, begins, least, out: guess_kernels.markov(
+            ordered(experts),
+            n_experts,
+            begins,
+            model.distance,
+            model.prior,
+            model.factor,
+            value,
+            events,
+            pair,
+            uses,
+            least,
+            out,
+        )
+    assert isinstance(model, Ranked)
+
+    def fixed(experts: Any, begins: Any, least: float, out: Any) -> None:
+        for layer in range(out.shape[1] if out.size else 0):
+            scores = model.scores(layer)
+            order = np.argsort(-scores, kind="stable")[: out.shape[2]]
+            order = order[(scores[order] > 0) & (scores[order] >= least)]
+            out[:, layer, : len(order)] = order
+
+    return fixed

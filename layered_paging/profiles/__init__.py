@@ -1,0 +1,1 @@
+"""What a router does: profiles of expert use, drift, the value of a profile, behaviour."""
