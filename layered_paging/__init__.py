@@ -38,6 +38,7 @@ _MODULES = (
     "coupon",
     "edge",
     "formats",
+    "live",
     "recording",
     "report",
     "reproduction",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from . import coupon as coupon
     from . import edge as edge
     from . import formats as formats
+    from . import live as live
     from . import recording as recording
     from . import report as report
     from . import reproduction as reproduction

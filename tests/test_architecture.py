@@ -20,7 +20,7 @@ ORDER = [
     {"policies"},
     {"prediction", "offline"},
     {"engine"},
-    {"adversary", "workloads", "transforms", "coupon", "ratio"},
+    {"adversary", "workloads", "transforms", "coupon", "ratio", "live"},
     {"prefetch", "profiles"},
     {"edge", "catalog", "analysis"},
     {"theorems"},
