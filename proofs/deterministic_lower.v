@@ -19,7 +19,8 @@ Definition pages := firsts ++ firstn (k + 1 - l) others.
 Lemma n_pos : 1 <= n. Proof. destruct n; lia. Qed.
 Lemma firsts_In p : In p firsts <-> exists i, i < l /\ p = i * n.
 Proof.
-  unfold firsts. rewrite in_map_iff. split; intros [i H]; exists i; [destruct H as [<- H]; apply in_seq in H | destruct H; split; auto; apply in_seq]; lia.
+  unfold firsts. rewrite in_map_iff. split; intros [i H]; exists i;
+    [destruct H as [<- H]; apply in_seq in H | destruct H; split; auto; apply in_seq]; lia.
 Qed.
 Lemma firsts_NoDup : NoDup firsts.
 Proof.

@@ -76,3 +76,16 @@ def test_the_wheel_is_typed_and_licensed(installed: Path, tmp_path: Path) -> Non
         cwd=tmp_path,
     )
     assert out.split() == ["True", "True"]
+
+
+def test_the_wheel_has_the_theorems_and_nothing_that_was_made_of_them(installed: Path) -> None:
+    where = (
+        Path(run(installed, "-c", "import layered_paging as lp; print(lp.catalog.content_root())").strip()) / "proofs"
+    )
+    sources = {
+        path.relative_to(where) for path in where.rglob("*") if path.suffix not in {".py", ".pyc"} and path.is_file()
+    }
+    here = ROOT / "proofs"
+    assert sources == {
+        path.relative_to(here) for s in ("*.v", "_CoqProject", "theorems.toml") for path in here.rglob(s)
+    }

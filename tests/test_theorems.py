@@ -1,0 +1,136 @@
+"""Theorems: the kernel of Coq has proved what is registered, without axioms, and refuses what is false by one."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from layered_paging import catalog, registry, theorems
+from layered_paging.errors import LayeredPagingError, SolverError
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted((ROOT / "proofs").rglob("*.v"))
+ALL = theorems.theorems(ROOT / "proofs")
+MISSING = theorems.available()
+kernel = pytest.mark.skipif(MISSING is not None, reason=f"no theorem was checked: {MISSING}")
+TOY = """From Coq Require Import Arith.
+From LP.library Require Import Model Online.
+{axiom}
+Theorem toy : forall a b : nat, a + b = b + a.
+Proof. {proof} Qed.
+"""
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compile the theorems once for all workers; what `make theorems` has made is taken over."""
+    top = tmp_path_factory.getbasetemp()
+    target = (top.parent if top.name.startswith("popen-") else top) / "theorems"
+    with (target.parent / "theorems.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = ROOT / "build" / "theorems"
+        if made.is_dir() and not target.exists():
+            shutil.copytree(made, target)
+        theorems.build(target, ROOT / "proofs")
+    return target
+
+
+@pytest.fixture
+def toy(compiled: Path, tmp_path: Path) -> Path:
+    """Return a copy of the compiled library in which a small theorem can be put."""
+    for path in (compiled / "library").rglob("*.vo"):
+        (tmp_path / "library").mkdir(exist_ok=True)
+        shutil.copy2(path, tmp_path / "library")
+    return tmp_path
+
+
+def claim_of_toy(folder: Path, axiom: str, proof: str, statement: str, *false: str) -> theorems.Theorem:
+    (folder / "toy.v").write_text(TOY.format(axiom=axiom, proof=proof))
+    theorems._run(folder, "coqc", "-R", ".", "LP", "toy.v")
+    return theorems.Theorem("toy", "toy.v", None, "", statement, false)
+
+
+@kernel
+def test_every_theorem_is_proved_as_registered_and_assumes_nothing(compiled: Path) -> None:
+    rows = theorems.proved(compiled, ALL)
+    assert [row.theorem for row in rows] == ALL
+    assert [row.theorem.name for row in rows if row.axioms] == []
+    assert all(row.says.startswith("forall ") for row in rows)
+
+
+@kernel
+@pytest.mark.parametrize("theorem", ALL, ids=lambda theorem: theorem.name)
+def test_false_neighbours_are_refused(compiled: Path, theorem: theorems.Theorem) -> None:
+    assert theorems.controls(compiled, theorem) == []
+
+
+def test_every_theorem_has_a_control_and_there_are_ten() -> None:
+    assert all(theorem.controls for theorem in ALL)
+    assert sum(len(theorem.controls) for theorem in ALL) >= 10
+
+
+@kernel
+def test_a_control_that_is_true_is_reported(toy: Path) -> None:
+    true = claim_of_toy(
+        toy, "", "exact Nat.add_comm.", "forall a b, a + b = b + a", "forall b a, b + a = a + b", "forall a b a"
+    )
+    accepted, slip = theorems.controls(toy, true)
+    assert accepted == "forall b a, b + a = a + b: accepted"
+    assert slip.startswith("forall a b a: refused for another reason")
+
+
+@kernel
+def test_another_statement_than_the_registered_one_is_refused(toy: Path) -> None:
+    other = claim_of_toy(toy, "", "exact Nat.add_comm.", "forall a b, a + b = b + a + 0")
+    with pytest.raises(SolverError, match="expected to have type"):
+        theorems.proved(toy, [other])
+
+
+@kernel
+def test_an_axiom_is_reported(toy: Path) -> None:
+    free = claim_of_toy(toy, "Axiom swap : forall a b, a + b = b + a.", "exact swap.", "forall a b, a + b = b + a")
+    (row,) = theorems.proved(toy, [free])
+    assert row.axioms == ("swap : forall a b : nat, a + b = b + a",)
+
+
+@kernel
+def test_a_proof_that_does_not_hold_is_not_built(tmp_path: Path) -> None:
+    (tmp_path / "proofs").mkdir()
+    (tmp_path / "proofs" / "_CoqProject").write_text("-R . LP\n")
+    (tmp_path / "proofs" / "wrong.v").write_text("Theorem wrong : 1 = 2.\nProof. reflexivity. Qed.\n")
+    with pytest.raises(SolverError, match=r"wrong\.v.*Unable to unify"):
+        theorems.build(tmp_path / "made", tmp_path / "proofs")
+
+
+def test_what_is_missing_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LayeredPagingError, match=r"^coqc, .* not found: apt-get install [^\n]*$"):
+        theorems.build(tmp_path / "made", ROOT / "proofs")
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_control_names_a_text_that_occurs_once(tmp_path: Path) -> None:
+    row = '[a]\nfile = "a.v"\nlatex = ""\nstatement = "x = x"\ncontrols = [["x", "y"]]\n'
+    (tmp_path / "theorems.toml").write_text(row)
+    with pytest.raises(LayeredPagingError, match="'x' occurs 2 times"):
+        theorems.theorems(tmp_path)
+
+
+def test_claims_that_a_theorem_belongs_to_are_registered() -> None:
+    catalog.collect()
+    names = {entry.name for entry in registry.entries() if entry.kind == "claim"}
+    assert {theorem.claim for theorem in ALL} - {None} <= names
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_sources_assume_and_skip_nothing(path: Path) -> None:
+    text = re.sub(r"\(\*.*?\*\)", "", path.read_text(), flags=re.DOTALL)
+    assert not re.search(
+        r"\b(Axiom|Axioms|Parameter|Parameters|Conjecture|Admitted|admit|Abort|Unset Guard\w*)\b", text
+    )
+    assert text.count("\n") <= 500
+    assert max(len(line) for line in path.read_text().splitlines()) <= 150
