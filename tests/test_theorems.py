@@ -8,10 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from layered_paging.core.errors import LayeredPagingError, SolverError
 
 from layered_paging import catalog, theorems
 from layered_paging.core import registry
+from layered_paging.errors import LayeredPagingError, SolverError
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "proofs").rglob("*.v"))
