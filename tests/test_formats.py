@@ -263,6 +263,95 @@ def test_jsonl_streams_in_chunks(tmp_path: Path) -> None:
     assert np.array_equal(np.concatenate([part.experts for part in held]), trace.experts)
 
 
+def test_jsonl_sessions_by_name(tmp_path: Path) -> None:
+    rows = [{"session": name, "experts": [[0], [1]]} for name in ("req-8", "req-8", "req-1")]
+    trace = lp.load_trace(lines(tmp_path / "t.jsonl", *rows))
+    assert trace.sessions.tolist() == [0, 2] and trace.meta["items"] == [{"name": "req-8"}, {"name": "req-1"}]
+    assert [part.session.tolist() for part in lp.open_trace(tmp_path / "t.jsonl").parts()] == [[0, 0, 1]]
+    with pytest.raises(FormatError, match=r"line 5: session 'req-8' comes back after 'req-1'.*are interleaved"):
+        lp.load_trace(lines(tmp_path / "t.jsonl", *rows, rows[0]))
+    numbered = [{"session": number, "experts": [[0], [1]]} for number in (0, 1, 0)]
+    with pytest.raises(FormatError, match="line 4: session 0 comes back after 1"):
+        lp.load_trace(lines(tmp_path / "t.jsonl", *numbered))
+
+
+def test_jsonl_entries_of_others_are_read_past(tmp_path: Path) -> None:
+    plain = [{"session": 0, "experts": [[0], [1]]}]
+    trace = lp.load_trace(lines(tmp_path / "t.jsonl", {**plain[0], "token": "the", "t_ms": 12.5, "request_id": "x"}))
+    assert trace.digest() == lp.load_trace(lines(tmp_path / "u.jsonl", *plain)).digest()
+    assert trace.meta["not_read"] == ["token", "t_ms", "request_id"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\n\n", "  \n\t\n", "\r\n\r\n", " "])
+@pytest.mark.parametrize("suffix", [".jsonl", ".route.csv"])
+def test_blank_lines_at_the_end(suffix: str, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from layered_paging.formats import common, jsonl, route_csv
+
+    path = tmp_path / f"t{suffix}"
+    trace = lp.workloads.uniform(layers=2, experts=3, rounds=6)
+    lp.save_trace(trace, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + end.encode())
+    assert lp.load_trace(path).digest() == trace.digest()
+    path.write_bytes(whole + b"\n" * 99)
+    monkeypatch.setattr(common, "BLOCK", 70)  # the blank lines fill blocks of their own
+    assert route_csv.read(path).digest() == trace.digest() if suffix == ".route.csv" else True
+    if suffix == ".jsonl":
+        assert sum(len(part.experts) for part in jsonl.chunks(path, rounds=4) if isinstance(part, Chunk)) == 6
+    path.write_bytes(whole + b"\n" * 99 + whole.splitlines()[-1])
+    with pytest.raises(FormatError, match=r"line \d+: must not be blank; ro.* follow|must have the 9 fields"):
+        route_csv.read(path) if suffix == ".route.csv" else list(jsonl.chunks(path, rounds=4))
+
+
+ROUTED = """# route_trace v1
+# model=m arch=a n_layer=2 n_expert=4 n_expert_used=2
+# layer=0 expert_bytes=10
+# layer=1 expert_bytes=20
+"""
+
+
+def test_route_columns_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "t.route.csv"
+    names = "turn,phase,step,layer,slot,expert,weight,residency,expert_bytes"
+    path.write_text(f"{ROUTED}{names}\n0,0,7,0,0,3,0.25,0,0\n0,0,7,1,0,2,0.5,0,0\n")
+    plain = lp.load_trace(path)
+    for text in (
+        "layer,slot,expert,weight,turn,phase,step\n0,0,3,0.25,0,0,7\n1,0,2,0.5,0,0,7\n",
+        f"{names},dropped\n0,0,7,0,0,3,0.25,0,0,0\n0,0,7,1,0,2,0.5,0,0,1\n",
+        f"{names},note\n0,0,7,0,0,3,0.25,0,0,a b\n0,0,7,1,0,2,0.5,0,0,\n",
+    ):
+        path.write_text(ROUTED + text)
+        again = lp.load_trace(path)
+        assert again.digest() == plain.digest() and np.array_equal(again.weights, plain.weights)  # type: ignore[arg-type]
+        assert ("not_read" in again.meta) == (names in text)
+    path.write_text(f"{ROUTED}{','.join(names.split(',')[:6])}\n0,0,7,0,0,3\n0,0,7,1,0,2\n")
+    assert lp.load_trace(path).weights is None and lp.load_trace(path).digest() == plain.digest()
+
+
+@pytest.mark.parametrize(("one", "two", "noted"), [("nan", "nan", False), ("nan", "0.5", True), ("NaN", "-nan", False)])
+def test_route_weights_that_are_none(one: str, two: str, noted: bool, tmp_path: Path) -> None:
+    path = tmp_path / "t.route.csv"
+    path.write_text(
+        f"{ROUTED}turn,phase,step,layer,slot,expert,weight\n0,0,7,0,0,3,{one}\n0,0,7,1,0,2,{two}\n",
+    )
+    trace = lp.load_trace(path)
+    assert trace.weights is None and ("not_read" in trace.meta) is noted
+    if noted:
+        assert trace.meta["not_read"] == ["weight ('nan' in 1 of 2 rows)"]
+
+
+def test_route_bytes_of_dense_layers(tmp_path: Path) -> None:
+    path = tmp_path / "t.route.csv"
+    rows = "turn,phase,step,layer,slot,expert\n0,0,7,1,0,2\n"
+    path.write_text(ROUTED.replace("layer=0 expert_bytes=10", "layer=0 expert_bytes=0") + rows)
+    assert lp.load_trace(path).expert_bytes.tolist() == [20, 20]  # type: ignore[union-attr]
+    path.write_text(ROUTED.replace("=10", "=0").replace("=20", "=0") + rows)
+    assert lp.load_trace(path).expert_bytes is None
+    path.write_text(ROUTED.replace("layer=1 expert_bytes=20", "layer=1 expert_bytes=0") + rows)
+    with pytest.raises(FormatError, match="'expert_bytes' of layer 1 must be at least 1, since it has requests; got 0"):
+        lp.load_trace(path)
+
+
 # the tables: reading in bulk and line by line agree
 
 

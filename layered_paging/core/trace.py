@@ -203,6 +203,12 @@ def _widths(n_experts: int | Sequence[int] | None, ids: npt.NDArray[np.integer[A
     layers = int(ids.shape[1])
     widths: tuple[int, ...]
     if n_experts is None:
+        if ids.dtype.kind == "u" and int(ids.max()) == np.iinfo(ids.dtype).max:
+            most = int(ids.max())
+            raise TraceError(
+                f"experts holds {most}, which is expert {most}, or -1 (none) in an unsigned array; "
+                "give n_experts, or -1 in a signed array"
+            )
         widths = (max(1, int(ids.max()) + 1),) * layers
     elif isinstance(n_experts, (Sequence, np.ndarray)) and not isinstance(n_experts, str):
         widths = tuple(integer(f"n_experts of layer {j}", n, 1) for j, n in enumerate(n_experts))
@@ -256,7 +262,11 @@ def _stage(stage: Any, rounds: int) -> npt.NDArray[np.int8]:
     if stage is None:
         return np.full(rounds, DECODE, np.int8)
     stages = _array("stage", stage)
-    if stages.shape != (rounds,) or stages.dtype.kind not in "iub":
+    if stages.dtype.kind == "b":
+        raise TraceError(
+            "stage must be 0 (prefill) or 1 (decode); got true and false, of which either may mean prefill"
+        )
+    if stages.shape != (rounds,) or stages.dtype.kind not in "iu":
         raise TraceError(
             f"stage must hold one integer for each of the {rounds} rounds; got shape {stages.shape}, dtype {stages.dtype}"
         )

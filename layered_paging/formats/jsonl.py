@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -37,6 +38,12 @@ __all__ = ["FORMAT", "Chunk", "Header", "chunks", "open_long"]
 MAGIC = "layered-paging trace"
 _HEADER_KEYS = ("format", "version", "layers", "n_experts", "top_k", "rounds", "expert_bytes", "weights", "meta")
 _ROUND_KEYS = ("experts", "weights", "stage", "session")
+# names that other writers give to an entry of ours: read past, they would change the meaning
+_ALIASES = {
+    "stage": ("phase", "is_prefill", "prefill"),
+    "session": ("request", "request_id", "req_id", "rid", "turn", "conversation", "sequence", "seq_id"),
+    "weights": ("gates", "gate", "scores", "probabilities"),
+}
 _FLOATS = ("float16", "float32", "float64")
 
 
@@ -51,6 +58,8 @@ class Header:
     expert_bytes: Any
     weights: str | None
     meta: dict[str, Any]
+    names: list[str] = field(default_factory=list)  # of the sessions read so far, where they have names
+    not_read: dict[str, None] = field(default_factory=dict)  # unknown entries met so far
 
 
 class Chunk(NamedTuple):
@@ -85,8 +94,10 @@ def chunks(path: str | Path, rounds: int | None = None) -> Generator[Header | Ch
         size = header.layers * header.top_k
         afford(file, f"a round of {header.layers} layers x top_k {header.top_k}", size * 16)
         step = max(1, min(1 << 16, (1 << 18) // size)) if rounds is None else integer("rounds", rounds, 1)
-        longest = 1024 + 64 * size
-        line, session, seen = 2, 0, 0
+        longest = 4096 + 64 * size
+        line, seen = 2, 0
+        blank: int | None = None
+        sessions = _Sessions(header.names)
         while True:
             lines = list(islice(iter(lambda: stream.readline(longest), b""), step))
             if not lines:
@@ -94,11 +105,17 @@ def chunks(path: str | Path, rounds: int | None = None) -> Generator[Header | Ch
             for at, data in enumerate(lines):
                 if len(data) >= longest:
                     raise FormatError(f"{file} line {line + at}: longer than {longest} bytes, too long for a round")
-            chunk = _chunk(file, header, lines, line, session)
-            session = int(chunk.session[-1])
-            line += len(lines)
-            seen += len(lines)
-            yield chunk
+            after = line + len(lines)
+            while lines and not lines[-1].strip():  # blank lines at the end are none
+                lines.pop()
+            if lines and blank is not None:
+                raise FormatError(f"{file} line {blank}: must not be blank; rounds follow")
+            if blank is None and line + len(lines) < after:
+                blank = line + len(lines)
+            if lines:
+                seen += len(lines)
+                yield _chunk(file, header, lines, line, sessions)
+            line = after
     if header.rounds is not None and seen != header.rounds:
         raise FormatError(
             f"{file}: must hold the {header.rounds} rounds that line 1 states; the file ends after {seen}"
@@ -118,6 +135,11 @@ def read(path: Path) -> Trace:
         held += chunk.experts.nbytes + (0 if chunk.weights is None else chunk.weights.nbytes)
         afford(path, "the trace", 2 * held)
         parts.append(chunk)
+    meta = dict(header.meta)
+    if header.names:
+        meta["session_names" if "items" in meta else "items"] = [{"name": name} for name in header.names]
+    if header.not_read:
+        meta["not_read"] = list(header.not_read)
     session = np.concatenate([part.session for part in parts])
     weights = None
     if header.weights is not None:
@@ -129,7 +151,7 @@ def read(path: Path) -> Trace:
         np.concatenate(([0], np.flatnonzero(np.diff(session)) + 1)),
         np.concatenate([part.stage for part in parts]),
         header.expert_bytes,
-        header.meta,
+        meta,
         weights,
     )
 
@@ -224,7 +246,9 @@ def _header(path: Path, line: bytes) -> Header:
         raise FormatError(f"{where}: 'version' must be 1; got {_short(made.get('version'))}")
     for key in made:
         if key not in _HEADER_KEYS:
-            raise FormatError(f"{where}: unknown entry {key!r}; known are {', '.join(_HEADER_KEYS)}")
+            raise FormatError(
+                f"{where}: unknown entry {key!r}; known are {', '.join(_HEADER_KEYS)} (meta takes what is yours)"
+            )
     try:
         layers = integer("'layers'", made.get("layers"), 1)
         top_k = integer("'top_k'", made.get("top_k"), 1)
@@ -261,15 +285,72 @@ def _short(value: Any) -> str:
     return said if len(said) <= 60 else f"{said[:57]}..."
 
 
-def _chunk(path: Path, header: Header, lines: list[bytes], line: int, session: int) -> Chunk:
+class _Sessions:
+    """The sessions of the lines so far: numbers from 0, or names; each in one piece."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.number = -1
+        self.names = names
+        self.known: set[str] = set()
+
+    def take(self, where: str, made: dict[str, Any]) -> int:
+        """Return the number of a line's session, or say what is wrong with it."""
+        given = made.get("session", self.names[-1] if self.names else max(0, self.number))
+        if not isinstance(given, str) and (not isinstance(given, int) or isinstance(given, bool) or given < 0):
+            raise FormatError(f"{where}: {_SESSIONS}; got {_short(given)} after {max(0, self.number)}")
+        if self.number >= 0 and isinstance(given, str) != bool(self.names):
+            raise FormatError(
+                f"{where}: 'session' must be a name in every line or a number in every line; got {given!r}"
+            )
+        if isinstance(given, str):
+            if not self.names or given != self.names[-1]:
+                if given in self.known:
+                    raise FormatError(_interleaved(where, given, self.names[-1]))
+                self.known.add(given)
+                self.names.append(given)
+                self.number += 1
+        else:
+            if given < self.number:
+                raise FormatError(_interleaved(where, given, self.number))
+            if given > self.number + 1:
+                raise FormatError(f"{where}: {_SESSIONS}; got {given} after {max(0, self.number)}")
+            self.number = given
+        return self.number
+
+
+_SESSIONS = "'session' must start with 0 and stay or rise by 1, or be a name"
+
+
+def _interleaved(where: str, given: object, after: object) -> str:
+    return (
+        f"{where}: session {given!r} comes back after {after!r}, so rounds of several requests are interleaved; sort the "
+        "lines by session to replay each request alone, or write one line a step with the union of its batch"
+    )
+
+
+def _entries(where: str, header: Header, made: dict[str, Any]) -> None:
+    """Read past entries that are none of ours, but refuse those that look like one of ours."""
+    for key in made:
+        if key in _ROUND_KEYS:
+            continue
+        near = [ours for ours, names in _ALIASES.items() if key.lower() in names and ours not in made]
+        if not near and key not in header.not_read:
+            near = get_close_matches(key.lower(), _ROUND_KEYS, 1, 0.8)
+        if near:
+            raise FormatError(
+                f"{where}: unknown entry {key!r}, which may stand for {near[0]!r}; known are {', '.join(_ROUND_KEYS)}"
+            )
+        if len(header.not_read) < 100:
+            header.not_read[key] = None
+
+
+def _chunk(path: Path, header: Header, lines: list[bytes], line: int, sessions: _Sessions) -> Chunk:
     objects = [parse_json(f"{path} line {line + at}", data) for at, data in enumerate(lines)]
     shape = (len(lines), header.layers, header.top_k)
     for at, made in enumerate(objects):
         if not isinstance(made, dict) or "experts" not in made:
             raise FormatError(f"{path} line {line + at}: must be an object with 'experts'; got {_short(made)}")
-        for key in made:
-            if key not in _ROUND_KEYS:
-                raise FormatError(f"{path} line {line + at}: unknown entry {key!r}; known are {', '.join(_ROUND_KEYS)}")
+        _entries(f"{path} line {line + at}", header, made)
     words = any(b"true" in data or b"false" in data for data in lines)  # NumPy would take them for 1 and 0
     ids = _quick([made["experts"] for made in objects], shape, "i", words)
     limit = np.asarray(header.n_experts)[:, None]
@@ -308,17 +389,11 @@ def _chunk(path: Path, header: Header, lines: list[bytes], line: int, session: i
             )
     stage, number = [], []
     for at, made in enumerate(objects):
-        g, s = made.get("stage", DECODE), made.get("session", session)
+        where, g = f"{path} line {line + at}", made.get("stage", DECODE)
         if g not in (PREFILL, DECODE) or not isinstance(g, int) or isinstance(g, bool):
-            raise FormatError(f"{path} line {line + at}: 'stage' must be 0 (prefill) or 1 (decode); got {_short(g)}")
-        fits = s in ((0,) if line + at == 2 else (session, session + 1))
-        if not fits or not isinstance(s, int) or isinstance(s, bool):
-            raise FormatError(
-                f"{path} line {line + at}: 'session' must start with 0 and stay or rise by 1; got {_short(s)} after {session}"
-            )
-        session = s
+            raise FormatError(f"{where}: 'stage' must be 0 (prefill) or 1 (decode); got {_short(g)}")
         stage.append(g)
-        number.append(s)
+        number.append(sessions.take(where, made))
     return Chunk(ids, weights, np.array(stage, np.int8), np.array(number, np.int64), line)
 
 

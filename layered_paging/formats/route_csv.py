@@ -1,4 +1,7 @@
-"""Route traces, version 1 (``.route.csv``): comments with the model's sizes, then one row an expert request."""
+"""Route traces, version 1 (``.route.csv``): comments with the model's sizes, then one row an expert request.
+
+Columns are found by their names, so that columns that a later writer adds do no harm.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from .common import WIDEST, Format, afford, blocks, build, guarded, id_dtype, nu
 __all__ = ["FORMAT"]
 
 MAGIC = "# route_trace v1"
+NEEDED = ("turn", "phase", "step", "layer", "slot", "expert")
 COLUMNS = ("turn", "phase", "step", "layer", "slot", "expert", "weight", "residency", "expert_bytes")
 _MODEL = re.compile(r"# model=(.*) arch=(\S*) n_layer=(\d{1,9}) n_expert=(\d{1,9}) n_expert_used=(\d{1,9})\s*")
 _LAYER = re.compile(r"# layer=(\d{1,9})(?: expert_bytes=(\d{1,18}))?(?: dense_bytes=(\d{1,18}))?\s*")
@@ -27,10 +31,18 @@ _LONGEST = 1 << 20  # comment lines
 
 def read(path: Path) -> Trace:
     with guarded(path), text(path) as stream:
-        head, meta, sizes, line = _header(path, stream)
+        head, meta, sizes, line, columns = _header(path, stream)
         parts = []
+        blank = None
         for number, data in blocks(stream, path, line):
-            parts.append(_rows(path, number, data))
+            kept = data.rstrip()  # blank lines at the end are none
+            if kept and blank is not None:
+                raise FormatError(f"{path} line {blank}: must not be blank; rows follow")
+            if blank is None and data.count(b"\n", len(kept)) > (1 if kept else 0):
+                blank = number + (kept.count(b"\n") + 1 if kept else 0)
+            if not kept:
+                continue
+            parts.append(_rows(path, number, kept + b"\n", columns))
             afford(path, "the rows", 2 * sum(rows.nbytes + weights.nbytes for rows, weights in parts))
     if not parts:
         raise FormatError(f"{path}: must hold at least one request; there is only the header")
@@ -38,7 +50,7 @@ def read(path: Path) -> Trace:
     weight = np.concatenate([p[1] for p in parts])
     layers, experts, used = head
     limits = ((turn, WIDEST), (phase, 2), (step, WIDEST), (layer, layers), (slot, used), (expert, experts))
-    for name, (column, limit) in zip(COLUMNS, limits, strict=False):
+    for name, (column, limit) in zip(NEEDED, limits, strict=True):
         wrong = np.flatnonzero((column < 0) | (column >= limit))
         if wrong.size:
             at = int(wrong[0])
@@ -70,26 +82,57 @@ def read(path: Path) -> Trace:
         raise FormatError(
             f"{path} line {line + int(rows[-1])}: the experts of an event must be distinct; got {expert[rows].tolist()}"
         )
-    weights = None
-    given = ~np.isnan(weight)
-    if given.any():
-        if not given.all():
-            at = int(np.flatnonzero(~given)[0])
-            raise FormatError(
-                f"{path} line {line + at}: 'weight' must be a number in every row or in none; it is empty"
-            )
-        wrong = np.flatnonzero(np.abs(weight) > np.finfo(np.float32).max)
-        if wrong.size:
-            at = int(wrong[0])
-            raise FormatError(f"{path} line {line + at}: 'weight' must be a finite float32; got {weight[at]}")
-        weights = np.zeros(ids.shape, np.float32)
-        weights.reshape(-1)[place] = weight
+    weights = _gates(path, line, weight, ids, place, meta)
     sessions = np.flatnonzero(np.diff(keys >> 32, prepend=-1))
-    return build(path, ids, experts, sessions, stage, sizes, meta, weights)
+    return build(path, ids, experts, sessions, stage, _sizes(path, sizes, layer), meta, weights)
 
 
-def _header(path: Path, stream: IO[bytes]) -> tuple[tuple[int, int, int], dict[str, Any], list[int] | None, int]:
-    """Read the comments and the names of the columns; return sizes, meta, bytes, and the number of the next line."""
+def _gates(
+    path: Path,
+    line: int,
+    weight: npt.NDArray[np.float64],
+    ids: npt.NDArray[Any],
+    place: npt.NDArray[np.int64],
+    meta: dict[str, Any],
+) -> npt.NDArray[np.float32] | None:
+    """Return the weights in the shape of the ids, or None where rows lack theirs (infinity stands for 'nan')."""
+    unknown = np.isinf(weight)  # the writer prints nan where its graph exposes no weight
+    empty = np.isnan(weight)
+    if empty.all() or unknown.all():
+        return None
+    if empty.any():
+        at = int(np.flatnonzero(empty)[0])
+        raise FormatError(f"{path} line {line + at}: 'weight' must be a number in every row or in none; it is empty")
+    if unknown.any():
+        meta["not_read"] = [*meta.get("not_read", []), f"weight ('nan' in {unknown.sum()} of {len(weight)} rows)"]
+        return None
+    wrong = np.flatnonzero(np.abs(weight) > np.finfo(np.float32).max)
+    if wrong.size:
+        at = int(wrong[0])
+        raise FormatError(f"{path} line {line + at}: 'weight' must be a finite float32; got {weight[at]}")
+    weights = np.zeros(ids.shape, np.float32)
+    weights.reshape(-1)[place] = weight
+    return weights
+
+
+def _sizes(path: Path, sizes: list[int] | None, layer: npt.NDArray[np.int32]) -> list[int] | None:
+    """Return the bytes of each layer's experts; 0 is right where a layer has none, and no page of it is asked for."""
+    if sizes is None or not any(sizes):
+        return None  # sizes of 0 for all say that the writer did not know them
+    asked = np.bincount(layer, minlength=len(sizes)) > 0
+    wrong = [j for j, size in enumerate(sizes) if size == 0 and asked[j]]
+    if wrong:
+        raise FormatError(
+            f"{path}: 'expert_bytes' of layer {wrong[0]} must be at least 1, since it has requests; got 0"
+        )
+    least = min(size for size in sizes if size)
+    return [size or least for size in sizes]
+
+
+def _header(
+    path: Path, stream: IO[bytes]
+) -> tuple[tuple[int, int, int], dict[str, Any], list[int] | None, int, list[str]]:
+    """Read the comments and the names of the columns; return sizes, meta, bytes, the next line's number, the names."""
     sizes: dict[int, int] = {}
     dense: dict[int, int] = {}
     meta: dict[str, Any] = {}
@@ -125,8 +168,12 @@ def _header(path: Path, stream: IO[bytes]) -> tuple[tuple[int, int, int], dict[s
             if not isinstance(extra, dict):
                 raise FormatError(f"{path} line {line}: 'meta' must be a JSON object; got {type(extra).__name__}")
             meta = {**meta, **extra}
-    if row != ",".join(COLUMNS):
-        raise FormatError(f"{path} line {line}: must name the columns {','.join(COLUMNS)}; got {row[:100]!r}")
+    columns = [name.strip() for name in row.split(",")]
+    if len(set(columns)) != len(columns) or not set(NEEDED) <= set(columns):
+        raise FormatError(f"{path} line {line}: must name the columns {','.join(NEEDED)}, each once; got {row[:100]!r}")
+    new = [name for name in columns if name not in COLUMNS]
+    if new:
+        meta["not_read"] = [f"column {name}" for name in new[:100]]
     if head is None or min(head) < 1:
         raise FormatError(f"{path}: must say '# model=...' with n_layer, n_expert and n_expert_used of at least 1")
     for name, found in (("expert_bytes", sizes), ("dense_bytes", dense)):
@@ -134,38 +181,55 @@ def _header(path: Path, stream: IO[bytes]) -> tuple[tuple[int, int, int], dict[s
             raise FormatError(f"{path}: '{name}' must be given for each of {head[0]} layers or none; got {len(found)}")
     if dense:
         meta["dense_bytes"] = [dense[j] for j in range(head[0])]
-    return head, meta, [sizes[j] for j in range(head[0])] if sizes else None, line + 1
+    return head, meta, [sizes[j] for j in range(head[0])] if sizes else None, line + 1, columns
 
 
-def _rows(path: Path, line: int, data: bytes) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    """Parse rows in bulk, or one by one if they are not plain; return the first six columns and the weights."""
+def _rows(
+    path: Path, line: int, data: bytes, columns: list[str]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Parse rows in bulk, or one by one if they are not plain; return the columns needed and the weights.
+
+    A weight is NaN where the field is empty, and infinity where it says 'nan'.
+    """
+    at_needed = [columns.index(name) for name in NEEDED]
+    at_weight = columns.index("weight") if "weight" in columns else None
     raw = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(raw == ord("\n"))
     commas = np.searchsorted(np.flatnonzero(raw == ord(",")), ends)
-    if np.array_equal(commas, (len(COLUMNS) - 1) * np.arange(1, len(ends) + 1)):
+    if np.array_equal(commas, (len(columns) - 1) * np.arange(1, len(ends) + 1)):
         flat = numbers(data.replace(b"\n", b","), b"nan")
-        if flat is not None and len(flat) == len(ends) * len(COLUMNS):
-            table = flat.reshape(-1, len(COLUMNS))
-            if whole(table[:, :6]) and not np.isinf(table[:, 6]).any():
-                return table[:, :6].astype(np.int32), table[:, 6].copy()
+        if flat is not None and len(flat) == len(ends) * len(columns):
+            table = flat.reshape(-1, len(columns))
+            weight = np.full(len(table), np.nan) if at_weight is None else table[:, at_weight].copy()
+            if whole(table[:, at_needed]) and not np.isinf(weight).any():
+                return table[:, at_needed].astype(np.int32), weight
     rows, weights = [], []
     for at, row in enumerate(data.split(b"\n")[:-1]):
         where = f"{path} line {line + at}"
         fields = row.split(b",")
-        if len(fields) != len(COLUMNS):
-            raise FormatError(f"{where}: must have the {len(COLUMNS)} fields {','.join(COLUMNS)}; got {len(fields)}")
-        for name, field in zip(COLUMNS[:6], fields, strict=False):
+        if len(fields) != len(columns):
+            raise FormatError(f"{where}: must have the {len(columns)} fields {','.join(columns)}; got {len(fields)}")
+        needed = [fields[place] for place in at_needed]
+        for name, field in zip(NEEDED, needed, strict=True):
             if not _FIELD.fullmatch(field) or abs(int(field)) > WIDEST:
                 raise FormatError(f"{where}: '{name}' must be an integer of at most {WIDEST}; got {_said(field)}")
-        try:
-            weight = float(fields[6]) if fields[6].strip() else float("nan")
-        except ValueError:
-            weight = float("inf")
-        if fields[6].strip() and not np.isfinite(weight):
-            raise FormatError(f"{where}: 'weight' must be a finite number; got {_said(fields[6])}")
-        rows.append([int(field) for field in fields[:6]])
-        weights.append(weight)
+        rows.append([int(field) for field in needed])
+        weights.append(_weight(where, b"" if at_weight is None else fields[at_weight].strip()))
     return np.array(rows, np.int32).reshape(-1, 6), np.array(weights, np.float64)
+
+
+def _weight(where: str, field: bytes) -> float:
+    if not field:
+        return float("nan")
+    if field.lower() in (b"nan", b"-nan"):
+        return float("inf")
+    try:
+        weight = float(field)
+    except ValueError:
+        weight = float("inf")
+    if not np.isfinite(weight):
+        raise FormatError(f"{where}: 'weight' must be a finite number, or nan for none; got {_said(field)}")
+    return weight
 
 
 def _said(field: bytes) -> str:
@@ -254,7 +318,7 @@ def _refuse(trace: Trace, path: Path) -> str | None:
 
 def _sniff(start: bytes) -> bool:
     start = start.removeprefix(b"\xef\xbb\xbf")
-    return start.startswith((MAGIC.encode(), ",".join(COLUMNS[:6]).encode()))
+    return start.startswith((MAGIC.encode(), ",".join(NEEDED).encode()))
 
 
 FORMAT = Format("route_csv", (".route.csv",), _sniff, read, write, _refuse)
