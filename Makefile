@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test test-all theorems lint docs bench clean
+.PHONY: demo test test-all theorems lint docs screenshots bench clean
 
 demo: .venv/installed
 	@$(BIN)/layered-paging replay layered_paging/samples/sample.npz --slots 12 24 48 --policy lru llru lfu similar-rounds --reset session --optimum forced
@@ -25,6 +25,9 @@ lint: .venv/ready
 
 docs: .venv/ready
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
+screenshots: .venv/ready
+	$(BIN)/python tests/screenshots.py screenshots
 
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/replay.py

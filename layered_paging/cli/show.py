@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="first", type=int, default=0, metavar="R", help="first round (default: 0)")
     parser.add_argument("--rounds", type=positive, metavar="N", help="rounds to show (default: what makes 5,000 steps)")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the page, a .html file")
-    parser.add_argument("--title", default="", help="shown above")
+    parser.add_argument("--title", default="", help="shown above (default: what the page shows)")
     parser.add_argument("--seed", type=int, default=0, help="seed of randomized policies (default: 0)")
     add_model_options(parser, "pool", "reset", "admission")
     parser.epilog = EXAMPLES
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the page."""
     from ..engine.run import replay
-    from ..report.replaying import SHOWN, parse_sequence, replay_page, window
+    from ..report.replaying import SHOWN, headline, parse_sequence, replay_page, window
 
     if (args.trace is None) == (args.sequence is None):
         raise ParameterError("give a trace file or --sequence, one of them")
@@ -56,7 +56,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if trace is not whole:
         last = args.first + trace.rounds - 1
         note = f"rounds {args.first:,} to {last:,} of {whole.rounds:,}, from an empty cache"
-    title = args.title or (f"Replay of {Path(args.trace).name}" if args.trace else "Replay")
+    source = (
+        Path(args.trace).name if args.trace else f"{counted(whole.rounds, 'round')} of {counted(whole.layers, 'layer')}"
+    )
+    title = args.title or headline(args.policy, args.slots, source, args.admission)
     options = {"pool": args.pool, "reset": args.reset, "admission": args.admission}
     with progress("replay", len(args.policy), args.json) as advance:
         page = replay_page(

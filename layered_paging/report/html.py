@@ -27,7 +27,8 @@ def fill(template: str, *, title: str, data: Any, body: str = "") -> str:
     Parameters
     ----------
     template : str
-        Name of a file in ``templates``; ``{{title}}``, ``{{data}}``, ``{{body}}`` and ``{{policy}}`` are replaced.
+        Name of a file in ``templates``; ``{{title}}``, ``{{data}}``, ``{{body}}`` and ``{{policy}}`` are replaced,
+        and ``{{include FILE}}`` by that file of ``templates``.
     title : str
         Any text; it is escaped.
     data : JSON-able
@@ -40,7 +41,7 @@ def fill(template: str, *, title: str, data: Any, body: str = "") -> str:
     A content security policy lets only the template's own script and style run (by their hashes) and
     forbids every request to anywhere.
     """
-    text = (files(__package__) / "templates" / template).read_text(encoding="utf-8")
+    text = re.sub(r"\{\{include ([a-z]+\.[a-z]+)\}\}\n", lambda match: _template(match[1]), _template(template))
     script = "".join(f" '{_digest(part)}'" for part in re.findall(r"<script>(.*?)</script>", text, re.DOTALL))
     style = "".join(f" '{_digest(part)}'" for part in re.findall(r"<style>(.*?)</style>", text, re.DOTALL))
     rules = {
@@ -58,6 +59,10 @@ def fill(template: str, *, title: str, data: Any, body: str = "") -> str:
         "body": body,
     }
     return re.sub(r"\{\{(title|policy|data|body)\}\}", lambda match: values[match[1]], text)
+
+
+def _template(name: str) -> str:
+    return (files(__package__) / "templates" / name).read_text(encoding="utf-8")
 
 
 def _digest(code: str) -> str:

@@ -9,13 +9,14 @@ from typing import Any
 from ..core.instance import integer
 from ..core.layout import lay_out
 from ..core.trace import Trace
+from ..core.words import counted
 from ..engine.run import history
 from ..errors import ParameterError
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
 from .html import fill
 
-__all__ = ["MOST_STEPS", "SHOWN", "parse_sequence", "replay_page", "window"]
+__all__ = ["MOST_STEPS", "SHOWN", "headline", "parse_sequence", "replay_page", "shown_as", "window"]
 
 MOST_STEPS = 20_000  # of one page
 SHOWN = 5_000  # steps of a page that nobody limits
@@ -91,7 +92,7 @@ def replay_page(
     reset: str = "never",
     admission: str = "forced",
     seed: int = 0,
-    title: str = "Replay",
+    title: str = "",
     note: str = "",
     progress: Callable[[int], object] | None = None,
 ) -> str:
@@ -106,7 +107,7 @@ def replay_page(
     slots, pool, reset, admission, seed
         As for ``replay``.
     title, note : str
-        Shown above; any text.
+        Shown above; any text.  By default the title names the policies and the slots.
     progress : callable, optional
         Called with the number of policies replayed so far.
 
@@ -153,7 +154,28 @@ def replay_page(
         "sessions": sessions,
         "policies": shown,
     }
-    return fill("replay.html", title=title, data=data)
+    return fill("replay.html", title=title or headline(names, slots, admission=admission), data=data)
+
+
+def shown_as(policy: str | PolicySpec, admission: str = "forced") -> str:
+    """Return how pages write a policy: its name in capitals, its parameters as they are, and OPT for the optimum."""
+    spec = resolve(_ALIASES.get(policy, policy) if isinstance(policy, str) else policy)
+    if spec.base == "belady" and admission == "forced":
+        return "OPT"
+    return spec.base.upper() + spec.name.removeprefix(spec.base) if spec.name.startswith(spec.base) else spec.name
+
+
+def headline(policies: Sequence[str | PolicySpec], slots: int, source: str = "", admission: str = "forced") -> str:
+    """Return what a page shows, in one line.
+
+    Examples
+    --------
+    >>> headline(["lru", "llru", "opt"], 24, "sample.npz")
+    'LRU, LLRU and OPT with 24 slots on sample.npz'
+    """
+    names = [shown_as(policy, admission) for policy in policies]
+    listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"{listed} with {counted(slots, 'slot')}" + (f" on {source}" if source else "")
 
 
 def _played(
@@ -170,7 +192,7 @@ def _played(
         raise ParameterError("a replay page holds events of at most 52 experts")
     return {
         "name": spec.name,
-        "label": "OPT" if spec.base == "belady" and admission == "forced" else spec.name,
+        "label": shown_as(spec, admission),
         "rule": spec.base,
         "params": {key: value for key, value in spec.params.items() if isinstance(value, (str, int, float))},
         "about": " ".join((spec.cls.__doc__ or "").strip().split("\n")[0].split()),

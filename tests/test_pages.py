@@ -1,0 +1,69 @@
+"""Pages in a real browser: nothing overflows, nothing is cut, everything can be read, at every width and theme."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def loaded() -> Any:
+    spec = importlib.util.spec_from_file_location("screenshots", HERE / "screenshots.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+SHOTS = loaded()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, str]]:
+    made: dict[str, tuple[Path, str]] = SHOTS.pages(tmp_path_factory.mktemp("pages"))
+    return made
+
+
+@pytest.mark.parametrize("name", SHOTS.NAMES)
+def test_nothing_overflows_is_cut_or_too_faint(name: str, pages: dict[str, tuple[Path, str]], browser: Any) -> None:
+    assert set(pages) == set(SHOTS.NAMES)
+    found = []
+    for kind, page in SHOTS.shots(browser, *pages[name]):
+        if name.startswith("replay") and kind != "print":
+            assert page.locator(".cell.gone:not(.legend .cell)").count() or name == "replay-last"
+        found += [f"{kind}: {line}" for line in page.evaluate(SHOTS.AUDIT)]
+    assert not found
+
+
+FAULTS = {
+    "is 900 wide in a window": "<p style='width:900px'>x</p>",
+    "ends at 900 of 600": "<div style='overflow:hidden'><p style='width:900px;margin:0'>x</p></div>",
+    "100 wide in 50": "<div style='width:50px'><p style='width:100px'>x</p></div>",
+    "is cut": "<p style='width:30px;overflow:hidden;white-space:nowrap'>a long line of words</p>",
+    "contrast 1.1": "<p style='color:#eee'>faint</p>",
+    "lies on": "<div class=panel>one</div><div class=panel style='margin-top:-10px'>two</div>",
+}
+
+
+@pytest.mark.parametrize("word", FAULTS)
+def test_the_audit_finds(word: str, browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 600, "height": 400})
+    page.set_content(f"<!doctype html><body style='margin:0;background:#fff'>{FAULTS[word]}</body>")
+    assert any(word in line for line in page.evaluate(SHOTS.AUDIT)), page.evaluate(SHOTS.AUDIT)
+    page.set_content("<!doctype html><body style='margin:0;background:#fff'><p>All is well</p></body>")
+    assert page.evaluate(SHOTS.AUDIT) == []
+
+
+def test_print_keeps_fills_and_hides_controls(pages: dict[str, tuple[Path, str]], browser: Any) -> None:
+    path, place = pages["replay"]
+    page = browser.new_page()
+    page.emulate_media(media="print", color_scheme="dark")
+    page.goto(path.as_uri() + place)
+    style = "e => [getComputedStyle(e).printColorAdjust, getComputedStyle(e).backgroundColor]"
+    adjust, colour = page.locator(".cell.held").first.evaluate(style)
+    assert adjust == "exact" and colour == "rgb(207, 216, 227)"  # the light one, also where the screen is dark
+    assert not page.is_visible(".bar")
