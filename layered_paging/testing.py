@@ -279,12 +279,12 @@ def check_policy(
     -----
     Checks: it runs (legal victims, no exception) and repeats itself; decisions on a prefix do not depend on what follows;
     no optimum is beaten; renaming experts changes nothing (if symmetric); a lazy policy evicts only what must go; the
-    declared properties by their definitions; ratios at small sizes.
+    declared properties by their definitions; ``state`` says all that the future depends on; ratios at small sizes.
 
     Examples
     --------
     >>> [check.name for check in check_policy("lru", examples=5, ratio=False) if check.passed]
-    ['runs', 'online', 'optimum', 'lazy', 'stack', 'marking', 'conservative', 'symmetric']
+    ['runs', 'online', 'optimum', 'lazy', 'stack', 'marking', 'conservative', 'symmetric', 'state']
     """
     spec = resolve(policy)
     if spec.properties.get("offline", False):
@@ -305,6 +305,10 @@ def check_policy(
         checks.append(_search("symmetric", _symmetric, spec, examples, seed))
     else:
         checks.append(Check("symmetric", None, "randomized" if spec.randomized else "not declared"))
+    if callable(getattr(spec.cls, "state", None)):
+        checks.append(_search("state", _state, spec, examples, seed))
+    else:
+        checks.append(Check("state", None, "no method state"))
     if ratio:
         checks.append(_ratios(spec))
     return checks
@@ -325,7 +329,7 @@ def _search(name: str, test: Callable[..., None], spec: PolicySpec, examples: in
     )
     @given(data=st.data())
     def run(data: Any) -> None:
-        single = test in (_stack, _marking, _conservative, _symmetric)
+        single = test in (_stack, _marking, _conservative, _symmetric, _state)
         shape = {"layers": data.draw(st.integers(1, 2)), "experts": data.draw(st.integers(2, 5))}
         trace = data.draw(sequences(**shape)) if single else data.draw(traces(sessions=1))
         slots = data.draw(st.integers(lay_out(trace).largest_event(), max(trace.pages, trace.top_k)))
@@ -455,6 +459,30 @@ def _symmetric(spec: PolicySpec, trace: Trace, slots: int, fail: Callable[[str],
     for a, b in zip(here, there, strict=True):
         if {name[page] for page in a.evicted} != set(b.evicted):
             fail(f"renaming experts by {orders} changes what it evicts in round {a.event.time.round}")
+
+
+def _state(spec: PolicySpec, trace: Trace, slots: int, fail: Callable[[str], None], data: Any) -> None:
+    """The same labels, the same future: the class moves as the automaton of its states does."""
+    from .ratio.automaton import build
+    from .ratio.honest import check_bounded, check_walks, parting
+
+    instance = Instance(trace.layers, trace.n_experts, min(slots, trace.pages - 1, 4))
+    check_bounded(spec, instance, "shared", 1, False)
+    key = (spec.name, spec.cls, instance)
+    if key not in _automata:
+        _automata.clear()  # one size at a time: Hypothesis tries many sequences of it
+        _automata[key] = build(spec, instance, limit=50_000)
+        check_walks(spec, _automata[key], "shared", 1, False)
+    pages = [
+        (int(e) + int(first),) for row in trace.experts[:, :, 0] for e, first in zip(row, trace.first_page, strict=True)
+    ]
+    requests = parting(spec, _automata[key], "shared", False, lambda n, live: pages[n], len(pages))
+    if requests is not None:
+        asked = " ".join(str(page) for (page,) in requests)
+        fail(f"with {instance.slots} slots the state forgets something after requests {asked}")
+
+
+_automata: dict[Any, Any] = {}
 
 
 def _ratios(spec: PolicySpec) -> Check:

@@ -26,7 +26,18 @@ from ..core.layout import quotas
 from ..errors import BudgetError, ParameterError, PolicyError
 from ..policies.spec import PolicySpec, Time
 
-__all__ = ["Automaton", "Live", "build", "start", "step"]
+__all__ = [
+    "Automaton",
+    "Live",
+    "build",
+    "labels_of",
+    "labels_of_cloud",
+    "start",
+    "start_cloud",
+    "stateful",
+    "step",
+    "step_cloud",
+]
 
 
 @dataclass
@@ -120,6 +131,11 @@ def labels_of(live: Live, instance: Instance) -> tuple[int, ...]:
     labels = [0] * instance.pages
     for policy, cache in zip(live.policies, live.caches, strict=True):
         for page, label in policy.state(cache, time).items():
+            if not (isinstance(label, int | np.integer) and label >= 0 and page in range(instance.pages)):
+                raise PolicyError(
+                    f"{type(policy).__name__}.state must map pages 0..{instance.pages - 1} to ints of at least 0; "
+                    f"got {page!r}: {label!r}"
+                )
             labels[page] = 2 * int(label)
         for page in cache:
             labels[page] += 1
@@ -215,6 +231,12 @@ def _resident() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def stateful(spec: PolicySpec) -> None:
+    """Raise ``PolicyError`` unless the policy has a method ``state``."""
+    if not callable(getattr(spec.cls, "state", None)):
+        raise PolicyError(f"an exact ratio needs a policy with a method state(resident, time); {spec.name!r} has none")
+
+
 def build(
     spec: PolicySpec,
     instance: Instance,
@@ -236,8 +258,7 @@ def build(
         More than ``limit`` states, or more than fit into ``memory`` bytes: too large, or the policy's
         states are not finitely many.
     """
-    if not callable(getattr(spec.cls, "state", None)):
-        raise PolicyError(f"an exact ratio needs a policy with a method state(resident, time); {spec.name!r} has none")
+    stateful(spec)
     symmetric = top_k == 1 and bool(getattr(spec.cls, "symmetric", False)) and not spec.randomized
     events = [list(combinations(instance.pages_of(j), top_k)) for j in range(instance.layers)]
     wide = max(map(len, events))

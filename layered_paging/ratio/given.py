@@ -17,8 +17,9 @@ from ..core.layout import POOLS, choice
 from ..errors import ParameterError
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
-from .automaton import Automaton, build
+from .automaton import Automaton, build, stateful
 from .cycle import Arcs, Best, largest_ratio
+from .honest import check_bounded, check_cycle, check_walks
 
 __all__ = ["Interrupted", "Product", "Ratio", "Witness", "competitive_ratio", "problem"]
 
@@ -323,7 +324,8 @@ def competitive_ratio(
     ParameterError
         A value outside its range, or the graph does not fit into ``memory``.
     PolicyError
-        The policy has no ``state``, or draws random numbers other than by ``rng.below`` and ``rng.place``.
+        The policy has no ``state``, or one that grows or forgets something, which is tried with the class itself before
+        anything is returned (``ratio.honest``); or it draws random numbers other than by ``rng.below`` and ``rng.place``.
     BudgetError
         An event does not fit into its pool.
     Interrupted
@@ -357,9 +359,12 @@ def competitive_ratio(
     if top_k > most:
         limits = "the experts of each layer" if bypass else "the experts of each layer and the slots"
         raise ParameterError(f"top_k must be at most {limits}, {most}; got {top_k}")
+    stateful(spec)
+    check_bounded(spec, instance, pool, top_k, bypass)
     automaton = build(
         spec, instance, pool=pool, top_k=top_k, bypass=bypass, memory=memory, tick=lambda count: tick("states", count)
     )
+    check_walks(spec, automaton, pool, top_k, bypass)
     tick("states", len(automaton.labels))
     tick("nodes at most", len(automaton.labels) * sum(comb(instance.pages, size) for size in range(offline + 1)))
     product = _product(automaton, offline, bypass, memory)
@@ -383,6 +388,9 @@ def competitive_ratio(
         "additive": None if additive is None else str(additive),
     }
     found = Ratio(spec.name, instance, value, additive, statement, product, best, unit)
+    if best.cycle:
+        witness = found.witness
+        check_cycle(spec, instance, pool, bypass, witness.prefix, witness.cycle, witness.misses)
     if best.complete:
         return found
     assert value is not None  # an unbounded ratio is complete

@@ -1,0 +1,99 @@
+"""A class whose ``state`` promises too much gets no ratio, and no pass from the battery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+import layered_paging as lp
+from layered_paging.errors import PolicyError
+from layered_paging.policies.lru import LRU
+from layered_paging.policies.names import resolve
+from layered_paging.policies.spec import Time
+from layered_paging.ratio import honest
+from layered_paging.testing import CheckFailed, check_policy
+
+SIZE = {"layers": 2, "experts": 3, "slots": 4}
+
+
+class Forgets(LRU):
+    def state(self, resident: Sequence[int], time: Time) -> dict[int, int]:
+        return {}
+
+
+class Absolute(LRU):
+    def state(self, resident: Sequence[int], time: Time) -> dict[int, int]:
+        return {page: self._last[page] + 1 for page in resident}
+
+
+class Fractional(LRU):
+    def state(self, resident: Sequence[int], time: Time) -> dict[int, int]:
+        return dict.fromkeys(resident, 0.5)  # type: ignore[misc]
+
+
+class Turns(LRU):
+    """LRU for 60 misses, and the opposite from then on: the count is not in its state."""
+
+    def __init__(self, instance: lp.Instance) -> None:
+        super().__init__(instance)
+        self._paid = 0
+
+    def miss(self, page: int, time: Time) -> None:
+        super().miss(page, time)
+        self._paid += 1
+
+    def victim(self, candidates: Sequence[int], time: Time) -> int:
+        if self._paid < 60:
+            return super().victim(candidates, time)
+        return max(candidates, key=lambda page: (self._last[page], page))
+
+
+class Named(LRU):
+    """Evicts the lowest page, but says that names do not matter."""
+
+    def victim(self, candidates: Sequence[int], time: Time) -> int:
+        return candidates[0]
+
+    def state(self, resident: Sequence[int], time: Time) -> dict[int, int]:
+        return {}
+
+
+BROKEN = {Forgets: "forgets", Absolute: "grows", Fractional: "ints of at least 0", Turns: "forgets", Named: "forgets"}
+
+
+@pytest.mark.parametrize("cls", BROKEN, ids=lambda cls: cls.__name__)
+def test_a_broken_state_gets_no_ratio(cls: type) -> None:
+    with pytest.raises(PolicyError, match=BROKEN[cls]) as told:
+        lp.competitive_ratio(cls, **SIZE)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("cls", BROKEN, ids=lambda cls: cls.__name__)
+def test_the_battery_has_a_check_of_states(cls: type) -> None:
+    with pytest.raises(CheckFailed):
+        check_policy(cls, examples=60, ratio=False)
+
+
+def test_the_worst_cycle_is_played_with_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last line of defence: without the walks, a ratio that the class does not have is still refused."""
+    for name in ("check_walks", "check_bounded"):
+        monkeypatch.setattr(f"layered_paging.ratio.given.{name}", lambda *_: None)
+    with pytest.raises(PolicyError, match="per turn by its states"):
+        lp.competitive_ratio(Forgets, **SIZE)
+
+
+def test_the_played_cycle_may_cost_what_was_claimed_and_nothing_else() -> None:
+    found = lp.competitive_ratio("lru", **SIZE)
+    spec, witness = resolve("lru"), found.witness
+    play: Any = (spec, found.instance, "shared", False, witness.prefix, witness.cycle)
+    honest.check_cycle(*play, witness.misses)
+    with pytest.raises(PolicyError, match="per turn"):
+        honest.check_cycle(*play, witness.misses + Fraction(1, 2))
+
+
+@pytest.mark.parametrize("policy", ["lru", "fifo", "llru", "marking", "mark-far", "fwf"])
+def test_honest_states_pass(policy: str) -> None:
+    assert lp.competitive_ratio(policy, layers=2, experts=2, slots=2).value is not None
