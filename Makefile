@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test test-all theorems lint docs screenshots bench clean
+.PHONY: demo test test-all theorems checker lint docs screenshots bench clean
 
 demo: .venv/installed
 	@$(BIN)/layered-paging replay layered_paging/samples/sample.npz --slots 12 24 48 --policy lru llru lfu similar-rounds --reset session --optimum forced
@@ -17,6 +17,10 @@ test-all: lint docs
 # The proofs in Coq: built, checked again by coqchk, each headline printed with its assumptions (none).
 theorems: .venv/installed
 	@$(BIN)/python -m layered_paging.theorems --controls build/theorems
+
+# The proved checker of certificates, extracted and compiled: prints where it is.
+checker: .venv/installed
+	@$(BIN)/python -m layered_paging.proved
 
 lint: .venv/ready
 	$(BIN)/ruff check .

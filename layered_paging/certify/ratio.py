@@ -22,7 +22,7 @@ from ..errors import CertificateRejected
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec, Time
 
-__all__ = ["Player", "check", "fraction", "need", "number", "schedule_cost"]
+__all__ = ["Player", "check", "events_of", "fraction", "need", "number", "problem", "schedule_cost"]
 
 Event = tuple[int, ...]
 TURNS = 100_000
@@ -265,12 +265,12 @@ def schedule_cost(prefix: Sequence[Event], cycle: Sequence[Event], slots: int, b
 def check(certificate: Certificate) -> None:
     """Raise ``CertificateRejected`` unless the statement is proved."""
     statement, evidence = stated(certificate), certificate.evidence
-    spec, instance, options = _problem(statement)
+    spec, instance, options = problem(statement)
     alone = certificate.kind == "ratio-lower"
     name = "lower" if alone else "value"
     value = None if not alone and statement.get("value") is None else fraction(statement, name)
-    prefix = list(_events(evidence, "prefix", instance, options["top_k"], 0))
-    cycle = list(_events(evidence, "cycle", instance, options["top_k"], len(prefix)))
+    prefix = list(events_of(evidence, "prefix", instance, options["top_k"], 0))
+    cycle = list(events_of(evidence, "cycle", instance, options["top_k"], len(prefix)))
     need(bool(cycle), "'cycle' must hold at least one event")
     need(len(cycle) % instance.layers == 0, "'cycle' must end at the layer where it starts")
     bypass = options["bypass"]
@@ -292,7 +292,7 @@ def check(certificate: Certificate) -> None:
     need(optimum > 0, "the cycle costs the optimum nothing, so it shows no ratio")
     need(misses == value * optimum, f"the cycle costs {misses} against {optimum}, not {value} times as much")
     additive = fraction(statement, "additive")
-    worst = list(_events(evidence, "worst_start", instance, options["top_k"], 0))
+    worst = list(events_of(evidence, "worst_start", instance, options["top_k"], 0))
     first = copy.deepcopy(start)
     need(
         sum(map(first.play, worst)) - value * schedule_cost(worst, [], options["offline"], bypass) >= additive,
@@ -301,7 +301,8 @@ def check(certificate: Certificate) -> None:
     _upper(start, value, additive, evidence, options)
 
 
-def _problem(statement: Any) -> tuple[PolicySpec, Instance, dict[str, Any]]:
+def problem(statement: Any) -> tuple[PolicySpec, Instance, dict[str, Any]]:
+    """Return the policy, the instance and the options that a statement about a policy names."""
     name = statement.get("policy")
     registered = isinstance(name, str) and not name.startswith("strategy:")
     need(registered, f"'policy' must be the name of a registered policy; got {name!r}")
@@ -325,7 +326,8 @@ def _problem(statement: Any) -> tuple[PolicySpec, Instance, dict[str, Any]]:
     return spec, instance, {"pool": pool, "offline": offline, "top_k": top_k, "bypass": bypass}
 
 
-def _events(evidence: Any, name: str, instance: Instance, top_k: int, at: int) -> Iterator[Event]:
+def events_of(evidence: Any, name: str, instance: Instance, top_k: int, at: int) -> Iterator[Event]:
+    """Yield the events of a field, each as its pages in ascending order; the first is event number ``at``."""
     rows = evidence.get(name)
     need(isinstance(rows, list), f"{name!r} must be a list of events")
     for n, row in enumerate(rows):

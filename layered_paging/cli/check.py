@@ -13,6 +13,7 @@ from .common import table
 EXAMPLES = """examples:
   layered-paging check ratio.json
   layered-paging check optimum.json.gz --trace trace.npz
+  layered-paging check --verified docs/atlas/lru-2x3-4.json.gz
 """
 
 
@@ -22,6 +23,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="certificate files")
     parser.add_argument(
         "--trace", metavar="TRACE", help="the trace that a certificate of an optimum or a stall is about"
+    )
+    parser.add_argument(
+        "--verified",
+        action="store_true",
+        help="also run the checker that is proved in Coq (kinds ratio-policy and ratio-lower) and print the theorem obtained",
     )
 
 
@@ -36,13 +42,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         from ..formats import load_trace
 
         trace = load_trace(args.trace)
+    program = None
+    if args.verified:
+        from ..proved import build
+
+        program = build()
     results = []
     for file in args.files:
-        kind, statement, reason = None, None, None
+        kind, statement, reason, obtained = None, None, None, None
         try:
             certificate = Certificate.load(file)
             kind, statement = certificate.kind, dict(certificate.statement)
             check(certificate, trace)
+            obtained = _obtained(certificate, program) if program else None
         except (CertificateRejected, FormatError) as error:
             reason = str(error)
         used = trace is not None and KINDS.get(kind or "") in ABOUT_TRACES
@@ -54,9 +66,22 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 "reason": reason,
                 "trace_used": used,
                 "statement": statement,
+                "theorem": obtained,
             }
         )
     return {"checked": results}
+
+
+def _obtained(certificate: Certificate, program: Path) -> dict[str, str | None]:
+    """Return the theorem that the proved checker obtains, in Coq and in words, or why it does not know the kind."""
+    from ..certify.verified import NotCovered
+    from ..proved import obtain
+
+    try:
+        found = obtain(certificate, program)
+    except NotCovered as error:
+        return {"coq": None, "words": f"no theorem: {error}"}
+    return {"coq": found.theorem, "words": found.words}
 
 
 def _must_be_there(file: str) -> None:
@@ -72,8 +97,9 @@ def _must_be_there(file: str) -> None:
 
 
 def status(answer: dict[str, Any]) -> int:
-    """Return 0 if all were accepted."""
-    return 0 if all(entry["accepted"] for entry in answer["checked"]) else 1
+    """Return 0 if all were accepted, and by the proved checker too where it was asked for."""
+    good = (entry["accepted"] and (not entry["theorem"] or entry["theorem"]["coq"]) for entry in answer["checked"])
+    return 0 if all(good) else 1
 
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
@@ -83,6 +109,11 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         verdict = "accepted" if entry["accepted"] else "rejected"
         rows.append((entry["file"], entry["kind"] or "-", verdict, entry["reason"] or _proved(entry["statement"])))
     table("certificates", ("file", "kind", "verdict", "what it proves, or why not"), rows, text=4)
+    for entry in answer["checked"]:
+        if entry["theorem"]:
+            print(f"{entry['file']}: {entry['theorem']['words']}.")
+            if entry["theorem"]["coq"]:
+                print(f"  theorem, by the proved checker: {entry['theorem']['coq']}")
     for entry in answer["checked"] if args.trace else ():
         if entry["kind"] is not None and not entry["trace_used"]:
             print(f"The trace was not used for {entry['file']}: kind {entry['kind']} is not about a trace.")

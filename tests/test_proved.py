@@ -1,0 +1,256 @@
+"""The checker that is proved and the one in Python: they accept the same certificates, and refuse the same forgeries."""
+
+from __future__ import annotations
+
+import copy
+import random
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import layered_paging as lp
+from layered_paging import certify, proved
+from layered_paging.certificate import Certificate
+from layered_paging.certify.verified import NotCovered, numbers
+from layered_paging.cli import main
+from layered_paging.errors import CertificateRejected, LayeredPagingError, SolverError
+from tests.test_certify_ratio import altered, leaves, mutate
+
+ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = sorted((ROOT / "docs" / "atlas").glob("*.json.gz"))
+GIVEN = [path for path in SHIPPED if not path.name.startswith("best-")]
+MISSING = proved.available()
+built = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+LLRU = ["llru", "llru(same_layer='near')", "llru(rounds='absolute')", "llru(rounds='absolute', same_layer='near')"]
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    return proved.build(ROOT / "build" / "checker")
+
+
+def answers(program: Path, data: list[int]) -> str:
+    """What the program prints for these numbers; nothing if it cannot read them."""
+    text = " ".join(map(str, data))
+    return subprocess.run([program], input=text, capture_output=True, text=True, check=False).stdout.strip()
+
+
+@built
+def test_both_accept_every_shipped_certificate_of_a_policy(program: Path) -> None:
+    assert len(GIVEN) >= 80
+    for path in GIVEN:
+        certificate = Certificate.load(path)
+        if certificate.statement["layers"] * certificate.statement["experts"] <= 4:
+            certify.check(certificate)
+        found = proved.obtain(certificate, program)
+        assert found.theorem.startswith("exact ")
+        assert f"is {certificate.statement['value']}, with" in found.words
+
+
+@built
+@pytest.mark.parametrize("policy", ["lru", "fifo", "mark-far", *LLRU])
+@pytest.mark.parametrize(
+    "size",
+    [
+        {"layers": 2, "experts": 3, "slots": 4},
+        {"layers": 3, "experts": 2, "slots": 4, "offline_slots": 3},
+        {"layers": 2, "experts": 2, "slots": 3, "general": True},
+        {"layers": 3, "experts": 2, "slots": 2},
+    ],
+)
+def test_every_policy_that_is_proved_is_the_one_in_python(policy: str, size: dict[str, Any], program: Path) -> None:
+    """A machine in Coq that moved otherwise than the class in Python would lead out of the table of its states."""
+    certificate = lp.competitive_ratio(policy, **size).certificate
+    found = proved.obtain(certificate, program)
+    assert found.words.count(" ") > 10
+    other = altered(certificate, lambda s, e: s.update(policy="fifo" if policy == "lru" else "lru"))
+    if lp.competitive_ratio(other.statement["policy"], **size).statement["value"] != certificate.statement["value"]:
+        with pytest.raises(CertificateRejected):
+            proved.obtain(other, program)
+
+
+@built
+def test_an_unbounded_ratio_and_a_lower_side_alone(program: Path) -> None:
+    whole = lp.competitive_ratio("llru", layers=2, experts=3, slots=4).certificate
+    statement = {key: v for key, v in whole.statement.items() if key not in ("value", "additive")}
+    cycle = {"prefix": whole.evidence["prefix"], "cycle": whole.evidence["cycle"]}
+    found = proved.obtain(Certificate("ratio-lower", {**statement, "lower": "4"}, cycle), program)
+    assert found.theorem == "at_least 2 3 4 (policy_cost 2 3 4 (Llru true true)) 4 1"
+    for lower in ("41/10", "5"):
+        with pytest.raises(CertificateRejected, match="refuses"):
+            proved.obtain(Certificate("ratio-lower", {**statement, "lower": lower}, cycle), program)
+    whole = lp.competitive_ratio("lru", layers=1, experts=3, slots=2).certificate
+    evidence = {"prefix": [[0], [1]], "cycle": [[0], [1]]}
+    statement = {**whole.statement, "value": None, "additive": None}
+    with pytest.raises(CertificateRejected):
+        proved.obtain(Certificate("ratio-policy", statement, evidence), program)
+
+
+@built
+@pytest.mark.parametrize("policy", ["lru", "mark-far", "llru"])
+def test_the_same_forgeries_are_refused(policy: str, program: Path) -> None:
+    """Any one change, digest recomputed: both checkers say the same; where they do not, it was no forgery."""
+    certificate = lp.competitive_ratio(policy, layers=2, experts=2, slots=3).certificate
+    parts = {"statement": dict(certificate.statement), "evidence": dict(certificate.evidence)}
+    dice = random.Random(7)
+    paths = list(leaves(parts))
+    refused = 0
+    for path in dice.sample(paths, min(len(paths), 60)) + [p for p in paths if p[0] == "statement"] * 3:
+        changed = copy.deepcopy(parts)
+        mutate(changed, path, dice)
+        forged = Certificate(certificate.kind, changed["statement"], changed["evidence"])
+        verdicts = []
+        for check in (certify.check, lambda c: proved.obtain(c, program)):
+            try:
+                check(forged)
+                verdicts.append(True)
+            except (CertificateRejected, NotCovered):
+                verdicts.append(False)
+        assert verdicts[0] == verdicts[1], (path, changed["statement"], verdicts)
+        refused += not verdicts[1]
+    assert refused > 40
+
+
+Forge = Callable[[dict[str, Any], dict[str, Any]], None]
+
+
+def without_caches(s: dict[str, Any], e: dict[str, Any]) -> None:
+    e["potential"] = [row[:2] for row in e["potential"]]
+
+
+def without_a_state(s: dict[str, Any], e: dict[str, Any]) -> None:
+    del e["states"][-1], e["potential"][-1]
+
+
+def without_the_start(s: dict[str, Any], e: dict[str, Any]) -> None:
+    at = e["states"].index([0] * 7)
+    del e["states"][at], e["potential"][at]
+
+
+def lower_potentials(s: dict[str, Any], e: dict[str, Any]) -> None:
+    e["potential"] = [[x - (i & 1) for i, x in enumerate(row)] for row in e["potential"]]
+
+
+def idle_cycle(s: dict[str, Any], e: dict[str, Any]) -> None:
+    e.update(prefix=[[0], [3]], cycle=[[0], [3]])
+
+
+def half_a_round(s: dict[str, Any], e: dict[str, Any]) -> None:
+    e["cycle"] = e["cycle"][:-1]
+
+
+def no_ratio(s: dict[str, Any], e: dict[str, Any]) -> None:
+    s.update(value=None, additive=None)
+
+
+def worth(value: str, additive: str = "0") -> Forge:
+    return lambda s, e: s.update(value=value, additive=additive)
+
+
+@built
+@pytest.mark.parametrize(
+    "forge",
+    [
+        *(without_caches, without_a_state, without_the_start, lower_potentials, idle_cycle, half_a_round, no_ratio),
+        *(
+            pytest.param(worth(value), id=f"value {value}")
+            for value in ("1/2", "1", "3", "7/2", "39/10", "41/10", "99", "0", "-3", "8/2", "4.0")
+        ),
+        *(pytest.param(worth("4", additive), id=f"additive {additive}") for additive in ("1", "-1", "1/3", "1/1")),
+    ],
+)
+def test_forgeries_by_hand_are_refused_by_both(forge: Forge, program: Path) -> None:
+    for policy in ("lru", "llru"):
+        forged = altered(Certificate.load(ROOT / "docs" / "atlas" / f"{policy}-2x3-4.json.gz"), forge)
+        with pytest.raises(CertificateRejected):
+            certify.check(forged)
+        with pytest.raises(CertificateRejected):
+            proved.obtain(forged, program)
+
+
+@built
+@pytest.mark.parametrize("name", ["lru-2x2-3", "llru-2x3-3", "mark-far-2x2-3"])
+def test_one_number_changed_on_its_way_to_the_program_proves_nothing_false(name: str, program: Path) -> None:
+    """The translation is not trusted: whatever reaches the program, it prints a theorem only if it is true."""
+    data = numbers(Certificate.load(ROOT / "docs" / "atlas" / f"{name}.json.gz"))
+    truth = answers(program, data)
+    assert truth.startswith("proved: exact")
+    dice = random.Random(3)
+    refused = 0
+    for _ in range(250):
+        changed = list(data)
+        at = dice.randrange(len(changed))
+        changed[at] += dice.choice([-2, -1, 1, 2])
+        said = answers(program, changed)
+        refused += not said.startswith("proved")
+        if said.startswith("proved") and said != truth:  # another statement, and a true one
+            kind, *size = re.findall(r"exact|\d+", said)
+            assert kind == "exact"
+            value, unit, additive = map(int, size[-3:])
+            assert lp.Fraction(value, unit) == lp.Fraction(*map(int, re.findall(r"\d+", truth)[-3:-1]))
+            assert additive == 0
+    assert refused > 120
+
+
+@built
+def test_a_class_that_is_not_the_policy_of_its_name_gets_no_theorem(program: Path) -> None:
+    """The proved checker plays its own policies: states that forget something lead to a refusal."""
+    certificate = Certificate.load(ROOT / "docs" / "atlas" / "llru-2x3-4.json.gz")
+
+    def forgetful(s: dict[str, Any], e: dict[str, Any]) -> None:
+        e["states"] = [[layer, *(3 * (label & 1) for label in labels)] for layer, *labels in e["states"]]
+
+    with pytest.raises(CertificateRejected, match="refuses"):
+        proved.obtain(altered(certificate, forgetful), program)
+
+
+def test_what_the_proved_checker_does_not_know() -> None:
+    for policy, size in [
+        ("clock", {"layers": 2, "experts": 2, "slots": 3}),
+        ("lru", {"layers": 2, "experts": 2, "slots": 3, "pool": "per-layer"}),
+        ("lru", {"layers": 2, "experts": [1, 3], "slots": 3}),
+        ("lru", {"layers": 2, "experts": 3, "slots": 4, "top_k": 2}),
+    ]:
+        with pytest.raises(NotCovered, match="the proved checker knows"):
+            numbers(lp.competitive_ratio(policy, **size).certificate)
+    with pytest.raises(NotCovered, match="ratio-game"):
+        numbers(lp.optimal_ratio(layers=2, experts=2, slots=2).certificate)
+
+
+@built
+def test_the_command_prints_the_theorem(program: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proved, "build", lambda: program)
+    good, other = str(GIVEN[-1]), str(ROOT / "docs" / "atlas" / "best-deterministic-2x2-2.json.gz")
+    assert main(["check", "--verified", good]) == 0
+    assert "theorem, by the proved checker: exact 3 2 5" in capsys.readouterr().out
+    assert main(["check", "--verified", good, other]) == 1
+    assert "no theorem: the proved checker reads kinds" in capsys.readouterr().out
+
+
+def test_without_the_programs_one_line_says_so(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert main(["check", "--verified", str(GIVEN[0])]) == 2
+    said = capsys.readouterr().err
+    assert "the proved checker did not run: coqc, ocamlfind, ocamlopt not found" in said
+    assert len(said.strip().splitlines()) == 1
+    with pytest.raises(LayeredPagingError, match="did not run"):
+        proved.build(tmp_path)
+
+
+@built
+def test_a_proof_that_fails_gives_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = proved._sources
+
+    def weakened(proofs: Path) -> dict[str, bytes]:
+        found = real(proofs)
+        found["library/Exact.v"] = found["library/Exact.v"].replace(b"(P * B <=? Q * A) && witness", b"witness")
+        return found
+
+    monkeypatch.setattr(proved, "_sources", weakened)
+    with pytest.raises(SolverError, match="coqc"):
+        proved.build(tmp_path)
