@@ -219,7 +219,7 @@ def test_npz_unsigned_255_is_missing_below_256_experts(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", experts=ids, n_experts=256)
     np.savez(tmp_path / "c.npz", experts=ids)
     np.savez(tmp_path / "d.npz", experts=ids.astype(np.uint16), n_experts=255)
-    a, b, c, d = (lp.load_trace(tmp_path / f"{name}.npz") for name in "abcd")
+    a, b, c, d = (lp.load_trace(tmp_path / f"{name}.npz", layout="tlk") for name in "abcd")
     assert a.experts[0, 0].tolist() == [0, -1] and a.n_experts == (32,)
     assert b.experts[0, 0].tolist() == [0, 255]
     assert c.experts[0, 0].tolist() == [0, -1] and c.n_experts == (4,)

@@ -135,18 +135,22 @@ GOOD = np.array([[[0, 1]], [[1, 2]]], np.int16)
         ({"experts": GOOD, "n_experts": 2}, "experts[1, 0, 1] must be in 0..1"),
         ({"experts": GOOD, "n_experts": 0}, "n_experts must be an integer of at least 1"),
         ({"experts": GOOD, "n_experts": [2.5]}, "must be an integer"),
-        ({"experts": GOOD, "n_experts": [3, 3]}, "one for each of the 1 layers"),
+        ({"experts": GOOD, "n_experts": [3, 3]}, "'n_experts' has one entry for each 2 of layers"),
+        ({"experts": GOOD, "n_experts": [3, 3, 3]}, "one for each of the 1 layers"),
         ({"experts": GOOD, "n_experts": 2**40}, "at most 2147483647"),
         ({"experts": GOOD.astype(np.uint64) + 2**63}, "experts must be below"),
         ({"experts": GOOD * 0}, "must be distinct within an event; got [0, 0]"),
         ({"experts": GOOD * 0 - 1}, "at least one request"),
         ({"experts": GOOD, "sessions": [1]}, "sessions must start with 0"),
         ({"experts": GOOD, "sessions": [0.5]}, "sessions must be a list"),
-        ({"experts": GOOD, "offsets": [0, 1]}, "'offsets' must end with the number of rounds, 2; got ...[0, 1]"),
-        ({"experts": GOOD, "offsets": [[0, 2]]}, "'offsets' must end"),
+        (
+            {"experts": GOOD, "offsets": [0, 5], "n_experts": 3},
+            "'offsets' must end with the number of rounds, 2; got ...[0, 5]",
+        ),
+        ({"experts": GOOD, "offsets": [[0, 2]], "n_experts": 3}, "'offsets' must end"),
         ({"experts": GOOD, "offsets": [0, 2], "sessions": [0]}, "holds both 'sessions' and 'offsets'"),
         ({"experts": GOOD, "stage": [0, 2]}, "stage[1] must be 0 (prefill) or 1"),
-        ({"experts": GOOD, "phase": [0]}, "stage must hold one integer for each of the 2 rounds"),
+        ({"experts": GOOD, "phase": [0, 1, 0], "n_experts": 3}, "stage must hold one integer for each of the 2 rounds"),
         ({"experts": GOOD, "expert_bytes": [-5]}, "must be at least 1"),
         ({"experts": GOOD, "expert_bytes": [np.nan]}, "expert_bytes must be integers"),
         ({"experts": GOOD, "expert_bytes": np.array([2**63], np.uint64)}, "must be at least 1 and sum"),
@@ -162,6 +166,8 @@ GOOD = np.array([[[0, 1]], [[1, 2]]], np.int16)
     ],
 )
 def test_npz_arrays(arrays: dict[str, Any], said: str, tmp_path: Path) -> None:
+    if not {"n_experts", "stage", "phase", "offsets"} & set(arrays):
+        arrays = {**arrays, "stage": [1, 1]}  # says that rounds come first
     refused(archive(tmp_path / "t.npz", **arrays), said)
 
 

@@ -12,7 +12,13 @@ from ..core.registry import KINDS
 from ..core.words import counted
 from .common import table
 
-PLURALS = {"policies": "policy", "adversaries": "adversary", "claims": "claim", "results": "result"}
+PLURALS = {
+    "policies": "policy",
+    "adversaries": "adversary",
+    "claims": "claim",
+    "results": "result",
+    "formats": "format",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

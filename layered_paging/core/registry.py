@@ -1,4 +1,4 @@
-"""The table of what is registered: policies, adversaries, claims and results.
+"""The table of what is registered: policies, adversaries, claims, results and file formats.
 
 ``register`` is a decorator.  Registration is idempotent by source file, so a file
 that is loaded twice (as doctest does) stays one entry; two files that claim the same
@@ -17,7 +17,7 @@ from ..errors import NotRegistered, ParameterError
 
 __all__ = ["KINDS", "Entry", "entries", "find", "nearest", "register"]
 
-KINDS = ("policy", "adversary", "claim", "result")
+KINDS = ("policy", "adversary", "claim", "result", "format")
 
 T = TypeVar("T")
 

@@ -1,82 +1,64 @@
-"""Trace files: one module a format, each with a reader and a writer.
+"""Trace files: one module a format, each a registered class with a reader, and perhaps a writer.
 
-A file is recognised by its first bytes; its suffix only decides where they leave it open.
-Writing goes by suffix.  A writer refuses a trace that its format cannot express, so that
-nothing is lost silently.
+A file is recognised by its content; its suffix only decides where that leaves it open.  Writing goes by suffix.  A
+log is read rightly, or with an assumption that is stated, or refused with the reason.  A writer refuses a trace that
+its format cannot express, so that nothing is lost silently.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..core.files import replacing
 from ..core.parts import LongTrace
 from ..core.trace import Trace
 from ..errors import FormatError
-from . import events_csv, jsonl, npz, parquet, route_csv
-from .common import Format, guarded, head
+from . import loading, parquet
+from .common import Format, Reading, guarded
+from .known import FORMATS, by_suffix, detect, formats, listed
 
-__all__ = ["FORMATS", "detect", "load_trace", "open_trace", "save_trace"]
+__all__ = ["FORMATS", "Format", "Reading", "detect", "formats", "load_trace", "open_trace", "save_trace"]
 
-FORMATS: tuple[Format, ...] = (
-    npz.FORMAT,
-    jsonl.FORMAT,
-    jsonl.FORMAT_GZ,
-    events_csv.FORMAT,
-    route_csv.FORMAT,
-    parquet.FORMAT,
-)
+AnyPath = str | os.PathLike[str]
 
 
-def _available() -> str:
-    return ", ".join(f"{known.name} (*{known.suffixes[0]})" for known in FORMATS)
-
-
-def _by_suffix(path: Path) -> Format | None:
-    name = path.name.lower()
-    return next((known for known in FORMATS if name.endswith(known.suffixes)), None)
-
-
-def detect(path: str | os.PathLike[str]) -> Format:
-    """Return the format of a file, by its content first and by its suffix where the content is open.
-
-    Raises
-    ------
-    FormatError
-        The file is missing, empty or unreadable, or neither content nor suffix is known.
-    """
-    file = Path(path)
-    with guarded(file):
-        start = head(file)
-    for known in FORMATS:
-        if known.sniff(start):
-            return known
-    named = _by_suffix(file)
-    if named is None:
-        raise FormatError(f"{file}: not a known trace format; it begins with {start[:24]!r}; known are {_available()}")
-    if named is npz.FORMAT or named is parquet.FORMAT:
-        raise FormatError(f"{file}: not {named.name} as its name says; it begins with {start[:24]!r}")
-    return named
-
-
-def load_trace(path: str | os.PathLike[str]) -> Trace:
-    """Read a trace file of any known format.
+def load_trace(
+    path: AnyPath | Sequence[AnyPath],
+    *,
+    layout: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    tokens: str | None = None,
+    top_k: int | None = None,
+    n_experts: int | None = None,
+) -> Trace:
+    """Read a trace file or a routing log of any known format.
 
     Parameters
     ----------
-    path : path
-        The file; its format is found from its content.
+    path : path or sequence of paths
+        A file, whose format is found from its content; ``-`` for standard input; a folder or several files are one
+        trace, one session each.  Files may be packed by gz, zst, bz2 or xz.
+    layout : {"tlk", "ltk", "btlk"}, optional
+        Which axis of an array is what: tokens, layers, top_k; layers first; batch first.
+    columns : mapping, optional
+        Columns of a table by what they mean: token, layer, experts, rank, weight, phase, request.
+    tokens : {"guess"}, optional
+        Guess where tokens begin in a log that does not say.
+    top_k, n_experts : int, optional
+        Experts of a token, and of a layer, where the file does not state them.
 
     Returns
     -------
     Trace
+        What was assumed is in ``trace.meta["assumed"]``: a list of objects with ``about``, ``taken`` and ``why``.
 
     Raises
     ------
     FormatError
-        The file is missing, unreadable, truncated, corrupt, too large for the memory, or of no
-        known format; the message names the file and the line or array.
+        The file is missing, unreadable, truncated, corrupt, too large for the memory, ambiguous, or of no known
+        format; the message names the file and the line or array.
     TraceError
         The file is well formed, but what it holds is no trace.
 
@@ -92,24 +74,23 @@ def load_trace(path: str | os.PathLike[str]) -> Trace:
     ...     lp.load_trace(f"{folder}/t.jsonl")
     <Trace: 2 rounds in 1 session(s), 1 layers x 4 experts, top_k 2>
     """
-    file = Path(path)
-    known = detect(file)
-    with guarded(file):
-        return known.read(file)
+    return loading.load(path, Reading(layout, dict(columns or {}), tokens, top_k, n_experts))
 
 
-def open_trace(path: str | os.PathLike[str]) -> LongTrace:
+def open_trace(path: AnyPath, how: Reading | None = None) -> LongTrace:
     """Open a trace file to be read in parts, each time it is replayed.
 
     Parameters
     ----------
     path : path
-        Parquet or JSON Lines (also gzipped), of any length.
+        A file of any length: Parquet, JSON Lines or a table whose rows come in order.
+    how : Reading, optional
+        Options for logs of others, as for ``load_trace``; what was assumed is added to it.
 
     Returns
     -------
     LongTrace
-        For ``lp.replay``; only the head of the file has been looked at.
+        For ``lp.replay``; of our own formats only the head of the file has been looked at.
 
     Raises
     ------
@@ -126,18 +107,10 @@ def open_trace(path: str | os.PathLike[str]) -> LongTrace:
     ...     lp.replay(long, "lru", 6)
     <Run: lru, 6 slots: 883 misses of 2000 requests, 55.850 % hits>
     """
-    file = Path(path)
-    known = detect(file)
-    opens = {parquet.FORMAT: parquet.open_long, jsonl.FORMAT: jsonl.open_long, jsonl.FORMAT_GZ: jsonl.open_long}
-    if known not in opens:
-        raise FormatError(
-            f"{file}: {known.name} is not read in parts; 'layered-paging convert' writes .parquet or .jsonl"
-        )
-    with guarded(file):
-        return opens[known](file)
+    return loading.open_long(path, how or Reading())
 
 
-def save_trace(trace: Trace | LongTrace, path: str | os.PathLike[str]) -> None:
+def save_trace(trace: Trace | LongTrace, path: AnyPath) -> None:
     """Write a trace in the format that the suffix names, all of it or nothing.
 
     Parameters
@@ -156,13 +129,13 @@ def save_trace(trace: Trace | LongTrace, path: str | os.PathLike[str]) -> None:
         The file cannot be written; what was there is untouched.
     """
     file = Path(path)
-    known = _by_suffix(file)
+    known = by_suffix(file)
     if "\0" in str(file):
         raise FormatError(f"{str(file)!r}: not a path; it holds a null character")
     if known is None:
-        raise FormatError(f"{file}: the suffix names no trace format; known are {_available()}")
+        raise FormatError(f"{file}: the suffix names no trace format; known are {listed()}")
     if isinstance(trace, LongTrace):
-        if known is not parquet.FORMAT:
+        if known.name != "parquet":
             raise FormatError(f"{file}: a trace in parts is written as Parquet only (*.parquet)")
         with replacing(file) as stream:
             parquet.write_long(trace, stream)

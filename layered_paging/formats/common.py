@@ -5,29 +5,34 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import lzma
 import os
-import stat
 import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core.parts import Part
+from ..core.parts import LongTrace, Part
 from ..core.trace import DECODE, PREFILL, Trace
 from ..errors import FormatError, LayeredPagingError, TraceError
+
+if TYPE_CHECKING:
+    from .opening import Start
 
 __all__ = [
     "BLOCK",
     "META",
+    "OPTIONS",
     "WIDEST",
     "Format",
+    "Reading",
     "afford",
     "available",
     "blocks",
@@ -36,38 +41,110 @@ __all__ = [
     "check_part",
     "checked_head",
     "guarded",
-    "head",
     "id_dtype",
     "meta_refused",
     "numbers",
     "parse_json",
     "repeated",
-    "text",
     "whole",
 ]
 
 BLOCK = 1 << 24  # bytes of text read together; no line may be longer
+OPTIONS = ("layout", "columns", "tokens", "top_k", "n_experts")
 META = 1 << 23  # characters of meta as JSON
 WIDEST = 2**31 - 1  # experts of a layer: ids are int32 at most
 # what zipfile and gzip raise on damaged files, beside their own errors
-DAMAGE = (EOFError, zlib.error, struct.error, NotImplementedError)
+DAMAGE = (EOFError, zlib.error, lzma.LZMAError, struct.error, NotImplementedError)
 _FLOOR, _RATIO = 256 << 20, 4096
 
 
-@dataclass(frozen=True)
-class Format:
-    """One file format: how to recognise, read and write it.
+@dataclass
+class Reading:
+    """How a file is to be read, and what was assumed while it was read.
 
-    ``sniff`` looks at the first bytes (decompressed); ``refuse`` says why a trace cannot be
-    expressed in a file at that path, or returns None; ``write`` writes to an open binary file.
+    Attributes
+    ----------
+    layout : str or None
+        Order of the axes of an array: tlk (tokens, layers, top_k), ltk or btlk.
+    columns : mapping
+        What a table means -> the name of its column, such as ``{"token": "pos"}``.
+    tokens : str or None
+        ``guess`` allows to guess where tokens begin in a log that does not say.
+    top_k, n_experts : int or None
+        Sizes that the file does not state.
+    assumed : list
+        Filled by readers: objects with ``about``, ``taken`` and ``why``.
     """
 
-    name: str
-    suffixes: tuple[str, ...]
-    sniff: Callable[[bytes], bool]
-    read: Callable[[Path], Trace]
-    write: Callable[[Trace, IO[bytes]], None]
-    refuse: Callable[[Trace, Path], str | None]
+    layout: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    tokens: str | None = None
+    top_k: int | None = None
+    n_experts: int | None = None
+    assumed: list[dict[str, str]] = field(default_factory=list)
+
+    def assume(self, about: str, taken: object, why: str) -> None:
+        """Note an assumption, once."""
+        note = {"about": about, "taken": str(taken)[:200], "why": why[:400]}
+        if note not in self.assumed:
+            self.assumed.append(note)
+
+    def given(self) -> list[str]:
+        """Return the names of the options that were given."""
+        return [name for name in OPTIONS if getattr(self, name)]
+
+
+class Format:
+    """One file format: how to recognise and read it, and perhaps to write it or to read it in parts.
+
+    A format is a class registered by ``@register("format", name)``; its docstring's first line says what it is.
+
+    Attributes
+    ----------
+    name : str
+        Filled in from the registration.
+    suffixes : tuple of str
+        What its files end in; the first one is written.  Empty for a format that is never written.
+    takes : tuple of str
+        The options of ``Reading`` that mean something here; others are refused.
+    rank : int
+        Formats are asked in ascending order; 10 for a magic number, 20 for a known producer, 80 for general tables.
+    """
+
+    name: str = ""
+    suffixes: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    rank: int = 40
+
+    def sniff(self, start: Start) -> bool:
+        """Say whether a file that begins so is of this format."""
+        raise NotImplementedError
+
+    def read(self, path: Path, how: Reading) -> Trace:
+        """Read the whole file."""
+        raise NotImplementedError
+
+    def open(self, path: Path, how: Reading) -> LongTrace:
+        """Open the file to be read in parts."""
+        raise NotImplementedError
+
+    def refuse(self, trace: Trace, path: Path) -> str | None:
+        """Say why a trace cannot be expressed in a file at that path, or return None."""
+        raise NotImplementedError
+
+    def write(self, trace: Trace, stream: IO[bytes]) -> None:
+        """Write a trace to an open binary file."""
+        raise NotImplementedError
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether files can be read in parts."""
+        return type(self).open is not Format.open
+
+    @property
+    def writes(self) -> bool:
+        """Whether files can be written."""
+        return type(self).write is not Format.write
 
 
 def brief(error: object) -> str:
@@ -92,36 +169,6 @@ def guarded(path: Path) -> Iterator[None]:
         raise FormatError(f"{path}: is cut short or damaged; {brief(error)}") from None
     except OSError as error:
         raise FormatError(f"{path}: cannot be read; {brief(error.strerror or error)}") from None
-
-
-def head(path: Path, size: int = 4096) -> bytes:
-    """Return the first bytes of a regular file that is not empty, gunzipped where it is gzip."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        raise FormatError(f"{path}: no such file") from None
-    except ValueError as error:
-        raise FormatError(f"{str(path)!r}: not a path; {error}") from None
-    if not stat.S_ISREG(status.st_mode):
-        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-        raise FormatError(f"{path}: a trace is a file; this is {kind}")
-    if status.st_size == 0:
-        raise FormatError(f"{path}: the file is empty")
-    with text(path) as stream:
-        return stream.read(size)
-
-
-@contextlib.contextmanager
-def text(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading bytes, through gunzip where it begins as gzip files do."""
-    with path.open("rb") as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        if packed:
-            with gzip.GzipFile(fileobj=raw) as stream:
-                yield stream  # type: ignore[misc]
-        else:
-            yield raw
 
 
 def available() -> int:

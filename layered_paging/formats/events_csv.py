@@ -10,11 +10,26 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
+from ..core.registry import register
 from ..core.trace import DECODE, Trace
 from ..errors import FormatError
-from .common import WIDEST, Format, afford, blocks, build, guarded, id_dtype, numbers, parse_json, repeated, text, whole
+from .common import (
+    WIDEST,
+    Format,
+    Reading,
+    afford,
+    blocks,
+    build,
+    guarded,
+    id_dtype,
+    numbers,
+    parse_json,
+    repeated,
+    whole,
+)
+from .opening import Start, text
 
-__all__ = ["FORMAT"]
+__all__ = ["EventsCsv"]
 
 NEEDED = ("scheduler_step", "layer", "requested_experts")
 _INTEGER = re.compile(r"\s*\d{1,18}\s*", re.ASCII)
@@ -191,9 +206,25 @@ def _refuse(trace: Trace, path: Path) -> str | None:
     return None if full else f"it states no top_k, and no event has all {trace.top_k} members"
 
 
-def _sniff(start: bytes) -> bool:
-    names = start.removeprefix(b"\xef\xbb\xbf").split(b"\n")[0].split(b",")
-    return b"requested_experts" in [name.strip() for name in names]
+@register("format", "events_csv")
+class EventsCsv(Format):
+    """Event tables: one row an event, its experts between spaces."""
 
+    suffixes = (".events.csv",)
+    rank = 8
 
-FORMAT = Format("events_csv", (".events.csv",), _sniff, read, write, _refuse)
+    def sniff(self, start: Start) -> bool:
+        """Look for the column of requested experts."""
+        return "requested_experts" in [name.strip() for name in start.line.split(",")]
+
+    def read(self, path: Path, how: Reading) -> Trace:
+        """Read rows, and the sizes from the manifest beside the file."""
+        return read(path)
+
+    def refuse(self, trace: Trace, path: Path) -> str | None:
+        """Refuse what rows have no place for."""
+        return _refuse(trace, path)
+
+    def write(self, trace: Trace, stream: IO[bytes]) -> None:
+        """Write one row an event."""
+        write(trace, stream)

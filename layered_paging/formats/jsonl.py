@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -16,26 +15,27 @@ import numpy.typing as npt
 
 from ..core.instance import integer
 from ..core.parts import LongTrace, Part
+from ..core.registry import register
 from ..core.trace import DECODE, PREFILL, Trace
 from ..errors import FormatError, LayeredPagingError
 from .common import (
     BLOCK,
     WIDEST,
     Format,
+    Reading,
     afford,
     build,
     checked_head,
     guarded,
     id_dtype,
-    meta_refused,
     parse_json,
     repeated,
-    text,
 )
+from .jsonl_writing import FLOATS, MAGIC, refuse, write, write_gz
+from .opening import Start, text
 
-__all__ = ["FORMAT", "Chunk", "Header", "chunks", "open_long"]
+__all__ = ["MAGIC", "Chunk", "Header", "chunks", "open_long"]
 
-MAGIC = "layered-paging trace"
 _HEADER_KEYS = ("format", "version", "layers", "n_experts", "top_k", "rounds", "expert_bytes", "weights", "meta")
 _ROUND_KEYS = ("experts", "weights", "stage", "session")
 # names that other writers give to an entry of ours: read past, they would change the meaning
@@ -44,7 +44,6 @@ _ALIASES = {
     "session": ("request", "request_id", "req_id", "rid", "turn", "conversation", "sequence", "seq_id"),
     "weights": ("gates", "gate", "scores", "probabilities"),
 }
-_FLOATS = ("float16", "float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -185,56 +184,6 @@ def open_long(path: Path) -> LongTrace:
     return LongTrace(str(path), header.layers, header.top_k, *head, header.rounds, read, starts)
 
 
-def _first_line(trace: Trace) -> bytes:
-    same = len(set(trace.n_experts)) == 1
-    header = {
-        "format": MAGIC,
-        "version": 1,
-        "layers": trace.layers,
-        "n_experts": trace.n_experts[0] if same else list(trace.n_experts),
-        "top_k": trace.top_k,
-        "rounds": trace.rounds,
-        "expert_bytes": None if trace.expert_bytes is None else trace.expert_bytes.tolist(),
-        "weights": None if trace.weights is None else trace.weights.dtype.name,
-        "meta": trace.meta,
-    }
-    return json.dumps(header, allow_nan=False).encode() + b"\n"
-
-
-def write(trace: Trace, stream: IO[bytes]) -> None:
-    stream.write(_first_line(trace))
-    number = np.searchsorted(trace.sessions, np.arange(trace.rounds), side="right") - 1
-    step = max(1, (1 << 18) // (trace.layers * trace.top_k))
-    encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-    for at in range(0, trace.rounds, step):
-        ids = trace.experts[at : at + step]
-        table = (ids[:, :, 0] if trace.top_k == 1 else ids).tolist()
-        lines: list[dict[str, Any]] = [
-            {"session": s, "stage": g, "experts": e}
-            for s, g, e in zip(
-                number[at : at + step].tolist(), trace.stage[at : at + step].tolist(), table, strict=True
-            )
-        ]
-        if trace.weights is not None:
-            part = trace.weights[at : at + step]
-            gates = (part[:, :, 0] if trace.top_k == 1 else part).astype(np.float64)
-            values = gates.tolist() if not np.isnan(gates).any() else _nulls(gates)
-            for made, row in zip(lines, values, strict=True):
-                made["weights"] = row
-        stream.write("".join(f"{encode(made)}\n" for made in lines).encode())
-
-
-def _nulls(gates: npt.NDArray[np.float64]) -> Any:
-    objects = gates.astype(object)
-    objects[np.isnan(gates)] = None
-    return objects.tolist()
-
-
-def write_gz(trace: Trace, stream: IO[bytes]) -> None:
-    with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=4) as packed:
-        write(trace, packed)  # type: ignore[arg-type]
-
-
 def _header(path: Path, line: bytes) -> Header:
     where = f"{path} line 1"
     if len(line) >= BLOCK:
@@ -265,9 +214,9 @@ def _header(path: Path, line: bytes) -> Header:
     if max(given) > WIDEST:
         raise FormatError(f"{where}: 'n_experts' must be at most {WIDEST}; got {_short(widths)}")
     afford(path, f"{layers} layers", 64 * layers)
-    if made.get("weights") not in (None, *_FLOATS):
+    if made.get("weights") not in (None, *FLOATS):
         raise FormatError(
-            f"{where}: 'weights' must be null or one of {', '.join(_FLOATS)}; got {_short(made['weights'])}"
+            f"{where}: 'weights' must be null or one of {', '.join(FLOATS)}; got {_short(made['weights'])}"
         )
     sizes = made.get("expert_bytes")
     for size in sizes if isinstance(sizes, list) else [] if sizes is None else [sizes]:
@@ -459,20 +408,44 @@ def _gates(where: str, header: Header, experts: Any, value: Any) -> list[list[fl
     return padded
 
 
-def _refuse(trace: Trace, path: Path) -> str | None:
-    if trace.weights is not None:
-        if trace.weights.dtype.name not in _FLOATS:
-            return f"weights must be {', '.join(_FLOATS)}; they are {trace.weights.dtype}"
-        if np.isinf(trace.weights).any():
-            return "JSON has no infinity, and a weight of a missing entry is infinite"
-    if len(_first_line(trace)) >= BLOCK:
-        return f"the header must be shorter than {BLOCK} bytes"
-    return meta_refused(trace)
+@register("format", "jsonl")
+class JsonLines(Format):
+    """JSON Lines: a header, then one round a line."""
+
+    suffixes = (".jsonl",)
+    rank = 7
+
+    def sniff(self, start: Start) -> bool:
+        """Look for our own name in the first line."""
+        return start.data.lstrip().startswith(b"{") and f'"{MAGIC}"' in start.line[:4096]
+
+    def read(self, path: Path, how: Reading) -> Trace:
+        """Read all rounds."""
+        return read(path)
+
+    def open(self, path: Path, how: Reading) -> LongTrace:
+        """Read rounds in chunks."""
+        return open_long(path)
+
+    def refuse(self, trace: Trace, path: Path) -> str | None:
+        """Refuse what JSON cannot hold."""
+        return refuse(trace, path)
+
+    def write(self, trace: Trace, stream: IO[bytes]) -> None:
+        """Write the header and one line a round."""
+        write(trace, stream)
 
 
-def _sniff(start: bytes) -> bool:
-    return start.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t").startswith(b"{")
+@register("format", "jsonl.gz")
+class JsonLinesGz(JsonLines):
+    """JSON Lines, gzipped."""
 
+    suffixes = (".jsonl.gz",)
 
-FORMAT = Format("jsonl", (".jsonl",), _sniff, read, write, _refuse)
-FORMAT_GZ = Format("jsonl.gz", (".jsonl.gz",), lambda start: False, read, write_gz, _refuse)
+    def sniff(self, start: Start) -> bool:
+        """Leave recognition to ``jsonl``, which reads packed files as well."""
+        return False
+
+    def write(self, trace: Trace, stream: IO[bytes]) -> None:
+        """Write the header and one line a round, gzipped."""
+        write_gz(trace, stream)

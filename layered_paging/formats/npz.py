@@ -7,7 +7,6 @@ member, and the member must not be larger than deflate can make it.
 from __future__ import annotations
 
 import json
-import warnings
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -15,11 +14,17 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.registry import register
 from ..core.trace import Trace
 from ..errors import FormatError, LayeredPagingError
-from .common import META, WIDEST, Format, afford, brief, build, guarded, meta_refused, parse_json
+from .common import META, Format, Reading, afford, brief, guarded, meta_refused, parse_json
+from .layout import EXPERT_KEYS, LAYER_KEYS, TOP_KEYS, Facts, trace_of
+from .npy import array_of
+from .opening import Start, plain
+from .router_logits import trace_of_logits
+from .torch_pickle import PICKLED
 
-__all__ = ["FORMAT"]
+__all__ = ["Npz"]
 
 # what is read -> the other name under which it is found; other arrays are left alone
 _NAMES = {
@@ -31,42 +36,62 @@ _NAMES = {
     "weights": "weight",
     "meta": None,
 }
+_FIELDS = ("routed_experts", "prompt_routed_experts")  # of servers: tokens first
+_ARRAYS = {*_NAMES, *(other for other in _NAMES.values() if other), *_FIELDS, "router_logits"}
+_READ = {*_ARRAYS, "format", "layout", *LAYER_KEYS, *EXPERT_KEYS, *TOP_KEYS}
+_SMALL = 4096  # bytes of an entry that is one number or word
+MARK = "layered-paging trace 1"
 _DEFLATE = 1032  # no deflated stream expands by more
 
 
-def read(path: Path) -> Trace:
-    with guarded(path):
+def read(path: Path, how: Reading) -> Trace:
+    with guarded(path), plain(path) as whole:
         try:
-            with zipfile.ZipFile(path) as archive:
-                arrays = _arrays(path, archive)
+            with zipfile.ZipFile(whole) as archive:
+                if any(info.filename.endswith("data.pkl") for info in archive.infolist()):
+                    raise FormatError(f"{path}: {PICKLED}")
+                arrays = _arrays(whole, archive)
         except LayeredPagingError:
             raise
         except (ValueError, IndexError, OverflowError) as error:  # offsets that point nowhere
             raise FormatError(f"{path}: is cut short or damaged; {brief(error)}") from None
-    if "experts" not in arrays:
-        raise FormatError(f"{path}: must hold an array 'experts' (rounds, layers, top_k); found {_listed(archive)}")
+    entries = {name: array for name, array in arrays.items() if name not in _NAMES and name not in _NAMES.values()}
     meta = _meta(path, arrays.get("meta"))
-    ids = arrays["experts"]
-    widths: Any = None
-    if "n_experts" in arrays:
-        widths = arrays["n_experts"].tolist()
-    elif "n_expert" in meta:
-        widths = meta["n_expert"]
-    ids = _signed(path, ids, widths)
-    sessions = arrays.get("offsets", arrays.get("sessions"))
-    if "offsets" in arrays and sessions is not None:
-        if sessions.ndim != 1 or len(sessions) < 2 or sessions[-1] != len(ids):
-            raise FormatError(
-                f"{path}: 'offsets' must end with the number of rounds, {len(ids)}; got {_tail(sessions)}"
-            )
-        sessions = sessions[:-1]
-    stage = arrays.get("stage", arrays.get("phase"))
-    weights = arrays.get("weights", arrays.get("weight"))
-    return build(path, ids, widths, sessions, stage, arrays.get("expert_bytes"), meta, weights)
+    inner = [meta[key] for key in ("model", "config") if isinstance(meta.get(key), dict)]
+    for said in (meta, *inner):
+        entries |= {key: value for key, value in said.items() if key not in entries}
+    if "router_logits" in arrays:
+        return trace_of_logits(path, arrays["router_logits"], Facts(entries, meta=meta), how)
+    field = next((name for name in _FIELDS if name in arrays), None)
+    if "experts" not in arrays and field is None:
+        raise FormatError(f"{path}: must hold an array 'experts' (rounds, layers, top_k); found {_listed(archive)}")
+    if "experts" in arrays and field is not None:
+        raise FormatError(f"{path}: holds both 'experts' and '{field}', which mean the same")
+    facts = Facts(
+        entries,
+        arrays.get("offsets", arrays.get("sessions")),
+        arrays.get("stage", arrays.get("phase")),
+        arrays.get("expert_bytes"),
+        arrays.get("weights", arrays.get("weight")),
+        "offsets" in arrays,
+        arrays["n_experts"].tolist() if "n_experts" in arrays else None,
+        None if field is None else ("tlk", field),
+        meta,
+    )
+    own = _ours(arrays.get("format"))
+    if own:
+        facts.entries = {}  # meta is the user's own
+    return trace_of(path, arrays[field or "experts"], facts, how, "tlk" if own else None)
+
+
+def _ours(mark: npt.NDArray[Any] | None) -> bool:
+    """Say whether the file bears the mark of our own writer."""
+    return mark is not None and mark.ndim == 0 and mark.dtype.kind == "U" and str(mark) == MARK
 
 
 def write(trace: Trace, stream: IO[bytes]) -> None:
     arrays: dict[str, npt.NDArray[Any]] = {
+        "format": np.array(MARK),
         "experts": trace.experts,
         "n_experts": np.array(trace.n_experts, np.int64),
         "sessions": trace.sessions,
@@ -93,13 +118,14 @@ def _arrays(path: Path, archive: zipfile.ZipFile) -> dict[str, npt.NDArray[Any]]
     members: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
         name = info.filename.removesuffix(".npy")
-        if name in _NAMES or name in _NAMES.values():
+        if name in _READ:
             if name in members:
                 raise FormatError(f"{path}: array {name!r} stands twice in the archive")
             members[name] = info
     for name, other in _NAMES.items():
         if other in members and name in members:
             raise FormatError(f"{path}: holds both {name!r} and {other!r}, which mean the same")
+    members = {name: info for name, info in members.items() if name in _ARRAYS or info.file_size <= _SMALL}
     # ids may be widened to two or four times their size, and are copied once
     afford(path, "the arrays", 2 * sum(info.file_size for info in members.values()))
     return {name: _array(path, name, archive, info) for name, info in members.items()}
@@ -118,44 +144,7 @@ def _array(path: Path, name: str, archive: zipfile.ZipFile, info: zipfile.ZipInf
     if name == "meta" and info.file_size > 4 * META + 1024:
         raise FormatError(f"{where} must be at most {META} characters; it takes {info.file_size} bytes")
     with archive.open(info) as member:
-        shape, fortran, dtype = _npy_header(where, member)
-        begin = member.tell()
-        if dtype.hasobject:
-            raise FormatError(f"{where} holds Python objects (a pickle), which are never read; save plain numbers")
-        if dtype.kind not in "iufbUS":
-            raise FormatError(f"{where} must hold numbers, or text for 'meta'; got dtype {dtype}")
-        count = 1
-        for length in shape:
-            count *= length
-        size = count * dtype.itemsize
-        if size != info.file_size - begin or min(shape, default=0) < 0:
-            raise FormatError(
-                f"{where} claims shape {shape} of {dtype}, {size} bytes; the file holds {info.file_size - begin}"
-            )
-        flat = np.empty(count, dtype)
-        view = memoryview(flat.view(np.uint8).data) if size else memoryview(b"")
-        at = 0
-        while at < size:
-            got = member.readinto(view[at : at + (1 << 22)])  # type: ignore[attr-defined]
-            if not got:
-                raise FormatError(f"{where} ends after {at} of {size} bytes")
-            at += got
-    array = flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
-    return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
-
-
-def _npy_header(where: str, member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            version = np.lib.format.read_magic(member)
-            if version not in ((1, 0), (2, 0)):
-                raise ValueError(f"version {version} is not a plain array's")
-            reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = reader(member)
-    except Exception as error:  # NumPy parses the header with Python's own tokenizer, which raises many kinds
-        raise FormatError(f"{where} has no valid npy header; {brief(error)}") from None
-    return shape, fortran, dtype
+        return array_of(where, member, info.file_size)
 
 
 def _meta(path: Path, array: npt.NDArray[Any] | None) -> dict[str, Any]:
@@ -173,37 +162,28 @@ def _meta(path: Path, array: npt.NDArray[Any] | None) -> dict[str, Any]:
     return meta
 
 
-def _signed(path: Path, ids: npt.NDArray[Any], widths: Any) -> npt.NDArray[Any]:
-    """Return ids with -1 for missing; in unsigned arrays of fewer than 256 experts 255 is missing."""
-    values = widths if isinstance(widths, list) else [widths]
-    if any(isinstance(n, int) and n > WIDEST for n in values):
-        raise FormatError(f"{path}: n_experts must be at most {WIDEST}; got {max(values)}")
-    if ids.dtype.kind != "u":
-        return ids
-    narrow = ids.dtype == np.uint8 if widths is None else all(isinstance(n, int) and n < 256 for n in values)
-    if ids.dtype == np.uint8:
-        signed = ids.astype(np.int16)
-    elif ids.size and int(ids.max()) > WIDEST:
-        raise FormatError(f"{path}: experts must be below {WIDEST}; got {ids.max()}")
-    else:
-        signed = ids.astype(np.int32)
-    if narrow:
-        signed[signed == 255] = -1
-    return signed
+@register("format", "npz")
+class Npz(Format):
+    """NumPy archives: this project's own, and arrays of ids that others publish."""
 
+    suffixes = (".npz",)
+    takes = ("layout", "n_experts", "top_k")
+    rank = 6
 
-def _tail(array: npt.NDArray[Any]) -> str:
-    return f"...{array[-3:].tolist()}" if array.ndim == 1 else f"shape {array.shape}"
+    def sniff(self, start: Start) -> bool:
+        """Look for the magic number of a zip archive."""
+        return start.data.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
+    def read(self, path: Path, how: Reading) -> Trace:
+        """Read the arrays that are known by name."""
+        return read(path, how)
 
-def _refuse(trace: Trace, path: Path) -> str | None:
-    if trace.weights is not None and trace.weights.dtype.itemsize > 8:
-        return f"weights must be float16, float32 or float64; they are {trace.weights.dtype}"
-    return meta_refused(trace)
+    def refuse(self, trace: Trace, path: Path) -> str | None:
+        """Refuse weights of more than 64 bits."""
+        if trace.weights is not None and trace.weights.dtype.itemsize > 8:
+            return f"weights must be float16, float32 or float64; they are {trace.weights.dtype}"
+        return meta_refused(trace)
 
-
-def _sniff(start: bytes) -> bool:
-    return start.startswith((b"PK\x03\x04", b"PK\x05\x06"))
-
-
-FORMAT = Format("npz", (".npz",), _sniff, read, write, _refuse)
+    def write(self, trace: Trace, stream: IO[bytes]) -> None:
+        """Write the arrays, deflated."""
+        write(trace, stream)

@@ -13,11 +13,13 @@ import numpy.typing as npt
 
 from ..core.instance import integer
 from ..core.parts import PART, LongTrace, Part
+from ..core.registry import register
 from ..core.trace import Trace
 from ..errors import FormatError, LayeredPagingError
 from .common import (
     WIDEST,
     Format,
+    Reading,
     afford,
     brief,
     build,
@@ -28,8 +30,9 @@ from .common import (
     meta_refused,
     parse_json,
 )
+from .opening import Start, plain
 
-__all__ = ["FORMAT", "open_long", "write_long"]
+__all__ = ["Parquet", "open_long", "write_long"]
 
 KEY = b"layered_paging"
 _FLOATS = ("float16", "float32", "float64")
@@ -46,8 +49,8 @@ def _pyarrow() -> tuple[Any, Any]:
 
 def read(path: Path) -> Trace:
     pyarrow, parquet = _pyarrow()
-    with _plainly(path, pyarrow):
-        return _read(path, parquet)
+    with _plainly(path, pyarrow), plain(path) as whole:
+        return _read(whole, parquet)
 
 
 def _read(path: Path, parquet: Any) -> Trace:
@@ -278,15 +281,32 @@ def _write(
             writer.write_table(pyarrow.Table.from_arrays(columns, schema=schema))
 
 
-def _refuse(trace: Trace, path: Path) -> str | None:
-    _pyarrow()
-    if trace.weights is not None and trace.weights.dtype.name not in _FLOATS:
-        return f"weights must be {', '.join(_FLOATS)}; they are {trace.weights.dtype}"
-    return meta_refused(trace)
+@register("format", "parquet")
+class Parquet(Format):
+    """Parquet: one row a round; needs pyarrow, the extra ``parquet``."""
 
+    suffixes = (".parquet",)
+    rank = 10
 
-def _sniff(start: bytes) -> bool:
-    return start.startswith(b"PAR1")
+    def sniff(self, start: Start) -> bool:
+        """Look for the magic number."""
+        return start.data.startswith(b"PAR1")
 
+    def read(self, path: Path, how: Reading) -> Trace:
+        """Read all row groups."""
+        return read(path)
 
-FORMAT = Format("parquet", (".parquet",), _sniff, read, write, _refuse)
+    def open(self, path: Path, how: Reading) -> LongTrace:
+        """Read row groups as they are asked for."""
+        return open_long(path)
+
+    def refuse(self, trace: Trace, path: Path) -> str | None:
+        """Refuse weights of other types than float16, float32 and float64."""
+        _pyarrow()
+        if trace.weights is not None and trace.weights.dtype.name not in _FLOATS:
+            return f"weights must be {', '.join(_FLOATS)}; they are {trace.weights.dtype}"
+        return meta_refused(trace)
+
+    def write(self, trace: Trace, stream: IO[bytes]) -> None:
+        """Write one row a round."""
+        write(trace, stream)

@@ -13,11 +13,26 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.registry import register
 from ..core.trace import Trace
 from ..errors import FormatError
-from .common import WIDEST, Format, afford, blocks, build, guarded, id_dtype, numbers, parse_json, repeated, text, whole
+from .common import (
+    WIDEST,
+    Format,
+    Reading,
+    afford,
+    blocks,
+    build,
+    guarded,
+    id_dtype,
+    numbers,
+    parse_json,
+    repeated,
+    whole,
+)
+from .opening import Start, text
 
-__all__ = ["FORMAT"]
+__all__ = ["RouteCsv"]
 
 MAGIC = "# route_trace v1"
 NEEDED = ("turn", "phase", "step", "layer", "slot", "expert")
@@ -316,9 +331,25 @@ def _refuse(trace: Trace, path: Path) -> str | None:
     return None
 
 
-def _sniff(start: bytes) -> bool:
-    start = start.removeprefix(b"\xef\xbb\xbf")
-    return start.startswith((MAGIC.encode(), ",".join(NEEDED).encode()))
+@register("format", "route_csv")
+class RouteCsv(Format):
+    """Route tables, version 1: comments with the model's sizes, then one row an expert request."""
 
+    suffixes = (".route.csv",)
+    rank = 9
 
-FORMAT = Format("route_csv", (".route.csv",), _sniff, read, write, _refuse)
+    def sniff(self, start: Start) -> bool:
+        """Look for the first comment or the names of the columns."""
+        return start.data.startswith((MAGIC.encode(), ",".join(NEEDED).encode()))
+
+    def read(self, path: Path, how: Reading) -> Trace:
+        """Read comments and rows."""
+        return read(path)
+
+    def refuse(self, trace: Trace, path: Path) -> str | None:
+        """Refuse what rows and comments have no place for."""
+        return _refuse(trace, path)
+
+    def write(self, trace: Trace, stream: IO[bytes]) -> None:
+        """Write comments and rows."""
+        write(trace, stream)

@@ -1,0 +1,93 @@
+"""The formats that are registered: this folder's modules, and those of other distributions."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from ..core.registry import entries
+from ..errors import FormatError
+from .common import Format, guarded
+from .opening import Start
+
+__all__ = ["FORMATS", "by_suffix", "detect", "formats", "listed"]
+
+_SHARED = {"common", "known", "loading"}  # modules that start the others
+_MAGIC = 10  # formats up to this rank are sure of their files; others' formats come after them
+_points_loaded = False
+
+
+def _collect() -> None:
+    package = importlib.import_module(__package__)
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.name not in _SHARED:
+            importlib.import_module(f"{__package__}.{module.name}")
+
+
+def formats() -> list[Format]:
+    """Return one instance of each registered format, in the order in which they are asked."""
+    made = []
+    for entry in entries("format"):
+        one: Format = entry.obj()
+        one.name = entry.name
+        made.append(one)
+    return sorted(made, key=lambda one: (one.rank, one.name))
+
+
+_collect()
+FORMATS: tuple[Format, ...] = tuple(one for one in formats() if one.suffixes)
+
+
+def load_points() -> None:
+    """Import what other distributions register, once; a distribution that fails to load is left out."""
+    global _points_loaded
+    if not _points_loaded:
+        _points_loaded = True
+        for point in entry_points(group="layered_paging.content"):
+            try:
+                point.load()
+            except Exception:
+                continue  # the catalog lists what failed, and why
+
+
+def listed() -> str:
+    """Return the formats that can be written, with their suffixes."""
+    return ", ".join(f"{one.name} (*{one.suffixes[0]})" for one in formats() if one.suffixes)
+
+
+def by_suffix(path: Path) -> Format | None:
+    """Return the writable format that a name's suffix stands for."""
+    name = path.name.lower()
+    return next((one for one in formats() if one.suffixes and name.endswith(one.suffixes)), None)
+
+
+def detect(path: str | os.PathLike[str]) -> Format:
+    """Return the format of a file, by its content first and by its suffix where the content is open.
+
+    Raises
+    ------
+    FormatError
+        The file is missing, empty or unreadable, or neither content nor suffix is known.
+    """
+    file = Path(path)
+    with guarded(file):
+        start = Start(file)
+        sure = next((one for one in formats() if one.rank <= _MAGIC and one.sniff(start)), None)
+        if sure is not None:
+            return sure
+        load_points()
+        found = next((one for one in formats() if one.rank > _MAGIC and one.sniff(start)), None)
+    if found is not None:
+        return found
+    named = by_suffix(file)
+    if named is None:
+        raise FormatError(
+            f"{file}: not a known trace format; it begins with {start.data[:24]!r}; known are {listed()}, and the logs "
+            "that 'layered-paging formats' lists"
+        )
+    if named.name in ("npz", "parquet"):
+        raise FormatError(f"{file}: not {named.name} as its name says; it begins with {start.data[:24]!r}")
+    return named
