@@ -43,6 +43,7 @@ BY_NAME = {
     "engine.kernels": "the twin of a policy",
     "policies.names": "the file of a policy",
     "claims": "optional packages",
+    "formats.known": "the formats of its folder",
 }
 
 

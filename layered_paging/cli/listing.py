@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from .. import catalog
+from .. import catalog, formats  # noqa: F401 - formats register themselves
 from ..core.registry import KINDS
 from ..core.words import counted
 from .common import table

@@ -16,7 +16,8 @@ from ..core.parts import LongTrace
 from ..core.trace import Trace
 from ..errors import FormatError
 from . import loading, parquet
-from .common import Format, Reading, guarded
+from .base import Format, Reading
+from .common import guarded
 from .known import FORMATS, by_suffix, detect, formats, listed
 
 __all__ = ["FORMATS", "Format", "Reading", "detect", "formats", "load_trace", "open_trace", "save_trace"]

@@ -18,19 +18,8 @@ from ..core.parts import LongTrace, Part
 from ..core.registry import register
 from ..core.trace import DECODE, PREFILL, Trace
 from ..errors import FormatError, LayeredPagingError
-from .common import (
-    BLOCK,
-    WIDEST,
-    Format,
-    Reading,
-    afford,
-    build,
-    checked_head,
-    guarded,
-    id_dtype,
-    parse_json,
-    repeated,
-)
+from .base import Format, Reading
+from .common import BLOCK, WIDEST, afford, build, checked_head, guarded, id_dtype, parse_json, repeated
 from .jsonl_writing import FLOATS, MAGIC, refuse, write, write_gz
 from .opening import Start, text
 

@@ -20,6 +20,7 @@ FLOATS = ("float16", "float32", "float64")
 
 
 def first_line(trace: Trace) -> bytes:
+    """Return the header, with its line end."""
     same = len(set(trace.n_experts)) == 1
     header = {
         "format": MAGIC,
@@ -36,6 +37,7 @@ def first_line(trace: Trace) -> bytes:
 
 
 def write(trace: Trace, stream: IO[bytes]) -> None:
+    """Write a trace to an open binary file."""
     stream.write(first_line(trace))
     number = np.searchsorted(trace.sessions, np.arange(trace.rounds), side="right") - 1
     step = max(1, (1 << 18) // (trace.layers * trace.top_k))
@@ -65,11 +67,13 @@ def _nulls(gates: npt.NDArray[np.float64]) -> Any:
 
 
 def write_gz(trace: Trace, stream: IO[bytes]) -> None:
+    """Write a trace, gzipped; equal traces give equal bytes."""
     with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=4) as packed:
         write(trace, packed)  # type: ignore[arg-type]
 
 
 def refuse(trace: Trace, path: Path) -> str | None:
+    """Say why JSON cannot hold a trace, or return None."""
     if trace.weights is not None:
         if trace.weights.dtype.name not in FLOATS:
             return f"weights must be {', '.join(FLOATS)}; they are {trace.weights.dtype}"

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from ..core.registry import entries
 from ..errors import FormatError
-from .common import Format, guarded
+from .base import Format
+from .common import guarded
 from .opening import Start
 
 __all__ = ["FORMATS", "by_suffix", "detect", "formats", "listed"]
 
-_SHARED = {"common", "known", "loading"}  # modules that start the others
+_SHARED = {"known", "loading"}  # modules that start the others
 _MAGIC = 10  # formats up to this rank are sure of their files; others' formats come after them
 _points_loaded = False
 

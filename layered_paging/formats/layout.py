@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from ..core.trace import Trace
 from ..errors import FormatError, ParameterError, TraceError
-from .common import WIDEST, Reading, build
+from .base import Reading
+from .common import WIDEST, build
 
 __all__ = ["LAYOUTS", "Facts", "ids_of", "trace_of"]
 

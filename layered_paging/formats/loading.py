@@ -12,7 +12,8 @@ import numpy as np
 from ..core.parts import LongTrace
 from ..core.trace import Trace
 from ..errors import FormatError, ParameterError
-from .common import OPTIONS, Format, Reading, build, guarded
+from .base import OPTIONS, Format, Reading
+from .common import build, guarded
 from .known import detect
 from .opening import spooled
 

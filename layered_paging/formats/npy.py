@@ -12,7 +12,8 @@ import numpy.typing as npt
 from ..core.registry import register
 from ..core.trace import Trace
 from ..errors import FormatError
-from .common import Format, Reading, afford, brief, guarded
+from .base import Format, Reading
+from .common import afford, brief, guarded
 from .layout import Facts, reading, trace_of
 from .opening import Start, plain
 

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from ..core.registry import register
 from ..core.trace import Trace
 from ..errors import FormatError, LayeredPagingError
-from .common import META, Format, Reading, afford, brief, guarded, meta_refused, parse_json
+from .base import Format, Reading
+from .common import META, afford, brief, guarded, meta_refused, parse_json
 from .layout import EXPERT_KEYS, LAYER_KEYS, TOP_KEYS, Facts, trace_of
 from .npy import array_of
 from .opening import Start, plain

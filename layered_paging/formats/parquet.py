@@ -16,20 +16,8 @@ from ..core.parts import PART, LongTrace, Part
 from ..core.registry import register
 from ..core.trace import Trace
 from ..errors import FormatError, LayeredPagingError
-from .common import (
-    WIDEST,
-    Format,
-    Reading,
-    afford,
-    brief,
-    build,
-    check_part,
-    checked_head,
-    guarded,
-    id_dtype,
-    meta_refused,
-    parse_json,
-)
+from .base import Format, Reading
+from .common import WIDEST, afford, brief, build, check_part, checked_head, guarded, id_dtype, meta_refused, parse_json
 from .opening import Start, plain
 
 __all__ = ["Parquet", "open_long", "write_long"]

@@ -16,20 +16,8 @@ import numpy.typing as npt
 from ..core.registry import register
 from ..core.trace import Trace
 from ..errors import FormatError
-from .common import (
-    WIDEST,
-    Format,
-    Reading,
-    afford,
-    blocks,
-    build,
-    guarded,
-    id_dtype,
-    numbers,
-    parse_json,
-    repeated,
-    whole,
-)
+from .base import Format, Reading
+from .common import WIDEST, afford, blocks, build, guarded, id_dtype, numbers, parse_json, repeated, whole
 from .opening import Start, text
 
 __all__ = ["RouteCsv"]

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from ..core.trace import Trace
 from ..errors import FormatError
-from .common import Reading, afford
+from .base import Reading
+from .common import afford
 from .layout import TOP_KEYS, Facts, decide, trace_of
 
 __all__ = ["trace_of_logits"]

@@ -8,7 +8,7 @@ from typing import NoReturn
 from ..core.registry import register
 from ..core.trace import Trace
 from ..errors import FormatError
-from .common import Format, Reading
+from .base import Format, Reading
 from .opening import Start
 
 __all__ = ["PICKLED"]
