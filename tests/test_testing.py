@@ -16,7 +16,7 @@ from layered_paging.errors import CertificateRejected, LayeredPagingError, Param
 from layered_paging.policies.lru import LRU
 from layered_paging.policies.spec import Time
 from layered_paging.policies.stream import Stream
-from layered_paging.testing import CheckFailed, check_policy
+from layered_paging.testing import CheckFailed, battery, check_policy
 
 
 @given(testing.instances(), testing.instances(fits=True))
@@ -168,7 +168,7 @@ def test_online_check_sees_a_policy_that_knows_the_future() -> None:
         def draw(self, strategy: strategies.SearchStrategy[int]) -> int:
             return 3
 
-    real = testing._steps
+    real = battery._steps
 
     def spying(spec: Any, other: lp.Trace, slots: int, seed: int = 0) -> Any:
         seen.append(other)
@@ -179,17 +179,17 @@ def test_online_check_sees_a_policy_that_knows_the_future() -> None:
     def fail(words: str) -> None:
         raise CheckFailed(words)
 
-    testing._steps = spying
+    battery._steps = spying
     try:
-        testing._online(resolve(LRU), trace, 2, fail, Data())
+        battery._online(resolve(LRU), trace, 2, fail, Data())
         with pytest.raises(CheckFailed, match="depend on later requests"):
-            testing._online(resolve(Oracle), trace, 2, fail, Data())
+            battery._online(resolve(Oracle), trace, 2, fail, Data())
     finally:
-        testing._steps = real
+        battery._steps = real
 
 
 def test_optimum_check_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(testing, "optimum", lambda trace, slots, admission: type("O", (), {"misses": 99})())
+    monkeypatch.setattr(battery, "optimum", lambda trace, slots, admission: type("O", (), {"misses": 99})())
     with pytest.raises(CheckFailed, match="the optimum being 99"):
         check_policy("lru", examples=3, ratio=False)
 
