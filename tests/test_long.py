@@ -146,7 +146,7 @@ def test_long_histories_are_cut_short() -> None:
 def test_files_in_parts(suffix: str, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow") if suffix == "parquet" else None
     trace = lp.workloads.zipf(3, 8, 700, top_k=2, sessions=6)
-    trace = lp.Trace(trace.experts, 8, trace.sessions, np.arange(700) % 3 > 0, [3, 4, 5])
+    trace = lp.Trace(trace.experts, 8, trace.sessions, (np.arange(700) % 3 > 0).astype(int), [3, 4, 5])
     path = tmp_path / f"t.{suffix}"
     lp.save_trace(trace, path)
     long = lp.open_trace(path)

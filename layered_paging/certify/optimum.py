@@ -89,7 +89,7 @@ def check(certificate: Certificate, trace: Any = None) -> None:
     grids = [grid] if says["pool"] == "shared" else [grid.of_layer(j) for j in range(grid.n_layers)]
     split = [_int(x, "split") for x in says["split"]]
     total = _int(says["budget_bytes" if bound else "slots"], "slots")
-    _check_split(split, len(grids), total, "given" if bound else says["quotas"], says["pool"])
+    _check_split(split, trace, total, "given" if bound else says["quotas"], says["pool"])
     pools = _pools(grid, grids, split, trace, says, shows, costs, sizes)
     bypass = says["admission"] == "bypass"
     for pool, capacity in zip(pools, split, strict=True):
@@ -117,12 +117,16 @@ def check(certificate: Certificate, trace: Any = None) -> None:
     )
 
 
-def _check_split(split: list[int], pools: int, total: int, rule: Any, pool: str) -> None:
+def _check_split(split: list[int], trace: Trace, total: int, rule: Any, pool: str) -> None:
+    pools = 1 if pool == "shared" else trace.layers
     _need(len(split) == pools, f"split must have one entry for each of {pools} pools; got {len(split)}")
     _need(rule in ("uniform", "free", "given"), f"quotas must be uniform, free or given; got {rule!r}")
     _need(total >= 1, f"slots must be at least 1; got {total}")
     if rule == "uniform":
-        _need(split == (quotas(total, pools) if pool == "per-layer" else [total]), "split must be the uniform split")
+        uniform = (
+            [total] if pool == "shared" else quotas(total, pools, np.any(trace.experts >= 0, axis=(0, 2)).tolist())
+        )
+        _need(split == uniform, "split must be the uniform split")
     elif rule == "free":
         _need(pool == "per-layer", "free quotas are about per-layer pools")
         _need(sum(split) <= total, f"split must sum to at most {total}; got {sum(split)}")

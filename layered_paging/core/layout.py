@@ -6,7 +6,7 @@ events, merged prefill, tie rules, per-layer pools, resets) are decided here and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -292,17 +292,32 @@ def _by_last_use(run: npt.NDArray[Any]) -> list[int]:
     return list(last)
 
 
-def quotas(total: int, layers: int) -> list[int]:
+def quotas(total: int, layers: int, asked: Sequence[bool] | npt.NDArray[np.bool_] | None = None) -> list[int]:
     """Split a total over the layers: floor(total / layers) each, the remainder to the lowest layers.
+
+    Parameters
+    ----------
+    total, layers : int
+    asked : sequence of bool, optional
+        Only the layers that are true take part; the others, such as dense layers, get nothing.
 
     Examples
     --------
     >>> quotas(7, 3)
     [3, 2, 2]
+    >>> quotas(7, 3, [False, True, True])
+    [0, 4, 3]
     """
     if total < 0:
         raise BudgetError(f"the total must be at least 0; got {total}")
-    return [total // layers + (j < total % layers) for j in range(layers)]
+    flags = [True] * layers if asked is None else [bool(flag) for flag in asked]
+    share, rest = divmod(total, max(1, sum(flags)))
+    rank = 0
+    split = []
+    for flag in flags:
+        split.append(share + (rank < rest) if flag else 0)
+        rank += flag
+    return split
 
 
 def pools_of(
@@ -334,7 +349,7 @@ def pools_of(
     parts = (
         [(grid, total)]
         if pool == "shared"
-        else [(grid.of_layer(j), q) for j, q in enumerate(quotas(total, grid.n_layers))]
+        else [(grid.of_layer(j), q) for j, q in enumerate(quotas(total, grid.n_layers, trace.asked))]
     )
     if not fits:
         unit = "slots" if sizes is None else "bytes"
@@ -343,7 +358,8 @@ def pools_of(
             if need > capacity:
                 where = "" if pool == "shared" else f" of layer {layer}"
                 # the least total whose share reaches the need of every pool
-                least = max((n - 1) * len(needs) + j + 1 for j, n in enumerate(needs) if n > 0)
+                sharing = [n for n, flag in zip(needs, trace.asked, strict=True) if flag] if where else needs
+                least = max((n - 1) * len(sharing) + j + 1 for j, n in enumerate(sharing) if n > 0)
                 raise BudgetError(
                     f"{unit}{where} must hold the largest event ({need} {unit}); got {capacity} "
                     f"(use at least {least} in all, admission 'bypass', or oversize 'allow'){read}"

@@ -105,6 +105,16 @@ class LongTrace:
         """First round of each session, shape (sessions,); found by one pass where the file does not say."""
         return self._starts()
 
+    @cached_property
+    def asked(self) -> npt.NDArray[np.bool_]:
+        """Whether each layer has a request at all, shape (layers,); found by a pass that ends when all have one."""
+        found = np.zeros(self.layers, bool)
+        for part in self._read(0, None):
+            found |= (part.experts >= 0).any(axis=(0, 2))
+            if found.all():
+                break
+        return found
+
     def parts(self, begin: int = 0, end: int | None = None) -> Iterator[Part]:
         """Yield the rounds begin..end-1 in parts."""
         return self._read(begin, end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,13 @@ class Trace:
     def requests(self) -> int:
         """Number of expert requests, missing entries left out; O(size)."""
         return int(np.count_nonzero(self.experts >= 0))
+
+    @cached_property
+    def asked(self) -> npt.NDArray[np.bool_]:
+        """Whether each layer has a request at all, shape (layers,); a dense layer has none; O(size) once."""
+        found: npt.NDArray[np.bool_] = np.any(self.experts >= 0, axis=(0, 2))
+        found.flags.writeable = False
+        return found
 
     @property
     def first_page(self) -> npt.NDArray[np.int64]:

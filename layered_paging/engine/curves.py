@@ -157,11 +157,13 @@ def _combined(grid: Grid, trace: Trace, pool: str, of_pool: Callable[[Grid], Cur
     if pool == "shared":
         curve = of_pool(grid)
     else:
+        layers = grid.n_layers
         # quotas of the layers take only two values at a time, so all totals follow from the layers' own curves
         curves = [of_pool(grid.of_layer(j)) for j in range(grid.n_layers)]
         curve = np.zeros(trace.pages + 1, np.int64)
         for total in range(1, trace.pages + 1):
-            parts = [layer[min(q, trace.pages)] for layer, q in zip(curves, quotas(total, grid.n_layers), strict=True)]
+            shares = quotas(total, layers, trace.asked)
+            parts = [layer[min(q, trace.pages)] for layer, q in zip(curves, shares, strict=True)]
             curve[total] = -1 if forced and min(parts) < 0 else sum(parts)
     curve[0] = -1
     return curve
@@ -184,7 +186,8 @@ def _one_by_one(
     def legal(slots: int) -> bool:
         if pool == "shared":
             return bool(slots >= largest.max())
-        return all(q >= need for q, need in zip(quotas(slots, grid.n_layers), largest.tolist(), strict=True))
+        shares = quotas(slots, grid.n_layers, trace.asked)
+        return all(q >= need for q, need in zip(shares, largest.tolist(), strict=True))
 
     todo = [s for s in (wanted or range(1, trace.pages + 1)) if legal(s)]
 

@@ -68,7 +68,7 @@ def replay(
         A registered name, with parameters if need be (``"llru(rounds='absolute')"``), or a class.
     slots : int
         Total slots, at least 1, also for a per-layer pool (floor(slots / layers) each, the
-        remainder to the lowest layers).
+        remainder to the lowest layers; layers without any request get none).
     pool : {"shared", "per-layer"}
     reset : {"never", "session", "cache"}
         Empty cache and policy at every session; or only the cache; or neither.

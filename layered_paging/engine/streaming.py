@@ -68,6 +68,7 @@ class _Lane:
         in_bytes = wanted.budget_bytes is not None
         self._player = player_of(wanted.spec, engine)
         self._pools = [instance_of(trace, wanted.spec, total, in_bytes) for total in totals]
+        self._asked = [True] if len(totals) == 1 else trace.asked.tolist()  # the others' pools stay empty
         self._carries: list[dict[str, Any]] = [{} for _ in totals]
         self._given: dict[str, Any] = {
             "sizes": trace.page_bytes,
@@ -81,6 +82,8 @@ class _Lane:
 
     def play(self, grids: Sequence[Grid]) -> None:
         for key, (grid, (capacity, instance)) in enumerate(zip(grids, self._pools, strict=True)):
+            if not self._asked[key]:
+                continue
             carry = self._carries[key]
             got = self._player(grid, self.wanted.spec, instance, capacity, **self._given, key=key, carry=carry)
             self.sums.add(grid.number, got.misses, got.layer_misses)

@@ -57,7 +57,8 @@ def hot_pages(profile: Profile, slots: int, pool: str = "shared") -> list[int]:
         chosen = np.argsort(-rates, kind="stable")[: integer("slots", slots, 1)].tolist()
     else:
         first = np.concatenate(([0], np.cumsum(profile.n_experts)))
-        each = quotas(integer("slots", slots, 1), len(profile.counts))
+        asked = [bool(np.any(counts)) for counts in profile.counts]
+        each = quotas(integer("slots", slots, 1), len(profile.counts), asked)
         chosen = [int(first[j]) + e for j, q in enumerate(each) for e in profile.hottest(j, q)]
     return sorted((p for p in chosen if rates[p] > 0), key=lambda p: (rates[p], -p))
 
