@@ -78,6 +78,15 @@ Proof.
   - destruct (Nat.eq_dec p x); auto. right. apply in_in_remove; auto. apply IH; auto.
 Qed.
 
+Lemma recency_grows p h : length (recency h) <= length (recency (p :: h)) <= S (length (recency h)).
+Proof.
+  simpl. destruct (in_dec Nat.eq_dec p (recency h)) as [H|H].
+  - pose proof (length_remove p _ (recency_NoDup h) H). lia.
+  - rewrite (notin_remove _ _ _ H). lia.
+Qed.
+Lemma recency_length h : length (recency h) <= length h.
+Proof. induction h as [|p h IH]; [auto|]. cbn [length]. pose proof (recency_grows p h). lia. Qed.
+
 (* removing a page moves the others up *)
 Lemma firstn_remove_stay p r : forall d x, In x (firstn d r) -> x <> p -> In x (firstn d (remove Nat.eq_dec p r)).
 Proof.
