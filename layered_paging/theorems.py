@@ -21,7 +21,7 @@ from pathlib import Path
 from . import catalog
 from .errors import LayeredPagingError, SolverError
 
-__all__ = ["Proved", "Theorem", "available", "build", "controls", "proved", "recheck", "theorems"]
+__all__ = ["Proved", "Theorem", "accepted", "available", "build", "controls", "proved", "recheck", "theorems"]
 
 PROGRAMS = ("coqc", "coqchk", "coqdep", "coq_makefile", "make")
 PRELUDE = "From Coq Require Import List Arith Bool.\nFrom LP.library Require Import Model Online.\n"
@@ -187,6 +187,23 @@ def controls(target: Path, theorem: Theorem) -> list[str]:
         elif not REFUSED.search(str(said)):
             wrong.append(f"{statement}: refused for another reason: {said}")
     return wrong
+
+
+def accepted(target: Path, chosen: list[Theorem]) -> dict[str, list[str]]:
+    """Return for each theorem the controls that the kernel did not refuse for their statement, all in one call.
+
+    As ``controls``, which asks for one theorem after the other.  A false neighbour must be a well-formed statement,
+    so that nothing but the statement can be why the constant does not prove it.
+    """
+    cases = [(theorem, statement) for theorem in chosen for statement in theorem.controls]
+    lines = [
+        f"Definition false_{n} : Prop := ({statement}).\nFail Definition control_{n} : false_{n} := {theorem.constant}."
+        for n, (theorem, statement) in enumerate(cases)
+    ]
+    said = _coqc(target, _imports(chosen) + "\n".join(lines))
+    if isinstance(said, SolverError):  # one of them was not refused, or is no statement: look for it
+        return {theorem.name: controls(target, theorem) or [str(said)] for theorem in chosen}
+    return {theorem.name: [] for theorem in chosen}
 
 
 def recheck(target: Path) -> str:

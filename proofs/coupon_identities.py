@@ -16,7 +16,7 @@ from layered_paging.core.registry import register
     statement="Mean and variance of one collector, the alternating sum, the Poissonised maximum and the law of distinct draws:",
     latex=r"E[T] = n H_n,\; \mathrm{Var}[T] = n^2 \sum i^{-2} - n H_n,\; \sum_i (-1)^{i+1} \tbinom{n}{i} \tfrac{1}{i} = H_n,\; \int_0^\infty 1 - (1 - e^{-t/n})^{nl} dt = n H_{nl}",
     status="[classical]",
-    evidence="proof",
+    evidence="step",
     scope={"small": "all positive integers n, m, l (sympy)", "full": "all positive integers n, m, l (sympy)"},
     control={"shift": 1},
 )

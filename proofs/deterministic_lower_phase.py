@@ -23,7 +23,7 @@ from layered_paging.core.registry import register
     statement="Counting in a phase, for all sizes: at most one page of a phase in each other layer comes without a miss, so",
     latex=r"D \le M + F,\; F \le l - 1 \Rightarrow M \ge k - l + 1 \text{ when } D = k",
     status="[derived]",
-    evidence="proof",
+    evidence="step",
     scope={"small": "all l, k (linear integer arithmetic)", "full": "all l, k (linear integer arithmetic)"},
     control={"extra": 1},
 )

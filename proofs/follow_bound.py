@@ -36,7 +36,7 @@ FOLLOW = "fiat-karp-luby-mcgeoch-sleator-young-1991"
     statement="FOLLOW with patience g against the better of its two policies, events of at most m members, for all sizes:",
     latex=r"\mathrm{FOLLOW} \le (2 + \tfrac1g) \min(X, Y) + (1 + \tfrac1g)(g k + m)",
     status="[derived]",
-    evidence="proof",
+    evidence="step",
     scope={"small": "all k, m; g = 1, 2, 4", "full": "all k, m; g = 1 to 12"},
     control={"less": 1},
 )

@@ -44,7 +44,7 @@ def mark_far(scope: str = "small", *, less: int = 0) -> str | None:
     statement="Counting in a phase of MARK-FAR at k + 1 = l n, for all sizes:",
     latex=r"D \ge M + \min(t, l) - 1,\; D \le k,\; t \ge l \Rightarrow M \le k - l + 1",
     status="[derived]",
-    evidence="proof",
+    evidence="step",
     scope={"small": "all l, k (linear integer arithmetic)", "full": "all l, k (linear integer arithmetic)"},
     control={"less": 1},
 )

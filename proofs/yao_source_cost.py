@@ -21,7 +21,7 @@ from layered_paging.core.registry import register
     statement="On the uniform source every policy misses at least once in max n_j rounds:",
     latex=r"\liminf_T \frac{1}{T} E[\text{misses in } T \text{ rounds}] \ge \frac{1}{\max_j n_j}",
     status="[derived]",
-    evidence="proof",
+    evidence="step",
     scope={"small": "all l, n_j (real arithmetic)", "full": "all l, n_j (real arithmetic)"},
     control={"factor": 2},
 )

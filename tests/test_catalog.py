@@ -15,7 +15,7 @@ from layered_paging.errors import LayeredPagingError, NotRegistered, ParameterEr
 GOOD = """
 from layered_paging.core.registry import register
 
-@register("claim", "{name}", evidence="none")
+@register("claim", "{name}", evidence="none", statement="", latex="", status="[open]", cites=())
 def stated():
     '''A statement.'''
 """

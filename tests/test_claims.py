@@ -11,20 +11,31 @@ from types import SimpleNamespace
 import pytest
 
 from layered_paging import catalog, claims
-from layered_paging.claims import Verdict, all_claims, cheapest, counter_model, layered_sequences, problems, verify
+from layered_paging.claims import Verdict, all_claims, cheapest, counter_model, layered_sequences, running, verify
 from layered_paging.cli import main
 from layered_paging.cli import verify as command
 from layered_paging.core import registry
-from layered_paging.core.registry import Entry
+from layered_paging.core.registry import Entry, register
 from layered_paging.errors import NotRegistered, ParameterError
 from layered_paging.policies.belady import furthest
+from layered_paging.theorems import available
 
 ROOT = Path(__file__).resolve().parents[1]
 CLAIMS = all_claims()
 KNOWN = {entry.name for entry in CLAIMS}
 
 
-@pytest.mark.parametrize("entry", CLAIMS, ids=lambda entry: entry.name)
+@pytest.mark.skipif(available() is not None, reason=f"no theorem was checked: {available()}")
+def test_theorems() -> None:
+    """All in one call of the proof kernel."""
+    found = verify("theorem-*")
+    assert len(found) == sum(entry.properties["evidence"] == "theorem" for entry in CLAIMS) > 5
+    assert [verdict.reason for verdict in found if not (verdict.holds and verdict.control_refuted)] == []
+
+
+@pytest.mark.parametrize(
+    "entry", [e for e in CLAIMS if e.properties["evidence"] != "theorem"], ids=lambda entry: entry.name
+)
 def test_claim(entry: Entry) -> None:
     [verdict] = verify(entry.name)
     if entry.properties["evidence"] == "none":
@@ -53,7 +64,6 @@ def test_every_row_of_the_theory_is_there() -> None:
 
 @pytest.mark.parametrize("entry", CLAIMS, ids=lambda entry: entry.name)
 def test_registration(entry: Entry) -> None:
-    assert problems(entry) == []
     facts = entry.properties
     words = re.findall(r"\[(.*?)\]", facts["status"])
     assert words and set(words) <= {"text", "second hand", "derived", "computed", "classical", "open"}
@@ -87,23 +97,75 @@ def entry_of(function: object, **facts: object) -> Entry:
 
 
 def test_engine_notices_what_is_wrong() -> None:
-    good = claims._run(entry_of(lambda scope, extra=0: "no" if extra else None), "full")
+    good = running._run(entry_of(lambda scope, extra=0: "no" if extra else None), "full")
     assert good.holds and good.control_refuted and good.scope == "b" and not good.failed
-    false = claims._run(entry_of(lambda scope, extra=0: "here"), "small")
+    false = running._run(entry_of(lambda scope, extra=0: "here"), "small")
     assert false.holds is False and false.reason == "counterexample: here" and false.failed
-    lax = claims._run(entry_of(lambda scope, extra=0: None), "small")
+    lax = running._run(entry_of(lambda scope, extra=0: None), "small")
     assert lax.holds and lax.control_refuted is False and lax.failed and "not refuted" in lax.reason
-    broken = claims._run(entry_of(lambda scope, extra=0: 1 // 0), "small")
+    broken = running._run(entry_of(lambda scope, extra=0: 1 // 0), "small")
     assert broken.holds is False and "ZeroDivisionError" in broken.reason
-    for facts, words in [
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
         ({"evidence": "certain"}, "evidence must be"),
+        ({"evidence": "proof"}, "evidence must be"),
         ({"evidence": "none"}, "neither scope nor control"),
+        ({"evidence": "theorem"}, "needs theorem="),
+        ({"theorem": "lru_upper"}, "has evidence 'theorem'"),
         ({"control": {}}, "needs a control"),
         ({"scope": {"small": "a"}}, "scope must describe"),
+        ({"scope": "l <= 6"}, "scope must describe"),
         ({"status": "[open]"}, "open question"),
-    ]:
-        wrong = claims._run(entry_of(lambda scope, extra=0: None, **facts), "small")
-        assert wrong.failed and words in wrong.reason
+        ({"cites": "key"}, "cites must be a tuple"),
+    ],
+)
+def test_a_malformed_claim_is_refused_when_it_registers(facts: dict[str, object], words: str) -> None:
+    given = {**entry_of(None).properties, **facts}
+    with pytest.raises(ParameterError, match=words) as told:
+        register("claim", "made-up", **given)(lambda scope: None)
+    assert "\n" not in str(told.value)
+    with pytest.raises(ParameterError, match="lacks 'statement'"):
+        register("claim", "made-up")(lambda scope: None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "facts", "words"),
+    [
+        ("adversary", "x", {}, "lacks 'kind'"),
+        ("adversary", "x", {"kind": "cruel", "forces": "k", "cites": ()}, "kind must be one of"),
+        ("adversary", "x", {"kind": "random", "forces": "k", "cites": (), "bound": len}, "at least 3 sizes"),
+        ("result", "x", {"reported": "", "status": "", "agrees_when": ""}, "PAPER/NAME"),
+        ("result", "a/x", {}, "lacks 'reported'"),
+    ],
+)
+def test_other_contributions_are_checked_too(kind: str, name: str, facts: dict[str, object], words: str) -> None:
+    with pytest.raises(ParameterError, match=words):
+        register(kind, name, **facts)(lambda: None)
+
+
+def test_one_malformed_claim_disturbs_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is listed as failed to load; everything else is verified."""
+    for folder in catalog.FOLDERS:
+        (tmp_path / folder).mkdir()
+    text = (
+        "from layered_paging.core.registry import register\n@register('claim', 'bad', scope='...')\ndef bad(): pass\n"
+    )
+    (tmp_path / "proofs" / "bad.py").write_text(text)
+    monkeypatch.setattr(catalog, "content_root", lambda: tmp_path)
+    monkeypatch.setattr(catalog, "_failures", {})
+    catalog.collect(again=True)
+    assert any("lacks 'statement'" in failure.reason for failure in catalog.failures())
+    assert verify("fifo-anomaly")[0].holds
+    assert "`fifo-anomaly`" in claims.status_page()
+
+
+def test_without_the_kernel_a_theorem_is_not_run_and_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("layered_paging.theorems.available", lambda: "coqc not found")
+    [verdict] = verify("theorem-deterministic-lower")
+    assert verdict.holds is None and verdict.control_refuted is None and "not run: coqc not found" in verdict.reason
 
 
 def test_missing_package_is_said_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +226,7 @@ def test_command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch
     assert main(["verify", "--status", str(tmp_path / "page.md")]) == 0
     assert (tmp_path / "page.md").read_text() == claims.status_page()
     monkeypatch.setattr(
-        command, "verify", lambda *a, **k: [Verdict("x", "[derived]", "proof", "all", True, False, 0.1, "lax")]
+        command, "verify", lambda *a, **k: [Verdict("x", "[derived]", "theorem", "all", True, False, 0.1, "lax")]
     )
     assert main(["verify", "x"]) == 1
 

@@ -135,3 +135,15 @@ def test_sources_assume_and_skip_nothing(path: Path) -> None:
     )
     assert text.count("\n") <= 500
     assert max(len(line) for line in path.read_text().splitlines()) <= 150
+
+
+@kernel
+def test_controls_in_one_call_are_as_strict(compiled: Path, toy: Path) -> None:
+    assert not any(theorems.accepted(compiled, ALL).values())
+    true = claim_of_toy(
+        toy, "", "exact Nat.add_comm.", "forall a b : nat, a + b = b + a", "forall a b : nat, b + a = a + b"
+    )
+    [slip] = theorems.accepted(toy, [true])["toy"]
+    assert "accepted" in slip
+    typo = claim_of_toy(toy, "", "exact Nat.add_comm.", "forall a b : nat, a + b = b + a", "forall a b : nat, a + = b")
+    assert theorems.accepted(toy, [typo])["toy"]

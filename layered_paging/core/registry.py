@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..errors import NotRegistered, ParameterError
+from .declarations import problems
 
 __all__ = ["KINDS", "Entry", "entries", "find", "nearest", "register"]
 
@@ -69,13 +70,17 @@ def register(kind: str, name: str, /, **properties: Any) -> Callable[[T], T]:
     Raises
     ------
     ParameterError
-        Unknown kind, or the name is already taken by another file.
+        Unknown kind, a declaration that lacks something (``core.declarations``), or the name is already taken by
+        another file.
     """
     if kind not in KINDS:
         raise ParameterError(f"register: kind must be one of {', '.join(KINDS)}; got {kind!r}")
 
     def enter(obj: T) -> T:
         code = getattr(obj, "__code__", None) or getattr(getattr(obj, "__init__", None), "__code__", None)
+        wrong = problems(kind, name, properties)
+        if wrong:
+            raise ParameterError(f"register: {kind} {name!r}: {'; '.join(wrong)}")
         source = getattr(code, "co_filename", "") or getattr(obj, "__module__", "")
         known = _table.get((kind, name))
         if known is not None and known.source != source:
