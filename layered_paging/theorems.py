@@ -197,12 +197,12 @@ def accepted(target: Path, chosen: list[Theorem]) -> dict[str, list[str]]:
     """
     cases = [(theorem, statement) for theorem in chosen for statement in theorem.controls]
     lines = [
-        f"Definition false_{n} : Prop := ({statement}).\nFail Definition control_{n} : false_{n} := {theorem.constant}."
-        for n, (theorem, statement) in enumerate(cases)
+        f"Check ({statement} : Prop).\nFail Definition control : {statement} := {theorem.constant}."
+        for theorem, statement in cases
     ]
     said = _coqc(target, _imports(chosen) + "\n".join(lines))
     if isinstance(said, SolverError):  # one of them was not refused, or is no statement: look for it
-        return {theorem.name: controls(target, theorem) or [str(said)] for theorem in chosen}
+        return {theorem.name: controls(target, theorem) for theorem in chosen}
     return {theorem.name: [] for theorem in chosen}
 
 

@@ -42,7 +42,7 @@ BY_NAME = {
     "core.registry": "the catalog, for a name that nobody has registered yet",
     "engine.kernels": "the twin of a policy",
     "policies.names": "the file of a policy",
-    "claims": "optional packages",
+    "claims.helpers": "optional packages",
     "formats.known": "the formats of its folder",
 }
 
