@@ -141,7 +141,7 @@ def test_sources_assume_and_skip_nothing(path: Path) -> None:
 def test_controls_in_one_call_are_as_strict(compiled: Path, toy: Path) -> None:
     assert not any(theorems.accepted(compiled, ALL).values())
     true = claim_of_toy(
-        toy, "", "exact Nat.add_comm.", "forall a b : nat, a + b = b + a", "forall a b : nat, b + a = a + b"
+        toy, "", "exact Nat.add_comm.", "forall a b : nat, a + b = b + a", "forall b a : nat, b + a = a + b"
     )
     [slip] = theorems.accepted(toy, [true])["toy"]
     assert "accepted" in slip
