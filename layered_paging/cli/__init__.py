@@ -33,6 +33,7 @@ COMMANDS = {
     "record": "record which experts a live model chooses",
     "optimum": "the offline optimum, with a certificate",
     "convert": "convert a trace from one file format to another",
+    "export": "write the C header of a live cache, and traces for programs in C",
     "ratio": "exact competitive ratios, of a policy or of the best possible one",
     "atlas": "exact ratios at all small sizes, with certificates",
     "check": "check certificates",

@@ -54,8 +54,8 @@ class LFUDecay:
         self._last: dict[int, Time] = {}
 
     def factor(self, rounds: int) -> float:
-        """Return 2^(-rounds / half_life), zero once it underflows."""
-        return float(0.5 ** min(1100.0, rounds / self.half_life))
+        """Return 2^(-rounds / half_life), zero beyond 1022 half-lives, so that no product needs subnormal numbers."""
+        return float(0.5 ** (rounds / self.half_life)) if rounds <= 1022 * self.half_life else 0.0
 
     def hit(self, page: int, time: Time) -> None:
         """Count the use."""

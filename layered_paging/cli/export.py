@@ -1,0 +1,57 @@
+"""``layered-paging export WHAT -o FILE``: what an engine or a program in C takes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from ..core.files import replacing
+from ..errors import ParameterError
+from ..formats import load_trace
+from ..live.header import POLICIES, example, header, text_of
+
+EPILOG = f"""what:
+  header    layered_cache.h: {", ".join(POLICIES)} in C99, one file
+  example   misses.c: prints the misses of each of them on a trace as text
+  events    a trace as text, one line per event: its layer and its experts; -1 where a session begins
+
+examples:
+  layered-paging export header -o layered_cache.h
+  layered-paging export example -o misses.c
+  layered-paging export events trace.npz -o trace.txt
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("what", choices=("header", "example", "events"), help="see below")
+    parser.add_argument("trace", nargs="?", help="with events: a trace file, of any format that 'convert' reads")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to write")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    parser.epilog = EPILOG
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Write the file."""
+    if (args.trace is not None) != (args.what == "events"):
+        raise ParameterError(f"export events needs a trace, and nothing else takes one; got {args.trace!r}")
+    target = Path(args.output)
+    if os.path.lexists(target) and not args.force:
+        raise ParameterError(f"{target}: is there already; give --force to replace it")
+    if args.trace is not None:
+        lines = text_of(load_trace(args.trace))
+    else:
+        lines = iter((header() if args.what == "header" else example(),))
+    count = 0
+    with replacing(target) as stream:
+        for line in lines:
+            stream.write(line.encode())
+            count += line.count("\n")
+    return {"what": args.what, "output": str(target), "lines": count}
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print what was written."""
+    print(f"{answer['output']}: {answer['lines']:,} lines")
