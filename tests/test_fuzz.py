@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from layered_paging.errors import LayeredPagingError
 
 FUZZ = Path(__file__).parent / "fuzz" / "run.py"
-SHORT = ("jsonl", "npz", "parquet", "spec", "certificate", "network")
+SHORT = ("jsonl", "npz", "parquet", "spec", "certificate", "network", "snapshot")
 
 
 def harness() -> Any:
@@ -35,6 +36,22 @@ def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert done.returncode == 0 and found["findings"] == 0, done.stdout.replace("\\n", "\n")
     assert all(row["executions"] > 0 for row in found["targets"])
+
+
+def test_a_short_run_on_the_header_finds_what_is_wrong_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("clang") is None:
+        pytest.skip("there is no clang")
+    run = harness()
+    row = run.run("header", 2, tmp_path)
+    assert row["executions"] > 0 and row["findings"] == 0, row
+    include = FUZZ.parents[2] / "layered_paging" / "live" / "layered_cache.h"
+    (tmp_path / "layered_cache.h").write_text(include.read_text().replace("|| n > quota", ""))
+    source = tmp_path / "wrong.c"  # its own header, beside it, comes first
+    source.write_text((FUZZ.parents[1] / "header" / "fuzz.c").read_text())
+    monkeypatch.setitem(run.NATIVE, "wrong", source)
+    assert run.run("wrong", 20, tmp_path)["findings"] > 0
 
 
 def test_the_fuzzer_can_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,6 +161,7 @@ def test_mistakes_change_nothing() -> None:
     before = cache.snapshot()
     for error, layer, experts in (
         (ParameterError, 2, [0]),
+        (ParameterError, 2, []),
         (ParameterError, -1, [0]),
         (ParameterError, 1, [4]),
         (ParameterError, 1, [1, 1]),

@@ -146,6 +146,8 @@ class Cache:
             The policy evicts what it may not.  After the other errors nothing has changed.
         """
         layer = integer("layer", layer, 0)
+        if layer >= self._instance.layers:
+            raise ParameterError(f"layer must be in 0..{self._instance.layers - 1}; got {layer}")
         pages = sorted(self._instance.page(layer, integer(f"expert of layer {layer}", e, 0)) for e in experts)
         if len(set(pages)) < len(pages):
             raise ParameterError(f"experts of an event must be distinct; got {list(experts)!r}"[:500])

@@ -214,6 +214,27 @@ def read_network(path: Path) -> None:
     load_network(path)
 
 
+def snapshot_seeds(folder: Path) -> None:
+    import layered_paging as lp
+
+    for policy in ("lru", "slru(protected=0.5)", "random"):
+        cache = lp.live.Cache(layers=2, experts=4, slots=3, policy=policy, journal=True)
+        for n in range(9):
+            cache.serve(n % 2, [n % 4, n * n % 3 + 1][: 1 + (n % 4 != n * n % 3 + 1)])
+        (folder / policy[:4]).write_text(json.dumps(cache.snapshot()))
+
+
+def read_snapshot(path: Path) -> None:
+    import layered_paging as lp
+
+    try:
+        fields = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return
+    if isinstance(fields, dict):
+        lp.live.Cache.restore(fields)
+
+
 TARGETS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None], str]] = {
     **{
         name: (lambda folder, s=suffix: sample(folder, s), reader(suffix), suffix)
@@ -234,7 +255,10 @@ TARGETS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None], str]] =
     "recording": (lambda folder: sample(folder, ".jsonl"), read_recording, ".jsonl"),
     "profile": (profile_seeds, read_profile, ".json"),
     "network": (network_seeds, read_network, ".json"),
+    "snapshot": (snapshot_seeds, read_snapshot, ".json"),
 }
+# what is no Python: a source for clang's libFuzzer, with the sanitizers of addresses and of undefined behaviour
+NATIVE = {"header": Path(__file__).resolve().parent.parent / "header" / "fuzz.c"}
 
 
 def peak() -> int:
@@ -314,6 +338,20 @@ def mutator(data: bytes, most: int, seed: int) -> bytes:
     return bytes(atheris.Mutate(data, most))
 
 
+def flags(seconds: int, folder: Path) -> list[str]:
+    """Return what libFuzzer is told."""
+    told = [f"-max_total_time={seconds}", "-print_final_stats=1", "-rss_limit_mb=4096", "-max_len=4096"]
+    return [*told, f"-timeout={6 * SECONDS}", f"-artifact_prefix={folder}/finding-", "-verbosity=0", "-seed=1"]
+
+
+def built(name: str, folder: Path) -> str:
+    """Compile a target that is no Python; return the program."""
+    include = Path(__file__).resolve().parents[2] / "layered_paging" / "live"
+    words = ["clang", "-std=c99", "-g", "-O1", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
+    subprocess.run([*words, f"-I{include}", str(NATIVE[name]), "-o", str(folder / name)], check=True)
+    return str(folder / name)
+
+
 def fuzz(name: str, seconds: int, folder: Path) -> None:
     """Fuzz one target in this process; does not return."""
     import atheris
@@ -338,10 +376,8 @@ def fuzz(name: str, seconds: int, folder: Path) -> None:
         path.write_bytes(data)
         attempt(read, path)
 
-    flags = [f"-max_total_time={seconds}", "-print_final_stats=1", "-rss_limit_mb=4096", "-max_len=4096"]
-    flags += [f"-timeout={6 * SECONDS}", f"-artifact_prefix={folder}/finding-", "-verbosity=0", "-seed=1"]
     packed = suffix in (".npz", ".jsonl.gz", ".parquet", ".events.csv", ".route.csv", ".toml")
-    atheris.Setup([name, *flags, str(corpus)], one, custom_mutator=None if packed else mutator)
+    atheris.Setup([name, *flags(seconds, folder), str(corpus)], one, custom_mutator=None if packed else mutator)
     atheris.Fuzz()
 
 
@@ -349,6 +385,8 @@ def run(name: str, seconds: int, keep: Path) -> dict[str, Any]:
     """Fuzz one target in a process of its own; return executions and findings."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as made:
         words = [sys.executable, __file__, name, "--seconds", str(seconds), "--here", made]
+        if name in NATIVE:
+            words = [built(name, Path(made)), *flags(seconds, Path(made))]
         done = subprocess.run(words, capture_output=True, text=True, errors="replace")
         count = re.search(r"number_of_executed_units: (\d+)", done.stderr)
         found = sorted(Path(made).glob("finding-*"))
@@ -369,7 +407,9 @@ def run(name: str, seconds: int, keep: Path) -> dict[str, Any]:
 def main() -> int:
     """Run the targets, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"some of {', '.join(TARGETS)} (default: all)")
+    parser.add_argument(
+        "targets", nargs="*", metavar="TARGET", help=f"some of {', '.join([*TARGETS, *NATIVE])} (default: all)"
+    )
     parser.add_argument("--seconds", type=int, default=60, help="of each target (default: 60)")
     parser.add_argument("--keep", help="folder for inputs that are findings")
     parser.add_argument("--again", metavar="FILE", help="play one input of the one target named")
@@ -377,10 +417,12 @@ def main() -> int:
     parser.add_argument("--here", help=argparse.SUPPRESS)
     args = parser.parse_args()
     for name in args.targets:
-        if name not in TARGETS:
-            parser.error(f"no target {name!r}; there are {', '.join(TARGETS)}")
+        if name not in TARGETS and name not in NATIVE:
+            parser.error(f"no target {name!r}; there are {', '.join([*TARGETS, *NATIVE])}")
     if args.again:
         with tempfile.TemporaryDirectory() as folder:
+            if args.targets[0] in NATIVE:
+                return subprocess.run([built(args.targets[0], Path(folder)), args.again], check=False).returncode
             copy = Path(folder) / f"input{TARGETS[args.targets[0]][2]}"
             shutil.copy(args.again, copy)
             attempt(TARGETS[args.targets[0]][1], copy)
@@ -390,7 +432,7 @@ def main() -> int:
     keep = Path(args.keep or tempfile.mkdtemp(prefix="fuzz-findings-"))
     keep.mkdir(parents=True, exist_ok=True)
     rows = []
-    for name in args.targets or list(TARGETS):
+    for name in args.targets or [*TARGETS, *(name for name in NATIVE if shutil.which("clang"))]:
         rows.append(run(name, args.seconds, keep))
         if not args.json:
             row = rows[-1]
