@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -149,8 +150,8 @@ def test_the_numbers_of_lfu_decay_are_those_of_the_reference(tmp_path: Path) -> 
     source = tmp_path / "factors.c"
     source.write_text(
         '#include "layered_cache.h"\n#include <stdio.h>\nint main(void) {\n'
-        "int32_t h; int64_t age; for (h = 1; h <= 32; h *= 2) for (age = 0; age <= 1100 * h; age++) {\n"
-        "double f = layered_cache_factor_(h, age); fwrite(&f, sizeof f, 1, stdout); }\nreturn 0; }\n"
+        "uint64_t h, age; for (h = 1; h <= 32; h *= 2) for (age = 0; age <= 1100 * h; age++) {\n"
+        "double f = layered_cache_factor_(age * (32 / h)); fwrite(&f, sizeof f, 1, stdout); }\nreturn 0; }\n"
     )
     program = compiled(source, tmp_path / "factors", "-std=c99", "-O2")
     got = np.frombuffer(subprocess.run([program], capture_output=True, check=True).stdout)
@@ -269,3 +270,33 @@ def test_export_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert all("error" in line or "export" in line for line in capsys.readouterr().err.splitlines())
     assert main(["export", "header", "-o", str(there), "--force"]) == 0
     assert there.read_text() == header()
+
+
+def test_the_adapters_of_the_page(tmp_path: Path) -> None:
+    if shutil.which("c++") is None:
+        pytest.skip("there is no C++ compiler named c++")
+    page = (FOLDER.parent / "docs" / "live.md").read_text()
+    blocks = re.findall(r"^```(?:c|cpp)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    (tmp_path / "adapters.inc").write_text("\n".join(blocks))
+    flags = ["-std=c++11", *STRICT, *SANE, f"-I{tmp_path}"]
+    program = compiled(FOLDER / "header" / "adapters.cpp", tmp_path / "adapters", *flags, compiler="c++")
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_figures_of_the_page(tmp_path: Path) -> None:
+    path = REAL / "gpt_oss_20b.npz"
+    if not path.exists():
+        pytest.skip(f"there is no {path}")
+    trace = lp.load_trace(path)
+    program = compiled(INCLUDE / "misses.c", tmp_path / "misses", "-std=c99", "-O2")
+    done = subprocess.run(
+        [program, "24", "32", "192", "0"], input="".join(text_of(trace)), capture_output=True, text=True, check=True
+    )
+    page = (FOLDER.parent / "docs" / "live.md").read_text()
+    for policy, line in zip(POLICIES, done.stdout.splitlines(), strict=True):
+        misses = lp.replay(trace, policy, 192, reset="session").misses
+        assert line.split()[:5] == [policy, str(misses), "misses", "of", f"{trace.requests},"]
+        told = next(row for row in page.splitlines() if row.startswith(f"{policy} "))
+        assert (told.split()[:5], told.split()[-2:]) == (line.split()[:5], line.split()[-2:])

@@ -69,6 +69,7 @@ typedef struct {
     int64_t round;              /* of the event served last; the first is 0 */
     int64_t clock;              /* round * layers + layer of that event */
     int32_t at;                 /* its layer; `layers` if the next event begins a round in any case */
+    uint64_t steps;             /* lfu-decay: of 2^(-1 / 32) a round */
     uint64_t requests, misses;  /* so far */
     /* in the caller's memory: */
     int32_t *slot_of;           /* by page: its slot, or -1 */
@@ -158,8 +159,8 @@ static inline size_t layered_cache_carve_(layered_cache *c, char *m) {
     return at;
 }
 
-/* Return 2^(-rounds / half_life), 0 beyond 1022 half-lives: the nearest double of 2^(-i / 32) with another exponent. */
-static inline double layered_cache_factor_(int32_t half_life, int64_t rounds) {
+/* Return 2^(-steps / 32), 0 beyond 1022 halvings: the nearest double of 2^(-i / 32), with another exponent. */
+static inline double layered_cache_factor_(uint64_t steps) {
     static const double parts[32] = {
         1.0, 0.9785720620877001, 0.9576032806985737, 0.93708381705515,
         0.9170040432046712, 0.8973545375015536, 0.8781260801866497, 0.859309649061239,
@@ -171,12 +172,10 @@ static inline double layered_cache_factor_(int32_t half_life, int64_t rounds) {
         0.5452538663326288, 0.5335702003384118, 0.5221368912137069, 0.5109485743270583};
     uint64_t bits;
     double power;
-    const int64_t steps = 32 / (half_life == 0 ? 32 : half_life);
-    if (rounds > 1022 * 32 / steps) return 0.0;
-    rounds *= steps;
-    bits = (uint64_t)(1023 - rounds / 32) << 52;
+    if (steps > 1022 * 32) return 0.0;
+    bits = (1023 - steps / 32) << 52;
     memcpy(&power, &bits, sizeof power);
-    return parts[rounds % 32] * power;
+    return parts[steps % 32] * power;
 }
 
 static inline int32_t layered_cache_list_(const layered_cache *c, int32_t page) {
@@ -206,7 +205,7 @@ static inline void layered_cache_use_(layered_cache *c, int32_t page) {
         /* volatile: the product is rounded before 1 is added, also where the processor could do both at once */
         volatile double sum = 0.0;
         if (c->value[page] > 0.0)
-            sum = c->value[page] * layered_cache_factor_(c->options.half_life, c->round - c->served[page]);
+            sum = c->value[page] * layered_cache_factor_((uint64_t)(c->round - c->served[page]) * c->steps);
         c->value[page] = sum + 1.0;
     }
     if (c->served != NULL) c->served[page] = c->round;
@@ -242,7 +241,7 @@ static inline int32_t layered_cache_lfu_decay_(const layered_cache *c, int32_t p
         const int64_t round = c->served[page];
         double now;
         if (round == c->round && page / experts == c->at) continue; /* a member of the event */
-        now = c->value[page] * layered_cache_factor_(c->options.half_life, c->round - round);
+        now = c->value[page] * layered_cache_factor_((uint64_t)(c->round - round) * c->steps);
         if (best >= 0 && now > least) continue;
         {
             const int64_t used = round * c->options.layers + page / experts;
@@ -316,6 +315,7 @@ static inline int layered_cache_init(
     c->options = *options;
     memset(memory, 0, layered_cache_carve_(c, (char *)memory));
     c->round = -1;
+    c->steps = options->half_life == 0 ? 1 : (uint64_t)(32 / options->half_life);
     layered_cache_reset(c);
     return 0;
 }
