@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import layered_paging as lp
 from layered_paging.cli import main
+from layered_paging.core.layout import quotas
 from layered_paging.engine.run import history
 from layered_paging.live.header import POLICIES, header, text_of
 from layered_paging.policies.lfu_decay import LFUDecay
@@ -55,15 +56,11 @@ def play(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def options(trace: lp.Trace, slots: int, pool: str, policy: str, half_life: int = 0) -> list[int]:
-    return [
-        NEW,
-        trace.layers,
-        int(trace.n_experts[0]),
-        slots,
-        int(pool == "per-layer"),
-        POLICIES.index(policy),
-        half_life,
-    ]
+    per_layer = int(pool == "per-layer")
+    head = [NEW, trace.layers, int(trace.n_experts[0]), slots, per_layer, POLICIES.index(policy), half_life]
+    if per_layer and not all(trace.asked):
+        return [*head, trace.layers, *quotas(slots, trace.layers, trace.asked)]
+    return [*head, 0]
 
 
 def told(trace: lp.Trace, resets: bool) -> Iterator[list[int]]:
@@ -197,14 +194,26 @@ def test_refuses_bad_options(play: Play) -> None:
     ):
         wrong = [*good]
         wrong[at] = value
-        assert play([NEW, *wrong]).tolist() == [-1], (at, value)
-    assert play([NEW, *good]).tolist() == [0]
+        assert play([NEW, *wrong, 0]).tolist() == [-1], (at, value)
+    assert play([NEW, *good, 0]).tolist() == [0]
+    layers, experts, slots, _, policy, half_life = good
+    for per_layer, split, answer in (
+        (1, [1, 2], 0),
+        (1, [0, 3], 0),
+        (1, [1, 1], -1),
+        (1, [4, -1], -1),
+        (1, [2, 2], -1),
+    ):
+        head = [NEW, layers, experts, slots, per_layer, policy, half_life, 2]
+        assert play([*head, *split]).tolist() == [answer], split
+        assert play([*head[:4], 0, *head[5:], *split]).tolist() == [-1]
+    assert play([NEW, 2, 4, 3, 1, 0, 0, 2, 0, 3, SERVE, 0, 1, 0, SERVE, 1, 3, 0, 1, 2]).tolist()[:3] == [0, -6, 3]
 
 
 @pytest.mark.parametrize("policy", range(len(POLICIES)))
 @pytest.mark.parametrize("per_layer", [0, 1])
 def test_refuses_bad_events_and_changes_nothing(play: Play, policy: int, per_layer: int) -> None:
-    start = [NEW, 2, 4, 6, per_layer, policy, 0, SERVE, 0, 3, 2, 0, 1, SERVE, 1, 3, 3, 0, 1]
+    start = [NEW, 2, 4, 6, per_layer, policy, 0, 0, SERVE, 0, 3, 2, 0, 1, SERVE, 1, 3, 3, 0, 1]
     wrong: dict[int, list[list[int]]] = {
         -3: [[SERVE, -1, 1, 0], [SERVE, 2, 1, 0]],
         -4: [[SERVE, 0, 1, -1], [SERVE, 0, 2, 3, 4], [SERVE, 0, 1, 2**31 - 1], [SERVE, 1, 1, -(2**31)]],

@@ -142,6 +142,22 @@ def test_the_gauge_over_a_long_time_is_the_optimum_and_stays_small() -> None:
         assert best.misses == lp.optimum(trace, slots, admission=admission).misses
 
 
+def test_slots_may_be_given_to_layers() -> None:
+    one = lp.workloads.zipf(1, 8, 60, top_k=2, seed=1).experts
+    trace = lp.Trace(np.concatenate([np.full_like(one, -1), one, one[::-1]], axis=1), 8)  # the first layer is dense
+    cache = Cache(layers=3, experts=8, slots=9, policy="llru", pool=[0, 5, 4], journal=True)
+    for _, layer, members in events_of(trace):
+        cache.serve(layer, members)
+    assert cache.misses == lp.replay(trace, "llru", 9, pool="per-layer").misses
+    assert cache.optimum == lp.optimum(trace, 9, admission="forced", pool="per-layer").misses
+    assert Cache.restore(json.loads(json.dumps(cache.snapshot()))).held == cache.held
+    with pytest.raises(BudgetError):
+        cache.serve(0, [1])
+    for wrong in ([5, 4], [1, 5, 4], [-1, 6, 4], "each", 9):
+        with pytest.raises(ParameterError):
+            Cache(layers=3, experts=8, slots=9, policy="llru", pool=wrong)  # type: ignore[arg-type]
+
+
 def test_rounds_that_skip_layers_are_told() -> None:
     said = Cache(layers=3, experts=2, slots=3, policy="llru")
     unsaid = said.copy()

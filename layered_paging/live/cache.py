@@ -50,7 +50,8 @@ class Cache:
         In all, also for a per-layer pool: floor(slots / layers) each, the remainder to the lowest layers.
     policy : str or class
         Any policy that needs no future: a registered name, with parameters if need be, or a class.
-    pool : {"shared", "per-layer"}
+    pool : {"shared", "per-layer"} or sequence of int
+        Or the slots of each layer, ``slots`` in all; 0 for a layer without experts.
     admission : {"forced", "bypass"}
         Forced: all members stay until the event ends.  Bypass: a just-loaded member may be dropped.
     seed : int
@@ -97,7 +98,7 @@ class Cache:
         experts: int | Sequence[int],
         slots: int,
         policy: str | type | PolicySpec,
-        pool: str = "shared",
+        pool: str | Sequence[int] = "shared",
         admission: str = "forced",
         seed: int = 0,
         window: int | None = None,
@@ -109,13 +110,15 @@ class Cache:
         self._spec = resolve(policy)
         if self._spec.offline:
             raise ParameterError(f"a live cache does not know the future; policy {self._spec.name!r} needs it")
-        self._instance, self._pool = instance, choice("pool", pool, POOLS)
+        self._instance, self._shared = instance, pool == "shared"
+        if not isinstance(pool, Sequence):
+            raise ParameterError(f"pool must be 'shared', 'per-layer', or the slots of each layer; got {pool!r}")
+        self._quotas = pool if isinstance(pool, str) else [integer("a quota", n, 0) for n in pool]
         self._bypass = choice("admission", admission, ADMISSIONS) == "bypass"
         self._seed = integer("seed", seed, 0)
         self._window = None if window is None else integer("window", window, 2)
         self._journal = array("i") if journal else None
-        total = [slots] if pool == "shared" else quotas(slots, instance.layers)
-        self._slots = [min(n, instance.pages) for n in total]
+        self._slots = [min(n, instance.pages) for n in self._split()]
         self._session, self._round, self._layer = 0, -1, instance.layers
         self._pools = [Pool(self._policy(key), n, bypass=self._bypass) for key, n in enumerate(self._slots)]
         self.requests = self.misses = 0
@@ -151,7 +154,7 @@ class Cache:
         pages = sorted(self._instance.page(layer, integer(f"expert of layer {layer}", e, 0)) for e in experts)
         if len(set(pages)) < len(pages):
             raise ParameterError(f"experts of an event must be distinct; got {list(experts)!r}"[:500])
-        key = 0 if self._pool == "shared" else layer
+        key = 0 if self._shared else layer
         pool = self._pools[key]
         if len(pages) > pool.capacity and not self._bypass:
             raise BudgetError(
@@ -242,7 +245,7 @@ class Cache:
             raise ParameterError(f"a snapshot names its policy; {self._spec.name!r} is not registered (lp.register)")
         instance = self._instance
         values: tuple[Any, ...] = (instance.layers, list(instance.experts), instance.slots, self._spec.name)
-        values += (self._pool, "bypass" if self._bypass else "forced", self._seed, self._window)
+        values += (self._quotas, "bypass" if self._bypass else "forced", self._seed, self._window)
         return {
             **dict(zip(_FIELDS, values, strict=True)),
             "session": self._session,
@@ -298,6 +301,16 @@ class Cache:
 
     def __repr__(self) -> str:
         return f"<Cache: {self._spec.name}, {self._instance.slots} slots: {self.misses} misses of {self.requests} requests>"
+
+    def _split(self) -> list[int]:
+        layers, slots = self._instance.layers, self._instance.slots
+        if isinstance(self._quotas, str):
+            return [slots] if choice("pool", self._quotas, POOLS) == "shared" else quotas(slots, layers)
+        if len(self._quotas) != layers or sum(self._quotas) != slots:
+            raise ParameterError(
+                f"pool: {layers} quotas of {slots} slots in all are needed; got {len(self._quotas)} of {sum(self._quotas)}"
+            )
+        return self._quotas
 
     def _policy(self, key: int) -> Any:
         return self._spec.make(self._instance_of(key), self._seed, self._session, key)

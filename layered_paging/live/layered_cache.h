@@ -3,7 +3,7 @@
  * Part of layered-paging (Apache-2.0); `layered-paging export header` writes it.  C99 and C++, one file, nothing but
  * the headers of the language, no allocation, no global state, no mathematical library.
  *
- *     layered_cache_options o = {24, 32, 192, 0, LAYERED_CACHE_LLRU, 0};
+ *     layered_cache_options o = {24, 32, 192, 0, LAYERED_CACHE_LLRU, 0, NULL};
  *     layered_cache c;
  *     void *memory = malloc(layered_cache_bytes(&o));
  *     layered_cache_init(&c, &o, memory, layered_cache_bytes(&o));
@@ -58,6 +58,7 @@ typedef struct {
     int32_t per_layer; /* 0: one pool; 1: slots / layers each, the remainder to the lowest layers */
     int32_t policy;
     int32_t half_life; /* of lfu-decay, in rounds: 1, 2, 4, 8, 16 or 32; 0 means 32 */
+    const int32_t *quotas; /* with per_layer 1: slots of each layer, `slots` in all; or NULL */
 } layered_cache_options;
 
 typedef struct { /* load `expert` of the served layer into `slot`, which held page `evicted` (-1: it was free) */
@@ -74,6 +75,7 @@ typedef struct {
     /* in the caller's memory: */
     int32_t *slot_of;           /* by page: its slot, or -1 */
     int32_t *page_of;           /* by slot: its page, or -1 */
+    int32_t *base;              /* by pool, and one more: its first slot */
     int32_t *used;              /* by pool: slots that were ever filled since the reset */
     int32_t *order;             /* scratch: the members, ascending */
     int32_t *first, *last;      /* lru, llru: ends of lists of slots, the oldest use first; -1: empty */
@@ -106,27 +108,23 @@ static inline const char *layered_cache_message(int code) {
 
 static inline int layered_cache_valid_(const layered_cache_options *o) {
     const int32_t most = 1 << 24;
-    int32_t h;
+    int32_t h, i, rest;
     if (o == NULL || o->layers < 1 || o->experts < 1 || o->slots < 1 || o->slots > most) return 0;
     if (o->layers > most || o->experts > most / o->layers) return 0;
     if (o->per_layer != 0 && o->per_layer != 1) return 0;
     if (o->policy < 0 || o->policy >= LAYERED_CACHE_POLICIES) return 0;
+    if (o->quotas != NULL) {
+        for (i = 0, rest = o->slots; i < o->layers; i++) {
+            if (o->quotas[i] < 0 || o->quotas[i] > rest) return 0;
+            rest -= o->quotas[i];
+        }
+        if (rest != 0 || !o->per_layer) return 0;
+    }
     h = o->half_life;
     return h == 0 || (h >= 1 && h <= 32 && (h & (h - 1)) == 0);
 }
 
 static inline int32_t layered_cache_pools_(const layered_cache_options *o) { return o->per_layer ? o->layers : 1; }
-
-/* Slots of a pool, and its first slot. */
-static inline int32_t layered_cache_quota_(const layered_cache *c, int32_t pool) {
-    const int32_t pools = layered_cache_pools_(&c->options);
-    return c->options.slots / pools + (pool < c->options.slots % pools);
-}
-
-static inline int32_t layered_cache_base_(const layered_cache *c, int32_t pool) {
-    const int32_t pools = layered_cache_pools_(&c->options), rest = c->options.slots % pools;
-    return c->options.slots / pools * pool + (pool < rest ? pool : rest);
-}
 
 /* Lists of lru (one a pool) and llru (one a layer). */
 static inline int32_t layered_cache_lists_(const layered_cache_options *o) {
@@ -148,6 +146,7 @@ static inline size_t layered_cache_carve_(layered_cache *c, char *m) {
     size_t at = 0;
     c->slot_of = (int32_t *)(void *)layered_cache_piece_(m, &at, pages, word);
     c->page_of = (int32_t *)(void *)layered_cache_piece_(m, &at, slots, word);
+    c->base = (int32_t *)(void *)layered_cache_piece_(m, &at, (size_t)layered_cache_pools_(o) + 1, word);
     c->used = (int32_t *)(void *)layered_cache_piece_(m, &at, (size_t)layered_cache_pools_(o), word);
     c->order = (int32_t *)(void *)layered_cache_piece_(m, &at, (size_t)o->experts, word);
     c->first = (int32_t *)(void *)layered_cache_piece_(m, &at, lists, word);
@@ -232,7 +231,7 @@ static inline int32_t layered_cache_llru_(const layered_cache *c, int32_t pool) 
 
 /* The slot of the smallest decayed sum; ties to the oldest last use, then the lowest page. */
 static inline int32_t layered_cache_lfu_decay_(const layered_cache *c, int32_t pool) {
-    const int32_t from = layered_cache_base_(c, pool), to = from + c->used[pool], experts = c->options.experts;
+    const int32_t from = c->base[pool], to = from + c->used[pool], experts = c->options.experts;
     int32_t best = -1, slot;
     int64_t oldest = 0;
     double least = 0.0;
@@ -307,6 +306,7 @@ static inline void layered_cache_reset(layered_cache *c) {
 /* Make an empty cache in memory of layered_cache_bytes(options), aligned as malloc aligns.  Return 0 or an error. */
 static inline int layered_cache_init(
     layered_cache *c, const layered_cache_options *options, void *memory, size_t bytes) {
+    int32_t pools, i;
     if (c == NULL) return LAYERED_CACHE_BAD_ARGUMENT;
     if (!layered_cache_valid_(options)) return LAYERED_CACHE_BAD_OPTIONS;
     if (memory == NULL || (uintptr_t)memory % 8 != 0 || bytes < layered_cache_bytes(options))
@@ -314,6 +314,12 @@ static inline int layered_cache_init(
     memset(c, 0, sizeof *c);
     c->options = *options;
     memset(memory, 0, layered_cache_carve_(c, (char *)memory));
+    pools = layered_cache_pools_(options);
+    for (i = 0; i < pools; i++) {
+        const int32_t even = options->slots / pools + (i < options->slots % pools);
+        c->base[i + 1] = c->base[i] + (options->quotas == NULL ? even : options->quotas[i]);
+    }
+    c->options.quotas = NULL; /* the caller may drop them */
     c->round = -1;
     c->steps = options->half_life == 0 ? 1 : (uint64_t)(32 / options->half_life);
     layered_cache_reset(c);
@@ -344,7 +350,7 @@ static inline int layered_cache_serve(
     if (c == NULL || n < 0 || (n > 0 && (ids == NULL || fills == NULL))) return LAYERED_CACHE_BAD_ARGUMENT;
     if (layer < 0 || layer >= c->options.layers) return LAYERED_CACHE_BAD_LAYER;
     pool = c->options.per_layer ? layer : 0;
-    quota = layered_cache_quota_(c, pool);
+    quota = c->base[pool + 1] - c->base[pool];
     if (n > c->options.experts || n > quota) return LAYERED_CACHE_TOO_MANY;
     i = layered_cache_sort_(c, ids, n);
     if (i < 0) return i;
@@ -367,7 +373,7 @@ static inline int layered_cache_serve(
             fill->expert = ids[c->order[i]];
             fill->evicted = -1;
             if (c->used[pool] < quota) {
-                slot = layered_cache_base_(c, pool) + c->used[pool]++;
+                slot = c->base[pool] + c->used[pool]++;
             } else {
                 slot = layered_cache_victim_(c, pool);
                 fill->evicted = c->page_of[slot];

@@ -8,7 +8,7 @@
 
 int main(int argc, char **argv) {
     static char line[1 << 16];
-    layered_cache_options o = {0, 0, 0, 0, 0, 0};
+    layered_cache_options o = {0, 0, 0, 0, 0, 0, NULL};
     int32_t *words = NULL;
     size_t count = 0, room = 0;
     double lru = 0;

@@ -24,7 +24,7 @@ static void check(bool holds, const char *what) {
 
 int main() {
     const int layers = 5, experts = 9, slots = 14;
-    const layered_cache_options options = {layers, experts, slots, 0, LAYERED_CACHE_LLRU, 0};
+    const layered_cache_options options = {layers, experts, slots, 0, LAYERED_CACHE_LLRU, 0, nullptr};
     std::vector<int64_t> memory(layered_cache_bytes(&options) / 8 + 1);
     layered_cache cache;
     planned_cache planned;

@@ -1,6 +1,6 @@
 /* Plays caches as told on the standard input, in 32-bit words, and answers on the standard output.
  *
- * 0 layers experts slots per_layer policy half_life: a new cache -> 0 or an error
+ * 0 layers experts slots per_layer policy half_life count quota...: a new cache -> 0 or an error
  * 1 layer n id...: serve -> loads or an error; then the n slots; then expert, slot, evicted of each load
  * 2: reset.  3: begin a round.  4 layer expert: find -> slot
  * All memory is of the exact size, so that a sanitizer sees what goes beyond. */
@@ -23,6 +23,14 @@ static void *exactly(size_t bytes) {
     void *memory = malloc(bytes > 0 ? bytes : 1);
     if (memory == NULL) exit(3);
     return memory;
+}
+
+/* As many words as the first one says; NULL for none. */
+static int32_t *quotas(void) {
+    const int32_t count = word();
+    int32_t *found = count > 0 ? (int32_t *)exactly((size_t)count * sizeof *found) : NULL, i;
+    for (i = 0; i < count; i++) found[i] = word();
+    return found;
 }
 
 static void serve(layered_cache *cache) {
@@ -53,18 +61,21 @@ int main(void) {
         if (what == 0) {
             layered_cache_options options;
             size_t bytes;
+            int32_t *given;
             options.layers = word();
             options.experts = word();
             options.slots = word();
             options.per_layer = word();
             options.policy = word();
             options.half_life = word();
+            options.quotas = given = quotas();
             free(memory);
             bytes = layered_cache_bytes(&options);
             memory = exactly(bytes);
             answer = layered_cache_init(&cache, &options, memory, bytes);
             if (answer == 0 && layered_cache_init(&cache, &options, memory, bytes - 1) != LAYERED_CACHE_BAD_MEMORY)
                 exit(4);
+            free(given);
             say(&answer, 1);
         } else if (what == 1) {
             serve(&cache);

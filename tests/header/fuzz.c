@@ -13,6 +13,7 @@
     } while (0)
 
 static const uint8_t *next_byte, *end_byte;
+static int32_t *quotas; /* given to the cache, or NULL */
 
 static int32_t byte(void) { return next_byte < end_byte ? *next_byte++ : 0; }
 
@@ -27,6 +28,7 @@ static int expected(const layered_cache_options *o, int32_t layer, const int32_t
     int32_t i, k, quota;
     if (layer < 0 || layer >= o->layers) return LAYERED_CACHE_BAD_LAYER;
     quota = o->per_layer ? o->slots / o->layers + (layer < o->slots % o->layers) : o->slots;
+    if (quotas != NULL) quota = quotas[layer];
     if (n > quota || n > o->experts) return LAYERED_CACHE_TOO_MANY;
     for (i = 0; i < n; i++) {
         if (ids[i] < 0 || ids[i] >= o->experts) return LAYERED_CACHE_BAD_EXPERT;
@@ -92,6 +94,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     o.per_layer = number() % 3;
     o.policy = number() % (LAYERED_CACHE_POLICIES + 1);
     o.half_life = number() % 65;
+    quotas = NULL;
+    if (byte() % 2 && o.layers > 0 && o.layers < 32) {
+        int32_t i, rest = o.slots;
+        quotas = (int32_t *)malloc((size_t)o.layers * sizeof *quotas);
+        for (i = 0; i < o.layers; i++) {
+            quotas[i] = i + 1 < o.layers || byte() == 1 ? number() : rest;
+            rest = quotas[i] >= 0 && quotas[i] <= rest ? rest - quotas[i] : 0;
+        }
+    }
+    o.quotas = quotas;
     bytes = layered_cache_bytes(&o);
     memory = malloc(bytes + 1);
     HOLDS(layered_cache_init(&c, &o, memory, bytes) == (bytes > 0 ? 0 : LAYERED_CACHE_BAD_OPTIONS));
@@ -105,5 +117,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             serve(&c);
     }
     free(memory);
+    free(quotas);
     return 0;
 }
