@@ -3,6 +3,9 @@ From Coq Require Import List Arith Bool Lia.
 From LP.library Require Import Model Online.
 Import ListNotations.
 
+Lemma nth_window (h : list nat) i j : i < j -> i < length h -> nth i (firstn j h) 0 = nth i h 0.
+Proof. intros H1 H2. rewrite <- (firstn_skipn j h) at 2. rewrite app_nth1; auto. rewrite firstn_length. lia. Qed.
+
 Section Layers.
 Variables l n : nat.
 
@@ -40,9 +43,7 @@ Lemma window_layers h : backwards h -> NoDup (map (layer n) (firstn l h)).
 Proof.
   intros H. apply NoDup_nth with (d := layer n 0). intros i j Hi Hj E.
   rewrite map_length, firstn_length in Hi, Hj. rewrite !map_nth in E.
-  assert (Hn : forall i, i < l -> i < length h -> nth i (firstn l h) 0 = nth i h 0).
-  { intros u Hu Hu2. rewrite <- (firstn_skipn l h) at 2. rewrite app_nth1; auto. rewrite firstn_length. lia. }
-  rewrite !Hn, !backwards_nth in E by (auto; lia).
+  rewrite !nth_window, !backwards_nth in E by (auto; lia).
   destruct (lt_eq_lt_dec i j) as [[C|C]|C]; auto; exfalso.
   - apply (mod_apart (length h - 1 - j) (j - i)); try lia. rewrite <- E. f_equal. lia.
   - apply (mod_apart (length h - 1 - i) (i - j)); try lia. rewrite E. f_equal. lia.
