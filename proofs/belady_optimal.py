@@ -24,6 +24,7 @@ from layered_paging.policies.belady import furthest
     evidence="exhaustive",
     scope={"small": "l n <= 4, up to 8 requests, every k", "full": "l n <= 6, up to 10 requests, every k"},
     control={"nearest": True},
+    breaks="not the fewest misses",
 )
 def belady_optimal(scope: str = "small", *, nearest: bool = False) -> str | None:
     """Return a sequence on which the rule is not optimal."""
@@ -34,7 +35,7 @@ def belady_optimal(scope: str = "small", *, nearest: bool = False) -> str | None
             for slots in range(1, layers * experts):
                 paid = batch_belady(events, slots, nearest=True) if nearest else sum(furthest(pages, slots))
                 if paid != cheapest(events, slots):
-                    return f"k = {slots}: {pages}"
+                    return f"not the fewest misses: k = {slots}: {pages}"
     return None
 
 
@@ -51,6 +52,7 @@ def belady_optimal(scope: str = "small", *, nearest: bool = False) -> str | None
         "full": "4 pages, events of 1 to 3, 5 events, every k",
     },
     control={"nearest": True},
+    breaks="not the fewest misses of the events",
 )
 def batch_belady_optimal(scope: str = "small", *, nearest: bool = False) -> str | None:
     """Return events on which the rule is not optimal."""
@@ -61,7 +63,7 @@ def batch_belady_optimal(scope: str = "small", *, nearest: bool = False) -> str 
                 if batch_belady(events, slots, bypass=bypass, nearest=nearest) != cheapest(
                     events, slots, bypass=bypass
                 ):
-                    return f"k = {slots}, {'bypass' if bypass else 'forced'}: {[sorted(e) for e in events]}"
+                    return f"not the fewest misses of the events: k = {slots}, {'bypass' if bypass else 'forced'}: {[sorted(e) for e in events]}"
     return None
 
 

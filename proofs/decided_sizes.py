@@ -28,11 +28,12 @@ FULL = (*SMALL, (1, 5), (4, 2), (2, 4))
     "lru-vs-fifo-sizes",
     cites=("chrobak-noga-1999",),
     statement="At every size in the scope LRU's ratio is at most FIFO's, and less at some; yet on some sequence LRU misses more.",
-    latex=r"r(\mathrm{LRU}) \le r(\mathrm{FIFO})",
+    latex=r"r(\mathrm{LRU}) \le r(\mathrm{FIFO}) \text{ at these sizes}",
     status="[computed]",
     evidence="certificate",
     scope={"small": "l n <= 6, every k", "full": "l n <= 8, every k"},
     control={"strictly": True},
+    breaks=", FIFO ",
 )
 def lru_vs_fifo_sizes(scope: str = "small", *, strictly: bool = False) -> str | None:
     """Return a size at which LRU's ratio is larger (or, strictly, not smaller)."""
@@ -60,7 +61,7 @@ CYCLE = (
     "claim",
     "llru-competitive",
     cites=("angelopoulos-marchal-obrecht-simon-2025",),
-    statement="LLRU is not k-competitive, in none of the four conventions. (rounds, same_layer; l, n, k; ratio): visit, far; 2, 4, 6; 13/2. visit, near; 3, 3, 8; 9. absolute, far; 2, 3, 5; 11/2. absolute, near; 2, 4, 6; 13/2:",
+    statement="LLRU is not k-competitive in any of the four conventions. Counterexamples as (rounds, same_layer; l, n, k; ratio): visit, far; 2, 4, 6; 13/2. visit, near; 3, 3, 8; 9. absolute, far; 2, 3, 5; 11/2. absolute, near; 2, 4, 6; 13/2:",
     latex=r"r(\mathrm{LLRU}) > k",
     status="[computed] (open before, as far as we know)",
     evidence="certificate",
@@ -69,6 +70,7 @@ CYCLE = (
         "full": "the same",
     },
     control={"policy": "lru"},
+    breaks="a ratio that is not the stated one",
 )
 def llru_competitive(scope: str = "small", *, policy: str = "") -> str | None:
     """Return a convention whose ratio is not the one stated (for the control: of another policy)."""
@@ -76,7 +78,7 @@ def llru_competitive(scope: str = "small", *, policy: str = "") -> str | None:
     for name, layers, experts, slots, ratio in stated:
         value = certified_ratio(policy or name, layers=layers, experts=experts, slots=slots).value
         if value != Fraction(ratio):
-            return f"{policy or name}, l = {layers}, n = {experts}, k = {slots}: {value}"
+            return f"a ratio that is not the stated one: {policy or name}, l = {layers}, n = {experts}, k = {slots}: {value}"
     prefix, cycle = ([3 * (t % 3) + int(e) for t, e in enumerate(text)] for text in (PREFIX, CYCLE))
     table = Table(policy or CONVENTIONS[1], layers=3, experts=3, slots=8)
     flags = [table.serve(page) for page in prefix + cycle * 4]
@@ -94,6 +96,7 @@ def llru_competitive(scope: str = "small", *, policy: str = "") -> str | None:
     evidence="certificate",
     scope={"small": "l = 2, n = 3, k = 3 .. 5", "full": "l = 2, n = 3 and 4, k = 3 .. 2 n - 1"},
     control={"policy": "llru(rounds='absolute')"},
+    breaks="a near convention",
 )
 def llru_near(scope: str = "small", *, policy: str = "llru(same_layer='near')") -> str | None:
     """Return a size at which the ratio is not k."""
@@ -101,7 +104,7 @@ def llru_near(scope: str = "small", *, policy: str = "llru(same_layer='near')") 
         for slots in range(3, 2 * experts):
             value = certified_ratio(policy, layers=2, experts=experts, slots=slots).value
             if value != slots:
-                return f"{policy}, n = {experts}, k = {slots}: {value}"
+                return f"a near convention: {policy}, n = {experts}, k = {slots}: {value}"
     return None
 
 
@@ -115,6 +118,7 @@ def llru_near(scope: str = "small", *, policy: str = "llru(same_layer='near')") 
     evidence="certificate",
     scope={"small": "(l, n, k) = (4, 2, 5), (3, 3, 4)", "full": "(4, 2, 5), (3, 3, 4), (5, 2, 6), (3, 4, 4)"},
     control={"also": ((2, 2, 3),)},  # where MARK-FAR attains k - l + 1
+    breaks="attained",
 )
 def tightness(
     scope: str = "small", *, best: Fraction = Fraction(7, 3), also: tuple[tuple[int, int, int], ...] = ()
@@ -124,5 +128,5 @@ def tightness(
     for layers, experts, slots in sizes if scope == "small" else (*sizes, (5, 2, 6), (3, 4, 4)):
         found = certified_optimal(layers=layers, experts=experts, slots=slots)
         if not found.solved or found.lower != best or found.upper <= slots - layers + 1:
-            return f"l = {layers}, n = {experts}, k = {slots}: between {found.lower} and {found.upper}"
+            return f"attained: l = {layers}, n = {experts}, k = {slots}: between {found.lower} and {found.upper}"
     return None

@@ -27,6 +27,7 @@ State = tuple[int, int, tuple[int, ...], frozenset[int]]
     evidence="exhaustive",
     scope={"small": "l = 2, k <= 5 and l = 3, k <= 4, every eviction", "full": "1 <= l <= 4, k <= 7, every eviction"},
     control={"extra": 1},
+    breaks="mark-far has ratio",
     tight="mark-far at k + 1 = l n",
 )
 def deterministic_lower(scope: str = "small", *, extra: int = 0) -> str | None:

@@ -20,12 +20,13 @@ from layered_paging.core.registry import register
     "claim",
     "deterministic-lower-phase",
     cites=("angelopoulos-marchal-obrecht-simon-2025",),
-    statement="Counting in a phase, for all sizes: at most one page of a phase in each other layer comes without a miss, so",
+    statement="Counting in a phase, from the second phase on, where k + 1 <= l n: at most one page of a phase in each other layer comes without a miss (the theorem itself is claim `theorem-deterministic-lower`), so",
     latex=r"D \le M + F,\; F \le l - 1 \Rightarrow M \ge k - l + 1 \text{ when } D = k",
     status="[derived]",
     evidence="step",
     scope={"small": "all l, k (linear integer arithmetic)", "full": "all l, k (linear integer arithmetic)"},
     control={"extra": 1},
+    breaks="end: ",
 )
 def deterministic_lower_phase(scope: str = "small", *, extra: int = 0) -> str | None:
     """Return a model that breaks the induction, or None."""

@@ -29,6 +29,7 @@ def sequences(size: int, length: int) -> list[tuple[frozenset[int], ...]]:
     evidence="exhaustive",
     scope={"small": "4 pages, m <= 2, 4 events, every k", "full": "4 pages, m <= 3, 5 events, every k"},
     control={"fewer": 1},
+    breaks="the chain breaks",
 )
 def bypass_chain(scope: str = "small", *, fewer: int = 0) -> str | None:
     """Return events that break the chain."""
@@ -39,7 +40,7 @@ def bypass_chain(scope: str = "small", *, fewer: int = 0) -> str | None:
                 between = cheapest(events, slots, bypass=True)
                 wider = max(m, slots + m - fewer * (m + 1))
                 if not cheapest(events, wider) <= between <= cheapest(events, slots):
-                    return f"k = {slots}, m = {m}: {[sorted(e) for e in events]}"
+                    return f"the chain breaks: k = {slots}, m = {m}: {[sorted(e) for e in events]}"
     return None
 
 
@@ -56,6 +57,7 @@ def bypass_chain(scope: str = "small", *, fewer: int = 0) -> str | None:
         "full": "4 pages, events of up to 3, 5 events, every k",
     },
     control={"equal": True},
+    breaks="against",
 )
 def serial_relaxation(scope: str = "small", *, equal: bool = False) -> str | None:
     """Return events whose unrolling costs more (or, for the control, not the same)."""

@@ -67,12 +67,13 @@ def _below(scope: str, admission: str, extra: int) -> str | None:
     "claim",
     "events-lower",
     cites=(PAPER,),
-    statement="Forced events of m experts: every deterministic policy has ratio at least k - lm + 1:",
+    statement="Forced events of m experts: every deterministic policy has ratio at least k - lm + 1 (certified at the sizes of the scope; in general on paper):",
     latex=r"m < n,\; l m \le k,\; k + 1 \le l n \Rightarrow r \ge k - l m + 1",
     status="[derived]",
     evidence="certificate",
     scope=SCOPE,
     control={"extra": 2},
+    breaks="the best policy has",
     tight="events-best where k > lm; lru for l = 1",
 )
 def events_lower(scope: str = "small", *, extra: int = 1) -> str | None:
@@ -84,12 +85,13 @@ def events_lower(scope: str = "small", *, extra: int = 1) -> str | None:
     "claim",
     "events-lower-bypass",
     cites=(PAPER,),
-    statement="Events of m experts with bypass, for policy and optimum: every deterministic policy has ratio at least k - lm + 2:",
+    statement="Events of m experts with bypass, for policy and optimum: every deterministic policy has ratio at least k - lm + 2 (certified at the sizes of the scope; in general on paper):",
     latex=r"m < n,\; l m \le k,\; k + 1 \le l n \Rightarrow r \ge k - l m + 2",
     status="[derived]",
     evidence="certificate",
     scope=SCOPE,
     control={"extra": 3},
+    breaks="the best policy has",
     tight="events-best; lru for l = 1",
 )
 def events_lower_bypass(scope: str = "small", *, extra: int = 2) -> str | None:
@@ -107,6 +109,7 @@ def events_lower_bypass(scope: str = "small", *, extra: int = 2) -> str | None:
     evidence="certificate",
     scope=SCOPE,
     control={"shift": 1},
+    breaks="not the stated ratio",
 )
 def events_best(scope: str = "small", *, shift: int = 0) -> str | None:
     """Return a size at which the best ratio, or LRU's in one layer, is another number."""
@@ -121,5 +124,5 @@ def events_best(scope: str = "small", *, shift: int = 0) -> str | None:
             found = certified_optimal(**size)
             mine = certified_ratio("lru", **size).value if layers == 1 else value
             if not found.lower == found.upper == value == mine:
-                return f"l = {layers}, n = {experts}, m = {members}, k = {slots}, {admission}: {found}, LRU {mine}"
+                return f"not the stated ratio: l = {layers}, n = {experts}, m = {members}, k = {slots}, {admission}: {found}, LRU {mine}"
     return None

@@ -27,6 +27,7 @@ from layered_paging.core.registry import register
     evidence="exhaustive",
     scope={"small": "l <= 4, k <= 10, every answer", "full": "l <= 7, k <= 24, every answer"},
     control={"fewer": 1},
+    breaks="a quota of",
     tight="adversary partition-breaker",
 )
 def fixed_partition(scope: str = "small", *, fewer: int = 0) -> str | None:

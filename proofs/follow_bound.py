@@ -33,12 +33,13 @@ FOLLOW = "fiat-karp-luby-mcgeoch-sleator-young-1991"
     "claim",
     "follow-accounting",
     cites=(FOLLOW, "blum-burch-2000"),
-    statement="FOLLOW with patience g against the better of its two policies, events of at most m members, for all sizes:",
+    statement="FOLLOW with patience g against the better of its two policies, events of at most m members: the counting, for all k and m and the patience in the scope (beyond it by hand):",
     latex=r"\mathrm{FOLLOW} \le (2 + \tfrac1g) \min(X, Y) + (1 + \tfrac1g)(g k + m)",
     status="[derived]",
     evidence="step",
     scope={"small": "all k, m; g = 1, 2, 4", "full": "all k, m; g = 1 to 12"},
     control={"less": 1},
+    breaks="end, g = ",
 )
 def follow_accounting(scope: str = "small", *, less: int = 0) -> str | None:
     """Return a model that breaks the induction, or None."""
@@ -85,8 +86,8 @@ def follow_accounting(scope: str = "small", *, less: int = 0) -> str | None:
     "claim",
     "follow-bound",
     cites=(FOLLOW, "blum-burch-2000"),
-    statement="FOLLOW, event by event: its misses and the pages that it lacks of the cache followed grow by no more than the misses of the policy followed, so",
-    latex=r"R + P \le R' + P' + x,\qquad \mathrm{FOLLOW} \le (2 + \tfrac1g) \min(X, Y) + (1 + \tfrac1g)(g k + m)",
+    statement="FOLLOW with patience g = 1, event by event: its misses and the pages that it lacks of the cache followed grow by no more than the misses of the policy followed, so",
+    latex=r"R + P \le R' + P' + x,\qquad \mathrm{FOLLOW} \le 3 \min(X, Y) + 2 (k + m)",
     status="[derived]",
     evidence="exhaustive",
     scope={
@@ -94,6 +95,7 @@ def follow_accounting(scope: str = "small", *, less: int = 0) -> str | None:
         "full": "every sequence: l = 1, n = 4, k = 2, 8 events; l = 2, n = 3, k = 3, 4 rounds; l = 1, n = 4, k = 3, pairs, 5 events",
     },
     control={"less": 1},
+    breaks="pages lacking",
 )
 def follow_bound(scope: str = "small", *, less: int = 0) -> str | None:
     """Return a sequence that breaks the step or the bound."""

@@ -56,6 +56,7 @@ def moves(state: State, page: int, slots: int) -> Iterator[tuple[int, int, int, 
         "full": "l = m = 1; 3 and 4 pages, k = 2 and 3, g = 1 and 2, 80 requests",
     },
     control={"less": 2},
+    breaks="misses where LRU has",
 )
 def hedge_bound(scope: str = "small", *, less: int = 0) -> str | None:
     """Return a size at which the bound fails, or the registered class is not the model."""

@@ -26,6 +26,7 @@ from layered_paging.core.registry import register
     evidence="certificate",
     scope={"small": "l n <= 6, l <= 2, every k and h", "full": "l n <= 6, every k and h"},
     control={"scale": Fraction(9, 10)},
+    breaks="above the bound",
 )
 def llru_augmented(scope: str = "small", *, scale: Fraction = Fraction(1)) -> str | None:
     """Return a size at which the exact ratio or its additive constant is larger."""
@@ -36,7 +37,7 @@ def llru_augmented(scope: str = "small", *, scale: Fraction = Fraction(1)) -> st
                 found = certified_ratio("llru", layers=layers, experts=experts, slots=slots, offline_slots=offline)
                 bound = scale * Fraction(slots - layers + 1, slots - layers + 2 - offline)
                 if not within(found, bound, offline):
-                    return f"l = {layers}, n = {experts}, k = {slots}, h = {offline}: {found.value}, additive {found.additive}"
+                    return f"above the bound: l = {layers}, n = {experts}, k = {slots}, h = {offline}: {found.value}, additive {found.additive}"
     return None
 
 
@@ -53,6 +54,7 @@ def llru_augmented(scope: str = "small", *, scale: Fraction = Fraction(1)) -> st
         "full": "l = 2, n = 3, 6 rounds; l = 3, n = 2, 6 rounds",
     },
     control={"extra": 1},
+    breaks="too few distinct pages",
 )
 def llru_distinct(scope: str = "small", *, extra: int = 0) -> str | None:
     """Return a sequence with a miss after too few distinct pages."""
@@ -67,5 +69,5 @@ def llru_distinct(scope: str = "small", *, extra: int = 0) -> str | None:
                         spare = len(set(pages[last + 1 : t])) - (slots - layers + 1 + extra)
                         fewest = spare if fewest is None else min(fewest, spare)
                         if spare < 0:
-                            return f"l = {layers}, n = {experts}, k = {slots}: {pages[: t + 1]}"
+                            return f"too few distinct pages: l = {layers}, n = {experts}, k = {slots}: {pages[: t + 1]}"
     return None if fewest == 0 else "never attained"

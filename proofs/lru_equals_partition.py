@@ -24,6 +24,7 @@ from layered_paging.policies.belady import furthest
     evidence="exhaustive",
     scope={"small": "l <= 3, n = 2; 4 rounds", "full": "l <= 3, n <= 3; 5 rounds"},
     control={"less": Fraction(1, 10)},
+    breaks="LRU has ratio",
 )
 def lru_equals_partition(scope: str = "small", *, less: Fraction = Fraction(0)) -> str | None:
     """Return a sequence on which the counts differ, or a size with another ratio."""

@@ -26,6 +26,7 @@ from layered_paging.core.registry import register
     evidence="exhaustive",
     scope={"small": "l <= 5, at most 5 pages a layer", "full": "l <= 12, at most 12 pages a layer"},
     control={"extra": 1},
+    breaks="LRU has ratio",
     tight="lru (claim lru-upper)",
 )
 def lru_lower(scope: str = "small", *, extra: int = 0) -> str | None:

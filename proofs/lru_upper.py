@@ -27,6 +27,7 @@ FULL = ((1, 4), (1, 5), (4, 2), (2, 4))
     evidence="certificate",
     scope={"small": "l n <= 6, every h <= k", "full": "l n <= 8, every h <= k"},
     control={"scale": Fraction(9, 10)},
+    breaks="above the bound",
     tight="adversary cyclic where l divides k + 1",
 )
 def lru_upper(scope: str = "small", *, scale: Fraction = Fraction(1)) -> str | None:
@@ -39,5 +40,5 @@ def lru_upper(scope: str = "small", *, scale: Fraction = Fraction(1)) -> str | N
                 # tight where l divides k + 1 (claim lru-lower)
                 tight = offline == slots and (slots + 1) % layers == 0
                 if not within(found, bound, offline) or (tight and found.value != bound):
-                    return f"l = {layers}, n = {experts}, k = {slots}, h = {offline}: {found.value}, additive {found.additive}"
+                    return f"above the bound: l = {layers}, n = {experts}, k = {slots}, h = {offline}: {found.value}, additive {found.additive}"
     return None

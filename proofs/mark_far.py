@@ -24,6 +24,7 @@ from layered_paging.core.registry import register
     evidence="certificate",
     scope={"small": "l n <= 8", "full": "l n <= 9"},
     control={"less": 1},
+    breaks="not k - l + 1",
     tight="deterministic-lower",
 )
 def mark_far(scope: str = "small", *, less: int = 0) -> str | None:
@@ -33,7 +34,7 @@ def mark_far(scope: str = "small", *, less: int = 0) -> str | None:
         slots = layers * experts - 1
         value = certified_ratio("mark-far", layers=layers, experts=experts, slots=slots).value
         if value != slots - layers + 1 - less:
-            return f"l = {layers}, n = {experts}, k = {slots}: {value}"
+            return f"not k - l + 1: l = {layers}, n = {experts}, k = {slots}: {value}"
     return None
 
 
@@ -47,6 +48,7 @@ def mark_far(scope: str = "small", *, less: int = 0) -> str | None:
     evidence="step",
     scope={"small": "all l, k (linear integer arithmetic)", "full": "all l, k (linear integer arithmetic)"},
     control={"less": 1},
+    breaks="end: ",
 )
 def mark_far_phase(scope: str = "small", *, less: int = 0) -> str | None:
     """Return a model that breaks the induction, or None."""

@@ -187,6 +187,7 @@ def sources(scope: str) -> Iterator[tuple[str, Source, int, int]]:
     evidence="exhaustive",
     scope={"small": "7 sources of up to 6 pages, 8 to 14 requests", "full": "the same, 12 to 20 requests"},
     control={"factor": 1},
+    breaks="requests: ",
 )
 def dominating_two(scope: str = "small", *, factor: int = 2) -> str | None:
     """Return a source on which the bound fails, or the registered class differs."""
@@ -242,6 +243,7 @@ def differs(source: Source, slots: int) -> str | None:
     evidence="exhaustive",
     scope={"small": "waits 1, 4/3, ..., 5; three pages", "full": "waits 1, 4/3, ..., 12; three pages"},
     control={"layers": 3},
+    breaks="a cycle",
 )
 def dominating_cycles(scope: str = "small", *, layers: int = 2) -> str | None:
     """Return three pages none of which dominates the others."""
@@ -253,7 +255,7 @@ def dominating_cycles(scope: str = "small", *, layers: int = 2) -> str | None:
         for rates in product([1 / w for w in waits], repeat=3):
             pages = list(zip(at, rates, strict=True))
             if not any(all(precedes(p, q) <= HALF for q in pages if q is not p) for p in pages):
-                return f"layers {at}, waits {[str(1 / r) for r in rates]}"
+                return f"a cycle: layers {at}, waits {[str(1 / r) for r in rates]}"
     return None
 
 

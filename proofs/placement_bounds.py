@@ -30,6 +30,7 @@ from layered_paging.errors import CertificateRejected
         "full": "the same for both users",
     },
     control={"more": 1},
+    breaks="the prices prove a bound of",
 )
 def bound(scope: str = "small", *, more: int = 0) -> str | None:
     """Return a network whose certificate is rejected, or whose bound is above the optimum."""

@@ -44,6 +44,7 @@ def knapsacks(experts: int, most: int, heavy: int) -> Iterator[Network]:
         "full": "5 experts, sizes 1..3, counts 1..3, every storage, r = 1, 2, 3",
     },
     control={"start": 0},
+    breaks="less than the share",
 )
 def enumeration(scope: str = "small", *, start: int | None = None) -> str | None:
     """Return an instance on which the share is not reached; the control asks 1 - 1/e of greedy without a start."""
@@ -54,7 +55,7 @@ def enumeration(scope: str = "small", *, start: int | None = None) -> str | None
             found = place(network, "enumeration", triple=r).saved
             enough = (r + 1) * found >= r * best and (r == 1 or at_least_share(found, best))
             if not enough:
-                return f"sizes {network.sizes.tolist()}, storage {int(network.storage[0])}, r = {r}: {found} of {best}"
+                return f"less than the share: sizes {network.sizes.tolist()}, storage {int(network.storage[0])}, r = {r}: {found} of {best}"
     return None
 
 
@@ -82,13 +83,14 @@ def pairs(sizes: tuple[int, int], storages: tuple[int, ...], members: int = 1) -
         "full": "the same with up to 2 slots",
     },
     control={"ask": "1 - 1/e"},
+    breaks="less than the share",
 )
 def greedy_half(scope: str = "small", *, ask: str = "1/2") -> str | None:
     """Return an instance on which greedy saves less than it is asked for."""
     for network in pairs((1, 1), (1,) if scope == "small" else (1, 2)):
         best, found = place(network, "exhaustive").saved, place(network, "greedy").saved
         if not (2 * found >= best if ask == "1/2" else at_least_share(found, best)):
-            return f"latencies {network.edge_ns.tolist()}, events {network.activations.members.tolist()}: {found} of {best}"
+            return f"less than the share: latencies {network.edge_ns.tolist()}, events {network.activations.members.tolist()}: {found} of {best}"
     return None
 
 
@@ -105,6 +107,7 @@ def greedy_half(scope: str = "small", *, ask: str = "1/2") -> str | None:
         "full": "the same with up to 3 units",
     },
     control={"ask": "1 - 1/e"},
+    breaks="less than the share",
 )
 def successive_half(scope: str = "small", *, ask: str = "1/2") -> str | None:
     """Return an instance on which successive greedy saves less than it is asked for."""
@@ -112,5 +115,5 @@ def successive_half(scope: str = "small", *, ask: str = "1/2") -> str | None:
         for network in pairs(sizes, (1, 2) if scope == "small" else (1, 2, 3)):
             best, found = place(network, "exhaustive").saved, place(network, "successive").saved
             if not (2 * found >= best if ask == "1/2" else at_least_share(found, best)):
-                return f"latencies {network.edge_ns.tolist()}, events {network.activations.members.tolist()}: {found} of {best}"
+                return f"less than the share: latencies {network.edge_ns.tolist()}, events {network.activations.members.tolist()}: {found} of {best}"
     return None

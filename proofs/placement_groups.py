@@ -51,6 +51,7 @@ def separate(both: bool, storages: tuple[int, ...]) -> Iterator[Network]:
         "full": "the same with up to 3 slots",
     },
     control={"both": True},
+    breaks="not the best",
 )
 def separate_exact(scope: str = "small", *, both: bool = False) -> str | None:
     """Return an instance on which successive greedy is not optimal."""
@@ -58,7 +59,7 @@ def separate_exact(scope: str = "small", *, both: bool = False) -> str | None:
         best, found = place(network, "exhaustive").saved, place(network, "successive").saved
         if found != best:
             groups = [network.ids(g) for g in range(network.activations.groups)]
-            return f"events {groups}, storage {network.storage.tolist()}: {found} of {best}"
+            return f"not the best: events {groups}, storage {network.storage.tolist()}: {found} of {best}"
     return None
 
 
@@ -72,6 +73,7 @@ def separate_exact(scope: str = "small", *, both: bool = False) -> str | None:
     evidence="exhaustive",
     scope={"small": "the instance of the file", "full": "the instance of the file"},
     control={"members": 1},
+    breaks=" of ",
 )
 def no_constant(scope: str = "small", *, members: int = 2) -> str | None:
     """Return what successive greedy saves on the instance, if anything, or that nothing can be saved.
@@ -111,6 +113,7 @@ def rising(steps: int, largest: int) -> list[tuple[int, ...]]:
         "full": "every two tables of 4 steps with increments 0..2, strides 1 to 3, every budget",
     },
     control={"runs": 1},
+    breaks="], not ",
 )
 def convolution(scope: str = "small", *, runs: int = 0) -> str | None:
     """Return tables on which the methods differ; the control treats every table as one concave run."""

@@ -61,6 +61,7 @@ def savings(network: Network) -> dict[frozenset[int], int]:
         "full": "the same with 3 servers",
     },
     control={"members": 2},
+    breaks="more is gained later",
 )
 def submodular(scope: str = "small", *, members: int = 1) -> str | None:
     """Return an event, sets A and B and a pair that break it."""
@@ -73,9 +74,7 @@ def submodular(scope: str = "small", *, members: int = 1) -> str | None:
                     for a in map(frozenset, combinations(sorted(b), size)):
                         if not f[a | {x}] - f[a] >= f[b | {x}] - f[b] >= 0:
                             near = network.edge_ns[0].tolist()
-                            return (
-                                f"members {network.ids(0)}, latencies {near}: A = {sorted(a)}, B = {sorted(b)}, x = {x}"
-                            )
+                            return f"more is gained later: members {network.ids(0)}, latencies {near}: A = {sorted(a)}, B = {sorted(b)}, x = {x}"
     return None
 
 
@@ -92,6 +91,7 @@ def submodular(scope: str = "small", *, members: int = 1) -> str | None:
         "full": "the same (a sum over events: nothing else can occur)",
     },
     control={"members": 2},
+    breaks=" saves ",
 )
 def additive(scope: str = "small", *, members: int = 1) -> str | None:
     """Return an event and a set whose savings do not add up."""

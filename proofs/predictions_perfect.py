@@ -92,7 +92,7 @@ def suboptimal(policy: str, scope: str, late: int) -> str | None:
             for slots in range(max(2, size), 4):
                 misses = played(policy, events, slots, late)
                 if misses != cheapest(events, slots):
-                    return f"k = {slots}: {[sorted(e) for e in events]}: {misses}"
+                    return f"not the optimum: k = {slots}: {[sorted(e) for e in events]}: {misses}"
     return None
 
 
@@ -112,6 +112,7 @@ SCOPE = {
     evidence="exhaustive",
     scope=SCOPE,
     control={"late": 2},
+    breaks="not the optimum",
 )
 def blind_oracle_consistent(scope: str = "small", *, late: int = 0) -> str | None:
     """Return events on which BlindOracle with perfect predictions is not optimal."""
@@ -128,6 +129,7 @@ def blind_oracle_consistent(scope: str = "small", *, late: int = 0) -> str | Non
     evidence="exhaustive",
     scope=SCOPE,
     control={"late": 2},
+    breaks="not the optimum",
 )
 def guard_consistent(scope: str = "small", *, late: int = 0) -> str | None:
     """Return events on which Guard with perfect predictions is not optimal."""
@@ -144,6 +146,7 @@ def guard_consistent(scope: str = "small", *, late: int = 0) -> str | None:
     evidence="exhaustive",
     scope={"small": "l <= 4, T = 40", "full": "l <= 8, T = 400"},
     control={"policy": "guard"},
+    breaks="misses in",
 )
 def blind_oracle_unbounded(scope: str = "small", *, policy: str = "blind-oracle") -> str | None:
     """Return a size at which the policy misses less than T times, or the optimum not l + 2 times."""
@@ -177,13 +180,14 @@ def blind_oracle_unbounded(scope: str = "small", *, policy: str = "blind-oracle"
     evidence="exhaustive",
     scope={"small": "4 pages, events of up to 2, k = 2 and 3", "full": "5 pages, events of up to 3, k = 3 and 4"},
     control={"less": 1},
+    breaks="not k",
 )
 def marking_events(scope: str = "small", *, less: int = 0) -> str | None:
     """Return a size at which some marking policy has a larger ratio on some cycle."""
     for pages, size, slots in ((4, 2, 2), (4, 2, 3)) if scope == "small" else ((5, 3, 3), (5, 3, 4)):
         value = marking_ratio(pages, size, slots)
         if value is None or value > slots - less:
-            return f"{pages} pages, events of up to {size}, k = {slots}: {value}"
+            return f"not k: {pages} pages, events of up to {size}, k = {slots}: {value}"
     return None
 
 

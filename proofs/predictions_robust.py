@@ -279,7 +279,7 @@ def wrong(policy: str, values: dict[tuple[int, int], Fraction], less: Fraction) 
         move, start = start_of(policy, slots, pages)
         found = ratio(move, start, slots, pages)
         if found != value - less:
-            return f"k = {slots}, n = {pages}: {found}"
+            return f"another ratio: k = {slots}, n = {pages}: {found}"
         different = differs(policy, move, start, slots, pages)
         if different is not None:
             return different
@@ -300,6 +300,7 @@ MORE = {2: Fraction(2), 3: Fraction(3), 4: Fraction(4)}  # n = k + 2
     evidence="exhaustive",
     scope=SIZES,
     control={"less": Fraction(1, 1000)},
+    breaks="another ratio",
 )
 def lmarker_robust(scope: str = "small", *, less: Fraction = Fraction(0)) -> str | None:
     """Return a size at which LMarker's exact ratio is another."""
@@ -318,6 +319,7 @@ def lmarker_robust(scope: str = "small", *, less: Fraction = Fraction(0)) -> str
     evidence="exhaustive",
     scope={"small": "l = 1; k <= 4, n = k + 1; k <= 3, n = k + 2", "full": "l = 1; k <= 4, n <= k + 2"},
     control={"less": Fraction(1, 1000)},
+    breaks="another ratio",
 )
 def predictive_marker_robust(scope: str = "small", *, less: Fraction = Fraction(0)) -> str | None:
     """Return a size at which PredictiveMarker's exact ratio is another."""
@@ -336,6 +338,7 @@ def predictive_marker_robust(scope: str = "small", *, less: Fraction = Fraction(
     evidence="exhaustive",
     scope={"small": "l = 1; k <= 3, n = k + 1; k = 2, n = 4", "full": "l = 1; k <= 4, n = k + 1; k = 2, n <= 5"},
     control={"less": Fraction(1, 1000)},
+    breaks="another ratio",
 )
 def guard_robust(scope: str = "small", *, less: Fraction = Fraction(0)) -> str | None:
     """Return a size at which Guard's exact ratio is another, or above the reported bound."""

@@ -32,6 +32,7 @@ def randomized_lower(scope: str = "small") -> None:
     evidence="certificate",
     scope={"small": "l = k = 2, n = 4", "full": "l = k = 2, n = 3 .. 5"},
     control={"ratio": Fraction(25, 12)},
+    breaks="LRU has ratio",
 )
 def randomized_lower_hypothesis(scope: str = "small", *, ratio: Fraction = Fraction(3, 2)) -> str | None:
     """Return a size at which LRU has another ratio, or is not below H_n."""

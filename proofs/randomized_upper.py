@@ -3,7 +3,7 @@
 Evidence. Marking has finitely many distributions: marked pages, stale pages (of the last phase, unmarked) and the number of
           clean requests c; a stale page is absent with probability c / (stale pages), so its expected cost is a fraction.
           The graph of (these, offline cache) is built, and Bellman-Ford in integers shows that no cycle has
-          cost > r opt, while one has cost > (r - 1/1000) opt.  OnlineMin's distribution depends only on the levels of the
+          cost > r opt, while one with opt > 0 has cost = r opt exactly: it is made of arcs that are tight for the potential.  OnlineMin's distribution depends only on the levels of the
           work function: the i highest of random priorities in the first i levels; the graph of levels is explored
           in the same way, the optimum paying for requests outside all levels.
 Control.  r - 1/1000.
@@ -32,6 +32,7 @@ Arc = tuple[int, int, Fraction, int]  # from, to, expected cost, offline cost
     evidence="exhaustive",
     scope={"small": "l = 1, k = 2, n <= 4; k = 3, n = 4", "full": "l = 1, k <= 3, n <= 5; k = 4, n = 5"},
     control={"less": Fraction(1, 1000)},
+    breaks="above",
 )
 def marking_ratio(scope: str = "small", *, less: Fraction = Fraction(0)) -> str | None:
     """Return a size at which Marking's exact ratio is another."""
@@ -41,8 +42,8 @@ def marking_ratio(scope: str = "small", *, less: Fraction = Fraction(0)) -> str 
         arcs = graph(slots, pages)
         if exceeds(arcs, value - less, lcm(*range(1, slots + 1))):
             return f"k = {slots}, n = {pages}: above {value - less}"
-        if not exceeds(arcs, value - less - Fraction(1, 1000), lcm(*range(1, slots + 1))):
-            return f"k = {slots}, n = {pages}: below {value - less - Fraction(1, 1000)}"
+        if not attained(arcs, value - less, lcm(*range(1, slots + 1))):
+            return f"k = {slots}, n = {pages}: below {value - less}"
     return None
 
 
@@ -56,6 +57,7 @@ def marking_ratio(scope: str = "small", *, less: Fraction = Fraction(0)) -> str 
     evidence="exhaustive",
     scope={"small": "l = 1, k = 2, n <= 4; k = 3, n = 4", "full": "l = 1, k <= 3, n <= 5; k = 4, n = 5"},
     control={"less": Fraction(1, 1000)},
+    breaks="above",
 )
 def randomized_upper(scope: str = "small", *, less: Fraction = Fraction(0)) -> str | None:
     """Return a size at which OnlineMin's exact ratio is another."""
@@ -64,8 +66,8 @@ def randomized_upper(scope: str = "small", *, less: Fraction = Fraction(0)) -> s
         value, arcs = harmonic(slots), levels_graph(slots, pages)
         if exceeds(arcs, value - less, factorial(pages)):
             return f"k = {slots}, n = {pages}: above {value - less}"
-        if not exceeds(arcs, value - less - Fraction(1, 1000), factorial(pages)):
-            return f"k = {slots}, n = {pages}: below {value - less - Fraction(1, 1000)}"
+        if not attained(arcs, value - less, factorial(pages)):
+            return f"k = {slots}, n = {pages}: below {value - less}"
     return None
 
 
@@ -152,7 +154,29 @@ def canonical(node: Node) -> Node:
 
 
 def exceeds(arcs: list[Arc], ratio: Fraction, denominator: int) -> bool:
-    """Whether some cycle has cost > ratio * opt: Bellman-Ford on longest paths, in integers."""
+    """Whether some cycle has cost > ratio * opt."""
+    return longest(arcs, ratio, denominator) is None
+
+
+def attained(arcs: list[Arc], ratio: Fraction, denominator: int) -> bool:
+    """Whether some cycle has cost = ratio * opt > 0, where none has more: a cycle of tight arcs with opt > 0."""
+    import networkx as nx
+
+    found = longest(arcs, ratio, denominator)
+    if found is None:
+        return False
+    length, weight = found
+    tight = [(a, b, paid) for (a, b, _, paid), w in zip(arcs, weight, strict=True) if length[a] + w == length[b]]
+    graph = nx.DiGraph((a, b) for a, b, _ in tight)
+    part = {node: n for n, nodes in enumerate(nx.strongly_connected_components(graph)) for node in nodes}
+    return any(paid and part[a] == part[b] for a, b, paid in tight)
+
+
+def longest(arcs: list[Arc], ratio: Fraction, denominator: int) -> tuple[list[int], list[int]] | None:
+    """Return the longest path to each node and the weight of each arc, cost - ratio * opt in integers.
+
+    None if a cycle has a positive weight: Bellman-Ford.
+    """
     import numpy as np
 
     scale = lcm(ratio.denominator, denominator)
@@ -164,6 +188,6 @@ def exceeds(arcs: list[Arc], ratio: Fraction, denominator: int) -> bool:
         longer = length.copy()
         np.maximum.at(longer, target, length[source] + weight)
         if (longer == length).all():
-            return False
+            return length.tolist(), weight.tolist()
         length = longer
-    return True
+    return None

@@ -14,14 +14,20 @@ from layered_paging.claims import layered_sequences, misses
 from layered_paging.core.registry import register
 from layered_paging.policies.belady import furthest
 
-STACK = ("lru", "llru", "llru(rounds='absolute')", "llru(same_layer='near')")
+STACK = (
+    "lru",
+    "llru",
+    "llru(rounds='absolute')",
+    "llru(same_layer='near')",
+    "llru(rounds='absolute', same_layer='near')",
+)
 
 
 @register(
     "claim",
     "stack-policies",
     cites=("mattson-gecsei-slutz-traiger-1970",),
-    statement="LRU, LLRU (all conventions tried) and OPT are stack policies: a larger cache holds the smaller one, so more slots never mean more misses.",
+    statement="LRU and LLRU, in all four conventions, are stack policies: a larger cache holds the smaller one. More slots never cost OPT more misses, on any prefix.",
     latex=r"C_k(t) \subseteq C_{k+1}(t)",
     status="[classical]; for LLRU [derived]",
     evidence="exhaustive",
@@ -30,6 +36,7 @@ STACK = ("lru", "llru", "llru(rounds='absolute')", "llru(same_layer='near')")
         "full": "l = 2, n = 3, 5 rounds; l = 1, n = 5, 8 rounds",
     },
     control={"also": "fifo"},
+    breaks="fifo: ",
 )
 def stack_policies(scope: str = "small", *, also: str = "") -> str | None:
     """Return a policy and a sequence at which the inclusion fails."""
@@ -64,6 +71,7 @@ def _sums(flags: list[bool]) -> list[int]:
     evidence="exhaustive",
     scope={"small": "the witness", "full": "the witness"},
     control={"policy": "lru"},
+    breaks="lru: ",
 )
 def fifo_anomaly(scope: str = "small", *, policy: str = "fifo") -> str | None:
     """Return the counts if they are others."""

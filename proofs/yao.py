@@ -11,6 +11,7 @@ from fractions import Fraction
 from functools import cache
 
 from layered_paging import coupon
+from layered_paging.claims import certified_optimal
 from layered_paging.core.registry import register
 
 PAPER = ("angelopoulos-marchal-obrecht-simon-2025", "yao-1977")
@@ -52,6 +53,7 @@ def _unit(layers: int, at: int) -> tuple[Fraction, ...]:
     evidence="exhaustive",
     scope={"small": "l n <= 12", "full": "l n <= 18"},
     control={"scale": Fraction(1001, 1000)},
+    breaks="series and first steps differ",
 )
 def yao_exact(scope: str = "small", *, scale: Fraction = Fraction(1)) -> str | None:
     """Return a size at which the series differs from first-step analysis."""
@@ -75,6 +77,7 @@ def yao_exact(scope: str = "small", *, scale: Fraction = Fraction(1)) -> str | N
     evidence="exhaustive",
     scope={"small": "l <= 8, n <= 12", "full": "l <= 24, n <= 40, and 61 x 256"},
     control={"strict": True},
+    breaks="the bound is",
 )
 def yao_above_harmonic(scope: str = "small", *, strict: bool = False) -> str | None:
     """Return a size at which the bound is not larger than H_n."""
@@ -100,6 +103,7 @@ def yao_above_harmonic(scope: str = "small", *, strict: bool = False) -> str | N
     evidence="exhaustive",
     scope={"small": "every order of widths with sum <= 7", "full": "every order of widths with sum <= 10"},
     control={"scale": Fraction(1001, 1000)},
+    breaks="not the mean length of a phase",
 )
 def yao_general(scope: str = "small", *, scale: Fraction = Fraction(1)) -> str | None:
     """Return widths at which the series differs from first-step analysis."""
@@ -112,7 +116,7 @@ def yao_general(scope: str = "small", *, scale: Fraction = Fraction(1)) -> str |
             bound = coupon.split_bound(widths) * scale * len(widths) * max(widths)
             # mean length in the stationary law of starts: the series must be consistent with the renewal equation
             if not _is_mean(rows, bound, weights):
-                return f"widths {widths}: {coupon.split_bound(widths)}"
+                return f"not the mean length of a phase: widths {widths}: {coupon.split_bound(widths)}"
     return None
 
 
@@ -147,12 +151,13 @@ def _is_mean(rows: list[tuple[Fraction, tuple[Fraction, ...]]], mean: Fraction, 
     "claim",
     "heavy-layer",
     cites=(),
-    statement="If k >= l and n >= k - l + 2, one layer of k - l + 2 pages and one page in each other give",
-    latex=r"r_{\text{randomized}} \ge H_{k-l+1},\quad r_{\text{deterministic}} \ge k - l + 1",
+    statement="If k >= l and n >= k - l + 2, the Yao bound of one layer of k - l + 2 pages and one page in each other is (the deterministic side is claim `theorem-deterministic-lower`)",
+    latex=r"r_{\text{randomized}} \ge H_{k-l+1}",
     status="[derived]",
     evidence="exhaustive",
-    scope={"small": "l <= 4, k <= 8 (randomized side)", "full": "l <= 6, k <= 14 (randomized side)"},
+    scope={"small": "l <= 4, k <= 8", "full": "l <= 6, k <= 14"},
     control={"extra": 1},
+    breaks="not H_(k-l+1)",
 )
 def heavy_layer(scope: str = "small", *, extra: int = 0) -> str | None:
     """Return a size at which the Yao bound of this split is not H_(k-l+1)."""
@@ -161,7 +166,7 @@ def heavy_layer(scope: str = "small", *, extra: int = 0) -> str | None:
         for slots in range(layers, slots_ + 1):
             bound = coupon.split_bound([slots - layers + 2] + [1] * (layers - 1))
             if bound != coupon.harmonic(slots - layers + 1 + extra):
-                return f"l = {layers}, k = {slots}: {bound}"
+                return f"not H_(k-l+1): l = {layers}, k = {slots}: {bound}"
     return None
 
 
@@ -174,10 +179,11 @@ def heavy_layer(scope: str = "small", *, extra: int = 0) -> str | None:
     status="[second hand] for constant n or l; uniform: proof [derived], constant [computed]",
     evidence="exhaustive",
     scope={
-        "small": "l <= 64, n <= 64 (powers of 2), l = 4096 at n = 2; every step of the proof on l, n <= 8",
-        "full": "l <= 4096, n <= 512 (powers of 2)",
+        "small": "the bound: l <= 64, n <= 64 (powers of 2), l = 4096 at n = 2; two steps of the proof: n <= 8, t < 40; the rest on paper",
+        "full": "the bound: l <= 4096, n <= 512 (powers of 2); two steps of the proof: n <= 8, t < 40; the rest on paper",
     },
     control={"constant": Fraction(9, 10)},
+    breaks="the bound is below",
 )
 def log_k(scope: str = "small", *, constant: Fraction = Fraction(7, 10)) -> str | None:
     """Return a size at which the Yao bound is below constant * ln(k + 1), or a step of the proof fails.
@@ -187,21 +193,42 @@ def log_k(scope: str = "small", *, constant: Fraction = Fraction(7, 10)) -> str 
     e^(-sqrt(n l)) <= e^(-sqrt 2); hence E[rounds] >= (1 - e^(-sqrt 2)) n ln(n l) / 3 and the bound is at least a quarter of
     ln(k + 1), minus 1/n.
     """
-    import math
-
     for n in range(2, 9):
         for t in range(1, 40):
             if coupon.cdf(t, n) > (1 - (1 - Fraction(1, n)) ** t) ** n:
                 return f"n = {n}, t = {t}: negative association fails"
-        # 1 - 1/n >= e^(-3/(2n)) for n >= 2, which gives the exponent 1/2 at t = n ln(n l) / 3
-        if (1 - 1 / n) < math.exp(-1.5 / n):
+        # 1 - 1/n >= e^(-x) at x = 3/(2n), which gives the exponent 1/2 at t = n ln(n l) / 3; e^x >= 1 + x + x^2/2
+        x = Fraction(3, 2 * n)
+        if (1 - Fraction(1, n)) * (1 + x + x * x / 2) < 1:
             return f"n = {n}: the exponent"
     tops = (7, 7) if scope == "small" else (13, 10)
     exponents = [(a, b) for a in range(tops[0]) for b in range(1, tops[1])] + [(12, 1)]
     for a, b in exponents:
         layers, experts = 2**a, 2**b
         bound = coupon.enclose_yao(layers, experts, digits=8).lower
-        # a rational upper bound of the logarithm
-        if bound < constant * (Fraction(math.log(layers * experts)) + Fraction(1, 10**12)):
-            return f"l = {layers}, n = {experts}: {float(bound):.6f}"
+        # k + 1 = 2^(a+b), and ln 2 = 0.69314718055... is below the fraction
+        if bound < constant * (a + b) * Fraction(6931471806, 10**10):
+            return f"the bound is below: l = {layers}, n = {experts}: {float(bound):.6f}"
+    return None
+
+
+@register(
+    "claim",
+    "yao-below-best",
+    cites=PAPER,
+    statement="The Yao bound of a uniform source is a lower bound: it is at most the certified ratio of the best randomized policy:",
+    latex=r"\max_{n_1 + \dots + n_l = k + 1} Y(n_1, \dots, n_l) \le r_{\text{randomized}}",
+    status="[derived]",
+    evidence="certificate",
+    scope={"small": "(l, n, k) = (1, 3, 2), (2, 2, 3)", "full": "the same, (2, 3, 3), (2, 2, 2), (3, 2, 5)"},
+    control={"more": Fraction(1, 2)},
+    breaks="the Yao bound is above",
+)
+def yao_below_best(scope: str = "small", *, more: Fraction = Fraction(0)) -> str | None:
+    """Return a size at which the bound is above what a certified policy reaches."""
+    small = ((1, 3, 2), (2, 2, 3))
+    for layers, experts, slots in small if scope == "small" else (*small, (2, 3, 3), (2, 2, 2), (3, 2, 5)):
+        best = certified_optimal(layers=layers, experts=experts, slots=slots, randomized=True).upper
+        if coupon.best_split(layers, experts, slots)[0] + more > best:
+            return f"l = {layers}, n = {experts}, k = {slots}: the Yao bound is above {best}"
     return None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import re
+import textwrap
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -75,6 +78,19 @@ def test_registration(entry: Entry) -> None:
         assert other in KNOWN
 
 
+@pytest.mark.parametrize("entry", [e for e in CLAIMS if "breaks" in e.properties], ids=lambda entry: entry.name)
+def test_the_step_that_a_control_breaks_is_one_step(entry: Entry) -> None:
+    """The words that name it stand in at most one of the counterexamples that the claim's function can return."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(entry.obj)))
+    said = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Return) and node.value is not None:
+            said.append(
+                "".join(n.value for n in ast.walk(node.value) if isinstance(n, ast.Constant) and type(n.value) is str)
+            )
+    assert sum(entry.properties["breaks"] in words for words in said) <= 1
+
+
 def test_sources_are_in_the_bibliography() -> None:
     text = (ROOT / "papers" / "references.bib").read_text()
     keys = re.findall(r"@\w+\{([^,]+),", text)
@@ -91,7 +107,7 @@ def test_status_page_is_current() -> None:
 def entry_of(function: object, **facts: object) -> Entry:
     base = {
         "statement": "s", "latex": "x", "status": "[derived]", "evidence": "exhaustive", "cites": (),
-        "scope": {"small": "a", "full": "b"}, "control": {"extra": 1},
+        "scope": {"small": "a", "full": "b"}, "control": {"extra": 1}, "breaks": "no",
     }  # fmt: skip
     return Entry("claim", "made-up", function, "here", {**base, **facts})
 
@@ -103,6 +119,8 @@ def test_engine_notices_what_is_wrong() -> None:
     assert false.holds is False and false.reason == "counterexample: here" and false.failed
     lax = running._run(entry_of(lambda scope, extra=0: None), "small")
     assert lax.holds and lax.control_refuted is False and lax.failed and "not refuted" in lax.reason
+    trivial = running._run(entry_of(lambda scope, extra=0: "another step" if extra else None, breaks="main"), "small")
+    assert trivial.holds and trivial.control_refuted is False and "by another step than 'main'" in trivial.reason
     broken = running._run(entry_of(lambda scope, extra=0: 1 // 0), "small")
     assert broken.holds is False and "ZeroDivisionError" in broken.reason
 
@@ -119,6 +137,7 @@ def test_engine_notices_what_is_wrong() -> None:
         ({"scope": {"small": "a"}}, "scope must describe"),
         ({"scope": "l <= 6"}, "scope must describe"),
         ({"status": "[open]"}, "open question"),
+        ({"breaks": ""}, "which step it breaks"),
         ({"cites": "key"}, "cites must be a tuple"),
     ],
 )

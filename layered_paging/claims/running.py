@@ -73,9 +73,11 @@ def _run(entry: Entry, scope: str, said: Said | None = None) -> Verdict:
     try:
         found = entry.obj(scope)
         holds, reason = found is None, "" if found is None else f"counterexample: {found}"
-        refuted = entry.obj("small", **facts["control"]) is not None
+        other = entry.obj("small", **facts["control"])
+        refuted = other is not None and facts["breaks"] in str(other)
         if not refuted:
-            reason = reason or f"the control {facts['control']} was not refuted"
+            how = "not refuted" if other is None else f"refuted, but by another step than {facts['breaks']!r}: {other}"
+            reason = reason or f"the control {facts['control']} was {how}"
     except Unavailable as missing:
         holds, refuted, reason = None, None, str(missing)
     except Exception as error:

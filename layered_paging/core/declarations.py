@@ -49,6 +49,8 @@ def _claim(name: str, facts: Mapping[str, Any]) -> list[str]:
         found.append(f"a claim that names a theorem has evidence 'theorem'; got {evidence!r}")
     if evidence != "none" and not facts.get("control"):
         found.append("a claim with evidence needs a control")
+    if evidence not in ("none", "theorem") and not (isinstance(facts.get("breaks"), str) and facts["breaks"]):
+        found.append("a claim with a control says which step it breaks: breaks='words of that counterexample'")
     if evidence != "none" and not (isinstance(scope, Mapping) and set(scope) == set(SCOPES)):
         found.append(f"scope must describe {' and '.join(SCOPES)}, as in {{'small': ..., 'full': ...}}; got {scope!r}")
     if "[open]" in str(facts.get("status")) and evidence != "none":

@@ -63,7 +63,7 @@ def _waits(shift: int = 0) -> list[Any]:
     spread = second + mean - mean**2
     q = (n - i + 1) / n
     total_mean = sp.simplify(mean.subs(p, q) - n / (n - i + 1 + shift))
-    total_variance = sp.simplify(spread.subs(p, q) - (n**2 / (n - i + 1) ** 2 - n / (n - i + 1)))
+    total_variance = sp.simplify(spread.subs(p, q) - (n**2 / (n - i + 1) ** 2 - n / (n - i + 1 + shift)))
     return [total_mean, total_variance]
 
 
