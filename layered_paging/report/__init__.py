@@ -1,11 +1,12 @@
-"""Pages that are one file: the replay, step by step, and the report of a trace; and tables of short replays.
+"""Pages that are one file: the replay, step by step; a playground; the report of a trace; and tables of short replays.
 
 They need no network and run no foreign code.
 """
 
 from .boards import board
 from .facts import facts
+from .playing import play_page
 from .replaying import replay_page
 from .summary import report_page
 
-__all__ = ["board", "facts", "replay_page", "report_page"]
+__all__ = ["board", "facts", "play_page", "replay_page", "report_page"]
