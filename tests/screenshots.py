@@ -20,7 +20,17 @@ from layered_paging.samples import SAMPLE
 
 WIDTHS = (320, 390, 768, 1024, 1280, 1920)
 THEMES = ("light", "dark")
-NAMES = ("replay", "replay-last", "replay-slide", "replay-wide")
+PLAYED = {
+    "watch": "#layers=2&experts=3&slots=3&policies=lru,llru,opt&sequence=0,0_1,1_0,2_2,1_0,0_2,1&step=8",
+    "events": "#layers=3&experts=4,2,3&slots=5&policies=lru,llru,lfu,fifo,mark-far,opt&sequence="
+    + "_".join(["0+1,0,0+2_1+3,1,0+1_0+2,0+1,1+2"] * 5)
+    + "&step=40",
+    "predict": "#mode=predict&policy=llru&sequence=0,0_1,1_0,2_2,1&answers=1,1,1,0",
+    "cache": "#mode=cache&slots=3&policies=lru,llru,opt&sequence=0,0_1,1_0,2_2,1_0,0_2,1&victims=1",
+    "adversary": "#mode=adversary&experts=2&policy=lru&hints=1&cycle=8&sequence=" + "_".join(["0,0_1,1"] * 8),
+    "wrong": "#slots=1&sequence=0+1,0",
+}
+NAMES = ("replay", "replay-last", "replay-slide", "replay-wide", *(f"play-{part}" for part in PLAYED), "embedded")
 A4 = 794  # pixels, at 96 to the inch
 
 # What is wrong with a page as it stands: content beyond the window or its container, text cut off, too little contrast.
@@ -43,7 +53,7 @@ AUDIT = """() => {
     const svg = e instanceof SVGElement, text = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) || (e.matches("input:not([type=range], [type=checkbox], [type=radio]), textarea") && e.value);
     if (!svg && style.display !== "inline" && e.clientWidth && e.scrollWidth > e.clientWidth + 1 && !/auto|scroll/.test(style.overflowX) && parseFloat(style.fontSize) && !e.matches("input, select, textarea") && !scrolls(e.parentElement)) found.push(`${name(e)}: ${e.scrollWidth} wide in ${e.clientWidth}`);
     if (!text || !parseFloat(style.fontSize)) continue;
-    if (!svg && /hidden|clip/.test(style.overflowX) && e.scrollWidth > e.clientWidth + 1) found.push(`${name(e)} is cut`);
+    if (!svg && !e.matches("input, textarea") && /hidden|clip/.test(style.overflowX) && e.scrollWidth > e.clientWidth + 1) found.push(`${name(e)} is cut`);
     const front = rgba(svg ? style.fill : style.color), back = behind(svg ? e.ownerSVGElement : e);
     if (!back || front[3] < 255) continue;
     const [a, b] = [light(front), light(back)], ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
@@ -73,6 +83,8 @@ def pages(folder: Path) -> dict[str, tuple[Path, str]]:
     add("replay-slide", lp.report.replay_page(slide, policies, 3), {"": ""})
     wide = lp.workloads.zipf(layers=28, experts=64, rounds=20, top_k=8, seed=1)
     add("replay-wide", lp.report.replay_page(wide, ["lru", "opt"], 300, admission="bypass"), {"": "#step=400"})
+    add("play", lp.report.play_page(), PLAYED)
+    made["embedded"] = (folder / "play.html", "?embed" + PLAYED["watch"])
     return made
 
 
@@ -99,11 +111,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--docs", type=Path, help="a built documentation, such as docs/_build/html")
+    parser.add_argument("--only", default="", metavar="TEXT", help="pages whose name holds this")
     args = parser.parse_args(argv)
     args.folder.mkdir(parents=True, exist_ok=True)
     wrong = count = 0
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
-        todo = pages(Path(temporary))
+        todo = {name: made for name, made in pages(Path(temporary)).items() if args.only in name}
         if args.docs is not None:
             todo |= {
                 "docs-" + "-".join(p.relative_to(args.docs).with_suffix("").parts): (p, "")

@@ -1,4 +1,4 @@
-"""``layered-paging show``: the replay page."""
+"""``layered-paging show``: the replay page, the playground, and pictures for slides."""
 
 from __future__ import annotations
 
@@ -7,31 +7,42 @@ from pathlib import Path
 from typing import Any
 
 from ..core.files import write_atomic
+from ..core.trace import Trace
 from ..core.words import counted
 from ..errors import ParameterError
 from ..formats import load_trace
 from .common import add_model_options, positive, progress
 
 EXAMPLES = """examples:
-  layered-paging show --sequence "0,0 1,1 0,0 1,1" --policy lru llru opt --slots 3 -o replay.html
+  layered-paging show --sequence "0,0 1,1 0,2 2,1" --policy lru llru opt --slots 3 -o replay.html
   layered-paging show trace.npz --policy lru llru opt --slots 192 --from 100 --rounds 50 -o replay.html
+  layered-paging show --sequence "0,0 1,1 0,2 2,1" --slots 3 --static board.tex
+  layered-paging show ratio.json -o worst.html
+  layered-paging show --play -o play.html
 """
+_PICTURES = {".svg": "svg", ".tex": "tikz"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("trace", nargs="?", help="a trace file")
+    parser.add_argument(
+        "trace", nargs="?", help="a trace file, or the certificate of a ratio, whose worst cycle is played"
+    )
     parser.add_argument(
         "--sequence",
         metavar="TEXT",
         help="instead of a file: rounds separated by blanks, layers by commas, experts of an event by +",
     )
+    parser.add_argument("--play", action="store_true", help="write the playground, which takes its sequences itself")
     parser.add_argument("--experts", type=positive, metavar="N", help="experts of each layer of --sequence")
-    parser.add_argument("--policy", nargs="+", default=["lru", "llru", "opt"], metavar="P", help="policies to show")
-    parser.add_argument("--slots", type=positive, required=True, metavar="K", help="total slots")
+    parser.add_argument("--policy", nargs="+", metavar="P", help="policies to show (default: lru llru opt)")
+    parser.add_argument("--slots", type=positive, metavar="K", help="total slots")
     parser.add_argument("--from", dest="first", type=int, default=0, metavar="R", help="first round (default: 0)")
     parser.add_argument("--rounds", type=positive, metavar="N", help="rounds to show (default: what makes 5,000 steps)")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the page, a .html file")
+    parser.add_argument("-o", "--output", metavar="FILE", help="the page, a .html file")
+    parser.add_argument(
+        "--static", metavar="FILE", help="a picture for a slide, .svg or .tex, beside the page or alone"
+    )
     parser.add_argument("--title", default="", help="shown above (default: what the page shows)")
     parser.add_argument("--seed", type=int, default=0, help="seed of randomized policies (default: 0)")
     add_model_options(parser, "pool", "reset", "admission")
@@ -39,16 +50,46 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Write the page."""
+    """Write the page, the picture, or both."""
+    from ..report.witness import is_certificate
+
+    if args.output is not None and not args.output.lower().endswith((".html", ".htm")):
+        raise ParameterError(f"--output must end in .html; got {args.output!r}")
+    if args.static is not None and Path(args.static).suffix.lower() not in _PICTURES:
+        raise ParameterError(f"--static must end in .svg or .tex; got {args.static!r}")
+    if args.play:
+        return _playground(args)
+    if (args.trace is None) == (args.sequence is None):
+        raise ParameterError("give a trace file or --sequence, one of them")
+    if args.output is None and args.static is None:
+        raise ParameterError("give -o FILE.html for a page, or --static FILE.svg for a picture")
+    if args.trace is not None and is_certificate(args.trace):
+        return _witness(args)
+    return _replay(args)
+
+
+def _playground(args: argparse.Namespace) -> dict[str, Any]:
+    from ..report.playing import play_page
+
+    if args.output is None or args.static is not None:
+        raise ParameterError("--play writes a page: give -o FILE.html")
+    given = [args.trace, args.sequence, args.experts, args.policy, args.slots, args.rounds]
+    if any(value is not None for value in given):
+        raise ParameterError("--play takes no trace and no policies: they are chosen on the page, or by its address")
+    page = play_page(args.title) if args.title else play_page()
+    write_atomic(args.output, page.encode())
+    return {"output": args.output, "bytes": len(page.encode())}
+
+
+def _replay(args: argparse.Namespace) -> dict[str, Any]:
     from ..engine.run import replay
     from ..report.replaying import SHOWN, headline, parse_sequence, replay_page, window
 
-    if (args.trace is None) == (args.sequence is None):
-        raise ParameterError("give a trace file or --sequence, one of them")
+    if args.slots is None:
+        raise ParameterError("--slots must be given: the total number of slots")
     if args.experts is not None and args.sequence is None:
         raise ParameterError("--experts goes with --sequence; a trace file knows its own")
-    if not str(args.output).lower().endswith((".html", ".htm")):
-        raise ParameterError(f"--output must end in .html; got {args.output!r}")
+    policies = args.policy or ["lru", "llru", "opt"]
     whole = load_trace(args.trace) if args.sequence is None else parse_sequence(args.sequence, args.experts)
     rounds = args.rounds or max(1, SHOWN // whole.layers)
     trace = window(whole, args.first, rounds)
@@ -59,30 +100,66 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     source = (
         Path(args.trace).name if args.trace else f"{counted(whole.rounds, 'round')} of {counted(whole.layers, 'layer')}"
     )
-    title = args.title or headline(args.policy, args.slots, source, args.admission)
+    title = args.title or headline(policies, args.slots, source, args.admission)
     options = {"pool": args.pool, "reset": args.reset, "admission": args.admission}
-    with progress("replay", len(args.policy), args.json) as advance:
-        page = replay_page(
-            trace, args.policy, args.slots, **options, seed=args.seed, title=title, note=note, progress=advance
-        )
-    write_atomic(args.output, page.encode())
+    _picture(args, trace, policies, args.slots)
+    size = 0
+    if args.output is not None:
+        with progress("replay", len(policies), args.json) as advance:
+            page = replay_page(
+                trace, policies, args.slots, **options, seed=args.seed, title=title, note=note, progress=advance
+            )
+        size = len(page.encode())
+        write_atomic(args.output, page.encode())
     runs = []
-    for name in dict.fromkeys(args.policy):
+    for name in dict.fromkeys(policies):
         got = replay(trace, "belady" if name == "opt" else name, args.slots, **options, seed=args.seed)
         runs.append({"policy": name, "requests": got.requests, "misses": got.misses})
-    return {
-        "output": str(args.output),
-        "first_round": args.first,
-        "rounds": trace.rounds,
-        "bytes": len(page.encode()),
-        "slots": args.slots,
-        **options,
-        "runs": runs,
-    }
+    about = {"first_round": args.first, "rounds": trace.rounds, "slots": args.slots, **options, "runs": runs}
+    return {"output": args.output, "bytes": size, "static": args.static, **about}
+
+
+def _witness(args: argparse.Namespace) -> dict[str, Any]:
+    from ..certificate import Certificate
+    from ..report.witness import witness_of, witness_page
+
+    chosen = [args.policy, args.slots, args.experts, args.rounds]
+    if any(value is not None for value in chosen) or args.first or "per-layer" in args.pool:
+        raise ParameterError(f"{args.trace} is a certificate: it says itself what is played; give -o alone")
+    found = witness_of(Certificate.load(args.trace))
+    page = witness_page(found, title=args.title)
+    if args.static is not None:
+        if found.options["pool"] != "shared" or found.options["admission"] != "forced" or found.offline != found.slots:
+            raise ParameterError("--static draws a shared pool, forced, of as many slots as the optimum's; use -o")
+        _picture(args, found.trace, [found.policy, "opt"], found.slots)
+    if args.output is not None:
+        write_atomic(args.output, page.encode())
+    about = {"rounds": found.trace.rounds, "slots": found.slots, "runs": found.runs(), "cycle": found.cycle}
+    return {"output": args.output, "bytes": len(page.encode()), "static": args.static, **about, **found.options}
+
+
+def _picture(args: argparse.Namespace, trace: Trace, policies: list[str], slots: int) -> None:
+    from ..report.figures import figure
+
+    if args.static is None:
+        return
+    if args.pool != "shared" or args.admission != "forced":
+        raise ParameterError("--static draws a shared pool, and forced admission; use -o for the others")
+    form = _PICTURES[Path(args.static).suffix.lower()]
+    write_atomic(args.static, figure(trace, policies, slots, form=form, reset=args.reset, title=args.title).encode())
 
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print where the page is and what it counts."""
-    print(f"{answer['output']}: {counted(answer['rounds'], 'round')}, {answer['bytes'] / 1e6:.2f} MB")
+    if "runs" not in answer:
+        print(f"{answer['output']}: {answer['bytes'] / 1e6:.2f} MB")
+        return
+    if answer["static"] is not None:
+        print(f"{answer['static']}: {counted(answer['rounds'], 'round')}")
+    if answer["output"] is not None:
+        print(f"{answer['output']}: {counted(answer['rounds'], 'round')}, {answer['bytes'] / 1e6:.2f} MB")
     for row in answer["runs"]:
         print(f"  {row['policy']}: {counted(row['misses'], 'miss', 'misses')} of {counted(row['requests'], 'request')}")
+    if "cycle" in answer:
+        cycle = answer["cycle"]
+        print(f"  each turn of {counted(cycle['steps'], 'step')}: {cycle['misses']} against {cycle['optimum']}")

@@ -154,13 +154,19 @@ def _shapes(
             cell(t, _LABEL + t * width)
         return y + _HEIGHT
 
+    def rules(top: int, bottom: int) -> None:
+        for t in range(trace.layers, len(events), trace.layers) if trace.layers > 1 else ():
+            shapes.append({"kind": "line", "x": _LABEL + t * width, "top": top, "bottom": bottom})
+
     middle = width // 2
     y = row(0, "asks for", lambda t, x: text(x + middle, 0, names(events[t]) or "–", True))
+    rules(0, y)
     for name, frames in plays:
         y += _GAP
         text(0, y, name, True, anchor="start")
         text(_LABEL, y, f"{sum(len(f.absent) for f in frames)} of {total} missed", anchor="start")
         y += _HEIGHT
+        top = y
         for slot in range(len(frames[0].slots)):
 
             def cell(t: int, x: int, slot: int = slot, y: int = y, frames: list[_Frame] = frames) -> None:
@@ -177,9 +183,7 @@ def _shapes(
         here, there = y, y + _HEIGHT
         y = row(y, "missed", lambda t, x, y=here, f=frames: text(x + middle, y, "✕" * len(f[t].absent) or "·", True))  # type: ignore[misc]
         y = row(y, "evicted", lambda t, x, y=there, f=frames: text(x + middle, y, names(f[t].evicted), colour="gone"))  # type: ignore[misc]
-    if trace.layers > 1:
-        for t in range(trace.layers, len(events), trace.layers):
-            shapes.append({"kind": "line", "x": _LABEL + t * width, "bottom": y})
+        rules(top, y)
     return shapes, _LABEL + len(events) * width, y
 
 
@@ -198,7 +202,7 @@ def _svg(shapes: Sequence[dict[str, Any]], width: int, height: int, title: str) 
     ]
     for s in shapes:
         if s["kind"] == "line":
-            lines.append(f'<line x1="{s["x"]}" y1="0" x2="{s["x"]}" y2="{s["bottom"]}" stroke="{c["edge"]}"/>')
+            lines.append(f'<line x1="{s["x"]}" y1="{s["top"]}" x2="{s["x"]}" y2="{s["bottom"]}" stroke="{c["edge"]}"/>')
         elif s["kind"] == "text":
             bold = ' font-weight="bold"' if s["bold"] else ""
             lines.append(
@@ -227,7 +231,7 @@ def _tikz(shapes: Sequence[dict[str, Any]], title: str) -> str:
     lines.append("\\begin{tikzpicture}[x=0.75pt, y=-0.75pt, font=\\sffamily\\scriptsize, inner sep=0pt]")
     for s in shapes:
         if s["kind"] == "line":
-            lines.append(f"\\draw[lpedge] ({s['x']},0) -- ({s['x']},{s['bottom']});")
+            lines.append(f"\\draw[lpedge] ({s['x']},{s['top']}) -- ({s['x']},{s['bottom']});")
         elif s["kind"] == "text":
             anchor = "west" if s["anchor"] == "start" else "center"
             words = f"\\textbf{{{latex(s['words'])}}}" if s["bold"] else latex(s["words"])

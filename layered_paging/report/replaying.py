@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..core.instance import integer
@@ -94,6 +94,7 @@ def replay_page(
     seed: int = 0,
     title: str = "",
     note: str = "",
+    optimum: Mapping[str, Any] | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> str:
     """Return a self-contained HTML page that replays a trace under several policies.
@@ -108,6 +109,8 @@ def replay_page(
         As for ``replay``.
     title, note : str
         Shown above; any text.  By default the title names the policies and the slots.
+    optimum : mapping, optional
+        ``slots`` and ``pool`` of the optimum, where they are not those of the policies.
     progress : callable, optional
         Called with the number of policies replayed so far.
 
@@ -137,7 +140,8 @@ def replay_page(
     sessions = [n for n in range(1, len(events)) if events[n].session != events[n - 1].session]
     shown = []
     for done, name in enumerate(names, start=1):
-        shown.append(_played(trace, name, slots, pool, reset, admission, seed))
+        own = {"slots": slots, "pool": pool, **((optimum or {}) if name in _ALIASES else {})}
+        shown.append(_played(trace, name, {**own, "reset": reset, "admission": admission, "seed": seed}))
         if progress is not None:
             progress(done)
     data = {
@@ -178,12 +182,11 @@ def headline(policies: Sequence[str | PolicySpec], slots: int, source: str = "",
     return f"{listed} with {counted(slots, 'slot')}" + (f" on {source}" if source else "")
 
 
-def _played(
-    trace: Trace, name: str | PolicySpec, slots: int, pool: str, reset: str, admission: str, seed: int
-) -> dict[str, Any]:
+def _played(trace: Trace, name: str | PolicySpec, options: Mapping[str, Any]) -> dict[str, Any]:
+    admission = options["admission"]
     spec = resolve(_ALIASES.get(name, name) if isinstance(name, str) else name)
     missed, evicted = [], []
-    for step in history(trace, spec, slots, pool=pool, reset=reset, admission=admission, seed=seed):
+    for step in history(trace, spec, **options):
         if step.event.pages:
             gone = set(step.misses)
             missed.append(sum(1 << q for q, page in enumerate(step.event.pages) if page in gone))
@@ -194,6 +197,8 @@ def _played(
         "name": spec.name,
         "label": shown_as(spec, admission),
         "rule": spec.base,
+        "slots": options["slots"],
+        "pool": options["pool"],
         "params": {key: value for key, value in spec.params.items() if isinstance(value, (str, int, float))},
         "about": " ".join((spec.cls.__doc__ or "").strip().split("\n")[0].split()),
         "missed": missed,

@@ -14,15 +14,17 @@ function figure(layout, steps, at, plays) {
     text(0, y + 12, label, "plain", F.soft, "start");
     steps.forEach((_, t) => cell(t, x(t), x(t) + width / 2, y));
   };
+  const rules = (top, bottom) => { if (layout.layers > 1) steps.forEach((_, t) => { if (t && at[t] === 0) shapes.push({ kind: "line", x: x(t), top, bottom }); }); };
   let y = 0;
   row(y, "asks for", (t, left, middle) => text(middle, y + 12, names(steps[t]) || "–", "bold"));
   y += F.height;
+  rules(0, y);
   for (const { label, total, frames } of plays) {
     y += F.gap;
     text(0, y + 12, label, "bold", F.ink, "start");
     text(F.label, y + 12, `${frames.length ? frames[frames.length - 1].misses : 0} of ${total} missed`, "plain", F.ink, "start");
     y += F.height;
-    const slots = frames.length ? frames[0].slots.length : 0;
+    const top = y, slots = frames.length ? frames[0].slots.length : 0;
     for (let slot = 0; slot < slots; slot++) {
       row(y, `slot ${slot + 1}`, (t, left, middle) => {
         const frame = frames[t];
@@ -37,8 +39,8 @@ function figure(layout, steps, at, plays) {
     y += F.height;
     row(y, "evicted", (t, left, middle) => { if (frames[t]) text(middle, y + 12, names(frames[t].evicted), "plain", F.gone); });
     y += F.height;
+    rules(top, y);
   }
-  if (layout.layers > 1) steps.forEach((_, t) => { if (t && at[t] === 0) shapes.push({ kind: "line", x1: x(t), y1: 0, x2: x(t), y2: y }); });
   return { width: x(steps.length), height: y, shapes };
 }
 
@@ -53,7 +55,7 @@ function figureAsSVG({ width, height, shapes }, title) {
     `<title>${escaped(title)}</title>`,
   ];
   for (const s of shapes) {
-    if (s.kind === "line") lines.push(`<line x1="${s.x1}" y1="${s.y1}" x2="${s.x2}" y2="${s.y2}" stroke="${F.edge}"/>`);
+    if (s.kind === "line") lines.push(`<line x1="${s.x}" y1="${s.top}" x2="${s.x}" y2="${s.bottom}" stroke="${F.edge}"/>`);
     else if (s.kind === "text") lines.push(`<text x="${s.x}" y="${s.y}" fill="${s.color}" text-anchor="${s.anchor}" dominant-baseline="central"${s.style === "bold" ? ' font-weight="bold"' : ""}>${escaped(s.words)}</text>`);
     else if (s.look === "load") lines.push(`<polygon points="${house(s).map(p => p.join(",")).join(" ")}" fill="${F.load}" stroke="${F.ink}"/>`);
     else if (s.look === "hit") lines.push(`<rect x="${s.x}" y="${s.y}" width="${s.width}" height="${s.height}" rx="10" fill="${F.hit}" stroke="${F.ink}"/>`);
@@ -75,7 +77,7 @@ function figureAsTikZ({ shapes }, title) {
   ];
   for (const s of shapes) {
     const corner = `(${s.x},${s.y}) rectangle (${s.x + s.width},${s.y + s.height});`;
-    if (s.kind === "line") lines.push(`\\draw[lpedge] (${s.x1},${s.y1}) -- (${s.x2},${s.y2});`);
+    if (s.kind === "line") lines.push(`\\draw[lpedge] (${s.x},${s.top}) -- (${s.x},${s.bottom});`);
     else if (s.kind === "text") lines.push(`\\node[text=${name(s.color)}, anchor=${s.anchor === "start" ? "west" : "center"}] at (${s.x},${s.y}) {${s.style === "bold" ? `\\textbf{${asLatex(s.words)}}` : asLatex(s.words)}};`);
     else if (s.look === "load") lines.push(`\\filldraw[fill=lpload, draw=lpink] ${house(s).map(p => `(${p.join(",")})`).join(" -- ")} -- cycle;`);
     else if (s.look === "hit") lines.push(`\\filldraw[fill=lphit, draw=lpink, rounded corners=7pt] ${corner}`);

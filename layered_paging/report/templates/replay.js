@@ -30,7 +30,7 @@ const kept = data.policies.map(() => [empty()]);
 function candidates(p, { held }, t) {
   const event = new Set(data.steps[t]), fresh = timeline.begins(t), found = [];
   for (let page = 0; page < pages; page++) {
-    if (data.pool === "per-layer" && layout.layerOf[page] !== data.at[t]) continue;
+    if (data.policies[p].pool === "per-layer" && layout.layerOf[page] !== data.at[t]) continue;
     if (event.has(page) ? data.admission === "bypass" : held[page] && !fresh) found.push(page);
   }
   return found;
@@ -74,7 +74,7 @@ const parts = data.policies.map((policy, p) => {
     rows.append(row);
   });
   const grid = make("div", { class: "grid", "aria-hidden": "true" }, rows), holds = make("p", { class: "unseen" });
-  $("panels").append(make("section", { class: "panel", "aria-label": policy.label }, make("h2", { title: policy.about }, policy.label), count, grid, holds, why, order));
+  $("panels").append(make("section", { class: "panel", "aria-label": policy.label }, make("h2", { title: policy.about }, policy.label, policy.slots === data.slots ? "" : ` with ${counted(policy.slots, "slot")}`), count, grid, holds, why, order));
   small.observe(grid);
   order.addEventListener("toggle", () => { if (order.open) explain(p); });
   order.open = pages <= 40;
