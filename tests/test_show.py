@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import layered_paging as lp
+from layered_paging.certificate import Certificate
 from layered_paging.cli import main
 from layered_paging.engine.run import history
 from layered_paging.errors import ParameterError
@@ -263,3 +265,52 @@ def test_a_page_of_one_step_counts_in_the_singular(browser: Any, tmp_path: Path)
     assert page.inner_text("#about").startswith("1 step, 1 layer, 1 page, 1 slot ")
     assert page.inner_text(".counts") == "so far 0 hits, 1 miss (0.0 % hits); at the end 1 miss"
     assert page.inner_text("#most") == "1 miss" and page.inner_text("#end") == "step 0" and not said
+
+
+def test_a_certificate_plays_its_worst_cycle(browser: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ("lru", {"layers": 2, "experts": 2, "slots": 3}),
+        ("llru", {"layers": 2, "experts": 2, "slots": 3}),
+        ("lru", {"layers": 2, "experts": 2, "slots": 3, "offline_slots": 2}),
+        ("lru", {"layers": 2, "experts": 2, "slots": 3, "general": True}),
+        ("lru", {"layers": 2, "experts": 3, "slots": 3, "pool": "per-layer"}),
+        ("fifo", {"layers": 2, "experts": 3, "slots": 5, "top_k": 2}),
+    ]
+    for number, (policy, sizes) in enumerate(cases):
+        ratio = lp.competitive_ratio(policy, **sizes)
+        ratio.certificate.save(tmp_path / "c.json.gz")
+        assert main(["show", str(tmp_path / "c.json.gz"), "-o", str(tmp_path / "w.html"), "--json"]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        cycle = answer["cycle"]
+        if ratio.value is not None:  # what repeats costs as many times the optimum as the certificate states
+            assert Fraction(cycle["misses"]) == ratio.value * Fraction(cycle["optimum"]) > 0
+            mine, best = (row["misses"] for row in answer["runs"])
+            steps = len(ratio.certificate.evidence["prefix"])
+            assert mine >= cycle["turns"] * Fraction(cycle["misses"]) and mine >= ratio.value * (
+                best - steps - answer["slots"]
+            )
+        else:
+            assert cycle["optimum"] == "0" and cycle["misses"] is None
+        page = browser.new_page()
+        page.goto((tmp_path / "w.html").as_uri())
+        assert page.locator(".panel h2").all_inner_texts()[1].startswith("OPT")
+        times = "without bound" if ratio.value is None else f"{ratio.value} times the optimum"
+        assert page.title().startswith(f"{policy.upper()} pays {times}"), page.title()
+        page.keyboard.press("End")
+        assert counts(page) == [row["misses"] for row in answer["runs"]], number
+        assert ("with 2 slots" in page.locator(".panel h2").nth(1).inner_text()) == ("offline_slots" in sizes)
+        page.close()
+
+
+def test_certificates_that_hold_no_cycle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lp.optimal_ratio(layers=2, experts=2, slots=3).certificate.save(tmp_path / "best.json")
+    good = lp.competitive_ratio("lru", layers=2, experts=2, slots=3).certificate
+    Certificate(good.kind, {**good.statement, "slots": "x"}, good.evidence).save(tmp_path / "bad.json")
+    for name, more, word in [
+        ("best.json", [], "got 'ratio-game'"),
+        ("bad.json", [], "layered-paging check"),
+        ("best.json", ["--slots", "3"], "it says itself what is played"),
+    ]:
+        assert main(["show", str(tmp_path / name), "-o", str(tmp_path / "w.html"), *more]) == 2
+        assert word in capsys.readouterr().err
+    assert not (tmp_path / "w.html").exists()

@@ -98,7 +98,7 @@ const again = f => f.next < 0 ? "never requested again" : `next requested at ste
 const used = f => `last requested at step ${f.last}`;
 const RULES = {
   lru: { order: f => [f.last, f.page], why: f => `${used(f)}, longest ago`, text: "the page requested longest ago goes" },
-  llru: { order: f => [-f.R, -f.D, f.page], why: f => `R = ${f.R}, D = ${f.D}: largest R, then largest D,`, text: "largest R goes, then largest D" },
+  llru: { order: f => [-f.R, -f.D, f.page], why: f => `R = ${f.R}, D = ${f.D}: largest R, then largest D`, text: "largest R goes, then largest D" },
   fifo: { order: f => [f.loaded, f.page], why: f => `loaded at step ${f.loaded}, longest ago`, text: "the page loaded longest ago goes" },
   lfu: { order: f => [f.uses, f.last, f.page], why: f => `${counted(f.uses, "use")}, fewest`, text: "the page with the fewest uses goes, then the one requested longest ago" },
   belady: { order: f => [-never(f), f.page], why: f => f.next < 0 ? again(f) : `${again(f)}, furthest`, text: "the page whose next request is furthest goes: the optimum" },
