@@ -406,7 +406,7 @@ def test_residuals_of_a_wrong_statement() -> None:
     }
     assert found == {
         "harmonic-sum": ["-1", "0", "1/3", "0", "0"],
-        "waits": ["1/3", "0"],
+        "waits": ["1/3", "-1/3"],
         "poissonised-max": ["0", "1/12", "0"],
         "distinct-draws": ["1/4", "0"],
     }
