@@ -264,7 +264,7 @@ def test_spread() -> None:
 
 
 def measured_rows(line: str) -> str:
-    """Measure again what a line of the table in docs/adversaries.md says: ratios and optima at its sizes."""
+    """Measure again what a line of the table in docs/explanation/adversaries.md says: ratios and optima at its sizes."""
     name, against, _, sizes, *_ = (cell.strip() for cell in line.strip("| \n").split("|"))
     name, policy = name.strip("`"), against.partition("here ")[2].strip(")")
     ratios, optima = [], []
@@ -294,7 +294,7 @@ def measured_rows(line: str) -> str:
     return f"{'; '.join(ratios)} | {'; '.join(optima)} |"
 
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "adversaries.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "adversaries.md"
 ATLAS = PAGE.parent / "atlas"
 ROWS = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
 

@@ -218,7 +218,7 @@ def test_real_shapes() -> None:
         assert found.harmonic_experts < found.yao.lower and found.yao.upper < found.harmonic_slots
         assert found.reported < found.harmonic_experts
         row = f"| {layers} x {n} | {float(found.yao):.8f} | {found.harmonic_experts:.5f} | {found.reported:.5f} | {found.harmonic_slots:.5f} |"
-        assert row in (Path(__file__).resolve().parents[1] / "docs" / "coupon.md").read_text()
+        assert row in (Path(__file__).resolve().parents[1] / "docs" / "explanation" / "coupon.md").read_text()
 
 
 def test_identities() -> None:

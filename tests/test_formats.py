@@ -475,7 +475,7 @@ def test_every_error_is_ours(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_documented_examples(language: str, at: int, suffix: str, expected: lp.Trace, tmp_path: Path) -> None:
-    page = (Path(__file__).parents[1] / "docs" / "trace-formats.md").read_text()
+    page = (Path(__file__).parents[1] / "docs" / "how-to" / "trace-formats.md").read_text()
     blocks = [part.split("```")[0] for part in page.split(f"```{language}\n")[1:]]
     path = tmp_path / f"t{suffix}"
     path.write_text(blocks[at])
@@ -483,7 +483,7 @@ def test_documented_examples(language: str, at: int, suffix: str, expected: lp.T
 
 
 def test_documented_route(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[1] / "docs" / "trace-formats.md").read_text()
+    page = (Path(__file__).parents[1] / "docs" / "how-to" / "trace-formats.md").read_text()
     path = tmp_path / "t.route.csv"
     path.write_text(page.split("```text\n")[1].split("```")[0])
     trace = lp.load_trace(path)

@@ -284,7 +284,7 @@ def test_export_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_the_adapters_of_the_page(tmp_path: Path) -> None:
     if shutil.which("c++") is None:
         pytest.skip("there is no C++ compiler named c++")
-    page = (FOLDER.parent / "docs" / "live.md").read_text()
+    page = (FOLDER.parent / "docs" / "how-to" / "live.md").read_text()
     blocks = re.findall(r"^```(?:c|cpp)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert len(blocks) == 2
     (tmp_path / "adapters.inc").write_text("\n".join(blocks))
@@ -303,7 +303,7 @@ def test_the_figures_of_the_page(tmp_path: Path) -> None:
     done = subprocess.run(
         [program, "24", "32", "192", "0"], input="".join(text_of(trace)), capture_output=True, text=True, check=True
     )
-    page = (FOLDER.parent / "docs" / "live.md").read_text()
+    page = (FOLDER.parent / "docs" / "how-to" / "live.md").read_text()
     for policy, line in zip(POLICIES, done.stdout.splitlines(), strict=True):
         misses = lp.replay(trace, policy, 192, reset="session").misses
         assert line.split()[:5] == [policy, str(misses), "misses", "of", f"{trace.requests},"]

@@ -88,7 +88,7 @@ def test_cells_of_the_default_half_life_that_are_behind_are_all_named() -> None:
 def test_what_the_document_says_of_the_parameters_is_what_was_found() -> None:
     (home,) = (home for home in HOMES if home.name.startswith("angelopoulos"))
     first, *changed = json.loads((home / "results" / "beats-llru-sensitivity.json").read_text())["rows"]
-    text = (Path(__file__).parent.parent / "docs" / "similar-rounds.md").read_text().replace("`", "")
+    text = (Path(__file__).parent.parent / "docs" / "explanation" / "similar-rounds.md").read_text().replace("`", "")
     assert f"the {'nine' if len(changed) == 9 else len(changed)} policies" in text
 
     def span(column: str, named: bool = False) -> str:

@@ -170,7 +170,7 @@ def test_the_table_of_the_how_to() -> None:
     base = got.of("lfu-decay", "nothing")
     rows = [
         line.split("|")[1:-1]
-        for line in (root / "docs/profiles.md").read_text().splitlines()
+        for line in (root / "docs/how-to/profiles.md").read_text().splitlines()
         if " to +" in line or " to -" in line
     ]
     assert len(rows) == 6

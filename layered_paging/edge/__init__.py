@@ -1,6 +1,6 @@
 """Placing experts on edge servers: the static cousin of the caches, with bounds.
 
-The model is stated in ``docs/edge.md``; ``place`` runs every algorithm.
+The model is stated in ``docs/explanation/edge.md``; ``place`` runs every algorithm.
 """
 
 from .baselines import Split, split_inference

@@ -94,7 +94,7 @@ def to_document(network: Network) -> dict[str, Any]:
 
 
 def from_document(document: Any, where: str = "network") -> Network:
-    """Make a network of plain JSON values (the format is described in ``docs/placing.md``).
+    """Make a network of plain JSON values (the format is described in ``docs/how-to/placing.md``).
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """The model: users, edge servers and a cloud, what links them, and which experts are activated together.
 
-Every quantity is an integer: bytes, nanoseconds, counts.  ``docs/edge.md`` states the model with every
+Every quantity is an integer: bytes, nanoseconds, counts.  ``docs/explanation/edge.md`` states the model with every
 symbol; ``documents`` reads and writes it as JSON, ``generate`` makes seeded ones.
 """
 

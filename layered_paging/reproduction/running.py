@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import os
 import platform
 import time
@@ -196,10 +197,16 @@ def _one(entry: Entry, study: Study, target: Path | None, again: bool) -> Outcom
     )
 
 
+_IMPORTS = re.compile(r"^ *(?:from [\w.]+ import (?:\([^)]*\)|[^\n]*)|import [^\n]*)\n", re.MULTILINE)
+
+
 def fingerprint(entry: Entry, scope: str, seed: int, traces: Mapping[str, str] | None) -> str:
-    """Return what a result's files stand for: version, its source file, scope, seed and the digests of the traces used."""
+    """Return what a result's files stand for: version, its source file, scope, seed and the digests of the traces used.
+
+    Import statements do not count, so that a module may move.
+    """
     source = Path(entry.source)
-    sha = hashlib.sha256(source.read_bytes() if source.is_file() else b"")
+    sha = hashlib.sha256(_IMPORTS.sub("", source.read_text() if source.is_file() else "").encode())
     given = None if traces is None else sorted(traces.items())
     sha.update(json.dumps([__version__, scope, seed, given]).encode())
     return "sha256:" + sha.hexdigest()
