@@ -295,7 +295,7 @@ def measured_rows(line: str) -> str:
 
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "adversaries.md"
-ATLAS = PAGE.parent / "atlas"
+ATLAS = PAGE.parents[1] / "atlas"
 ROWS = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
 
 
