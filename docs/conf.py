@@ -41,6 +41,9 @@ autodoc_member_order = "bysource"
 exclude_patterns = ["_build", "witnesses", "atlas/*.gz"]
 html_theme = "furo"
 html_title = "layered-paging"
+EXTRA = HERE / "generated" / "extra"  # copied beside the pages as they are
+EXTRA.mkdir(parents=True, exist_ok=True)
+html_extra_path = ["generated/extra"]
 suppress_warnings = [
     "myst.xref_missing",  # links out of docs/: test_documents checks that their targets exist
     "ref.python",  # attributes of several classes with one name, where napoleon links plain names
@@ -55,6 +58,7 @@ def generate(app: Any) -> None:
     import export
 
     export.write(target / "lessons")
+    (EXTRA / "play.html").write_text(layered_paging.report.play_page(), encoding="utf-8")
     for name, text in {
         "cli.md": commands(),
         "catalog.md": registered(),

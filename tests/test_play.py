@@ -201,6 +201,12 @@ def test_predict_is_scored(open_page: Any) -> None:
     assert page.evaluate("location.hash").endswith("&answers=1,1,1,0:0,1:1")
     page.click("#undo")
     assert "Who goes?" in page.inner_text("#card")
+    style = "e => [getComputedStyle(e).display, getComputedStyle(e).columnGap]"
+    assert page.locator("#card .row-of-buttons").evaluate(style) == ["flex", "6.4px"]
+    # an answer by keyboard leaves the focus on the next question
+    page.focus("#card button")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.closest('#card') !== null") or "The end" in page.inner_text("#card")
 
 
 def test_be_the_cache_against_the_optimum(open_page: Any) -> None:

@@ -5,8 +5,9 @@ They need no network and run no foreign code.
 
 from .boards import board
 from .facts import facts
+from .figures import figure
 from .playing import play_page
 from .replaying import replay_page
 from .summary import report_page
 
-__all__ = ["board", "facts", "play_page", "replay_page", "report_page"]
+__all__ = ["board", "facts", "figure", "play_page", "replay_page", "report_page"]

@@ -1,19 +1,23 @@
 // The board of the playground: a column a step, the requests above, what each policy holds below.
 "use strict";
 
+const SHOWN_COLUMNS = 96; // of a long sequence, around the present step
+
 // Draw the board.  `view`: timeline; bodies [{ label, said, frames, hideAfter }]; here (a step or -1); editable;
 // hidden(t): whether a request is not to be seen yet; press(t, page, add).
 function drawBoard(table, view) {
   const { timeline, bodies, here, editable, hidden, press } = view, { layout, steps } = timeline;
   const columns = steps.length + (editable && steps.length < LIMITS.steps ? 1 : 0);
   const layerAt = t => t % layout.layers;
+  const from = Math.max(0, Math.min(Math.max(0, here) - SHOWN_COLUMNS / 2, columns - SHOWN_COLUMNS)), to = Math.min(columns, from + SHOWN_COLUMNS);
   const focused = document.activeElement && table.contains(document.activeElement) ? document.activeElement.dataset.at : null;
   const klass = (t, extra) => [t && layerAt(t) === 0 && layout.layers > 1 ? "turn" : "", t === here ? "here" : "", extra || ""].filter(Boolean).join(" ");
   table.replaceChildren();
-  table.style.setProperty("--steps", Math.max(8, columns));
+  table.style.setProperty("--steps", Math.max(8, to - from));
+  if (to - from < columns) table.append(make("caption", { class: "soft" }, `steps ${from} to ${to - 1} of ${columns}`));
   const line = (place, head, cell, name) => {
     const row = make("tr", name ? { class: name } : {}, make("th", { scope: "row" }, head));
-    for (let t = 0; t < columns; t++) row.append(cell(t));
+    for (let t = from; t < to; t++) row.append(cell(t));
     place.append(row);
   };
   const head = make("thead");
@@ -21,7 +25,7 @@ function drawBoard(table, view) {
   if (layout.layers > 1) line(head, "layer", t => make("th", { class: klass(t, "layer") }, layout.letter(layerAt(t))));
   table.append(head);
 
-  const asks = make("tbody", { class: "asks" }), rows = Math.max(...layout.experts), stop = focused || "0:0";
+  const asks = make("tbody", { class: "asks" }), rows = Math.max(...layout.experts), stop = focused || `${from}:0`;
   for (let expert = 0; expert < rows; expert++) {
     line(asks, `expert ${expert}`, t => {
       const cell = make("td", { class: klass(t) }), layer = layerAt(t);
@@ -36,7 +40,7 @@ function drawBoard(table, view) {
     });
   }
   table.append(asks);
-  for (const body of bodies) table.append(policyBody(layout, body, columns, klass, line));
+  for (const body of bodies) table.append(policyBody(layout, body, to - from, klass, line));
   if (focused) { const again = table.querySelector(`[data-at="${focused}"]`); if (again) again.focus(); }
 }
 

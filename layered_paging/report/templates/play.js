@@ -39,7 +39,7 @@ function press(t, page, add) {
   const steps = game.steps.map(s => s.slice());
   while (steps.length <= t) steps.push([]);
   const on = steps[t].includes(page);
-  steps[t] = add ? (on ? steps[t].filter(p => p !== page) : [...steps[t], page].sort((a, b) => a - b)) : on ? [] : [page];
+  steps[t] = add || $("several").checked ? (on ? steps[t].filter(p => p !== page) : [...steps[t], page].sort((a, b) => a - b)) : on ? [] : [page];
   while (steps.length && !steps[steps.length - 1].length) steps.pop();
   change({ steps, step: Math.min(Math.max(game.step, t + 1), steps.length), answers: [], victims: [], cycle: 0 });
 }
@@ -47,7 +47,7 @@ function removeLast() { if (game.steps.length) change({ steps: game.steps.slice(
 
 function draw(g) {
   const timeline = timelineOf(g), view = VIEWS[g.mode](g, timeline);
-  for (const tab of $("modes").children) tab.setAttribute("aria-selected", String(tab.dataset.mode === g.mode));
+  for (const tab of $("modes").children) { tab.setAttribute("aria-selected", String(tab.dataset.mode === g.mode)); tab.tabIndex = tab.dataset.mode === g.mode ? 0 : -1; }
   $("task").textContent = TASKS[g.mode];
   setValue("layers", g.experts.length); setValue("experts", writeExperts(g.experts)); setValue("slots", g.slots);
   setValue("sequence", view.secret ? "" : writeSequence(g.steps, g.experts)); $("sequence").placeholder = view.secret ? "hidden: show what comes to read it, or type another" : "0,0 1,1 0,2";
@@ -62,18 +62,20 @@ function draw(g) {
   const end = g.steps.length;
   $("first").disabled = $("back").disabled = g.step === 0; $("next").disabled = $("last").disabled = g.step === end;
   $("play").disabled = !end;
+  const answering = $("card").contains(document.activeElement);
   $("card").hidden = !view.card; $("card").replaceChildren(...(view.card || []));
+  if (answering) { const first = $("card").querySelector(".row-of-buttons button"); if (first) first.focus(); }
   if ($("now").textContent !== view.now) $("now").textContent = view.now;
   drawBoard($("board"), { timeline, press, editable: false, hidden: () => false, ...view });
-  keepInSight(view.here);
+  keepInSight();
   $("reasons").replaceChildren(...(view.reasons || []));
   $("chart-place").hidden = !view.chart;
   if (view.chart) { drawChart($("chart"), view.chart); $("chart-note").textContent = view.chartNote; }
   marked = view;
 }
 function setValue(id, value) { if (document.activeElement !== $(id) || !$("wrong").textContent) $(id).value = value; }
-function keepInSight(t) {
-  const place = $("board-place"), cell = $("board").querySelector("thead .here") || $("board").querySelector("thead tr").cells[t + 1];
+function keepInSight() {
+  const place = $("board-place"), cell = $("board").querySelector("thead .here");
   if (!cell) return;
   const head = $("board").querySelector("thead th").offsetWidth;
   if (cell.offsetLeft - head < place.scrollLeft || cell.offsetLeft + cell.offsetWidth > place.scrollLeft + place.clientWidth) place.scrollLeft = cell.offsetLeft - head - (place.clientWidth - head) / 2;
@@ -187,6 +189,14 @@ function cycleTools(g, layout, N) {
 // setting up
 function setUp() {
   for (const [mode, label] of Object.entries(MODES)) $("modes").append(button(label, () => { pause(); change({ mode, target: mode === "adversary" && game.target === "opt" ? "lru" : game.target }); }, { role: "tab", "data-mode": mode, "aria-controls": "board-place" }));
+  $("modes").addEventListener("keydown", event => {
+    const tabs = [...$("modes").children], to = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!to) return;
+    event.stopPropagation();
+    const next = tabs[(tabs.indexOf(event.target) + to + tabs.length) % tabs.length];
+    next.click();
+    next.focus();
+  });
   for (const [name, { label, rule }] of Object.entries(PLAYERS)) {
     $("target").append(make("option", { value: name }, label));
     const box = make("input", { type: "checkbox", value: name });
