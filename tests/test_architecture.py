@@ -24,7 +24,7 @@ ORDER = [
     {"prefetch", "profiles"},
     {"edge", "catalog", "analysis"},
     {"theorems", "proved"},
-    {"claims", "testing", "formats"},
+    {"claims", "testing", "formats", "plan"},
     {"recording"},
     {"samples", "plot"},
     {"report", "reproduction", "sweep"},

@@ -101,7 +101,9 @@ def test_sources_are_in_the_bibliography() -> None:
 
 def test_status_page_is_current() -> None:
     page = ROOT / "docs" / "reference" / "claims-status.md"
-    assert page.read_text() == claims.status_page(), "run: layered-paging verify --status docs/reference/claims-status.md"
+    assert page.read_text() == claims.status_page(), (
+        "run: layered-paging verify --status docs/reference/claims-status.md"
+    )
 
 
 def entry_of(function: object, **facts: object) -> Entry:

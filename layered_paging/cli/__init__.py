@@ -27,6 +27,7 @@ COMMANDS = {
     "replay": "replay a trace with policies and count hits and misses",
     "curve": "misses at every number of slots, as a table or a plot",
     "diagnose": "say whether the policy or the working set is at fault",
+    "drive": "play a trace against a real file, and test a clock of tokens",
     "report": "one page about a trace at a budget, for a colleague",
     "gap": "how much of the gap to the optimum policies close, over traces and capacities",
     "show": "a page that replays a trace step by step under several policies",

@@ -12,7 +12,7 @@ from typing import Any
 from ..core.layout import EVENTS, POOLS, PREFILLS, RESETS, TIES
 from ..errors import ParameterError
 
-__all__ = ["add_model_options", "as_typed", "byte_size", "percent", "positive", "progress", "table"]
+__all__ = ["add_model_options", "as_typed", "byte_size", "percent", "positive", "progress", "seconds", "table"]
 
 FOLD = 40  # longer words of a first column are folded
 # what Python calls a parameter -> the option of a command that sets it
@@ -52,6 +52,14 @@ def byte_size(text: str) -> int:
     whole, _, part = match[1].partition(".")
     size: int = int(whole + part) * factor // 10 ** len(part)
     return size
+
+
+def seconds(text: str) -> float:
+    """Read a time such as ``200us``, ``1.5ms`` or ``0.02s``, in seconds; an argparse type."""
+    match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(ns|us|ms|s)\s*", text, re.ASCII)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"must be a time such as 200us, 1.5ms or 0.02s; got {text!r}")
+    return float(match[1]) * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[match[2]]
 
 
 def positive(text: str) -> int:

@@ -6,9 +6,9 @@ import csv
 import hashlib
 import io
 import json
-import re
 import os
 import platform
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

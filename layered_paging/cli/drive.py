@@ -1,0 +1,126 @@
+"""``layered-paging drive``: play a trace against a real file, and test the clock."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+from ..core.trace import Trace
+from ..formats import load_trace
+from .common import byte_size, positive, seconds, table
+
+EXAMPLES = """examples:
+  layered-paging drive layered_paging/samples/sample.npz --file weights.bin --slots 12 24 36 48 --policy lru llru --tokens 200
+  layered-paging drive trace.npz --file weights.bin --slots 120 192 288 384 --scale 0.0625 --compute 200us
+  layered-paging drive trace.npz --file weights.bin --slots 120 192 384 --io mmap     # the page cache's part
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("trace", help="a trace file")
+    parser.add_argument(
+        "--file", required=True, metavar="WEIGHTS", help="the file that is read; made where there is none"
+    )
+    parser.add_argument(
+        "--slots",
+        nargs="+",
+        type=positive,
+        required=True,
+        metavar="N",
+        help="total slots; the clock is fitted to the smallest and the largest, and predicts the others",
+    )
+    parser.add_argument("--policy", nargs="+", default=["lru", "llru"], metavar="P", help="policies, played in turn")
+    parser.add_argument("--tokens", type=positive, default=200, metavar="N", help="rounds of the trace to play (200)")
+    parser.add_argument("--turns", type=positive, default=3, metavar="N", help="runs of each policy and size (3)")
+    parser.add_argument(
+        "--io",
+        choices=("direct", "buffered", "mmap"),
+        default="direct",
+        help="how experts are read: past the page cache (O_DIRECT), through it, or from a mapped file (default: direct)",
+    )
+    parser.add_argument(
+        "--scale", type=float, default=1.0, metavar="S", help="of the experts' sizes, for small disks (1)"
+    )
+    parser.add_argument(
+        "--expert-bytes", type=byte_size, metavar="SIZE", help="bytes of an expert, where the trace has none"
+    )
+    parser.add_argument(
+        "--compute", type=seconds, default=0.0, metavar="TIME", help="burnt per layer, such as 200us (0)"
+    )
+    parser.add_argument("--check", action="store_true", help="compare the pool with the file after each run")
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Drive the file; return the runs, the clock and its errors."""
+    from ..plan import drive
+
+    trace = load_trace(args.trace)
+    if args.expert_bytes is not None:
+        sizes = np.full(trace.layers, args.expert_bytes, np.int64)
+        trace = Trace(trace.experts, trace.n_experts, trace.sessions, trace.stage, expert_bytes=sizes)
+    found = drive(
+        trace,
+        args.file,
+        policies=args.policy,
+        slots=args.slots,
+        tokens=args.tokens,
+        io=args.io,
+        scale=args.scale,
+        compute=args.compute,
+        turns=args.turns,
+        check=args.check,
+        tick=lambda what: None,
+    )
+    return {
+        **found.options,
+        "tokens": found.runs[0].tokens,
+        "runs": [{**vars(run), "measured": run.measured, "error": run.error} for run in found.runs],
+        "fit": found.fit.to_json(),
+        "error": found.error,
+        "null_error": found.null_error,
+    }
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print the table predicted | measured, and the clock."""
+    rows = []
+    for run in answer["runs"]:
+        tokens = run["tokens"]
+        rows.append(
+            (
+                run["policy"],
+                run["slots"],
+                f"{run['loads'] / tokens:.2f}",
+                f"{run['loaded'] / tokens / 2**20:.2f}",
+                f"{1e3 * run['measured']:.2f}",
+                f"{1e3 * min(run['seconds']):.2f} to {1e3 * max(run['seconds']):.2f}",
+                f"{1e3 * run['predicted']:.2f}",
+                "fitted" if run["fitted"] else f"{100 * run['error']:+.1f} %",
+            )
+        )
+    table(
+        f"{args.trace}: {answer['tokens']} tokens against {answer['file']}, {answer['io']} reads, {answer['turns']} turns",
+        ("policy", "slots", "loads / token", "MiB / token", "measured ms", "turns ms", "predicted ms", "error"),
+        rows,
+    )
+    clock = answer["fit"]
+    print(f"Clock: {1e3 * clock['compute']:.2f} ms per token and {clock['bandwidth'] / 1e6:,.0f} MB/s", end="")
+    if clock["compute_high"] is not None:
+        fastest = "no bound" if clock["bandwidth_high"] is None else f"{clock['bandwidth_high'] / 1e6:,.0f}"
+        print(
+            f" (95 %: {1e3 * clock['compute_low']:.2f} to {1e3 * clock['compute_high']:.2f} ms, "
+            f"{clock['bandwidth_low'] / 1e6:,.0f} to {fastest} MB/s)",
+            end="",
+        )
+    print(".")
+    if clock["note"]:
+        print(f"Note: {clock['note']}.")
+    if answer["error"] is not None:
+        print(
+            f"Mean absolute error of what was predicted: {100 * answer['error']:.1f} %; of the mean time per token "
+            f"alone: {100 * answer['null_error']:.1f} %."
+        )

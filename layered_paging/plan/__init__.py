@@ -1,0 +1,6 @@
+"""From a trace to a decision: a clock that is given or fitted, runs on a real disk, budgets and tokens per second."""
+
+from .clock import Clock, fit
+from .disk import drive
+
+__all__ = ["Clock", "drive", "fit"]
