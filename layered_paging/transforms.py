@@ -6,16 +6,28 @@ take a seed; the same arguments give the same trace on every machine.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .core.instance import integer
+from .core.layout import merged_prefill
 from .core.trace import Trace
 from .errors import ParameterError
 
-__all__ = ["interleave", "leave_early", "permute_layers", "redraw", "shuffle_tokens", "skip_layers", "top_one"]
+__all__ = [
+    "interleave",
+    "leave_early",
+    "merge_prefill",
+    "permute_layers",
+    "redraw",
+    "shuffle_tokens",
+    "skip_layers",
+    "top_one",
+    "without_layers",
+]
 
 _Ids = npt.NDArray[np.int64]
 
@@ -221,6 +233,56 @@ def redraw(trace: Trace, within: str = "session", *, seed: int = 0) -> Trace:
     columns = np.arange(trace.layers)
     weights = None if trace.weights is None else trace.weights[source, columns]
     return _changed(trace, trace.experts[source, columns], "redraw", weights=weights, within=within, seed=seed)
+
+
+def merge_prefill(trace: Trace) -> Trace:
+    """Serve every prompt layer by layer at once: its prefill rounds become one round of unions.
+
+    Parameters
+    ----------
+    trace : Trace
+        A prompt is a maximal run of prefill rounds inside a session.
+
+    Returns
+    -------
+    Trace
+        Without weights.  Its replay is that of the given trace with ``prefill="merged"``.
+
+    Examples
+    --------
+    >>> merge_prefill(Trace([[0], [1], [0]], stage=[0, 0, 1])).experts.tolist()
+    [[[0, 1]], [[0, -1]]]
+    """
+    merged = merged_prefill(trace)
+    meta = _meta(trace, "merge_prefill", {})
+    return Trace(merged.experts, merged.n_experts, merged.sessions, merged.stage, merged.expert_bytes, meta)
+
+
+def without_layers(trace: Trace, layers: Sequence[int]) -> Trace:
+    """Take the requests of some layers away: dense layers that were logged as if they routed.
+
+    Parameters
+    ----------
+    trace : Trace
+    layers : sequence of int
+        Numbers of layers; the others keep theirs, so that page numbers stay.
+
+    Raises
+    ------
+    ParameterError
+        Not a layer of the trace.
+
+    Examples
+    --------
+    >>> without_layers(Trace([[0, 1], [0, 2]]), [0]).experts.tolist()
+    [[[-1], [1]], [[-1], [2]]]
+    """
+    gone = sorted({integer("layers", layer, 0) for layer in layers})
+    if not gone or gone[-1] >= trace.layers:
+        raise ParameterError(f"layers must be some of 0..{trace.layers - 1}; got {list(layers)[:8]}")
+    ids = trace.experts.copy()
+    ids[:, gone] = -1
+    return _changed(trace, ids, "without_layers", weights=trace.weights, layers=gone)
 
 
 def _parts(trace: Trace) -> list[_Ids]:

@@ -121,7 +121,7 @@ def test_diagnose(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["compulsory"] <= found["optimum"] <= min(found["by_policy"].values())
     assert main(["diagnose", TRACE, "--slots", "48"]) == 0
     out = capsys.readouterr().out
-    assert "One token asks for 12 experts" in out
+    assert "One round asks for 12 experts" in out
 
 
 @pytest.mark.parametrize("slots", [95, 96, 1000])
@@ -130,7 +130,7 @@ def test_a_cache_that_holds_every_page_is_said_to(
 ) -> None:
     assert main(["diagnose", TRACE, "--slots", str(slots), "--against", "lru"]) == 0
     said = "95 of 96 pages, reset never" if slots < 96 else "the cache holds every page (96 in all), reset never"
-    assert f"\n{said}\n" in capsys.readouterr().out
+    assert f"\n{said}, prefill token\n" in capsys.readouterr().out
     page = tmp_path / "page.html"
     short = tmp_path / "short.npz"
     trace = lp.load_trace(SAMPLE)
@@ -210,9 +210,9 @@ EVENT = "the largest event (2 slots); got 1 (use at least"
         ),
         (
             ["diagnose", "SIZED", "--bytes", "1MiB"],
-            "--bytes must hold the largest event (2 experts); got 1048576, which",
+            "--bytes must hold the largest event (2097152 bytes); got 1048576",
         ),
-        (["diagnose", "SIZED", "--bytes", "1"], "--bytes must hold an expert (1048576 bytes on average); got 1"),
+        (["diagnose", "SIZED", "--bytes", "1"], "--bytes must hold the largest event (2097152 bytes); got 1"),
         (["report", TRACE, "--slots", "1", "-o", "x.html"], "--slots must hold the largest event (2); got 1"),
         (["optimum", TRACE, "--slots", "9", "--admission", "forced", "--lookahead", "-1"], "--lookahead must be an"),
         (

@@ -1,4 +1,4 @@
-"""Say whether the policy or the working set is at fault, and what would help."""
+"""Say what a policy loses: to policies that were tried, to reference policies, to the future, to the capacity."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ..core.instance import integer
-from ..core.layout import lay_out
-from ..core.trace import DECODE, Trace
-from ..core.words import counted
-from ..engine.curves import miss_curve, optimum_curve
+from ..core.layout import choice, lay_out, merged_prefill
+from ..core.trace import Trace
+from ..engine.curves import miss_curve
 from ..engine.run import Run, replay, totals_of
 from ..errors import BudgetError
 from ..policies.names import resolve
+from . import shape
+from .evidence import distinct_sessions, weigh
+from .losses import Bounds, Room, bounds, references, uses_of
+from .sentences import recommendation, sentences
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["HELPS", "OF_THE_LOSS", "USUAL", "Diagnosis", "diagnose", "diagnosed"]
 
-WEIGHTED = 100_000  # requests up to which the weighted optimum is computed along
 USUAL = ("lru", "llru", "similar-rounds", "lfu", "lfu-decay", "slru", "sieve", "s3-fifo", "arc", "least-stale", "fifo")
+HELPS = 0.05  # of the misses: what another policy must save for a verdict
+OF_THE_LOSS = 0.15  # and of what is lost to the optimum
 
 
 @dataclass(frozen=True)
@@ -31,71 +33,112 @@ class Diagnosis:
     Attributes
     ----------
     verdict : str
-        The largest part of the misses: ``policy`` (lost by the policy), ``working set`` (unavoidable
-        at this capacity) or ``cold`` (first requests).
-    slots, pages, requests : int
-    budget_bytes : int or None
-        As given; ``slots`` is then what it holds at the mean size of an expert.
-    demand : int
-        Experts that one token asks for over all layers, at the most.
-    even : bool
-        Whether every token asks for so many, and every event for ``top_k``.
+        ``policy``: a policy that was tried saves at least 5 % of the misses and 15 % of the loss to the optimum;
+        ``prefill``: it does token by token, but not where prompts are served layer by layer at once, as engines do;
+        ``reference``: a reference policy does.  Otherwise the largest part of the misses: ``cold``, ``working set`` or
+        ``future``.
+    slots, budget_bytes : int or None
+        The budget.  ``slots`` is also there for bytes where all experts have one size.
+    pages, layers, absent, constant : int, int, list of int, list of int
+        Pages and layers with requests; the layers that have none, and those that look like dense ones logged as zeros.
+    requests, rounds : int
+        Rounds that have a request.
+    demand, demand_most : int
+        Experts that a decode round asks for over all layers: the median, and the most.
+    holds : float
+        The budget over what the median round takes, in the budget's unit.
     top_k : int
         Size of the largest event.
     policy : str
         The policy under suspicion.
-    misses, optimum, compulsory : int
-        Of that policy, of the forced optimum, and of any policy whatever.
+    misses, compulsory : int
+        Of that policy; of any policy whatever.
+    optimum, optimum_found, optimum_how : int, int, str
+        No forced schedule misses less than ``optimum``, and one misses ``optimum_found``.  They are equal where
+        ``optimum_how`` is ``exact``; see ``losses.Bounds``.
     touched : int
         Pages that are asked for at all: what ``compulsory`` would be if the cache were never emptied.
-    by_policy : dict
-        Misses of each policy tried; ``None`` where the budget is not legal for it.
+    by_policy, bytes_by_policy : dict
+        Misses and bytes loaded of each policy tried; ``None`` where the budget is not legal for it, or sizes unknown.
     best : str
         The one with the fewest misses.
+    lru : int
+        Misses of LRU.
+    references : list of dict
+        What reference policies miss: model, policy, misses, and least, which no policy without the future is below on
+        average if the model is true.
+    parts : dict
+        The misses of ``policy``: ``cold`` (first requests), ``working set`` (unavoidable at this capacity), ``future``
+        (avoided by the optimum alone), ``reference`` (avoided by a reference policy), ``tried`` (avoided by ``best``).
+    evidence : dict
+        What ``best`` saves over distinct sessions; see ``evidence.Evidence``.
+    prefill : str
+        ``token`` or ``merged``, as given.
+    prompts : dict or None
+        Where prefill is replayed token by token: the rounds of which an engine serves several at once, and the misses of
+        ``policy``, of ``best`` and of the optimum with merged prefill (None where the budget is not legal).
     bypass, per_layer_optimum, per_layer_best, doubled, doubled_optimum : int or None
-        Misses: of the bypass optimum; of the optimum and of the policy ``best`` with a per-layer pool; of
-        ``best`` and of the optimum with twice the slots.
-    bytes_read, optimum_bytes : int or None
-        Where the trace knows its sizes: bytes that ``policy`` loads, and the least that any forced schedule
-        with so many slots loads (the weighted optimum; not computed for unequal sizes beyond
-        ``WEIGHTED`` requests).
-    coverage : dict
-        Share of all requests that the hottest 10, 25 and 50 % of the pages receive, and the
-        hottest ``slots`` pages.
-    repeated : float
-        Share of the requests that the same layer also made one round before.
+        Misses: least with bypass; least, and of the policy ``best``, with a per-layer pool; of ``best``, and least, with
+        twice the budget.
+    bytes_read, optimum_bytes, optimum_bytes_found : int or None
+        Where the trace knows its sizes: bytes that ``policy`` loads, and between which the least of any forced schedule
+        lies (not computed for unequal sizes beyond ``losses.WEIGHTED`` requests).
+    coverage, coverage_by_chance : dict, float or None
+        Share of all requests that the hottest 10, 25 and 50 % of the pages receive, and the hottest ``slots`` pages; and
+        what the latter would be by chance if all experts of a layer were alike.
+    repeated, repeated_by_chance : float
+        Share of the requests that the same layer also made one round before; and what popularity alone gives.
     reuse : dict
         10, 25, 50, 75 and 90 % points of the reuse distance: the slots that LRU needs to hit a repeated
         request.  Empty where nothing is repeated.
+    recommendation : str
     sentences : list of str
-        The findings in words.
+        The findings in words; the first is the verdict.
     """
 
     verdict: str
-    slots: int
-    pages: int
-    requests: int
+    slots: int | None
     budget_bytes: int | None
+    pages: int
+    layers: int
+    absent: list[int]
+    constant: list[int]
+    requests: int
+    rounds: int
     demand: int
-    even: bool
+    demand_most: int
+    holds: float
     top_k: int
     policy: str
     misses: int
-    optimum: int
     compulsory: int
+    optimum: int
+    optimum_found: int
+    optimum_how: str
     touched: int
     by_policy: dict[str, int | None]
+    bytes_by_policy: dict[str, int | None]
     best: str
-    bypass: int
+    lru: int
+    references: list[dict[str, Any]]
+    parts: dict[str, int]
+    evidence: dict[str, Any]
+    prefill: str
+    prompts: dict[str, int | None] | None
+    bypass: int | None
     per_layer_optimum: int | None
     per_layer_best: int | None
-    doubled: int
-    doubled_optimum: int
+    doubled: int | None
+    doubled_optimum: int | None
     bytes_read: int | None
     optimum_bytes: int | None
+    optimum_bytes_found: int | None
     coverage: dict[str, float]
+    coverage_by_chance: float | None
     repeated: float
+    repeated_by_chance: float
     reuse: dict[str, int]
+    recommendation: str = ""
     sentences: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,21 +154,24 @@ def diagnose(
     policy: str = "lru",
     policies: Sequence[str] = USUAL,
     reset: str = "never",
+    prefill: str = "token",
     progress: Callable[[int], object] | None = None,
 ) -> Diagnosis:
-    """Diagnose a trace at a budget: is it the policy, or is it the working set?
+    """Diagnose a trace at a budget: is it the policy, is it the working set, or would it take the future?
 
     Parameters
     ----------
     trace : Trace
     slots : int, optional
     budget_bytes : int, optional
-        One of the two.  Bytes need a trace with sizes; they are turned into slots at the mean size.
+        One of the two.  Bytes need a trace with sizes; they are replayed and bounded in bytes.
     policy : str
         The policy in use, whose misses are split.
     policies : sequence of str
         The policies to compare it with.
     reset : {"never", "session", "cache"}
+    prefill : {"token", "merged"}
+        Replay prompts token by token, or layer by layer at once, as engines serve them.
     progress : callable, optional
         Called with the number of policies replayed so far.
 
@@ -140,10 +186,11 @@ def diagnose(
 
     Notes
     -----
-    Forced admission, atomic events.  All counts are exact; costs one replay per policy and pool,
-    and three passes over all capacities.
+    Forced admission, atomic events.  All counts are of replays.  Optima are exact in slots, and in bytes where all
+    experts have one size; otherwise they are proved lower bounds.  Costs one replay per policy and pool, about six for
+    the references, and one pass over all capacities.
     """
-    return diagnosed(trace, slots, budget_bytes, policy, policies, reset, progress)[0]
+    return diagnosed(trace, slots, budget_bytes, policy, policies, reset, prefill, progress)[0]
 
 
 def diagnosed(
@@ -153,253 +200,151 @@ def diagnosed(
     policy: str,
     policies: Sequence[str],
     reset: str,
+    prefill: str,
     progress: Callable[[int], object] | None,
-    record: bool = False,
 ) -> tuple[Diagnosis, dict[str, Run]]:
-    """Return what ``diagnose`` returns, and the runs by policy that fit; that of the policy in use with its hits, if ``record``."""
-    slots = _slots(trace, slots, budget_bytes)
+    """Return what ``diagnose`` returns, and the runs by policy that fit; those of the policy in use and the best recorded."""
+    if choice("prefill", prefill, ("token", "merged")) == "merged":
+        trace = merged_prefill(trace)
+    room = Room.of(trace, slots, budget_bytes)
     grid = lay_out(trace)
-    largest = grid.largest_event()
-    if slots < largest:
-        if budget_bytes is not None:
-            raise BudgetError(
-                f"budget_bytes must hold the largest event ({largest} experts); got {budget_bytes}, "
-                f"which hold {slots} of average size"
-            )
-        raise BudgetError(f"slots must hold the largest event ({largest}); got {slots}")
     totals = totals_of(trace, grid, reset)
-    requests = int(totals.requests.sum())
-    forced = optimum_curve(trace, admission="forced", reset=reset)
-    bypass = optimum_curve(trace, admission="bypass", reset=reset)
-    at = min(slots, trace.pages)
-    twice = min(2 * slots, trace.pages)
     names = [resolve(name).name for name in dict.fromkeys((policy, *policies))]
     runs: dict[str, Run] = {}
     for done, name in enumerate(names, start=1):
-        run = _run(trace, name, slots, "shared", reset, record and name == names[0])
+        run = _run(trace, name, room, "shared", reset, record=name == names[0])
         if run is not None:
             runs[name] = run
         if progress is not None:
             progress(done)
-    known = {name: run.misses for name, run in runs.items()}
-    best = min(known, key=lambda name: (known[name], names.index(name)))
-    reuse = miss_curve(trace, "lru", reset=reset)
-    misses, optimum = known[names[0]], int(forced[at])
-    demand, even = _demand(trace)
+    mine = runs[names[0]]
+    best = min(runs, key=lambda name: (runs[name].misses, names.index(name)))
+    if best != names[0]:
+        runs[best] = replay(trace, best, **room.given, reset=reset, record=True)
+    least = bounds(trace, room, reset)
+    assert least is not None
+    optimum = max(least.least, totals.compulsory)
+    known = [asdict(reference) for reference in references(trace, room, reset)]
+    reached = min([runs[best].misses, *(reference["misses"] for reference in known)])
+    lru = runs["lru"] if "lru" in runs else replay(trace, "lru", **room.given, reset=reset)
+    asked = shape.demand(trace, room)
+    pages = int(np.asarray(trace.n_experts)[trace.asked].sum())
+    again, by_popularity = shape.repeated(trace)
     found: dict[str, Any] = {
-        "slots": slots,
-        "pages": trace.pages,
-        "requests": requests,
-        "budget_bytes": budget_bytes,
-        "demand": demand,
-        "even": even,
-        "top_k": largest,
+        "slots": room.held,
+        "budget_bytes": room.budget_bytes,
+        "pages": pages,
+        "layers": int(trace.asked.sum()),
+        "absent": np.flatnonzero(~trace.asked).tolist(),
+        "constant": shape.constant_layers(trace),
+        "requests": int(totals.requests.sum()),
+        "rounds": asked["rounds"],
+        "demand": asked["typical"],
+        "demand_most": asked["most"],
+        "holds": round(
+            room.capacity / asked["typical_taken"] if room.held is None else room.held / asked["typical"], 6
+        ),
+        "top_k": grid.largest_event(),
         "policy": names[0],
-        "misses": misses,
-        "optimum": optimum,
+        "misses": mine.misses,
         "compulsory": totals.compulsory,
-        "touched": _touched(trace),
-        "by_policy": {name: known.get(name) for name in names},
+        "optimum": optimum,
+        "optimum_found": least.found,
+        "optimum_how": least.how,
+        "touched": int((uses_of(trace) > 0).sum()),
+        "by_policy": {name: runs[name].misses if name in runs else None for name in names},
+        "bytes_by_policy": {name: runs[name].bytes_read if name in runs else None for name in names},
         "best": best,
-        "bypass": int(bypass[at]),
-        "per_layer_optimum": _misses(trace, "belady", slots, "per-layer", reset),
-        "per_layer_best": _misses(trace, best, slots, "per-layer", reset),
-        "doubled": _misses(trace, best, 2 * slots, "shared", reset),
-        "doubled_optimum": int(forced[twice]),
-        "bytes_read": None,
-        "optimum_bytes": None,
-        "coverage": _coverage(trace, slots),
-        "repeated": _repeated(trace),
-        "reuse": _quantiles(reuse, requests, largest),
+        "lru": lru.misses,
+        "references": known,
+        "parts": {
+            "cold": totals.compulsory,
+            "working set": optimum - totals.compulsory,
+            "future": reached - optimum,
+            "reference": runs[best].misses - reached,
+            "tried": mine.misses - runs[best].misses,
+        },
+        "evidence": asdict(weigh(trace, mine, runs[best], distinct_sessions(trace))),
+        "prefill": prefill,
+        "prompts": _prompts(trace, room, reset, names[0], best) if prefill == "token" else None,
+        "coverage": shape.coverage(trace, room, pages),
+        "coverage_by_chance": None if room.held is None else round(shape.by_chance(trace, min(room.held, pages)), 6),
+        "repeated": again,
+        "repeated_by_chance": by_popularity,
+        "reuse": shape.quantiles(miss_curve(trace, "lru", reset=reset), trace.requests, grid.largest_event()),
+        **_changes(trace, room, reset, best),
+        **_bytes(trace, room, reset, mine),
     }
-    if trace.expert_bytes is not None:
-        found["bytes_read"] = runs[names[0]].bytes_read
-        found["optimum_bytes"] = _least_bytes(trace, slots, reset, optimum)
-    parts = {
-        "cold": totals.compulsory,
-        "working set": optimum - totals.compulsory,
-        "policy": misses - optimum,
-    }
-    verdict = max(("policy", "working set", "cold"), key=lambda name: parts[name])
-    return Diagnosis(verdict=verdict, sentences=_sentences(found, parts, verdict), **found), runs
+    found["verdict"] = _verdict(found)
+    found["recommendation"] = recommendation(found, HELPS)
+    return Diagnosis(**found, sentences=sentences(found)), runs
 
 
-def _slots(trace: Trace, slots: int | None, budget_bytes: int | None) -> int:
-    if (slots is None) == (budget_bytes is None):
-        raise BudgetError("give slots or budget_bytes, one of them")
-    if slots is not None:
-        return integer("slots", slots, 1)
-    total = integer("budget_bytes", budget_bytes, 1)
-    sizes = trace.page_bytes
-    if sizes is None:
-        raise BudgetError("budget_bytes needs a trace with expert_bytes; this one has none (give slots instead)")
-    held = total * len(sizes) // int(sizes.sum())
-    if held < 1:
-        raise BudgetError(f"budget_bytes must hold an expert ({int(sizes.mean())} bytes on average); got {total}")
-    return held
+def _verdict(found: dict[str, Any]) -> str:
+    parts, misses = found["parts"], found["misses"]
+    loss = misses - found["optimum"]
+
+    def helps(saved: int) -> bool:
+        return saved > 0 and saved >= HELPS * misses and saved >= OF_THE_LOSS * loss
+
+    if helps(parts["tried"]):
+        prompts = found["prompts"]
+        merged = None if prompts is None or None in (prompts["policy"], prompts["best"]) else prompts
+        if merged and merged["policy"] - merged["best"] < HELPS * merged["policy"]:
+            return "prefill"
+        return "policy"
+    if helps(parts["tried"] + parts["reference"]):
+        return "reference"
+    return max(("working set", "cold", "future"), key=lambda name: int(parts[name]))
 
 
-def _least_bytes(trace: Trace, slots: int, reset: str, misses: int) -> int | None:
-    sizes = trace.expert_bytes
-    assert sizes is not None
-    if int(sizes.min()) == int(sizes.max()):
-        return misses * int(sizes[0])
-    if trace.requests > WEIGHTED:
-        return None
-    from ..offline import optimum
-
-    resets = "never" if reset == "never" else "session"
-    return optimum(trace, slots, admission="forced", reset=resets, costs="bytes").cost
-
-
-def _run(trace: Trace, policy: str, slots: int, pool: str, reset: str, record: bool = False) -> Run | None:
+def _run(trace: Trace, policy: str, room: Room, pool: str, reset: str, record: bool = False) -> Run | None:
     try:
-        return replay(trace, policy, slots, pool=pool, reset=reset, record=record)
+        return replay(trace, policy, **room.given, pool=pool, reset=reset, record=record)
     except BudgetError:
         return None
 
 
-def _misses(trace: Trace, policy: str, slots: int, pool: str, reset: str) -> int | None:
-    run = _run(trace, policy, slots, pool, reset)
+def _misses(trace: Trace, policy: str, room: Room, pool: str, reset: str) -> int | None:
+    run = _run(trace, policy, room, pool, reset)
     return None if run is None else run.misses
 
 
-def _demand(trace: Trace) -> tuple[int, bool]:
-    """Return the largest number of experts of a decode round (any round if none is), and whether all events are full."""
-    decode = trace.stage == DECODE
-    if not decode.any():
-        decode = ~decode
-    largest, even = 0, True
-    for at in range(0, trace.rounds, 65536):
-        present = trace.experts[at : at + 65536] >= 0
-        even = even and bool(present.all())
-        rounds = present.sum(axis=(1, 2))[decode[at : at + 65536]]
-        largest = max([largest, *rounds.tolist()])
-    return largest, even
+def _least(found: Bounds | None) -> int | None:
+    return None if found is None else found.least
 
 
-def _coverage(trace: Trace, slots: int) -> dict[str, float]:
-    uses = np.zeros(trace.pages, np.int64)
-    first = trace.first_page[:, None]
-    for at in range(0, trace.rounds, 65536):
-        part = trace.experts[at : at + 65536]
-        uses += np.bincount((part + first)[part >= 0], minlength=trace.pages)
-    share = np.cumsum(np.sort(uses)[::-1]) / uses.sum()
-    marks = {f"{p} %": max(1, trace.pages * p // 100) for p in (10, 25, 50)}
-    marks[f"{min(slots, trace.pages)} slots"] = min(slots, trace.pages)
-    return {name: round(float(share[n - 1]), 6) for name, n in marks.items()}
-
-
-def _touched(trace: Trace) -> int:
-    seen = np.zeros(trace.pages, bool)
-    first = trace.first_page[:, None]
-    for at in range(0, trace.rounds, 65536):
-        part = trace.experts[at : at + 65536]
-        seen[(part + first)[part >= 0]] = True
-    return int(seen.sum())
-
-
-def _repeated(trace: Trace) -> float:
-    total = again = 0
-    begins = np.zeros(trace.rounds, bool)
-    begins[trace.sessions] = True
-    for at in range(0, trace.rounds, 8192):
-        now = trace.experts[at : at + 8192]
-        total += int((now >= 0).sum())
-        before = trace.experts[max(0, at - 1) : at + len(now) - 1]
-        now = now[len(now) - len(before) :]
-        fresh = begins[at + (at == 0) : at + 8192][: len(before)]
-        same = (now[:, :, :, None] == before[:, :, None, :]).any(axis=3) & (now >= 0)
-        again += int(same[~fresh].sum())
-    return round(again / total, 6)
-
-
-def _quantiles(curve: npt.NDArray[np.int64], requests: int, least: int) -> dict[str, int]:
-    """Return points of the distribution of LRU stack positions; those up to ``least`` read as ``least``."""
-    hits = requests - curve[least:]
-    repeated = int(hits[-1])
-    return {f"{p} %": least + int(np.argmax(100 * hits >= repeated * p)) for p in (10, 25, 50, 75, 90) if repeated}
-
-
-def _emptied(found: dict[str, Any]) -> list[str]:
-    if found["compulsory"] <= found["touched"]:
-        return []
-    return [
-        f"The cache is emptied at each session here, so {found['compulsory']:,} requests are first ones; an engine that keeps it "
-        f"between sessions has {found['touched']:,} (diagnose with reset 'never')."
-    ]
-
-
-def _sentences(found: dict[str, Any], parts: dict[str, int], verdict: str) -> list[str]:
-    requests, misses, optimum = found["requests"], found["misses"], found["optimum"]
-
-    def share(count: int, whole: int = requests) -> str:
-        return f"{100 * count / whole:.1f} %"
-
-    said = [
-        {
-            "policy": "Policy failure: the largest part of the misses would not happen to the optimum in the same cache.",
-            "working set": "Working-set failure: the largest part of the misses is unavoidable at this capacity.",
-            "cold": "Cold trace: the largest part of the misses are first requests since the cache was empty, which no policy can avoid.",
-        }[verdict],
-        f"{found['policy']} misses {misses:,} of {counted(requests, 'request')} ({share(misses)}): "
-        f"{share(parts['cold'], misses)} of these are first requests, {share(parts['working set'], misses)} unavoidable "
-        f"at {counted(found['slots'], 'slot')}, {share(parts['policy'], misses)} lost by the policy.",
-    ]
-    cliff = found["demand"] - found["top_k"]
-    if misses == parts["cold"]:
-        every = "the only miss is the first request" if misses == 1 else f"all {misses:,} misses are first requests"
-        nothing = f"Nothing to be gained: {every} since the cache was empty, which no policy can avoid."
-        return [nothing, *_emptied(found)]
-    if found["slots"] <= cliff and found["even"]:
-        said.append(
-            f"The budget is below the cliff: one token asks for {counted(found['demand'], 'expert')}; with at most {counted(cliff, 'slot')} a "
-            f"shared LRU never hits a page of the token before, while the optimum still hits {share(requests - optimum)}."
-        )
-    elif found["slots"] < found["demand"] and found["even"]:
-        said.append(
-            f"The budget is on the cliff: one token asks for {counted(found['demand'], 'expert')}; a shared LRU starts to hit above "
-            f"{counted(cliff, 'slot')} and holds a whole token from {found['demand']} on."
-        )
-    else:
-        said.append(
-            f"One token asks for {'' if found['even'] else 'up to '}{counted(found['demand'], 'expert')}; "
-            f"the budget holds {found['slots'] / found['demand']:.2f} tokens."
-        )
-    said += _emptied(found)
-    best = found["by_policy"][found["best"]]
-    if found["best"] != found["policy"]:
-        said.append(
-            f"Best policy tried: {found['best']}, {share(misses - best, misses)} fewer misses than {found['policy']}; "
-            f"the optimum would have {share(misses - optimum, misses)} fewer."
-        )
-    else:
-        said.append(
-            f"No policy tried does better than {found['policy']}; the optimum would have {share(misses - optimum, misses)} fewer misses."
-        )
-    if found["bytes_read"] is not None and found["optimum_bytes"] is not None:
-        read, least = found["bytes_read"], found["optimum_bytes"]
-        said.append(
-            f"In bytes: {found['policy']} loads {read / 2**20:,.1f} MiB; the least possible with these slots is "
-            f"{least / 2**20:,.1f} MiB ({share(read - least, read)} less)."
-        )
-    changes = {
-        "bypassing the cache": (optimum, found["bypass"], "the optimum"),
-        "a quota for each layer": (best, found["per_layer_best"], found["best"]),
-        "twice the memory": (best, found["doubled"], found["best"]),
+def _changes(trace: Trace, room: Room, reset: str, best: str) -> dict[str, int | None]:
+    """Return what other admission, pools or twice the budget would change."""
+    return {
+        "bypass": _least(bounds(trace, room, reset, admission="bypass")),
+        "per_layer_optimum": _least(bounds(trace, room, reset, pool="per-layer")),
+        "per_layer_best": _misses(trace, best, room, "per-layer", reset),
+        "doubled": _misses(trace, best, room.times(2), "shared", reset),
+        "doubled_optimum": _least(bounds(trace, room.times(2), reset)),
     }
-    for what, (before, after, who) in changes.items():
-        if after is None:
-            said.append(
-                f"With {what} the budget is not legal: {counted(found['slots'], 'slot')} cannot hold the largest event of every layer."
-            )
-        else:
-            word = "fewer" if after <= before else "more"
-            said.append(f"With {what}, {who} would have {share(abs(before - after), max(1, before))} {word} misses.")
-    held = min(found["slots"], found["pages"])
-    hottest = f"{held} slots"
-    said.append(
-        f"Skew: the {counted(held, 'hottest page')} receive{'s' if held == 1 else ''} {100 * found['coverage'][hottest]:.1f} % of the requests. "
-        f"Locality: {100 * found['repeated']:.1f} % of the requests repeat one of the round before."
-    )
-    return said
+
+
+def _bytes(trace: Trace, room: Room, reset: str, mine: Run) -> dict[str, int | None]:
+    names = ("bytes_read", "optimum_bytes", "optimum_bytes_found")
+    if trace.expert_bytes is None:
+        return dict.fromkeys(names)
+    least = bounds(trace, room, reset, costs="bytes")
+    values = (mine.bytes_read, None, None) if least is None else (mine.bytes_read, least.least, least.found)
+    return dict(zip(names, values, strict=True))
+
+
+def _prompts(trace: Trace, room: Room, reset: str, policy: str, best: str) -> dict[str, int | None] | None:
+    """Return what merged prefill would change; None where no two rounds of a prompt are next to each other."""
+    rounds = shape.prefill_rounds(trace)
+    if not rounds:
+        return None
+    merged = merged_prefill(trace)
+    least = bounds(merged, room, reset)
+    return {
+        "rounds": rounds,
+        "of": trace.rounds,
+        "policy": _misses(merged, policy, room, "shared", reset),
+        "best": _misses(merged, best, room, "shared", reset),
+        "optimum": _least(least),
+    }

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.layout import POOLS, RESETS, choice
+from ..core.layout import POOLS, PREFILLS, RESETS, choice, lay_out, merged_prefill, quotas
 from ..core.trace import Trace
 from ..engine.run import ADMISSIONS, replay
 from ..errors import ParameterError
@@ -117,6 +117,7 @@ def gap_table(
     admission: str = "forced",
     pool: str = "shared",
     resets: Sequence[str] = ("never", "session"),
+    prefill: str = "token",
     progress: Callable[[int], object] | None = None,
 ) -> Gaps:
     """Return the share of the gap between a base policy and the optimum that policies close.
@@ -129,13 +130,16 @@ def gap_table(
     base : str or class
         The policy that closes nothing; with ``"lru"`` the table is of the gap LRU-to-optimum.
     tokens : sequence of numbers
-        Capacities in units of one token's demand (layers times ``top_k``), rounded half up; those of
+        Capacities in units of one token's demand (layers with requests times ``top_k``), rounded half up; those of
         nine tenths of all pages or more are left out, and so are those that hold no event of their pool.
     admission : {"forced", "bypass"}
         Of the policies and of the optimum.
     pool : {"shared", "per-layer"}
         Of the policies and of the optimum.
     resets : sequence of {"never", "session", "cache"}
+    prefill : {"token", "merged"}
+        Merged: prompts are replayed layer by layer at once, as engines serve them; cells that cannot hold such an event
+        are left out.
     progress : callable, optional
         Called with the number of cells done.
 
@@ -169,6 +173,7 @@ def gap_table(
     """
     choice("admission", admission, ADMISSIONS)
     choice("pool", pool, POOLS)
+    choice("prefill", prefill, PREFILLS)
     for reset in resets:
         choice("reset", reset, RESETS)
     first = resolve(base)
@@ -187,12 +192,18 @@ def gap_table(
     kept: dict[tuple[str, str], list[tuple[float | None, _Ints | None]]] = {}
     done = 0
     for reset in resets:
-        for name, trace in traces.items():
+        for name, plain in traces.items():
+            trace = plain if prefill == "token" else merged_prefill(plain)
+            largest = lay_out(trace).largest_events()
             for size in sizes:
-                slots = int(size * trace.layers * trace.top_k + Fraction(1, 2))
-                least = trace.top_k if pool == "shared" else trace.top_k * trace.layers
+                slots = int(size * int(trace.asked.sum()) * plain.top_k + Fraction(1, 2))
+                least = int(largest.max())
+                if pool == "per-layer":
+                    shares = quotas(slots, trace.layers, trace.asked)
+                    least = 0 if all(q >= n for q, n in zip(shares, largest.tolist(), strict=True)) else slots + 1
                 done += 1
-                if slots >= MOST * trace.pages or (admission == "forced" and slots < least):
+                pages = int(np.asarray(trace.n_experts)[trace.asked].sum())
+                if slots >= MOST * pages or (admission == "forced" and slots < least):
                     continue
                 options = {"pool": pool, "reset": reset, "admission": admission}
                 one = replay(trace, first, slots, **options).misses_by_session.sum(axis=1)  # type: ignore[arg-type]

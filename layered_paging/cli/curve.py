@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..core.layout import merged_prefill
 from ..engine.curves import has_one_pass, miss_curve, optimum_curve
 from ..errors import ParameterError
 from ..formats import load_trace
@@ -38,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="sizes for policies that need one replay each (default: 40)",
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="plot to a .svg, .png or .pdf file")
-    add_model_options(parser, "pool", "reset")
+    add_model_options(parser, "pool", "reset", "prefill")
     parser.epilog = EXAMPLES
 
 
@@ -49,6 +50,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
         check_picture(args.output)
     trace = load_trace(args.trace)
+    if args.prefill == "merged":
+        trace = merged_prefill(trace)
     points = min(args.points, trace.pages)
     grid = sorted({max(1, round(trace.pages * n / points)) for n in range(1, points + 1)})
     curves: dict[str, list[int]] = {}
@@ -71,6 +74,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "requests": trace.requests,
         "pool": args.pool,
         "reset": args.reset,
+        "prefill": args.prefill,
         "curves": curves,
         "output": args.output,
     }

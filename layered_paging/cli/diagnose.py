@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--policy", default="lru", metavar="P", help="the policy in use (default: lru)")
     parser.add_argument("--against", nargs="+", default=list(USUAL), metavar="P", help="policies to compare it with")
-    add_model_options(parser, "reset")
+    add_model_options(parser, "reset", "prefill")
     parser.epilog = EXAMPLES
 
 
@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             policy=args.policy,
             policies=args.against,
             reset=args.reset,
+            prefill=args.prefill,
             progress=advance,
         )
     return {"trace": str(args.trace), "reset": args.reset, **found.to_dict()}
@@ -50,25 +51,39 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print the findings, then the numbers behind them."""
     for sentence in answer["sentences"]:
         print(f"- {sentence}")
+    print(f"- {answer['recommendation']}")
     print()
-    requests = answer["requests"]
+    requests, sized = answer["requests"], answer["bytes_read"] is not None
+
+    def row(name: str, misses: int, loaded: int | None = None) -> list[Any]:
+        mib = [None if loaded is None else f"{loaded / 2**20:,.1f}"] if sized else []
+        return [name, misses, percent(1 - misses / requests), *mib]
+
     counts = sorted((c, n) for n, c in answer["by_policy"].items() if c is not None)
-    rows: list[list[Any]] = [[name, count, percent(1 - count / requests)] for count, name in counts]
-    rows.append(["optimum (forced)", answer["optimum"], percent(1 - answer["optimum"] / requests)])
-    rows.append(["optimum (bypass)", answer["bypass"], percent(1 - answer["bypass"] / requests)])
-    held = f"{answer['slots']:,} of {counted(answer['pages'], 'page')}"
-    if answer["slots"] >= answer["pages"]:
+    rows = [row(name, count, answer["bytes_by_policy"][name]) for count, name in counts]
+    exact = answer["optimum_how"] == "exact"
+    at_least = "" if exact else ", at least"
+    rows.append(row(f"optimum (forced){at_least}", answer["optimum"]))
+    if not exact:
+        rows.append(row("optimum (forced), at most", answer["optimum_found"]))
+    if answer["optimum_bytes"] is not None:
+        least, found = answer["optimum_bytes"], answer["optimum_bytes_found"]
+        proved = "" if least == found else ", at least"
+        rows.append([f"least bytes (forced){proved}", None, None, f"{least / 2**20:,.1f}"])
+    if answer["bypass"] is not None:
+        rows.append(row(f"optimum (bypass){at_least}", answer["bypass"]))
+    rows += [row(f"reference: {r['policy']}", r["misses"]) for r in answer["references"]]
+    rows.append(row("compulsory", answer["compulsory"]))
+    pages = counted(answer["pages"], "page")
+    held = f"{answer['budget_bytes']:,} bytes" if answer["slots"] is None else f"{answer['slots']:,} of {pages}"
+    if answer["slots"] is not None and answer["slots"] >= answer["pages"]:
         held = f"the cache holds every page ({answer['pages']:,} in all)"
-    rows.append(["compulsory", answer["compulsory"], percent(1 - answer["compulsory"] / requests)])
-    table(
-        f"{held}, reset {answer['reset']}",
-        ["policy", "misses", "hits %"],
-        rows,
-    )
+    columns = ["policy", "misses", "hits %", *(["MiB read"] if sized else [])]
+    table(f"{held}, reset {answer['reset']}, prefill {answer['prefill']}", columns, rows)
     table(
         "coverage of the hottest pages",
         ["pages", "requests %"],
-        [["1 slot" if k == "1 slots" else k, percent(v)] for k, v in answer["coverage"].items()],
+        [[k, percent(v)] for k, v in answer["coverage"].items()],
     )
     table(
         "reuse distance (slots that LRU needs to hit)",

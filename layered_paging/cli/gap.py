@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tokens", nargs="+", type=float, metavar="X", help="capacities in tokens' demand (default: 1.25 1.5 2 3 4)"
     )
-    add_model_options(parser, "pool", "admission")
+    add_model_options(parser, "pool", "admission", "prefill")
     parser.add_argument("--reset", nargs="+", choices=RESETS, default=["never", "session"], help="default: both")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the cells to a .csv file")
     parser.epilog = EXAMPLES
@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             admission=args.admission,
             pool=args.pool,
             resets=args.reset,
+            prefill=args.prefill,
             progress=advance,
         )
     answer = found.to_dict()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.layout import merged_prefill
 from ..core.trace import Trace
 from ..core.words import counted
 from ..errors import ParameterError
@@ -59,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", type=int, metavar="N", help="guesses loaded an event at most (default: all)")
     parser.add_argument("--distance", type=positive, default=1, metavar="N", help="layers ahead (default: 1)")
     parser.add_argument("--staging", type=int, default=0, metavar="N", help="a buffer of its own for guesses")
-    add_model_options(parser, "pool")
+    add_model_options(parser, "pool", "prefill")
     parser.add_argument("--reset", choices=("never", "session"), default="never", help="what a session starts with")
     parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these sessions")
     parser.add_argument("--train", nargs="+", default=[], metavar="KEY=VALUE", help="sessions that teach the predictor")
@@ -80,6 +81,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.sensitivity:
         check_picture(args.sensitivity)
     whole = load_trace(args.trace)
+    if args.prefill == "merged":
+        if args.guesses:
+            raise ParameterError(
+                "--guesses are about the trace as it is, event by event; --prefill merged cannot go with it"
+            )
+        whole = merged_prefill(whole)
     trace = whole.select(sessions_where(whole, args.where)) if args.where else whole
     train = _train(whole, args) if args.train else None
     if args.first is not None and args.first < trace.rounds:

@@ -10,7 +10,7 @@ from ..analysis.diagnosis import USUAL
 from ..core.files import write_atomic
 from ..errors import ParameterError
 from ..formats import load_trace
-from .common import byte_size, progress
+from .common import add_model_options, byte_size, progress
 
 EXAMPLES = """examples:
   layered-paging report trace.npz --bytes 2GiB -o report.html
@@ -29,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", default="lru", metavar="P", help="the policy in use (default: lru)")
     parser.add_argument("--against", nargs="+", default=list(USUAL), metavar="P", help="policies to compare it with")
     parser.add_argument("--reset", choices=("never", "session"), default="never", help="what a session starts with")
+    add_model_options(parser, "prefill")
     parser.add_argument("--title", default="", help="shown above (default: the file's name)")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the page, a .html file")
     parser.epilog = EXAMPLES
@@ -37,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the page; return what it says."""
     from ..report.facts import facts
-    from ..report.summary import recommendation, report_page
+    from ..report.summary import report_page
 
     if not str(args.output).lower().endswith((".html", ".htm")):
         raise ParameterError(f"--output must end in .html; got {args.output!r}")
@@ -51,12 +52,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             policy=args.policy,
             policies=args.against,
             reset=args.reset,
+            prefill=args.prefill,
             progress=advance,
         )
     page = report_page(told, title=args.title or f"Expert cache report: {name}", trace=str(args.trace)).encode()
     write_atomic(args.output, page)
-    kept = {key: told[key] for key in ("diagnosis", "layers", "sessions", "chosen", "transfer", "prefetch", "trace")}
-    return {"output": str(args.output), "bytes": len(page), "recommendation": recommendation(told), **kept}
+    kept = {key: told[key] for key in ("diagnosis", "layers", "chosen", "transfer", "prefetch", "trace")}
+    said = told["diagnosis"]["recommendation"]
+    return {"output": str(args.output), "bytes": len(page), "recommendation": said, **kept}
 
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "lay_out",
     "lay_rows",
     "locked",
+    "merged_prefill",
     "pools_of",
     "quotas",
 ]
@@ -281,6 +282,20 @@ def _merge(trace: Trace) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.N
         for j, members in enumerate(events):
             experts[row, j, : len(members)] = members
     return experts, np.searchsorted(at, trace.sessions).astype(np.int64), trace.stage[at]
+
+
+def merged_prefill(trace: Trace) -> Trace:
+    """Return the trace whose plain replay is the replay with ``prefill="merged"`` (and ties by page).
+
+    Every prompt's prefill is one round, in which each layer asks once for each expert; weights are left out.
+
+    Examples
+    --------
+    >>> merged_prefill(Trace([[[0, 1]], [[1, 2]], [[0, 2]]], stage=[0, 0, 1])).experts.tolist()
+    [[[0, 1, 2]], [[0, 2, -1]]]
+    """
+    grid = lay_out(trace, prefill="merged")
+    return Trace(grid.experts, trace.n_experts, grid.starts, grid.stage, trace.expert_bytes, trace.meta)
 
 
 def _by_last_use(run: npt.NDArray[Any]) -> list[int]:

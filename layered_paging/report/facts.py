@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..analysis.diagnosis import USUAL, diagnosed
-from ..core.layout import lay_out
+from ..analysis.evidence import distinct_sessions
+from ..analysis.losses import Room, bounds, event_weights
+from ..core.layout import lay_out, merged_prefill
 from ..core.trace import Trace
 from ..core.version import __version__
 from ..engine.curves import has_one_pass, miss_curve, optimum_curve
@@ -17,12 +18,12 @@ from ..engine.run import Run, replay
 from ..errors import ParameterError
 from ..policies.names import resolve
 from ..prefetch.guessing import guesses
-from ..profiles.drift import asking
 from ..profiles.profile import Profile, compare
 
 __all__ = ["facts"]
 
 POINTS = 16  # sizes at which policies without a one-pass curve are replayed
+BUDGETS = 8  # sizes in bytes at which policies are replayed, and the optimum is bounded
 PREDICTORS = ("previous", "popularity", "markov")
 
 
@@ -34,6 +35,7 @@ def facts(
     policy: str = "lru",
     policies: Sequence[str] = USUAL,
     reset: str = "never",
+    prefill: str = "token",
     progress: Callable[[int], object] = lambda done: None,
 ) -> dict[str, Any]:
     """Return all that the report says about a trace at a budget.
@@ -48,14 +50,16 @@ def facts(
     policies : sequence of str
         Those to compare it with.
     reset : {"never", "session"}
+    prefill : {"token", "merged"}
     progress : callable
         Called with the number of parts done, of ``len(policies) + 4``.
 
     Returns
     -------
     dict
-        diagnosis, curves, layers, sessions, chosen (a choice of policy judged on other sessions), transfer (of a
-        profile; None with one session), prefetch, trace, version.  Counts are exact.
+        diagnosis, curves, layers, chosen (a choice of policy judged on other sessions), transfer (of a profile; None
+        with one distinct session), prefetch, trace, version.  Counts are of replays; ``curves`` holds misses by slots, or,
+        for bytes where sizes differ, ``bytes`` and misses at each of them.
 
     Raises
     ------
@@ -69,21 +73,26 @@ def facts(
             raise ParameterError(
                 f"a report compares online policies; {name!r} knows the future (the optimum is always shown)"
             )
-    found, runs = diagnosed(trace, slots, budget_bytes, policy, policies, reset, progress, record=True)
+    found, runs = diagnosed(trace, slots, budget_bytes, policy, policies, reset, prefill, progress)
+    replayed = trace if prefill == "token" else merged_prefill(trace)
+    room = Room.of(replayed, slots, budget_bytes)
     done = len(policies) + 1
     names = list(dict.fromkeys([found.policy, "lru", "llru", "lfu", found.best]))
-    curves = _curves(trace, names, found.top_k, reset)
+    curves = (
+        _curves(replayed, names, found.top_k, reset) if room.held is not None else _points(replayed, names, room, reset)
+    )
     progress(done := done + 1)
-    optimum, in_use = replay(trace, "belady", found.slots, reset=reset), runs[found.policy]
+    ahead, in_use = replay(replayed, "belady", **room.given, reset=reset), runs[found.policy]
     progress(done := done + 1)
+    groups = distinct_sessions(replayed)
     told = {
         "diagnosis": found.to_dict(),
         "curves": curves,
-        "layers": _layers(in_use, runs[found.best], optimum),
-        "sessions": _paired(runs[found.policy], runs[found.best]),
-        "chosen": _chosen(runs, found.policy),
-        "transfer": _transfer(trace, found.slots),
-        "prefetch": _prefetch(trace, in_use),
+        "layers": _layers(in_use, runs[found.best], ahead),
+        "layer_names": _names(trace),
+        "chosen": _chosen(runs, found.policy, groups),
+        "transfer": _transfer(replayed, room, groups),
+        "prefetch": _prefetch(replayed, in_use),
         "reset": reset,
         "trace": {
             "rounds": trace.rounds,
@@ -91,9 +100,10 @@ def facts(
             "experts": trace.n_experts[0] if len(set(trace.n_experts)) == 1 else list(trace.n_experts),
             "top_k": trace.top_k,
             "sessions": len(trace.sessions),
+            "distinct": len(groups),
             "requests": trace.requests,
-            "pages": trace.pages,
-            "bytes": None if trace.page_bytes is None else int(trace.page_bytes.sum()),
+            "pages": found.pages,
+            "bytes": None if trace.page_bytes is None else int(_asked_bytes(trace).sum()),
             "digest": trace.digest(),
             "meta": {k: v for k, v in trace.meta.items() if isinstance(v, (str, int, float))},
         },
@@ -101,6 +111,19 @@ def facts(
     }
     progress(done + 1)
     return told
+
+
+def _names(trace: Trace) -> list[str]:
+    """Return what the layers are called: as the trace says, else their numbers."""
+    names = trace.meta.get("layer_names")
+    if isinstance(names, list) and len(names) == trace.layers:
+        return [str(name) for name in names]
+    return [str(layer) for layer in range(trace.layers)]
+
+
+def _asked_bytes(trace: Trace) -> Any:
+    assert trace.page_bytes is not None
+    return trace.page_bytes[np.repeat(trace.asked, trace.n_experts)]
 
 
 def _curves(trace: Trace, names: Sequence[str], least: int, reset: str) -> dict[str, list[int]]:
@@ -115,6 +138,19 @@ def _curves(trace: Trace, names: Sequence[str], least: int, reset: str) -> dict[
     return found
 
 
+def _points(trace: Trace, names: Sequence[str], room: Room, reset: str) -> dict[str, list[int]]:
+    """Return budgets in bytes and the misses at each, of policies and of a bound that no schedule is below."""
+    assert trace.page_bytes is not None
+    least, most = int(event_weights(trace, trace.page_bytes).max()), int(_asked_bytes(trace).sum())
+    sizes = sorted({int(s) for s in np.linspace(least, most, BUDGETS)} | {room.capacity})
+    found: dict[str, list[int]] = {"bytes": sizes}
+    for name in names:
+        found[name] = [replay(trace, name, budget_bytes=size, reset=reset).misses for size in sizes]
+    proved = [bounds(trace, Room(None, size, room.size), reset) for size in sizes]
+    found["optimum (forced), at least"] = [-1 if bound is None else bound.least for bound in proved]
+    return found
+
+
 def _layers(in_use: Run, best: Run, optimum: Run) -> list[dict[str, int]]:
     columns = {
         "requests": in_use.requests_by_layer,
@@ -125,45 +161,31 @@ def _layers(in_use: Run, best: Run, optimum: Run) -> list[dict[str, int]]:
     return [{name: int(values[j]) for name, values in columns.items()} for j in range(len(in_use.requests_by_layer))]
 
 
-def _shares(run: Run) -> Any:
-    """Return misses by session as shares of its requests; sessions without a request are left out."""
-    requests = run.requests_by_session.sum(axis=1)
-    return run.misses_by_session.sum(axis=1)[requests > 0] / requests[requests > 0]
-
-
-def _paired(in_use: Run, best: Run) -> dict[str, Any]:
-    """Return how many fewer of its requests a session misses with ``best``: mean and 95 % interval over sessions."""
-    from scipy.stats import t
-
-    less = (_shares(in_use) - _shares(best)).tolist()
-    half = None
-    if len(less) > 1:
-        half = float(t.ppf(0.975, len(less) - 1)) * statistics.stdev(less) / len(less) ** 0.5
-    return {"sessions": len(less), "mean": statistics.fmean(less), "half": half, "better": sum(x > 0 for x in less)}
-
-
-def _chosen(runs: dict[str, Run], policy: str) -> dict[str, Any] | None:
-    """Choose the policy on every other session and judge it on the rest."""
-    by_session = {name: run.misses_by_session.sum(axis=1) for name, run in runs.items()}
-    if len(by_session[policy]) < 2:
+def _chosen(runs: dict[str, Run], policy: str, groups: list[list[int]]) -> dict[str, Any] | None:
+    """Choose the policy on every other distinct session and judge it on the rest."""
+    if len(groups) < 2:
         return None
+    first = [group[0] for group in groups]
+    by_session = {name: run.misses_by_session.sum(axis=1)[first] for name, run in runs.items()}
     chosen = min(by_session, key=lambda name: (int(by_session[name][0::2].sum()), name != policy))
     rest = {name: int(counts[1::2].sum()) for name, counts in by_session.items()}
     return {"policy": chosen, "misses": rest[chosen], "in_use": rest[policy], "least": min(rest.values())}
 
 
-def _transfer(trace: Trace, slots: int) -> dict[str, Any] | None:
+def _transfer(trace: Trace, room: Room, groups: list[list[int]]) -> dict[str, Any] | None:
     """Keep the hottest pages by a profile of other sessions, and by one of the same ones (an oracle)."""
-    sessions = asking(trace)
-    if len(sessions) < 2:
+    if len(groups) < 2:
         return None
+    sessions = [group[0] for group in groups]
     halves = [trace.select(sessions[begin::2]) for begin in (0, 1)]
     profiles = [Profile.of(half) for half in halves]
     uses = [np.concatenate(profile.counts) for profile in profiles]
+    weight = room.weight(trace)
 
     def hits(counts: Any, profile: Profile) -> float:
-        hottest = np.argsort(-profile.page_rates, kind="stable")[:slots]
-        return float(counts[hottest].sum() / counts.sum())
+        hottest = np.argsort(-(profile.page_rates / weight), kind="stable")
+        held = hottest[np.cumsum(weight[hottest]) <= room.capacity]
+        return float(counts[held].sum() / counts.sum())
 
     distance = compare(*profiles).distance
     return {

@@ -44,12 +44,15 @@ def picture(draw: Callable[[Any], None], about: str, *, width: float = 9, height
 
 
 def curves(told: dict[str, Any]) -> Callable[[Any], None]:
-    """Return what draws the share of requests that miss against slots."""
-    found, requests = told["diagnosis"], told["trace"]["requests"]
+    """Return what draws the share of requests that miss against slots, or against bytes where sizes differ."""
+    found, requests = told["diagnosis"], told["diagnosis"]["requests"]
 
     def draw(axes: Any) -> None:
-        for n, (name, curve) in enumerate(told["curves"].items()):
-            points = [(s, m / requests) for s, m in enumerate(curve) if m >= 0]
+        lines = {name: curve for name, curve in told["curves"].items() if name != "bytes"}
+        sizes = told["curves"].get("bytes")
+        for n, (name, curve) in enumerate(lines.items()):
+            at_size = range(len(curve)) if sizes is None else [size / 2**20 for size in sizes]
+            points = [(s, m / requests) for s, m in zip(at_size, curve, strict=True) if m >= 0]
             axes.plot(
                 *zip(*points, strict=True),
                 label=name,
@@ -57,12 +60,15 @@ def curves(told: dict[str, Any]) -> Callable[[Any], None]:
                 linewidth=2.6 if name == found["best"] else 1.6,
                 linestyle="-" if name == found["best"] else STYLES[n % 4],
             )
-        for at, text in ((found["slots"], "budget"), (found["demand"], "token")):
-            if at <= found["pages"]:
+        most = found["pages"] if sizes is None else sizes[-1] / 2**20
+        budget = found["slots"] if sizes is None else round(found["budget_bytes"] / 2**20, 1)
+        for at, text in ((budget, "budget"), (found["demand"] if sizes is None else budget, "round")):
+            if at <= most and (text == "budget" or sizes is None):
                 axes.axvline(at, color="#7f7f7f", linewidth=1.2, linestyle=":")
                 words = f"{text} {at:,}"
                 axes.annotate(words, (at, 1.01), xycoords=("data", "axes fraction"), color="#7f7f7f", fontsize="small")
-        axes.set(xlabel="slots", ylabel="share of requests that miss", ylim=(0, None), xlim=(0, found["pages"]))
+        unit = "slots" if sizes is None else "MiB"
+        axes.set(xlabel=unit, ylabel="share of requests that miss", ylim=(0, None), xlim=(0, most))
         axes.grid(alpha=0.25)
         axes.legend(fontsize="small")
 
@@ -73,7 +79,7 @@ def _colour(told: dict[str, Any], name: str) -> str:
     """Return the same colour for a policy in every picture."""
     if name.startswith("optimum"):
         return _OPTIMUM
-    return COLOURS[[n for n in told["curves"] if not n.startswith("optimum")].index(name) % len(COLOURS)]
+    return COLOURS[[n for n in told["curves"] if not n.startswith(("optimum", "bytes"))].index(name) % len(COLOURS)]
 
 
 def layers(told: dict[str, Any]) -> Callable[[Any], None]:
@@ -82,7 +88,8 @@ def layers(told: dict[str, Any]) -> Callable[[Any], None]:
 
     def draw(axes: Any) -> None:
         x = list(range(len(rows)))
-        axes.bar(x, [r["optimum"] for r in rows], color=_OPTIMUM, alpha=0.6, label="optimum", width=0.8)
+        ahead = "optimum" if found["optimum_how"] == "exact" else "furthest next use"
+        axes.bar(x, [r["optimum"] for r in rows], color=_OPTIMUM, alpha=0.6, label=ahead, width=0.8)
         axes.plot(x, [r["best"] for r in rows], color=_colour(told, found["best"]), marker="s", label=found["best"])
         if found["best"] != found["policy"]:
             axes.plot(

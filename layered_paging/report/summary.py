@@ -34,14 +34,14 @@ def report_page(told: dict[str, Any], *, title: str, trace: str = "TRACE") -> st
         _policies(told),
         "<h2>Every budget</h2>",
         _figure(
-            picture(curves(told), "Share of requests that miss against slots: " + ", ".join(told["curves"])),
+            picture(curves(told), "Share of requests that miss against the budget: " + ", ".join(told["curves"])),
             "The optimum knows the future: no policy can be below it. "
-            f"Below {counted(found['demand'], 'slot')} not even the experts of one token fit.",
+            f"One round, a token or a step of a batch, asks for {counted(found['demand'], 'expert')}.",
         ),
         "<h2>Layer by layer</h2>",
         _figure(
             picture(layers(told), "Misses of each layer under the optimum and under the policies"),
-            _waste(told["layers"], found),
+            _waste(told),
         ),
         "<h2>Would a saved profile help?</h2>",
         _transfer(told),
@@ -51,7 +51,7 @@ def report_page(told: dict[str, Any], *, title: str, trace: str = "TRACE") -> st
         _made(told, trace),
         "</main>",
     ]
-    data = {key: told[key] for key in ("diagnosis", "layers", "sessions", "chosen", "transfer", "prefetch", "trace")}
+    data = {key: told[key] for key in ("diagnosis", "layers", "chosen", "transfer", "prefetch", "trace")}
     return fill("report.html", title=title, data=data, body="\n".join(sections))
 
 
@@ -65,56 +65,47 @@ def _mib(count: float) -> str:
 
 def _header(told: dict[str, Any], title: str) -> str:
     shape, found = told["trace"], told["diagnosis"]
-    budget = counted(found["slots"], "slot")
-    if found["budget_bytes"] is not None:
-        budget = f"{_mib(found['budget_bytes'])}, which holds {budget}"
-    if found["slots"] >= shape["pages"]:
-        budget += f", enough for every page ({shape['pages']:,} in all)"
-    else:
-        budget += f" of {counted(shape['pages'], 'page')}"
+    budget = (
+        f"{found['budget_bytes']:,} bytes ({_mib(found['budget_bytes'])})" if found["budget_bytes"] is not None else ""
+    )
+    if found["slots"] is not None:
+        budget += f"{', which hold ' if budget else ''}{counted(found['slots'], 'slot')}"
+        if found["slots"] >= shape["pages"]:
+            budget += f", enough for every page ({shape['pages']:,} in all)"
+        else:
+            budget += f" of {counted(shape['pages'], 'page')}"
     size = "" if shape["bytes"] is None else f", {_mib(shape['bytes'])} in all"
     experts = (
         counted(shape["experts"], "expert")
         if isinstance(shape["experts"], int)
         else f"{min(shape['experts'])} to {max(shape['experts'])} experts"
     )
+    sessions = counted(shape["sessions"], "session")
+    if 0 < shape["distinct"] < shape["sessions"]:
+        sessions += f" ({shape['distinct']:,} distinct)"
+    merged = "" if found["prefill"] == "token" else f" ({counted(found['requests'], 'request')} so)"
+    layers = counted(shape["layers"], "layer")
+    if found["absent"]:
+        layers += f" ({found['layers']} with requests)"
     return (
-        f"<header><h1>{escape(title)}</h1><p class='soft'>{counted(shape['requests'], 'request')} by {counted(shape['rounds'], 'token')} in "
-        f"{counted(shape['sessions'], 'session')}; {counted(shape['layers'], 'layer')} of {experts}, {shape['top_k']} at a time{size}. "
-        f"Budget: {escape(budget)}. Reset: {escape(told['reset'])}.</p></header>"
+        f"<header><h1>{escape(title)}</h1><p class='soft'>{counted(shape['requests'], 'request')} in {counted(shape['rounds'], 'round')} of "
+        f"{sessions}; {layers} of {experts}, {shape['top_k']} at a time{size}. "
+        f"Budget: {escape(budget)}. Reset: {escape(told['reset'])}. Prefill: {escape(found['prefill'])}{merged}.</p></header>"
     )
 
 
 def _verdict(told: dict[str, Any]) -> str:
-    first, *more = told["diagnosis"]["sentences"]
-    said = ("Best policy tried", "No policy tried")  # the recommendation says it with its evidence
-    lines = [first, recommendation(told), *(line for line in more if not line.startswith(said))]
-    return "<section class='verdict'>" + "".join(f"<p>{escape(line)}</p>" for line in lines) + "</section>"
-
-
-def recommendation(told: dict[str, Any]) -> str:
-    """Return the recommendation in words, with its evidence."""
-    found, paired, chosen = told["diagnosis"], told["sessions"], told["chosen"]
-    gap = found["misses"] - found["optimum"]
-    if found["best"] == found["policy"] or gap == 0:
-        return f"Recommendation: stay with {found['policy']}; no policy that was tried has fewer misses here."
-    won = found["misses"] - found["by_policy"][found["best"]]
-    text = (
-        f"Recommendation: use {found['best']} instead of {found['policy']}: it closes {_percent(won / gap)} of the gap to the optimum "
-        f"({_percent(won / found['requests'], 2)} of all requests)."
-    )
-    if paired["half"] is not None:
-        text += (
-            f" Session by session: {100 * paired['mean']:.2f} ± {100 * paired['half']:.2f} percentage points fewer misses "
-            f"(95 % interval over {paired['sessions']} sessions), better in {paired['better']} of them."
-        )
-        if paired["mean"] <= paired["half"]:
-            text += " That interval holds 0, so on these sessions alone it is not settled."
+    found, chosen = told["diagnosis"], told["chosen"]
+    first, *more = found["sentences"]
+    lines = [first, found["recommendation"], *more]
     if chosen is not None and chosen["in_use"]:
-        word = "the same" if chosen["policy"] == found["best"] else chosen["policy"]
         less = (chosen["in_use"] - chosen["misses"]) / chosen["in_use"]
-        text += f" Cross-check: chosen on every other session it would be {word}, with {_percent(less)} fewer misses than {found['policy']} on the rest."
-    return text
+        lines.insert(
+            2,
+            f"Cross-check: chosen on every other distinct session, the policy would be {chosen['policy']}, with "
+            f"{_percent(less)} fewer misses than {found['policy']} on the rest.",
+        )
+    return "<section class='verdict'>" + "".join(f"<p>{escape(line)}</p>" for line in lines) + "</section>"
 
 
 def _rows(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "", best: str = "") -> str:
@@ -132,58 +123,61 @@ def _figure(image: str, caption: str) -> str:
 
 
 def _policies(told: dict[str, Any]) -> str:
-    found, shape = told["diagnosis"], told["trace"]
+    found = told["diagnosis"]
     requests, optimum = found["requests"], found["optimum"]
-    gap = found["misses"] - optimum
-    size = None if shape["bytes"] is None else shape["bytes"] / shape["pages"]
-    head = ["policy", "misses", "hits", "gap closed", "x optimum"]
-    if size is not None:
-        head.append("MiB a token")
+    gap, sized = found["misses"] - optimum, found["bytes_read"] is not None
+    bound = "" if found["optimum_how"] == "exact" else ", at least"
+    head = ["policy", "misses", "hits", "gap closed", "to optimum", *(["MiB read"] if sized else [])]
 
-    def row(name: str, misses: int) -> list[str]:
+    def row(name: str, misses: int, loaded: int | None = None) -> list[str]:
         closed = _percent((found["misses"] - misses) / gap) if gap else "-"
-        cells = [
-            name,
-            f"{misses:,}",
-            _percent(1 - misses / requests, 2),
-            closed,
-            f"{misses / optimum:.3f}" if optimum else "-",
-        ]
-        return cells if size is None else [*cells, f"{misses * size / shape['rounds'] / 2**20:,.3g}"]
+        cells = [name, f"{misses:,}", _percent(1 - misses / requests, 2), closed]
+        cells.append(f"{misses / optimum:.3f}" if optimum else "-")
+        return [*cells, "-" if loaded is None else f"{loaded / 2**20:,.1f}"] if sized else cells
 
     known = sorted((m, name) for name, m in found["by_policy"].items() if m is not None)
-    policies = [row(name, misses) for misses, name in known]
-    rows = [row("optimum (forced)", optimum), row("optimum (bypass)", found["bypass"])]
-    if found["per_layer_optimum"] is not None:
-        rows.append(row("optimum, a quota a layer", found["per_layer_optimum"]))
-    if found["per_layer_best"] is not None:
-        rows.append(row(f"{found['best']}, a quota a layer", found["per_layer_best"]))
-    if found["doubled"] is not None:
-        rows.append(row(f"{found['best']}, twice the slots", found["doubled"]))
+    policies = [row(name, misses, found["bytes_by_policy"][name]) for misses, name in known]
+    rows = [row(f"optimum (forced){bound}", optimum)]
+    if found["optimum_bytes"] is not None:
+        proved = "" if found["optimum_bytes"] == found["optimum_bytes_found"] else ", at least"
+        rows.append([f"least bytes (forced){proved}", "-", "-", "-", "-", f"{found['optimum_bytes'] / 2**20:,.1f}"])
+    for name, key in (
+        (f"optimum (bypass){bound}", "bypass"),
+        (f"optimum, a quota a layer{bound}", "per_layer_optimum"),
+        (f"{found['best']}, a quota a layer", "per_layer_best"),
+        (f"{found['best']}, twice the budget", "doubled"),
+    ):
+        if found[key] is not None:
+            rows.append(row(name, found[key]))
+    rows += [
+        row(f"{reference['policy']} ({reference['model']})", reference["misses"]) for reference in found["references"]
+    ]
     missing = [name for name, m in found["by_policy"].items() if m is None]
     note = f" Not legal at this budget: {', '.join(missing)}." if missing else ""
-    means = "" if size is None else " Bytes are misses at the mean size of an expert."
-    how = f"Forced admission, events atomic, one shared pool; gap: from {found['policy']} to the forced optimum.{means}{note}"
-    bounds = _rows(["what could be", *head[1:]], rows, "What no policy can beat, and what other memory would do")
-    return _rows(head, policies, how, found["best"]) + bounds
+    how = f"Forced admission, events atomic, one shared pool; gap: from {found['policy']} to the forced optimum{'' if not bound else ' (its proved bound)'}.{note}"
+    what = "What no policy can beat, what other memory would do, and what reference policies reach"
+    return _rows(head, policies, how, found["best"]) + _rows(["what could be", *head[1:]], rows, what)
 
 
-def _waste(rows: Sequence[dict[str, int]], found: dict[str, Any]) -> str:
+def _waste(told: dict[str, Any]) -> str:
+    rows, found = told["layers"], told["diagnosis"]
     lost = [row["misses"] - row["optimum"] for row in rows]
     total = sum(lost)
-    worst = sorted(range(len(rows)), key=lambda j: -lost[j])[:3]
+    worst = [j for j in sorted(range(len(rows)), key=lambda j: -lost[j])[:3] if lost[j] > 0]
+    best = "the optimum" if found["optimum_how"] == "exact" else "furthest next use, which knows the future"
     if total <= 0:
-        return f"{found['policy']} loses nothing to the optimum."
-    names = ", ".join(f"{j} ({_percent(lost[j] / total)})" for j in worst)
-    return f"Of what {found['policy']} loses to the optimum, most is lost in layer{'s' if len(worst) > 1 else ''} {names}. Every layer asks for {counted(found['top_k'], 'expert')} at a time."
+        return f"{found['policy']} loses nothing to {best}."
+    names = ", ".join(f"{told['layer_names'][j]} ({_percent(lost[j] / total)})" for j in worst)
+    return (
+        f"Of what {found['policy']} loses to {best}, most is lost in layer{'s' if len(worst) > 1 else ''} {names}. "
+        f"An event asks for at most {counted(found['top_k'], 'expert')}."
+    )
 
 
 def _transfer(told: dict[str, Any]) -> str:
     moved, found = told["transfer"], told["diagnosis"]
     if moved is None:
-        return (
-            "<p>Only one session of the trace has requests, so a profile cannot be judged on another: record more.</p>"
-        )
+        return "<p>The trace is one session's worth of evidence, so a profile cannot be judged on another session: record more.</p>"
     distances = [x for x in moved["distance"] if x is not None]
     rows = [
         ["made from the other half of the sessions", *(_percent(x, 2) for x in reversed(moved["other"]))],
@@ -201,7 +195,7 @@ def _transfer(told: dict[str, Any]) -> str:
         _rows(
             ["the hottest pages by a profile", "first half", "second half"],
             rows,
-            f"Hits of a cache that holds the {counted(min(found['slots'], found['pages']), 'hottest page')} by a profile and never changes; sessions taken in turn.",
+            "Hits of a cache that holds the hottest pages that fit, by a profile, and never changes; distinct sessions taken in turn.",
         )
         + f"<p>{escape(said)}</p>"
     )
@@ -228,17 +222,34 @@ def _made(told: dict[str, Any], trace: str) -> str:
     name = shlex.quote(trace)
     budget = f"--slots {found['slots']}" if found["budget_bytes"] is None else f"--bytes {found['budget_bytes']}"
     reset = "" if told["reset"] == "never" else f" --reset {told['reset']}"
+    reset += "" if found["prefill"] == "token" else f" --prefill {found['prefill']}"
+    exact = found["optimum_how"] == "exact"
+    relaxed = "" if exact else " --solver lp"
     policies = " ".join(shlex.quote(p) for p, m in found["by_policy"].items() if m is not None)
     judged = f" --policy {shlex.quote(found['policy'])} --against {' '.join(map(shlex.quote, found['by_policy']))}"
     commands = [
         f"layered-paging report {name} {budget}{reset}{judged} -o report.html",
-        f"layered-paging replay {name} --slots {found['slots']}{reset} --policy {policies} --optimum forced",
-        f"layered-paging optimum {name} --slots {found['slots']}{reset} --admission forced -o optimum.json",
+        f"layered-paging diagnose {name} {budget}{reset}{judged}",
+        f"layered-paging replay {name} {budget}{reset} --policy {policies}{' --optimum forced' if exact else ''}",
+        f"layered-paging optimum {name} {budget}{reset} --admission forced{relaxed} -o optimum.json",
         f"layered-paging check optimum.json --trace {name}",
     ]
     facts = {"layered-paging": told["version"], "contents of the trace": shape["digest"], **shape["meta"]}
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts.items())
+    return f"<p>{escape(_proof(found))}</p><pre>{escape(chr(10).join(commands))}</pre><dl>{listed}</dl>"
+
+
+def _proof(found: dict[str, Any]) -> str:
+    if found["optimum_how"] == "exact":
+        return (
+            "Misses and bytes are those of replays. The optimum has a certificate that an independent checker verifies:"
+        )
+    if found["optimum_how"] == "relaxation":
+        return (
+            "Misses and bytes are those of replays. Sizes differ, so that the optimum in bytes is not known: a certificate "
+            f"proves that no schedule misses less than {found['optimum']:,} times, and that one misses {found['optimum_found']:,} times:"
+        )
     return (
-        "<p>All counts are exact. The optimum has a certificate that an independent checker verifies:</p>"
-        f"<pre>{escape(chr(10).join(commands))}</pre><dl>{listed}</dl>"
+        "Misses and bytes are those of replays. Sizes differ, so that the optimum in bytes is not known: so many of the smallest "
+        "experts as fit at all are taken for slots, and no schedule misses less than the optimum in these."
     )
