@@ -1,6 +1,6 @@
 """What a certificate says, written as the numbers that the proved checker reads.
 
-The checker is written and proved in Coq (``proofs/library/Exact.v``), extracted to OCaml and compiled;
+The checker is written and proved in Coq (``proofs/library/Judge.v``), extracted to OCaml and compiled;
 ``layered_paging.proved`` builds and runs it.  Nothing here is trusted: a mistake in this module leads to a
 refusal, never to a theorem that is not true.
 """
@@ -16,8 +16,9 @@ from ..core.instance import Instance
 from ..errors import CertificateRejected, LayeredPagingError
 from ..policies.spec import PolicySpec
 from .ratio import TURNS, Player, events_of, fraction, need, number, problem, stated
+from .verified_game import sides
 
-__all__ = ["NotCovered", "numbers"]
+__all__ = ["NotCovered", "questions"]
 
 POLICIES = {
     ("lru",): 0,
@@ -28,6 +29,7 @@ POLICIES = {
     ("llru", "absolute", "far"): 5,
     ("llru", "absolute", "near"): 6,
 }
+READ = ("ratio-policy", "ratio-lower", "ratio-game")
 EXACT, UNBOUNDED, LOWER = 1, 2, 3
 State = list[tuple[int, int]]
 
@@ -36,10 +38,11 @@ class NotCovered(LayeredPagingError):
     """The proved checker does not know this kind of certificate, or this policy."""
 
 
-def numbers(certificate: Certificate) -> list[int]:
-    """Return the numbers that the proved checker reads, for a certificate about a given policy.
+def questions(certificate: Certificate) -> list[list[int]]:
+    """Return the numbers that the proved checker reads, a list for each theorem that it is to obtain.
 
-    Lists are written as their length and their items; the order is that of ``proofs/checker/main.ml``.
+    Lists are written as their length and their items; the order is that of ``proofs/library/Judge.v``.
+    A certificate about a given policy gives one theorem, one about the best policy one for each side that it has.
 
     Raises
     ------
@@ -52,13 +55,17 @@ def numbers(certificate: Certificate) -> list[int]:
     --------
     >>> import layered_paging as lp
     >>> found = lp.competitive_ratio("lru", layers=2, experts=2, slots=2)
-    >>> numbers(found.certificate)[:9]
-    [1, 0, 2, 2, 2, 2, 3, 2, 2]
+    >>> [numbers[:9] for numbers in questions(found.certificate)]
+    [[1, 0, 2, 2, 2, 2, 3, 2, 0]]
     """
-    if certificate.kind not in ("ratio-policy", "ratio-lower"):
-        raise NotCovered(f"the proved checker reads kinds ratio-policy and ratio-lower; got {certificate.kind!r}")
     try:
-        return _numbers(certificate)
+        if certificate.kind in ("ratio-policy", "ratio-lower"):
+            return [_numbers(certificate)]
+        if certificate.kind == "ratio-game":
+            if isinstance(certificate.statement.get("experts"), list):
+                raise NotCovered("the proved checker knows layers of equal width")
+            return sides(certificate)
+        raise NotCovered(f"the proved checker reads {', '.join(READ)}; got kind {certificate.kind!r}")
     except (NotCovered, CertificateRejected):
         raise
     except (LayeredPagingError, TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:

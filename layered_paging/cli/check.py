@@ -27,7 +27,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verified",
         action="store_true",
-        help="also run the checker that is proved in Coq (kinds ratio-policy and ratio-lower) and print the theorem obtained",
+        help="also run the checker that is proved in Coq (kinds ratio-policy, ratio-lower and ratio-game) and print the theorem obtained",
+    )
+    parser.add_argument(
+        "--kernel",
+        action="store_true",
+        help="the same, evaluated by the kernel of Coq itself instead of the extracted program; for small certificates",
     )
 
 
@@ -43,7 +48,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
         trace = load_trace(args.trace)
     program = None
-    if args.verified:
+    if args.verified or args.kernel:
         from ..proved import build
 
         program = build()
@@ -54,7 +59,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             certificate = Certificate.load(file)
             kind, statement = certificate.kind, dict(certificate.statement)
             check(certificate, trace)
-            obtained = _obtained(certificate, program) if program else None
+            obtained = _obtained(certificate, program, args.kernel) if program else None
         except (CertificateRejected, FormatError) as error:
             reason = str(error)
         used = trace is not None and KINDS.get(kind or "") in ABOUT_TRACES
@@ -72,16 +77,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return {"checked": results}
 
 
-def _obtained(certificate: Certificate, program: Path) -> dict[str, str | None]:
-    """Return the theorem that the proved checker obtains, in Coq and in words, or why it does not know the kind."""
+def _obtained(certificate: Certificate, program: Path, kernel: bool) -> dict[str, Any]:
+    """Return the theorems that the proved checker obtains, in Coq and in words, or why it does not know the kind."""
     from ..certify.verified import NotCovered
-    from ..proved import obtain
+    from ..proved import in_kernel, obtain
 
     try:
-        found = obtain(certificate, program)
+        found = in_kernel(certificate, program) if kernel else obtain(certificate, program)
     except NotCovered as error:
-        return {"coq": None, "words": f"no theorem: {error}"}
-    return {"coq": found.theorem, "words": found.words}
+        return {"coq": [], "words": f"no theorem: {error}", "by": None}
+    return {"coq": list(found.theorems), "words": found.words, "by": "the kernel" if kernel else "the proved checker"}
 
 
 def _must_be_there(file: str) -> None:
@@ -112,8 +117,8 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     for entry in answer["checked"]:
         if entry["theorem"]:
             print(f"{entry['file']}: {entry['theorem']['words']}.")
-            if entry["theorem"]["coq"]:
-                print(f"  theorem, by the proved checker: {entry['theorem']['coq']}")
+            for theorem in entry["theorem"]["coq"]:
+                print(f"  theorem, by {entry['theorem']['by']}: {theorem}")
     for entry in answer["checked"] if args.trace else ():
         if entry["kind"] is not None and not entry["trace_used"]:
             print(f"The trace was not used for {entry['file']}: kind {entry['kind']} is not about a trace.")
