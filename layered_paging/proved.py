@@ -221,7 +221,9 @@ def _words(theorems: list[str], certificate: Certificate) -> str:
             values[side] = str(Fraction(p, q))
             what = "A deterministic policy has" if side == "upper" else "Every deterministic policy has"
             least = "at most" if side == "upper" else "at least"
-            said.append(f"{what} a ratio of {least} {values[side]} on {layers} layers of {experts} pages, {slots} slots")
+            said.append(
+                f"{what} a ratio of {least} {values[side]} on {layers} layers of {experts} pages, {slots} slots"
+            )
             size = [layers, experts, slots, statement.get("offline_slots")]
         elif found := ABOUT_ONE.fullmatch(theorem):
             layers, experts, offline, *again, slots = map(int, found.group(2, 3, 4, 5, 6, 7))

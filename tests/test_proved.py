@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
 import re
 import subprocess
@@ -324,6 +325,25 @@ def test_the_adversary_that_repeats_one_page_is_refused_by_the_proved_checker_it
             layers, experts, slots, p, q = map(int, said.split()[2:])
             assert Fraction(p, q) <= lp.optimal_ratio(layers=layers, experts=experts, slots=slots).lower
     assert refused > 200
+
+
+@built
+@pytest.mark.parametrize(
+    ("name", "theorems"),
+    [
+        ("best-deterministic-3x3-4", ["some_policy 3 3 4 7 3", "every_policy 3 3 4 7 3"]),
+        ("best-deterministic-4x2-5", ["some_policy 4 2 5 7 3", "every_policy 4 2 5 7 3"]),
+        ("llru-2x4-6", ["exact 2 4 6 (policy_cost 2 4 6 (Llru true true)) 13 2 0"]),
+        pytest.param(
+            "llru-visit-near-3x3-8",
+            ["exact 3 3 8 (policy_cost 3 3 8 (Llru true false)) 9 1 0"],
+            marks=pytest.mark.skipif(not os.environ.get("LAYERED_PAGING_FULL"), reason="long: LAYERED_PAGING_FULL=1"),
+        ),
+    ],
+)
+def test_larger_certificates_shipped_with_the_proofs(name: str, theorems: list[str], program: Path) -> None:
+    certificate = Certificate.load(ROOT / "proofs" / "certificates" / f"{name}.json.gz")
+    assert list(proved.obtain(certificate, program).theorems) == theorems
 
 
 @built

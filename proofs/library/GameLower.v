@@ -162,7 +162,8 @@ Proof.
   remember (if mem (g p) (imitation k alg h) then 0 else 1) as o eqn:Eo.
   assert (Hsame' : same (imitation k alg h) (map g c)) by (destruct Hsame as [S1 [S2 S3]]; split; auto; split; auto; intros x; symmetry; apply S3).
   destruct (answer_of_same k _ _ _ _ _ Hsame' Hans) as [d' [Hd' Hsd]].
-  rewrite map_answers_all in Hd' by auto. apply in_map_iff in Hd'. destruct Hd' as [[o1 c'] [Heq Hc']]. injection Heq as Ho Hd''. cbn [fst snd] in *. subst d'. subst o1.
+  rewrite map_answers_all in Hd' by auto. apply in_map_iff in Hd'. destruct Hd' as [[o1 c'] [Heq Hc']].
+  injection Heq as Ho Hd''. cbn [fst snd] in *. subst d'. subst o1.
   specialize (Hr _ Hc'). unfold answer_ok in Hr. cbn [fst snd] in Hr.
   set (s := tidy_position l n new c') in *. apply andb_true_iff in Hr. destruct Hr as [Hfair Hr].
   destruct (find_row _ _ _ _ _) as [[[p' there] r']|] eqn:Ef; [|discriminate]. apply find_row_in in Ef.
