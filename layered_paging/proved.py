@@ -213,7 +213,8 @@ def _line(numbers: list[int]) -> str:
 def _words(theorems: list[str], certificate: Certificate) -> str:
     """Return theorems in words, made of what was printed alone; they must be what the certificate states."""
     statement = certificate.statement
-    said, values = [], {}
+    said: list[str] = []
+    values: dict[str, str | None] = {}
     for theorem in theorems:
         if found := ABOUT_ALL.fullmatch(theorem):
             layers, experts, slots, p, q = map(int, found.groups()[1:])
