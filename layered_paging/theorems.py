@@ -255,7 +255,7 @@ def main(words: list[str] | None = None) -> int:
     try:
         lines = build(asked.target)
         rows = proved(asked.target, theorems())
-        slips = [slip for row in rows if asked.controls for slip in controls(asked.target, row.theorem)]
+        slips = [s for found in accepted(asked.target, theorems()).values() for s in found] if asked.controls else []
         axioms = recheck(asked.target)
     except LayeredPagingError as error:
         print(error, file=sys.stderr)

@@ -63,12 +63,6 @@ def test_every_theorem_is_proved_as_registered_and_assumes_nothing(compiled: Pat
     assert all(row.says.startswith("forall ") for row in rows)
 
 
-@kernel
-@pytest.mark.parametrize("theorem", ALL, ids=lambda theorem: theorem.name)
-def test_false_neighbours_are_refused(compiled: Path, theorem: theorems.Theorem) -> None:
-    assert theorems.controls(compiled, theorem) == []
-
-
 def test_every_theorem_has_a_control_and_there_are_ten() -> None:
     assert all(theorem.controls for theorem in ALL)
     assert sum(len(theorem.controls) for theorem in ALL) >= 10

@@ -1,15 +1,16 @@
 (* LRU on a cycle of N pages, k < N: it misses always, and a schedule misses N - k times in N - 1 requests. *)
 From Coq Require Import List Arith Bool Lia.
-From LP.library Require Import Model Online Lower.
+From LP.library Require Import Model Online Layers Lower.
 Import ListNotations.
-
-Lemma layer_page n j e : e < n -> layer n (j * n + e) = j.
-Proof. intros H. unfold layer. rewrite Nat.div_add_l by lia. rewrite Nat.div_small; lia. Qed.
-Lemma page_small l n j e : e < n -> j < l -> j * n + e < l * n.
-Proof. intros H1 H2. assert (S j * n <= l * n) by (apply Nat.mul_le_mono_r; lia). simpl in H. lia. Qed.
 
 Lemma recency_self h : NoDup h -> recency h = h.
 Proof. induction 1; simpl; auto. rewrite IHNoDup, notin_remove; auto. Qed.
+
+Lemma count_chosen i j : count (repeat true i ++ repeat false j) = i.
+Proof.
+  rewrite count_app. replace (count (repeat true i)) with i by (induction i; simpl; auto).
+  replace (count (repeat false j)) with 0 by (induction j; simpl; auto). lia.
+Qed.
 
 Section Cyclic.
 Variables l n k : nat.
@@ -60,12 +61,6 @@ Proof.
   - apply NoDup_incl_NoDup with (p :: c); auto; [rewrite app_length; simpl; lia|].
     intros x. rewrite in_app_iff. simpl. tauto.
   - rewrite app_length. simpl. lia.
-Qed.
-
-Lemma count_chosen i j : count (repeat true i ++ repeat false j) = i.
-Proof.
-  rewrite count_app. replace (count (repeat true i)) with i by (induction i; simpl; auto).
-  replace (count (repeat false j)) with 0 by (induction j; simpl; auto). lia.
 Qed.
 
 (* the cycle of w pages of each layer *)

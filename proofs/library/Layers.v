@@ -6,6 +6,11 @@ Import ListNotations.
 Lemma nth_window (h : list nat) i j : i < j -> i < length h -> nth i (firstn j h) 0 = nth i h 0.
 Proof. intros H1 H2. rewrite <- (firstn_skipn j h) at 2. rewrite app_nth1; auto. rewrite firstn_length. lia. Qed.
 
+Lemma layer_page n j e : e < n -> layer n (j * n + e) = j.
+Proof. intros H. unfold layer. rewrite Nat.div_add_l by lia. rewrite Nat.div_small; lia. Qed.
+Lemma page_small l n j e : e < n -> j < l -> j * n + e < l * n.
+Proof. intros H1 H2. assert (S j * n <= l * n) by (apply Nat.mul_le_mono_r; lia). simpl in H. lia. Qed.
+
 Section Layers.
 Variables l n : nat.
 
@@ -19,6 +24,19 @@ Proof.
   { induction s as [|q s IH]; intros t p; simpl; [rewrite Nat.add_0_r; tauto|].
     rewrite IH. replace (S t + length s) with (t + S (length s)) by lia. tauto. }
   induction h as [|p h IH]; simpl; [tauto|]. rewrite S1, rev_length, IH. simpl. tauto.
+Qed.
+
+Lemma backwards_app s : forall h, backwards (rev s ++ h) <-> backwards h /\ layered l n (length h) s.
+Proof.
+  induction s as [|p s IH]; intros h; simpl; [tauto|]. rewrite <- app_assoc. simpl. rewrite IH. simpl. tauto.
+Qed.
+(* pages of consecutive layers *)
+Lemma layered_row e m : forall i t, e < n -> i + m <= l -> (0 < m -> t mod l = i) ->
+  layered l n t (map (fun j => j * n + e) (seq i m)).
+Proof.
+  induction m as [|m IH]; intros i t He Hi Ht; simpl; auto.
+  split; [apply page_small; lia|]. split; [rewrite layer_page; lia|]. apply IH; auto; [lia|].
+  intros Hm. specialize (Ht ltac:(lia)). replace (S t) with (t + 1) by lia. rewrite <- Nat.add_mod_idemp_l, Ht, Nat.mod_small; lia.
 Qed.
 
 Hypothesis l_pos : 1 <= l.

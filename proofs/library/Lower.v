@@ -64,6 +64,16 @@ Inductive turns : list nat -> list nat -> nat -> list nat -> Prop :=
 | turns_keep c p s t c' : In p keep -> turns c s t c' -> turns c (p :: s) t c'
 | turns_next c p s t c' : turns (c ++ [p]) s t c' -> turns (p :: c) (p :: s) (S t) c'.
 
+Lemma turns_app c s t d : turns c s t d -> forall s' t' e, turns d s' t' e -> turns c (s ++ s') (t + t') e.
+Proof. induction 1; intros s' t' e H'; simpl; auto; [apply turns_keep|apply turns_next]; auto. Qed.
+Lemma turns_kept s c : incl s keep -> turns c s 0 c.
+Proof. induction s as [|p s IH]; intros H; [constructor|]. apply turns_keep; [apply H; left; auto|]. apply IH. intros x Hx. apply H. right; auto. Qed.
+Lemma turns_list zs : forall c, turns (zs ++ c) zs (length zs) (c ++ zs).
+Proof.
+  induction zs as [|z zs IH]; intros c; [rewrite app_nil_r; constructor|]. simpl. apply turns_next.
+  specialize (IH (c ++ [z])). rewrite <- !app_assoc in *. exact IH.
+Qed.
+
 Fixpoint chosen (bs : list bool) (c : list nat) : list nat :=
   match bs, c with b :: bs', x :: c' => if b then x :: chosen bs' c' else chosen bs' c' | _, _ => [] end.
 Definition held (bs : list bool) (c : list nat) : cache := keep ++ List.last c 0 :: chosen bs c.

@@ -147,3 +147,21 @@ Proof.
   - apply IHNoDup; auto.
 Qed.
 
+(* more pages *)
+Lemma extend F N m : NoDup F -> (forall p, In p F -> p < N) -> length F <= m -> m <= N ->
+  exists U, NoDup U /\ length U = m /\ incl F U /\ forall p, In p U -> p < N.
+Proof.
+  intros HF Hs Hl Hm. set (rest := filter (fun p => negb (mem p F)) (seq 0 N)).
+  assert (HR : forall p, In p rest <-> p < N /\ ~ In p F).
+  { intros p. unfold rest. rewrite filter_In, in_seq, negb_true_iff, <- not_true_iff_false, mem_In. intuition lia. }
+  assert (Hc : m - length F <= length rest).
+  { assert (H : incl (seq 0 N) (F ++ rest)).
+    { intros p Hp. apply in_seq in Hp. apply in_or_app. destruct (in_dec Nat.eq_dec p F); auto. right. apply HR. split; [lia|auto]. }
+    apply NoDup_incl_length in H; [|apply seq_NoDup]. rewrite app_length, seq_length in H. lia. }
+  exists (F ++ firstn (m - length F) rest). split; [|split; [|split]].
+  - apply NoDup_app_; [auto|apply NoDup_firstn_, NoDup_filter, seq_NoDup|].
+    intros x H1 H2. apply In_firstn, HR in H2. tauto.
+  - rewrite app_length, firstn_length. lia.
+  - intros x Hx. apply in_or_app. auto.
+  - intros p Hp. apply in_app_or in Hp. destruct Hp as [Hp|Hp]; auto. apply In_firstn, HR in Hp. tauto.
+Qed.
