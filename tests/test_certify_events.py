@@ -13,7 +13,7 @@ import pytest
 import layered_paging as lp
 from layered_paging.certificate import Certificate
 from layered_paging.certify import check
-from layered_paging.certify.ratio_events import _Rules
+from layered_paging.certify.ratio_events import Rules
 from layered_paging.errors import CertificateRejected
 from layered_paging.policies.stream import Stream
 
@@ -31,9 +31,9 @@ RULES: list[tuple[int, Any, int, int, bool]] = [
 ]
 
 
-def rules_of(size: tuple[int, Any, int, int, bool]) -> _Rules:
+def rules_of(size: tuple[int, Any, int, int, bool]) -> Rules:
     layers, experts, slots, top_k, bypass = size
-    return _Rules(lp.Instance(layers, experts, slots), top_k, bypass)
+    return Rules(lp.Instance(layers, experts, slots), top_k, bypass)
 
 
 def mask(pages: Set) -> int:
@@ -54,17 +54,17 @@ def left(start: Set, event: Set, slots: int, bypass: bool) -> list[Set]:
     return [s for s in subsets(start | event) if len(s) <= slots and (bypass or event <= s)]
 
 
-def blocks_of(rules: _Rules) -> list[range]:
+def blocks_of(rules: Rules) -> list[range]:
     return [rules.instance.pages_of(layer) for layer in range(rules.instance.layers)]
 
 
-def renamings(rules: _Rules) -> list[dict[int, int]]:
+def renamings(rules: Rules) -> list[dict[int, int]]:
     """Every way to rename the experts of each layer."""
     ways = [[dict(zip(block, p, strict=True)) for p in itertools.permutations(block)] for block in blocks_of(rules)]
     return [{old: new for names in choice for old, new in names.items()} for choice in itertools.product(*ways)]
 
 
-def walk(rules: _Rules, top_k: int, seed: int, length: int) -> Iterator[tuple[int, int, int, tuple[int, ...]]]:
+def walk(rules: Rules, top_k: int, seed: int, length: int) -> Iterator[tuple[int, int, int, tuple[int, ...]]]:
     """Yield (layer, cache, event, work function) along random events and answers from empty caches."""
     rng, cache, work = Stream(seed, length), 0, (0,) * len(rules.caches)
     for t in range(length):
@@ -192,7 +192,7 @@ def game_holds(certificate: Certificate) -> bool:
     """Both sides of a certificate, evaluated from the rules alone."""
     says, shows = certificate.statement, certificate.evidence
     instance = lp.Instance(says["layers"], says["experts"], says["slots"])
-    rules, works = _Rules(instance, says["top_k"], says["admission"] == "bypass"), [tuple(w) for w in shows["works"]]
+    rules, works = Rules(instance, says["top_k"], says["admission"] == "bypass"), [tuple(w) for w in shows["works"]]
 
     def rows(side: str, name: str) -> dict[tuple[int, int, tuple[int, ...]], tuple[Any, int]]:
         columns = zip(*(shows[side][column] for column in ("positions", name, "potential")), strict=True)

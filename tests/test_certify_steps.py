@@ -623,12 +623,12 @@ def test_nodes_follow_requests(size: tuple[int, Any, int], memory: int) -> None:
             if goal not in rows:
                 rows.append(goal)
                 queue.append(goal)
-    nodes = ratio_random._Nodes(instance, memory, [list(row) for row in rows])
+    nodes = ratio_random.Nodes(instance, memory, [list(row) for row in rows])
     for row, page, rise, goal, places in steps:
         at = rows.index(row)
         assert nodes.follow(at, page) == (rise, rows.index(goal), places)
         assert nodes.pages(at) == instance.pages_of(row[0])
-    short = ratio_random._Nodes(instance, memory, [list(rows[0])])
+    short = ratio_random.Nodes(instance, memory, [list(rows[0])])
     with pytest.raises(CertificateRejected, match="what follows a request to page 0"):
         short.follow(0, 0)
     assert ratio_random._answers(0b1010, 1) == [(0, 0b1010)]
@@ -650,15 +650,15 @@ def test_what_nodes_must_be() -> None:
         ([[1, *start[1:]]], "the start, empty caches at layer 0"),
     ):
         with pytest.raises(CertificateRejected, match=words):
-            ratio_random._Nodes(instance, 1, rows)
-    assert len(ratio_random._Nodes(instance, 1, [start, [1, 2, 5, 0, 0, 0, 0]]).rows) == 2
+            ratio_random.Nodes(instance, 1, rows)
+    assert len(ratio_random.Nodes(instance, 1, [start, [1, 2, 5, 0, 0, 0, 0]]).rows) == 2
 
 
 def source_holds(certificate: Certificate) -> bool:
     """The lower side, evaluated here from the rules of the nodes: every value is at most what follows."""
     side, says = certificate.evidence["source"], certificate.statement
     part = lp.Instance(says["layers"], side["experts"], says["slots"])
-    nodes, least = ratio_random._Nodes(part, side["memory"], side["nodes"]), Fraction(says["lower"])
+    nodes, least = ratio_random.Nodes(part, side["memory"], side["nodes"]), Fraction(says["lower"])
     values = [{cache: Fraction(v) for cache, v in row} for row in side["values"]]
     for node, row in enumerate(side["chances"]):
         for cache, value in values[node].items():
@@ -698,7 +698,7 @@ def test_every_potential_of_the_distributions_counts() -> None:
     good = atlas("best-randomized-2x2-3")
     side = good.evidence["policy"]
     instance = lp.Instance(2, 2, 3)
-    nodes = ratio_random._Nodes(instance, side["memory"], side["nodes"])
+    nodes = ratio_random.Nodes(instance, side["memory"], side["nodes"])
     best = Fraction(good.statement["upper"])
 
     def holds(potential: list[Fraction]) -> bool:
@@ -751,7 +751,7 @@ def test_what_distributions_and_sources_must_be() -> None:
         ("'a chance' must be a fraction", setting("source", "chances", 0, 0, 1, to=1)),
     ):
         refused(good, words, change)
-    nodes = ratio_random._Nodes(lp.Instance(2, 2, 3), side["memory"], side["nodes"])
+    nodes = ratio_random.Nodes(lp.Instance(2, 2, 3), side["memory"], side["nodes"])
     _, target, places = nodes.follow(0, 0)
     without = 0b1111 & ~(1 << places.index(0))
     refused(good, "without the page just requested", setting("policy", "distributions", target, to=[[without, "1"]]))

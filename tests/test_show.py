@@ -16,7 +16,9 @@ from layered_paging.cli import main
 from layered_paging.engine.run import history
 from layered_paging.errors import ParameterError
 from layered_paging.policies.names import resolve
+from layered_paging.report.opponents import attack
 from layered_paging.report.replaying import parse_sequence, replay_page, window
+from layered_paging.report.witness import _trace
 from layered_paging.samples import SAMPLE
 
 SLIDE = "0,0 1,1 2,0 0,1 1,0 2,2 0,0 1,2"
@@ -302,15 +304,73 @@ def test_a_certificate_plays_its_worst_cycle(browser: Any, tmp_path: Path, capsy
         page.close()
 
 
-def test_certificates_that_hold_no_cycle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lp.optimal_ratio(layers=2, experts=2, slots=3).certificate.save(tmp_path / "best.json")
-    good = lp.competitive_ratio("lru", layers=2, experts=2, slots=3).certificate
-    Certificate(good.kind, {**good.statement, "slots": "x"}, good.evidence).save(tmp_path / "bad.json")
-    for name, more, word in [
-        ("best.json", [], "got 'ratio-game'"),
-        ("bad.json", [], "layered-paging check"),
-        ("best.json", ["--slots", "3"], "it says itself what is played"),
+GAMES: list[dict[str, Any]] = [
+    {"layers": 2, "experts": 3, "slots": 4},
+    {"layers": 2, "experts": [2, 3], "slots": 3},
+    {"layers": 1, "experts": 5, "slots": 3, "top_k": 2, "admission": "forced"},
+    {"layers": 2, "experts": 3, "slots": 4, "top_k": 2, "admission": "bypass"},
+]
+
+
+@pytest.mark.parametrize("sizes", GAMES, ids=["equal", "unequal", "events", "bypass"])
+def test_an_adversary_of_a_certificate_forces_what_it_states(sizes: dict[str, Any]) -> None:
+    certificate = lp.optimal_ratio(**sizes).certificate
+    lower, admission = Fraction(certificate.statement["lower"]), sizes.get("admission", "forced")
+    for policy in ("lru", "llru", "mark-far"):
+        events = attack(certificate, policy, 1200)
+        trace = _trace(lp.Instance(sizes["layers"], sizes["experts"], sizes["slots"]), events)
+        misses = lp.replay(trace, policy, sizes["slots"], admission=admission).misses
+        best = lp.optimum(trace, sizes["slots"], admission=admission).misses
+        assert best > 200 and misses >= lower * best - 2 * trace.pages
+
+
+def test_a_random_source_of_a_certificate_is_played() -> None:
+    certificate = lp.optimal_ratio(layers=2, experts=2, slots=3, randomized=True).certificate
+    lower = Fraction(certificate.statement["lower"])
+    trace = _trace(lp.Instance(2, 2, 3), attack(certificate, "lru", 20_000, seed=1))
+    best = lp.optimum(trace, 3, admission="forced").misses
+    for policy in ("lru", "llru", "marking"):  # expected at least 7/4; 3 % below is many standard deviations off
+        assert lp.replay(trace, policy, 3).misses >= Fraction(97, 100) * lower * best
+    assert attack(certificate, "lru", 300, seed=1) == attack(certificate, "marking", 300, seed=1)
+    assert attack(certificate, "lru", 300, seed=1) != attack(certificate, "lru", 300, seed=2)
+
+
+def test_the_command_plays_an_adversary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, page = str(tmp_path / "best.json"), tmp_path / "w.html"
+    lp.optimal_ratio(layers=2, experts=2, slots=3).certificate.save(file)
+    for more, name in [([], "strategy of best.json"), (["--policy", "llru"], "LLRU")]:
+        assert main(["show", file, "-o", str(page), "--json", *more]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        assert answer["cycle"] is None and answer["runs"][0]["misses"] > answer["runs"][1]["misses"]
+        assert f"<title>{name} against the adversary that makes every" in page.read_text()
+    for more, word in [
+        (["--policy", "lru", "llru"], "--policy must be one policy"),
+        (["--policy", "marking"], "--policy must be deterministic"),
+        (["--policy", "fwf"], "not lazy"),
+        (["--slots", "3"], "it says itself what is played"),
     ]:
-        assert main(["show", str(tmp_path / name), "-o", str(tmp_path / "w.html"), *more]) == 2
+        assert main(["show", file, "-o", str(page), *more]) == 2
+        assert word in capsys.readouterr().err
+
+
+def test_certificates_that_cannot_be_played(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = lp.competitive_ratio("lru", layers=2, experts=2, slots=3).certificate
+    best = lp.optimum(parse_sequence(SLIDE), 3, admission="forced").certificate
+    game = lp.optimal_ratio(layers=2, experts=2, slots=3).certificate
+    made = {
+        "bad": Certificate(good.kind, {**good.statement, "slots": "x"}, good.evidence),
+        "optimum": best,
+        "above": Certificate(game.kind, game.statement, {**game.evidence, "adversary": None}),
+        "good": good,
+    }
+    for name, certificate in made.items():
+        certificate.save(tmp_path / f"{name}.json")
+    for name, more, word in [
+        ("bad", [], "'slots' must be an integer of at least 1; got 'x'"),
+        ("optimum", [], "got 'optimum'"),
+        ("above", ["--policy", "lru"], "holds no adversary"),
+        ("good", ["--policy", "fifo"], "the certificate names it"),
+    ]:
+        assert main(["show", str(tmp_path / f"{name}.json"), "-o", str(tmp_path / "w.html"), *more]) == 2
         assert word in capsys.readouterr().err
     assert not (tmp_path / "w.html").exists()

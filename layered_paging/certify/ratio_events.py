@@ -22,12 +22,12 @@ from ..core.instance import Instance
 from .ratio import fraction, model, need, number, stated
 from .ratio_game import no_idle_cycle
 
-__all__ = ["check"]
+__all__ = ["Rules", "check", "renamed"]
 
 Position = tuple[int, int, tuple[int, ...]]
 
 
-class _Rules:
+class Rules:
     """Caches, events and moves, all by their definitions; what was computed once is kept."""
 
     def __init__(self, instance: Instance, top_k: int, bypass: bool) -> None:
@@ -105,7 +105,7 @@ def check(certificate: Certificate) -> None:
     need(admission == "bypass" or top_k <= instance.slots, f"'top_k' must be at most {instance.slots}; got {top_k}")
     small = instance.pages <= 9 and max(instance.experts) <= 7  # that is, at most 10080 renamings
     need(small, "at most 9 pages, and 7 in a layer, are checked")
-    rules = _Rules(instance, top_k, admission == "bypass")
+    rules = Rules(instance, top_k, admission == "bypass")
     works: Any = evidence.get("works")
     need(isinstance(works, list), "'works' must be a list")
     known = [tuple(row) for row in works]
@@ -121,7 +121,7 @@ def check(certificate: Certificate) -> None:
         _upper(rules, fraction(statement, "upper"), _table(rules, known, evidence.get("policy"), "answers"))
 
 
-def _table(rules: _Rules, works: Sequence[tuple[int, ...]], side: Any, name: str) -> Mapping[Position, tuple[Any, int]]:
+def _table(rules: Rules, works: Sequence[tuple[int, ...]], side: Any, name: str) -> Mapping[Position, tuple[Any, int]]:
     """Return what one side plays and its potential, by position; the empty caches at layer 0 are among them."""
     rows, played, potentials = side["positions"], side[name], side["potential"]
     need(
@@ -140,7 +140,7 @@ def _table(rules: _Rules, works: Sequence[tuple[int, ...]], side: Any, name: str
     return table
 
 
-def _upper(rules: _Rules, ratio: Fraction, table: Mapping[Position, tuple[Any, int]]) -> None:
+def _upper(rules: Rules, ratio: Fraction, table: Mapping[Position, tuple[Any, int]]) -> None:
     p, q = ratio.numerator, ratio.denominator
     for (layer, cache, work), (moves, here) in table.items():
         need(here >= 0, "a policy's potential must not be negative")
@@ -156,7 +156,7 @@ def _upper(rules: _Rules, ratio: Fraction, table: Mapping[Position, tuple[Any, i
             need(q * cost - p * rise + table[target][1] <= here, f"the policy's potential fails at event {event:b}")
 
 
-def _lower(rules: _Rules, ratio: Fraction, table: Mapping[Position, tuple[Any, int]]) -> None:
+def _lower(rules: Rules, ratio: Fraction, table: Mapping[Position, tuple[Any, int]]) -> None:
     p, q = ratio.numerator, ratio.denominator
     name = {position: at for at, position in enumerate(table)}
     idle: dict[int, list[int]] = {}

@@ -25,12 +25,12 @@ from ..core.instance import Instance
 from .ratio import exact, fraction, model, need, number, stated
 from .ratio_game import Positions
 
-__all__ = ["check"]
+__all__ = ["Nodes", "check"]
 
 Node = tuple[int, ...]
 
 
-class _Nodes:
+class Nodes:
     """The rules of nodes for one instance and memory."""
 
     def __init__(self, instance: Instance, memory: int, rows: Any) -> None:
@@ -93,7 +93,7 @@ def _exact(text: Any) -> Fraction:
     return exact(text, "a chance")
 
 
-def _column(side: Any, name: str, nodes: _Nodes) -> list[Any]:
+def _column(side: Any, name: str, nodes: Nodes) -> list[Any]:
     column = side[name]
     need(isinstance(column, list) and len(column) == len(nodes.rows), f"{name!r} must have an entry for each node")
     return list(column)
@@ -112,7 +112,7 @@ def _masses(rows: Any, slots: int, pages: int) -> dict[int, Fraction]:
 
 
 def _upper(instance: Instance, ratio: Fraction, side: Any) -> None:
-    nodes = _Nodes(instance, number(side, "memory", 0), side.get("nodes"))
+    nodes = Nodes(instance, number(side, "memory", 0), side.get("nodes"))
     spreads = [_masses(row, instance.slots, instance.pages) for row in _column(side, "distributions", nodes)]
     for row in spreads:
         need(sum(row.values()) == 1 and min(row.values()) >= 0, "a distribution must add up to 1 with nothing below 0")
@@ -161,7 +161,7 @@ def _lower(instance: Instance, ratio: Fraction, side: Any) -> None:
     )
     part = Instance(instance.layers, widths, instance.slots)
     need(part.pages > part.slots, "the source must use more pages than there are slots")
-    nodes = _Nodes(part, number(side, "memory", 0), side.get("nodes"))
+    nodes = Nodes(part, number(side, "memory", 0), side.get("nodes"))
     chances, values = _column(side, "chances", nodes), []
     for row in _column(side, "values", nodes):
         values.append(_masses(row, part.slots, part.pages))

@@ -26,7 +26,7 @@ _PICTURES = {".svg": "svg", ".tex": "tikz"}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        "trace", nargs="?", help="a trace file, or the certificate of a ratio, whose worst cycle is played"
+        "trace", nargs="?", help="a trace file, or the certificate of a ratio, whose worst cycle or adversary is played"
     )
     parser.add_argument(
         "--sequence",
@@ -123,10 +123,17 @@ def _witness(args: argparse.Namespace) -> dict[str, Any]:
     from ..certificate import Certificate
     from ..report.witness import witness_of, witness_page
 
-    chosen = [args.policy, args.slots, args.experts, args.rounds]
-    if any(value is not None for value in chosen) or args.first or "per-layer" in args.pool:
-        raise ParameterError(f"{args.trace} is a certificate: it says itself what is played; give -o alone")
-    found = witness_of(Certificate.load(args.trace))
+    chosen = [args.slots, args.experts, args.rounds]
+    if any(value is not None for value in chosen) or args.first or args.pool != "shared" or args.admission != "forced":
+        raise ParameterError(
+            f"{args.trace} is a certificate: it says itself what is played, but for an adversary's --policy"
+        )
+    if args.policy is not None and len(args.policy) != 1:
+        raise ParameterError(f"--policy must be one policy beside a certificate; got {len(args.policy)}")
+    certificate = Certificate.load(args.trace)
+    own = certificate.kind in ("ratio-game", "ratio-random") and certificate.evidence.get("policy") is not None
+    default = f"strategy:{args.trace}" if own else None
+    found = witness_of(certificate, args.policy[0] if args.policy else default, seed=args.seed)
     page = witness_page(found, title=args.title)
     if args.static is not None:
         if found.options["pool"] != "shared" or found.options["admission"] != "forced" or found.offline != found.slots:
@@ -160,6 +167,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         print(f"{answer['output']}: {counted(answer['rounds'], 'round')}, {answer['bytes'] / 1e6:.2f} MB")
     for row in answer["runs"]:
         print(f"  {row['policy']}: {counted(row['misses'], 'miss', 'misses')} of {counted(row['requests'], 'request')}")
-    if "cycle" in answer:
+    if answer.get("cycle"):
         cycle = answer["cycle"]
-        print(f"  each turn of {counted(cycle['steps'], 'step')}: {cycle['misses']} against {cycle['optimum']}")
+        misses = "misses without end" if cycle["misses"] is None else cycle["misses"]
+        print(f"  each turn of {counted(cycle['steps'], 'step')}: {misses} against {cycle['optimum']}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..core.instance import integer
@@ -166,6 +167,8 @@ def shown_as(policy: str | PolicySpec, admission: str = "forced") -> str:
     spec = resolve(_ALIASES.get(policy, policy) if isinstance(policy, str) else policy)
     if spec.base == "belady" and admission == "forced":
         return "OPT"
+    if spec.base == "strategy":
+        return f"strategy of {Path(spec.name.removeprefix('strategy:')).name}"
     return spec.base.upper() + spec.name.removeprefix(spec.base) if spec.name.startswith(spec.base) else spec.name
 
 

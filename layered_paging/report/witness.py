@@ -1,4 +1,4 @@
-"""The worst sequence in a ratio's certificate, as a trace to replay and to look at."""
+"""The worst sequence in a ratio's certificate, or what its adversary asks for, as a trace to replay and to look at."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ..certificate import FORMAT, Certificate
-from ..certify.ratio import schedule_cost
+from ..certify.ratio import model, schedule_cost
 from ..core.instance import Instance
 from ..core.trace import Trace
 from ..core.words import counted
 from ..engine.run import replay
-from ..errors import ParameterError
+from ..errors import LayeredPagingError, ParameterError
+from .opponents import OPPONENTS, attack
 from .replaying import replay_page, shown_as
 
 __all__ = ["Witness", "is_certificate", "witness_of", "witness_page"]
@@ -37,9 +38,11 @@ class Witness:
         Of the policy, and of the optimum.
     options : dict
         ``pool``, ``reset`` and ``admission`` of the policy.
-    cycle : dict
-        ``steps`` of the cycle; ``turns``; ``optimum``, what one turn costs the optimum in the long run;
+    cycle : dict or None
+        None where an adversary was played.  ``steps`` of the cycle; ``turns``; ``optimum``, what one turn costs the optimum in the long run;
         ``misses``, what it costs the policy (None if only that the policy pays for ever is known); ``ratio``.
+    seed : int
+        Of what is drawn.
     title, note : str
         For people.
     """
@@ -49,13 +52,14 @@ class Witness:
     slots: int
     offline: int
     options: dict[str, Any]
-    cycle: dict[str, Any]
+    cycle: dict[str, Any] | None
+    seed: int
     title: str
     note: str
 
     def runs(self) -> list[dict[str, Any]]:
         """Return requests and misses of the policy and of the optimum on the whole trace."""
-        mine = replay(self.trace, self.policy, self.slots, **self.options)
+        mine = replay(self.trace, self.policy, self.slots, **self.options, seed=self.seed)
         best = replay(self.trace, "belady", self.offline, **{**self.options, "pool": "shared"})
         return [
             {"policy": name, "requests": run.requests, "misses": run.misses}
@@ -74,18 +78,23 @@ def is_certificate(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def witness_of(certificate: Certificate) -> Witness:
-    """Return the witness in a certificate of a policy's ratio; its truth is not checked here.
+def witness_of(certificate: Certificate, policy: str | None = None, *, seed: int = 0) -> Witness:
+    """Return the witness in a certificate of a ratio; its truth is not checked here.
 
     Parameters
     ----------
     certificate : Certificate
-        Of kind ``ratio-policy`` or ``ratio-lower``.
+        ``ratio-policy`` and ``ratio-lower`` hold a cycle, which is repeated.  ``ratio-game``, ``ratio-events`` and
+        ``ratio-random`` hold an adversary, which is played.
+    policy : str, optional
+        Whom an adversary plays against (default: LRU).  A cycle names its policy itself.
+    seed : int
+        Of a random adversary, and of a randomized policy.
 
     Raises
     ------
     ParameterError
-        Another kind, or what no certificate of these kinds says.
+        Another kind, a policy beside a cycle, or what no certificate of these kinds says.
 
     Examples
     --------
@@ -94,54 +103,79 @@ def witness_of(certificate: Certificate) -> Witness:
     >>> found.title
     'LRU pays 3 times the optimum: 2 layers of 2 experts, 3 slots'
     """
-    if certificate.kind not in ("ratio-policy", "ratio-lower"):
-        raise ParameterError(
-            f"only a certificate of kind 'ratio-policy' or 'ratio-lower' holds a worst cycle; got {certificate.kind!r}"
-        )
-    said, evidence = certificate.statement, certificate.evidence
+    kinds = {"ratio-policy": _cycle, "ratio-lower": _cycle} | dict.fromkeys((*OPPONENTS, "ratio-random"), _attacked)
+    if certificate.kind not in kinds:
+        raise ParameterError(f"only a certificate of a ratio, {', '.join(kinds)}, is played; got {certificate.kind!r}")
+    if policy is not None and kinds[certificate.kind] is _cycle:
+        raise ParameterError("policy must not be given: the certificate names it")
     try:
-        instance = Instance(said["layers"], said["experts"], said["slots"])
-        prefix = [tuple(map(int, event)) for event in evidence["prefix"]]
-        cycle = [tuple(map(int, event)) for event in evidence["cycle"]]
-        general, offline, pool = bool(said["general"]), int(said["offline_slots"]), str(said["pool"])
-        value = said["value"] if certificate.kind == "ratio-policy" else said["lower"]
-        ratio = None if value is None else Fraction(value)
-        turns = max(3, -(-STEPS // len(cycle)))
-        trace = _trace(Instance(1, instance.pages, instance.slots) if general else instance, [*prefix, *cycle * turns])
-        bypass = said.get("admission", "forced") == "bypass"
-        paid = schedule_cost(prefix, cycle, offline, bypass)
-        policy = str(said["policy"])
+        return kinds[certificate.kind](certificate, policy or "lru", seed)
+    except LayeredPagingError:
+        raise
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ParameterError(
             f"the certificate is not sound, 'layered-paging check' would reject it; {error!r}"
         ) from None
+
+
+def _cycle(certificate: Certificate, _: str, seed: int) -> Witness:
+    """Return the cycle, repeated."""
+    said, evidence = certificate.statement, certificate.evidence
+    instance = model(said)
+    prefix = [tuple(map(int, event)) for event in evidence["prefix"]]
+    cycle = [tuple(map(int, event)) for event in evidence["cycle"]]
+    general, offline, bypass = bool(said["general"]), int(said["offline_slots"]), said.get("admission") == "bypass"
+    value = said["value"] if certificate.kind == "ratio-policy" else said["lower"]
+    ratio = None if value is None else Fraction(value)
+    turns = max(3, -(-STEPS // len(cycle)))
+    paid = schedule_cost(prefix, cycle, offline, bypass)
     times = "without bound" if ratio is None else f"{ratio} times the optimum"
     least = "at least " if certificate.kind == "ratio-lower" else ""
-    widths = {*instance.experts}
-    size = f"{counted(instance.layers, 'layer')} of " + (
-        counted(instance.experts[0], "expert")
-        if len(widths) == 1
-        else ", ".join(map(str, instance.experts)) + " experts"
-    )
-    where = f"{size}, {counted(instance.slots, 'slot')}" + (f" against {offline}" if offline != instance.slots else "")
     lead = f"{counted(len(prefix), 'step')} lead in; then " if prefix else ""
+    about: dict[str, Any] = {"steps": len(cycle), "turns": turns, "optimum": str(paid), "ratio": value}
     return Witness(
-        trace,
-        policy,
-        instance.slots,
-        offline,
-        {"pool": pool, "reset": "never", "admission": "bypass" if bypass else "forced"},
-        {
-            "steps": len(cycle),
-            "turns": turns,
-            "optimum": str(paid),
-            "misses": None if ratio is None else str(ratio * paid),
-            "ratio": value,
-        },
-        f"{shown_as(policy)} pays {least}{times}: {where}",
-        f"{lead}a cycle of {counted(len(cycle), 'step')}, {counted(turns, 'time')}"
+        trace=_trace(Instance(1, instance.pages, instance.slots) if general else instance, [*prefix, *cycle * turns]),
+        policy=str(said["policy"]),
+        slots=instance.slots,
+        offline=offline,
+        options={"pool": str(said["pool"]), "reset": "never", "admission": "bypass" if bypass else "forced"},
+        cycle={**about, "misses": None if ratio is None else str(ratio * paid)},
+        seed=seed,
+        title=f"{shown_as(str(said['policy']))} pays {least}{times}: {_sizes(instance, offline)}",
+        note=f"{lead}a cycle of {counted(len(cycle), 'step')}, {counted(turns, 'time')}"
         + ("; any page may be asked for at any step" if general else ""),
     )
+
+
+def _attacked(certificate: Certificate, policy: str, seed: int) -> Witness:
+    """Return what the adversary of a best possible ratio asks for when it plays against a policy."""
+    said = certificate.statement
+    instance, lower = model(said), Fraction(said["lower"])
+    events = attack(certificate, policy, STEPS - STEPS % instance.layers, seed)
+    chance = certificate.kind == "ratio-random"
+    who = (
+        "a random source that costs every policy"
+        if chance
+        else "the adversary that makes every deterministic policy pay"
+    )
+    return Witness(
+        trace=_trace(instance, events),
+        policy=policy,
+        slots=instance.slots,
+        offline=instance.slots,
+        options={"pool": "shared", "reset": "never", "admission": str(said.get("admission", "forced"))},
+        cycle=None,
+        seed=seed,
+        title=f"{shown_as(policy)} against {who} {lower} times the optimum: {_sizes(instance, instance.slots)}",
+        note=f"the first {counted(len(events), 'step')}" + (f", seed {seed}" if chance else ""),
+    )
+
+
+def _sizes(instance: Instance, offline: int) -> str:
+    widths = instance.experts
+    each = counted(widths[0], "expert") if len({*widths}) == 1 else ", ".join(map(str, widths)) + " experts"
+    against = f" against {offline}" if offline != instance.slots else ""
+    return f"{counted(instance.layers, 'layer')} of {each}, {counted(instance.slots, 'slot')}{against}"
 
 
 def _trace(instance: Instance, events: Sequence[tuple[int, ...]]) -> Trace:
@@ -163,6 +197,7 @@ def witness_page(found: Witness, *, title: str = "") -> str:
         [found.policy, "opt"],
         found.slots,
         **found.options,
+        seed=found.seed,
         optimum={"slots": found.offline, "pool": "shared"},
         title=title or found.title,
         note=found.note,
