@@ -511,3 +511,20 @@ def test_what_cannot_stay_on_the_disk_is_refused(tmp_path: Path) -> None:
     model.model.layers[1].mlp.experts.down_proj = torch.nn.Parameter(torch.zeros(8, 32, 25))
     with pytest.raises(lp.LayeredPagingError, match="same shapes"), experts_on_disk(model, tmp_path / "c", 8):
         pass
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_demonstration(tiny: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from layered_paging.samples import serve
+
+    words = [str(tiny), "--slots", "9", "12", "--policy", "lru", "llru", "--new-tokens", "8", "--cold"]
+    assert serve.main(words) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0][:4] == ["policy", "slots", "loads", "replay"] and len(rows) == 6
+    for row in rows[2:]:
+        assert row[2] == row[3] and int(row[2]) > 0 and row[-1] == "equal"
+    assert serve.main([str(tiny), "--slots", "1"]) == 2
+    assert "more slots" in capsys.readouterr().err
+    monkeypatch.setattr(serve, "compare", lambda *args, **options: iter([serve.Row("lru", 9, same=False)]))
+    assert serve.main(words) == 1
+    assert "DIFFERENT" in capsys.readouterr().out
