@@ -242,7 +242,7 @@ def _check_ids(ids: npt.NDArray[np.integer[Any]], widths: tuple[int, ...]) -> No
                 f"experts[{at + r}, {j}, {q}] must be in 0..{widths[j] - 1}, or -1 for none; got {part[r, j, q]}"
             )
         seen = seen or bool((part >= 0).any())
-        if part.shape[2] > 1:
+        if part.shape[2] > 1 and _may_repeat(part):
             ordered = np.sort(part, axis=2)
             twice = (ordered[:, :, 1:] == ordered[:, :, :-1]) & (ordered[:, :, 1:] >= 0)
             if twice.any():
@@ -250,6 +250,13 @@ def _check_ids(ids: npt.NDArray[np.integer[Any]], widths: tuple[int, ...]) -> No
                 raise TraceError(f"experts[{at + r}, {j}] must be distinct within an event; got {part[r, j].tolist()}")
     if not seen:
         raise TraceError("a trace must hold at least one request; got none but -1")
+
+
+def _may_repeat(ids: npt.NDArray[np.integer[Any]]) -> bool:
+    """Return False if no event names an expert twice; wide events are left to sorting."""
+    top = ids.shape[2]
+    pairs = ((a, b) for b in range(1, top) for a in range(b))
+    return top > 10 or any(((ids[:, :, a] == ids[:, :, b]) & (ids[:, :, a] >= 0)).any() for a, b in pairs)
 
 
 def _sessions(sessions: Any, rounds: int) -> npt.NDArray[np.int64]:

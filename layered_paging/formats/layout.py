@@ -21,7 +21,7 @@ from ..errors import FormatError, ParameterError, TraceError
 from .base import Reading
 from .common import WIDEST, build
 
-__all__ = ["LAYOUTS", "Facts", "ids_of", "trace_of"]
+__all__ = ["LAYOUTS", "Facts", "ids_of", "trace_of", "widths_of"]
 
 LAYOUTS = ("tlk", "ltk", "btlk")
 LAYER_KEYS = ("n_layer", "n_layers", "num_layers", "n_moe_layers", "num_moe_layers", "num_hidden_layers")
@@ -213,7 +213,7 @@ def decide(path: Path, shape: tuple[int, ...], facts: Facts, how: Reading) -> Ev
     return first
 
 
-def _widths(path: Path, facts: Facts, how: Reading) -> Any:
+def widths_of(path: Path, facts: Facts, how: Reading) -> Any:
     """Return the number of experts as stated: one int, a list, or None where nothing says it."""
     stated: list[tuple[str, Any]] = []
     if how.n_experts is not None:
@@ -304,7 +304,7 @@ def trace_of(path: Path, ids: npt.NDArray[Any], facts: Facts, how: Reading, know
     shape = tuple(int(n) for n in ids.shape)
     _check_top(path, shape, facts)
     chosen = Evidence(known, "it is our own file", True) if known else decide(path, shape, facts, how)
-    widths = _widths(path, facts, how)
+    widths = widths_of(path, facts, how)
     ids = from_one(path, ids_of(path, ids, widths, how), widths, how)
     weights, sessions, stage = facts.weights, facts.sessions, facts.stage
     if chosen.layout == "ltk":

@@ -16,6 +16,7 @@ from .base import OPTIONS, Format, Reading
 from .common import build, guarded
 from .known import detect
 from .opening import spooled
+from .parquet_table import is_layer, read_layers
 
 __all__ = ["load", "open_long"]
 
@@ -86,6 +87,8 @@ def _folder(folder: Path, how: Reading) -> Trace:
         inside = sorted((p for p in folder.iterdir() if not p.name.startswith(".") and p.is_file()), key=natural)
     if not inside:
         raise FormatError(f"{folder}: this is a directory without files; a folder of logs must hold at least one")
+    if all(is_layer(file) for file in inside):
+        return read_layers(folder, inside, how)
     return _joined(inside, how)
 
 

@@ -15,14 +15,14 @@ from ..core.instance import integer
 from ..core.parts import PART, LongTrace, Part
 from ..core.registry import register
 from ..core.trace import Trace
-from ..errors import FormatError, LayeredPagingError
+from ..errors import FormatError, LayeredPagingError, ParameterError
 from .base import Format, Reading
 from .common import WIDEST, afford, brief, build, check_part, checked_head, guarded, id_dtype, meta_refused, parse_json
 from .opening import Start, plain
+from .parquet_table import KEY, is_ours, read_table
 
 __all__ = ["Parquet", "open_long", "write_long"]
 
-KEY = b"layered_paging"
 _FLOATS = ("float16", "float32", "float64")
 
 
@@ -35,9 +35,15 @@ def _pyarrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-def read(path: Path) -> Trace:
+def read(path: Path, how: Reading) -> Trace:
     pyarrow, parquet = _pyarrow()
     with _plainly(path, pyarrow), plain(path) as whole:
+        if not is_ours(whole, parquet):
+            return read_table(whole, parquet, how)
+        if how.given():
+            raise ParameterError(
+                f"{path} is our own Parquet, which takes none of the options for logs: {', '.join(how.given())}"
+            )
         return _read(whole, parquet)
 
 
@@ -271,9 +277,10 @@ def _write(
 
 @register("format", "parquet")
 class Parquet(Format):
-    """Parquet: one row a round; needs pyarrow, the extra ``parquet``."""
+    """Parquet, this project's own (one row a round) and tables of others; needs pyarrow, the extra ``parquet``."""
 
     suffixes = (".parquet",)
+    takes = ("columns", "tokens", "n_experts")
     rank = 10
 
     def sniff(self, start: Start) -> bool:
@@ -282,7 +289,7 @@ class Parquet(Format):
 
     def read(self, path: Path, how: Reading) -> Trace:
         """Read all row groups."""
-        return read(path)
+        return read(path, how)
 
     def open(self, path: Path, how: Reading) -> LongTrace:
         """Read row groups as they are asked for."""
