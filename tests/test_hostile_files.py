@@ -374,7 +374,7 @@ def test_jsonl_weights(weights: Any, said: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ({"format": "else"}, 'must be an object with "format"'),
+        ({"format": "else"}, "a table must have a column of layer"),
         ({"version": 2}, "'version' must be 1; got 2"),
         ({"layers": 0}, "'layers' must be an integer of at least 1; got 0"),
         ({"layers": 10**30}, "layers would take"),
@@ -565,7 +565,7 @@ def test_parquet(tmp_path: Path) -> None:
         return good.set_column(at, name, values)
 
     pq.write_table(pa.table({"x": [1]}), path)
-    refused(path, "must hold metadata 'layered_paging'")
+    refused(path, "a table must have a column of layer and one of experts; there are x")
     refused(with_sizes(good.drop_columns(["stage"])), "must have one column 'stage'")
     refused(with_sizes(good, top_k=10**12), "would take")
     refused(with_sizes(good, top_k=1), "lists of layers x top_k = 1 numbers; got 2 in row 0")

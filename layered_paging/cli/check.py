@@ -9,6 +9,7 @@ from typing import Any
 from ..certificate import Certificate
 from ..errors import CertificateRejected, FormatError
 from .common import table
+from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging check ratio.json
@@ -19,6 +20,7 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    add_trace_options(parser)
     parser.epilog = EXAMPLES
     parser.add_argument("files", nargs="+", metavar="FILE", help="certificate files")
     parser.add_argument(
@@ -44,9 +46,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         _must_be_there(file)
     trace = None
     if args.trace:
-        from ..formats import load_trace
-
-        trace = load_trace(args.trace)
+        trace = trace_of(args)
     program = None
     if args.verified or args.kernel:
         from ..proved import build

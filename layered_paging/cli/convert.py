@@ -10,20 +10,22 @@ from typing import Any
 from ..core.trace import Trace
 from ..core.words import counted
 from ..errors import ParameterError
-from ..formats import FORMATS, detect, load_trace, save_trace
+from ..formats import FORMATS, detect, save_trace
+from .options import add_trace_options, read_of
 
 _DROPS = ("sessions", "stage", "expert_bytes", "weights", "meta")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("input", metavar="IN", help="the trace to read; its format is found from its content")
+    parser.add_argument("trace", metavar="IN", help="the trace to read; its format is found from its content")
     parser.add_argument("output", metavar="OUT", help="the file to write; its suffix names the format")
     parser.add_argument("--force", action="store_true", help="replace OUT if it is there")
     parser.add_argument(
         "--drop", nargs="+", choices=_DROPS, default=[], metavar="PART", help=f"leave out some of {', '.join(_DROPS)}"
     )
     suffixes = "\n".join(f"  {known.name:<11} *{known.suffixes[0]}" for known in FORMATS)
+    add_trace_options(parser)
     parser.epilog = (
         f"formats:\n{suffixes}\n\nexamples:\n"
         "  layered-paging convert run.route.csv run.npz\n"
@@ -33,18 +35,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Convert the file."""
-    source, target = Path(args.input), Path(args.output)
+    target = Path(args.output)
     if os.path.lexists(target) and not args.force:
         raise ParameterError(f"{target}: is there already; give --force to replace it")
-    known = detect(source)
-    trace = load_trace(source)
+    trace, how = read_of(args)
     if args.drop:
         kept = {name: None if name in args.drop else getattr(trace, name) for name in _DROPS}
         trace = Trace(trace.experts, trace.n_experts, **kept)
     save_trace(trace, target)
     return {
-        "input": str(source),
-        "input_format": known.name,
+        "input": str(args.trace),
+        "input_format": ", ".join(dict.fromkeys(how.formats)),
         "output": str(target),
         "output_format": detect(target).name,
         "rounds": trace.rounds,

@@ -8,9 +8,9 @@ from typing import Any
 from ..core.layout import merged_prefill
 from ..engine.curves import has_one_pass, miss_curve, optimum_curve
 from ..errors import ParameterError
-from ..formats import load_trace
 from ..policies.names import resolve
 from .common import add_model_options, percent, positive, progress, table
+from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging curve trace.npz --policy lru llru lfu --optimum forced -o curve.svg
@@ -40,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="plot to a .svg, .png or .pdf file")
     add_model_options(parser, "pool", "reset", "prefill")
+    add_trace_options(parser)
     parser.epilog = EXAMPLES
 
 
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         from ..plot import check_picture
 
         check_picture(args.output)
-    trace = load_trace(args.trace)
+    trace = trace_of(args)
     if args.prefill == "merged":
         trace = merged_prefill(trace)
     points = min(args.points, trace.pages)

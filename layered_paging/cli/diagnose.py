@@ -7,8 +7,8 @@ from typing import Any
 
 from ..analysis.diagnosis import USUAL, diagnose
 from ..core.words import counted
-from ..formats import load_trace
 from .common import add_model_options, byte_size, percent, progress, table
+from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging diagnose trace.npz --slots 192 --reset session
@@ -27,12 +27,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", default="lru", metavar="P", help="the policy in use (default: lru)")
     parser.add_argument("--against", nargs="+", default=list(USUAL), metavar="P", help="policies to compare it with")
     add_model_options(parser, "reset", "prefill")
+    add_trace_options(parser)
     parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Diagnose."""
-    trace = load_trace(args.trace)
+    trace = trace_of(args)
     with progress("replay", len(args.against) + 1, args.json) as advance:
         found = diagnose(
             trace,

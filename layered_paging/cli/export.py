@@ -9,8 +9,8 @@ from typing import Any
 
 from ..core.files import replacing
 from ..errors import ParameterError
-from ..formats import load_trace
 from ..live.header import POLICIES, example, header, text_of
+from .options import add_trace_options, trace_of
 
 EPILOG = f"""what:
   header    layered_cache.h: {", ".join(POLICIES)} in C99, one file
@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("trace", nargs="?", help="with events: a trace file, of any format that 'convert' reads")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to write")
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    add_trace_options(parser)
     parser.epilog = EPILOG
 
 
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if os.path.lexists(target) and not args.force:
         raise ParameterError(f"{target}: is there already; give --force to replace it")
     if args.trace is not None:
-        lines = text_of(load_trace(args.trace))
+        lines = text_of(trace_of(args))
     else:
         lines = iter((header() if args.what == "header" else example(),))
     count = 0

@@ -12,8 +12,8 @@ from ..analysis.gaps import TOKENS, gap_table
 from ..core.files import write_atomic
 from ..core.layout import RESETS
 from ..errors import ParameterError
-from ..formats import load_trace
 from .common import add_model_options, progress, table
+from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging gap a.npz b.npz --policy similar-rounds lfu-decay
@@ -32,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser, "pool", "admission", "prefill")
     parser.add_argument("--reset", nargs="+", choices=RESETS, default=["never", "session"], help="default: both")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the cells to a .csv file")
+    add_trace_options(parser, also=False)
     parser.epilog = EXAMPLES
 
 
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay, and divide."""
     if args.output is not None and not args.output.endswith(".csv"):
         raise ParameterError(f"--output must end with .csv; got {args.output!r}")
-    traces = {_name(path, args.trace): load_trace(path) for path in dict.fromkeys(args.trace)}
+    traces = {_name(path, args.trace): trace_of(args, path) for path in dict.fromkeys(args.trace)}
     sizes = args.tokens or TOKENS
     with progress("replay", len(traces) * len(sizes) * len(args.reset), args.json) as advance:
         found = gap_table(

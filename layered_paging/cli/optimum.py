@@ -10,6 +10,7 @@ from typing import Any
 from ..core.words import counted
 from ..errors import FormatError, ParameterError
 from .common import add_model_options, byte_size, one_of, percent, positive, table
+from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging optimum trace.npz --slots 192 --admission forced --reset session
@@ -21,6 +22,7 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    add_trace_options(parser)
     parser.epilog = EXAMPLES
     parser.add_argument("trace", metavar="TRACE", help="a trace file")
     parser.add_argument("--slots", type=positive, metavar="N", help="total slots")
@@ -44,11 +46,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Solve, and write the certificate if asked to."""
-    from ..formats import load_trace
     from ..offline import optimum
 
     one_of("--slots and --bytes", [args.slots, args.bytes])
-    trace = load_trace(args.trace)
+    trace = trace_of(args)
     best = optimum(
         trace,
         args.slots,

@@ -13,6 +13,7 @@ from ..edge.generate import BY
 from ..edge.placing import ALGORITHMS
 from ..errors import ParameterError
 from .common import byte_size, percent, positive, progress, table
+from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging place --generate --algorithm best popularity random split --seed 1
@@ -70,6 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     sizes.add_argument("--trace", metavar="TRACE", help="take the activations from a trace file")
     sizes.add_argument("--profile", nargs="+", metavar="FILE", help="draw them from profiles, one user each")
     sizes.add_argument("--by", choices=BY, default="session", help="what makes a user of the trace (default: session)")
+    add_trace_options(parser)
     parser.epilog = EXAMPLES
 
 
@@ -163,9 +165,7 @@ def _network(args: argparse.Namespace) -> Any:
 
         profiles = [Profile.load(path) for path in args.profile]
         return generate(seed=args.seed, profiles=profiles, **{"top_k": 2, **given})
-    from ..formats import load_trace
-
-    return generate(seed=args.seed, trace=load_trace(args.trace), by=args.by, **{"top_k": 0, **given})
+    return generate(seed=args.seed, trace=trace_of(args), by=args.by, **{"top_k": 0, **given})
 
 
 def _row(name: str, size: int | None, latency: Fraction, seconds: float) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ..prefetch.timing import TimeModel
 from ..profiles.drift import sessions_where
 from ..profiles.profile import Profile
 from .common import add_model_options, byte_size, percent, positive, progress, table
+from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging prefetch trace.npz --slots 192 288 --predictor previous markov "markov(distance=2)" \\
@@ -73,6 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="bounds on the least stall of any schedule (small cases); FILE gets the certificate of the last slots",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of randomized policies (default: 0)")
+    add_trace_options(parser)
     parser.epilog = EXAMPLES
 
 
@@ -80,7 +82,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay every predictor at every number of slots."""
     if args.sensitivity:
         check_picture(args.sensitivity)
-    whole = load_trace(args.trace)
+    whole = trace_of(args)
     if args.prefill == "merged":
         if args.guesses:
             raise ParameterError(

@@ -1,22 +1,27 @@
-"""``layered-paging profile``: make, show, merge, compare and judge profiles of expert use, and find drift."""
+"""``layered-paging profile``: make, show, export, merge, compare and judge profiles of expert use, and find drift."""
 
 from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..core.layout import POOLS
 from ..core.words import counted
-from ..formats import load_trace
+from ..errors import ParameterError
+from ..formats.counts import is_counts, read_counts, write_counts
 from ..profiles.drift import drift, sessions_where
 from ..profiles.profile import Profile, compare, merge
 from ..profiles.value import WINDOWS, worth
 from .common import percent, positive, progress, table
+from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging profile make trace.npz -o italian.json --where language=it --half-life 500
+  layered-paging profile make model.coli_usage -o usage.json
+  layered-paging profile export italian.json --mask 16 -o pinned.npy
   layered-paging profile show italian.json
   layered-paging profile merge italian.json german.json -o both.json
   layered-paging profile compare italian.json german.json --top 8
@@ -38,12 +43,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     made = action("make", "learn a profile from a trace")
     made.add_argument("trace", help="a trace file, of any format that 'convert' reads")
     made.add_argument("-o", "--output", metavar="FILE", required=True, help="the profile to write")
+    made.add_argument("--counts", action="store_true", help="the file holds counts: an .npy of layers x experts")
     made.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these sessions, by their items")
     made.add_argument("--half-life", type=float, metavar="N", help="uses fade by half in N tokens (default: never)")
     made.add_argument("--window", type=positive, metavar="N", help="only the last N tokens")
     made.add_argument("--model", metavar="NAME", help="name of the model (default: as the trace says)")
     shown = action("show", "what a profile holds")
     shown.add_argument("profile", help="a profile file")
+    out = action("export", "write counts or hot experts for an engine that pins them")
+    out.add_argument("profile", help="a profile file")
+    out.add_argument("-o", "--output", metavar="FILE", required=True, help="the file to write")
+    ways = out.add_mutually_exclusive_group(required=True)
+    ways.add_argument("--coli", action="store_true", help="counts as .coli_usage of colibri")
+    ways.add_argument("--counts", action="store_true", help="an .npy of counts, layers x experts")
+    ways.add_argument(
+        "--mask", type=positive, metavar="N", help="an .npy of booleans: the N hottest experts of a layer"
+    )
     merged = action("merge", "add profiles of one model up")
     merged.add_argument("profiles", nargs="+", metavar="PROFILE")
     merged.add_argument("-o", "--output", metavar="FILE", required=True, help="the profile to write")
@@ -65,6 +80,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--changed", action="store_true", help="each session follows one of another kind, without a reset"
     )
     judged.add_argument("--half-life", type=float, default=32, metavar="N", help="of lfu-decay (default: 32)")
+    for one in (made, moved, judged):
+        add_trace_options(one)
     parser.epilog = EXAMPLES
 
 
@@ -72,7 +89,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Do the action."""
     match args.action:
         case "make":
-            trace = load_trace(args.trace)
+            if args.counts or (args.trace != "-" and is_counts(args.trace)):
+                return _made_of_counts(args)
+            trace = trace_of(args)
             if args.where:
                 trace = trace.select(sessions_where(trace, args.where))
             made = Profile.of(
@@ -80,6 +99,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             )
             made.save(args.output)
             return {"action": "make", "output": args.output, **_summary(made)}
+        case "export":
+            profile = Profile.load(args.profile)
+            way = "coli" if args.coli else "mask" if args.mask else "counts"
+            write_counts(profile, args.output, way, args.mask)
+            return {"action": "export", "output": args.output, "as": way, **_summary(profile)}
         case "show":
             return {"action": "show", "profile": args.profile, **_summary(Profile.load(args.profile))}
         case "merge":
@@ -104,7 +128,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         case "judge":
             return _judge(args)
         case _:
-            blocks = drift(load_trace(args.trace), Profile.load(args.profile), window=args.window, top=args.top)
+            blocks = drift(trace_of(args), Profile.load(args.profile), window=args.window, top=args.top)
             judged = [b for b in blocks if b.before is not None]
             return {
                 "action": "drift",
@@ -115,8 +139,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             }
 
 
+def _made_of_counts(args: argparse.Namespace) -> dict[str, Any]:
+    """Make a profile of counts, which need no trace."""
+    given = [name for name in ("where", "half_life", "window") if getattr(args, name)]
+    if given:
+        raise ParameterError(f"--{given[0].replace('_', '-')} needs a trace; {args.trace} holds counts")
+    made = read_counts(args.trace, args.log_n_experts, args.log_top_k)
+    made = replace(made, model=args.model)
+    made.save(args.output)
+    return {"action": "make", "output": args.output, **_summary(made)}
+
+
 def _judge(args: argparse.Namespace) -> dict[str, Any]:
-    trace = load_trace(args.trace)
+    trace = trace_of(args)
     options = {"pool": args.pool, "key": args.key, "changed": args.changed, "half_life": args.half_life}
     with progress("judge", len(trace.sessions), getattr(args, "json", False)) as advance:
         got = worth(trace, args.slots, **options, progress=lambda done, total: advance(done))

@@ -14,11 +14,12 @@ from ..core.trace import Trace
 from ..core.words import counted
 from ..engine.run import Run, replay
 from ..errors import ParameterError
-from ..formats import load_trace, open_trace
+from ..formats import load_trace
 from ..policies.forecast import Forecast
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
 from .common import add_model_options, byte_size, interval, percent, positive, progress, table
+from .options import add_trace_options, open_or_load, reading_of
 
 EXAMPLES = """examples:
   layered-paging replay trace.npz --slots 144 192 288 --policy lru llru lfu --reset session --optimum forced
@@ -63,12 +64,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sample", type=positive, metavar="N", help="with --stream --reset session: estimate from N sessions"
     )
+    add_trace_options(parser)
     parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay every policy at every budget."""
-    trace = open_trace(args.trace) if args.stream else load_trace(args.trace)
+    trace = open_or_load(args, args.stream)
     specs = [resolve(name) for name in args.policy]
     integer("--seed", args.seed, 0)
     budgets: Sequence[int] = args.slots or args.bytes
@@ -160,6 +162,8 @@ def _runs(
         if not args.slots or args.repeat > 1:
             raise ParameterError("--workers goes with --slots, and without --repeat")
         names = [spec.name for spec in map(resolve, args.policy)]
+        if reading_of(args).given():
+            raise ParameterError("--workers reads our own formats; 'layered-paging convert' writes .parquet or .jsonl")
         yield from replay_sharded(args.trace, names, args.slots, workers=args.workers, seed=args.seed, **options)
         return
     from ..engine.streaming import Wanted, replay_parts

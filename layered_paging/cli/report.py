@@ -9,8 +9,8 @@ from typing import Any
 from ..analysis.diagnosis import USUAL
 from ..core.files import write_atomic
 from ..errors import ParameterError
-from ..formats import load_trace
 from .common import add_model_options, byte_size, progress
+from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging report trace.npz --bytes 2GiB -o report.html
@@ -32,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser, "prefill")
     parser.add_argument("--title", default="", help="shown above (default: the file's name)")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the page, a .html file")
+    add_trace_options(parser)
     parser.epilog = EXAMPLES
 
 
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     if not str(args.output).lower().endswith((".html", ".htm")):
         raise ParameterError(f"--output must end in .html; got {args.output!r}")
-    trace = load_trace(args.trace)
+    trace = trace_of(args)
     name = Path(args.trace).name
     with progress("report", len(args.against) + 4, args.json) as advance:
         told = facts(

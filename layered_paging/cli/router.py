@@ -10,11 +10,11 @@ import numpy as np
 from ..core.trace import Trace
 from ..core.words import counted
 from ..errors import ParameterError
-from ..formats import load_trace
 from ..plot import check_picture, draw_heat, draw_map, new_figure, save_figure
 from ..profiles.behaviour import behaviour, gates, transition_counts
 from ..profiles.drift import asking, sessions_where
 from .common import add_model_options, percent, table
+from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging router trace.npz --by dataset
@@ -37,6 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slots", type=int, metavar="N", help="for --map: total slots")
     parser.add_argument("--policy", default="lru", metavar="P", help="for --map (default: lru)")
     add_model_options(parser, "pool", "reset")
+    add_trace_options(parser)
     parser.epilog = EXAMPLES
 
 
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     for picture in (args.heat, args.transitions, args.map):
         if picture:
             check_picture(picture)
-    trace = load_trace(args.trace)
+    trace = trace_of(args)
     if args.where:
         trace = trace.select(sessions_where(trace, args.where))
     if not 0 <= args.layer < trace.layers:

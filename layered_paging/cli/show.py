@@ -10,8 +10,8 @@ from ..core.files import write_atomic
 from ..core.trace import Trace
 from ..core.words import counted
 from ..errors import ParameterError
-from ..formats import load_trace
 from .common import add_model_options, positive, progress
+from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging show --sequence "0,0 1,1 0,2 2,1" --policy lru llru opt --slots 3 -o replay.html
@@ -46,6 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", default="", help="shown above (default: what the page shows)")
     parser.add_argument("--seed", type=int, default=0, help="seed of randomized policies (default: 0)")
     add_model_options(parser, "pool", "reset", "admission")
+    add_trace_options(parser)
     parser.epilog = EXAMPLES
 
 
@@ -90,7 +91,7 @@ def _replay(args: argparse.Namespace) -> dict[str, Any]:
     if args.experts is not None and args.sequence is None:
         raise ParameterError("--experts goes with --sequence; a trace file knows its own")
     policies = args.policy or ["lru", "llru", "opt"]
-    whole = load_trace(args.trace) if args.sequence is None else parse_sequence(args.sequence, args.experts)
+    whole = trace_of(args) if args.sequence is None else parse_sequence(args.sequence, args.experts)
     rounds = args.rounds or max(1, SHOWN // whole.layers)
     trace = window(whole, args.first, rounds)
     note = ""

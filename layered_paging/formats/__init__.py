@@ -20,7 +20,7 @@ from .base import Format, Reading
 from .common import guarded
 from .known import FORMATS, by_suffix, detect, formats, listed
 
-__all__ = ["FORMATS", "Format", "Reading", "detect", "formats", "load_trace", "open_trace", "save_trace"]
+__all__ = ["FORMATS", "Format", "Reading", "detect", "formats", "load_trace", "open_trace", "read_trace", "save_trace"]
 
 AnyPath = str | os.PathLike[str]
 
@@ -75,7 +75,12 @@ def load_trace(
     ...     lp.load_trace(f"{folder}/t.jsonl")
     <Trace: 2 rounds in 1 session(s), 1 layers x 4 experts, top_k 2>
     """
-    return loading.load(path, Reading(layout, dict(columns or {}), tokens, top_k, n_experts))
+    return read_trace(path, Reading(layout, dict(columns or {}), tokens, top_k, n_experts))
+
+
+def read_trace(path: AnyPath | Sequence[AnyPath], how: Reading) -> Trace:
+    """Read a trace as ``load_trace`` does; what was assumed is in ``how.assumed`` afterwards."""
+    return loading.load(path, how)
 
 
 def open_trace(path: AnyPath, how: Reading | None = None) -> LongTrace:

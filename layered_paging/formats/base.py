@@ -30,6 +30,10 @@ class Reading:
         ``guess`` allows to guess where tokens begin in a log that does not say.
     top_k, n_experts : int or None
         Sizes that the file does not state.
+    lenient : bool
+        Leave options out that do not apply to a file, in place of refusing them.
+    formats : list of str
+        Filled by readers: the format of each file.
     assumed : list
         Filled by readers: objects with ``about``, ``taken`` and ``why``.
     """
@@ -39,6 +43,8 @@ class Reading:
     tokens: str | None = None
     top_k: int | None = None
     n_experts: int | None = None
+    lenient: bool = False
+    formats: list[str] = field(default_factory=list)
     assumed: list[dict[str, str]] = field(default_factory=list)
 
     def assume(self, about: str, taken: object, why: str) -> None:

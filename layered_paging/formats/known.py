@@ -16,7 +16,7 @@ from .opening import Start
 
 __all__ = ["FORMATS", "by_suffix", "detect", "formats", "listed"]
 
-_SHARED = {"kernels", "known", "loading"}  # modules that start the others
+_SHARED = {"examine", "kernels", "known", "loading"}  # modules that start the others
 _MAGIC = 10  # formats up to this rank are sure of their files; others' formats come after them
 _points_loaded = False
 

@@ -49,6 +49,7 @@ def _one(path: AnyPath, how: Reading) -> Trace:
 
 def _file(file: Path, how: Reading) -> Trace:
     known = detect(file)
+    how.formats.append(known.name)
     _check_options(file, known, how)
     with guarded(file):
         return known.read(file, how)
@@ -57,7 +58,9 @@ def _file(file: Path, how: Reading) -> Trace:
 def _check_options(file: Path, known: Format, how: Reading) -> None:
     """Refuse an option that means nothing for the format of the file."""
     for name in how.given():
-        if name not in known.takes:
+        if name not in known.takes and how.lenient:
+            setattr(how, name, {} if name == "columns" else None)
+        elif name not in known.takes:
             typed = f"--{name.replace('_', '-')}"
             use = ", ".join(f"--{o.replace('_', '-')}" for o in OPTIONS if o in known.takes) or "none of these options"
             raise ParameterError(f"{typed} does not apply to {file}: it is {known.name}, which takes {use}")
@@ -100,8 +103,9 @@ def _joined(files: Sequence[Path], how: Reading) -> Trace:
     """Read several files of one model as one trace, one session each, in the order given."""
     traces = []
     for file in files:
-        inner = Reading(how.layout, how.columns, how.tokens, how.top_k, how.n_experts)
+        inner = Reading(how.layout, how.columns, how.tokens, how.top_k, how.n_experts, how.lenient)
         traces.append(_one(file, inner))
+        how.formats += inner.formats
         for note in inner.assumed:
             if note["about"] != "n_experts":
                 how.assume(note["about"], note["taken"], note["why"])

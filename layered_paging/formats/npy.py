@@ -90,6 +90,6 @@ class Npy(Format):
             both = " or ".join(f"{reading(ids.shape, o)} (--layout {o})" for o in ("tlk", "ltk"))
             raise FormatError(
                 f"{path}: an array of shape {ids.shape} must say which axis is what; it can be {both}, "
-                "or counts of layers x experts, which 'layered-paging profile make' reads"
+                "or counts of layers x experts, which 'layered-paging profile make --counts' reads"
             )
         return trace_of(path, ids, Facts(), how)

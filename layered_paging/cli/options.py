@@ -1,0 +1,104 @@
+"""Options that commands share, each defined once: how a trace is read."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ..core.parts import LongTrace
+from ..core.trace import Trace
+from ..formats import Reading, open_trace, read_trace
+from .common import positive
+
+__all__ = ["add_trace_options", "open_or_load", "read_of", "reading_of", "told", "trace_of"]
+
+LAYOUTS = ("tlk", "ltk", "btlk")
+
+
+def _columns(text: str) -> dict[str, str]:
+    """Read ``token=pos,layer=blk``; an argparse type."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(key.strip() and mark and name.strip() for key, mark, name in pairs):
+        raise argparse.ArgumentTypeError(f"columns are named such as token=pos,layer=blk,experts=ids; got {text!r}")
+    return {key.strip(): name.strip() for key, _, name in pairs}
+
+
+def add_trace_options(parser: argparse.ArgumentParser, also: bool = True) -> None:
+    """Add the options that say how the log of another program is read.
+
+    A command that has an option of the same name already gets it with ``log-`` before the name.
+    """
+    group = parser.add_argument_group("how a log is read ('-' is standard input; a folder is one trace of its files)")
+
+    def add(name: str, **rest: object) -> None:
+        taken = f"--{name}" in parser._option_string_actions
+        group.add_argument(f"--log-{name}" if taken else f"--{name}", dest=f"log_{name.replace('-', '_')}", **rest)  # type: ignore[arg-type]
+
+    if also:
+        add("also", nargs="+", default=[], metavar="FILE", help="further files of the same trace, one session each")
+    add("layout", choices=LAYOUTS, help="axes of an array: tokens, layers, top_k; layers first; batch first")
+    add("columns", type=_columns, metavar="ROLE=NAME,...", help="columns of a table: token, layer, experts, rank, weight, phase, request")  # fmt: skip
+    add("tokens", choices=("guess",), help="guess where tokens begin in a log that does not say")
+    add("top-k", type=positive, metavar="N", help="experts of a token, where a log does not say")
+    add("n-experts", type=positive, metavar="N", help="experts of a layer, where a log does not say")
+
+
+def reading_of(args: argparse.Namespace) -> Reading:
+    """Return how a log is to be read, as the options say."""
+    return Reading(
+        getattr(args, "log_layout", None),
+        getattr(args, "log_columns", None) or {},
+        getattr(args, "log_tokens", None),
+        getattr(args, "log_top_k", None),
+        getattr(args, "log_n_experts", None),
+    )
+
+
+def clean(text: str) -> str:
+    """Return text from a file such that it cannot command a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def told(how: Reading, args: argparse.Namespace) -> None:
+    """Print what was assumed, in one line on standard error."""
+    if how.assumed and sys.stderr is not None:
+        said = "; ".join(f"{note['about']}: {note['taken']} ({note['why']})" for note in how.assumed)
+        print(f"layered-paging {args.command}: read with assumptions: {clean(said)}", file=sys.stderr)
+
+
+def read_of(args: argparse.Namespace, path: str | None = None) -> tuple[Trace, Reading]:
+    """Read the trace that a command names, and print what was assumed.
+
+    Parameters
+    ----------
+    args : Namespace
+        With ``trace`` and the options that ``add_trace_options`` adds.
+    path : str, optional
+        Another file than ``args.trace``.
+
+    Returns
+    -------
+    trace, reading
+        The trace, and how it was read.
+    """
+    how = reading_of(args)
+    more = getattr(args, "log_also", []) if path is None else []
+    first = args.trace if path is None else path
+    trace = read_trace([first, *more] if more else first, how)
+    told(how, args)
+    return trace, how
+
+
+def trace_of(args: argparse.Namespace, path: str | None = None) -> Trace:
+    """Read the trace that a command names, and print what was assumed."""
+    return read_of(args, path)[0]
+
+
+def open_or_load(args: argparse.Namespace, stream: bool) -> Trace | LongTrace:
+    """Read the trace, or open it to be read in parts."""
+    if not stream:
+        return trace_of(args)
+    how = reading_of(args)
+    opened = open_trace(args.trace, how)
+    told(how, args)
+    return opened
