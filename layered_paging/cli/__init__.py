@@ -27,6 +27,7 @@ COMMANDS = {
     "replay": "replay a trace with policies and count hits and misses",
     "curve": "misses at every number of slots, as a table or a plot",
     "diagnose": "say whether the policy or the working set is at fault",
+    "plan": "is it the policy or the memory, and how much memory buys how many tokens per second",
     "drive": "play a trace against a real file, and test a clock of tokens",
     "report": "one page about a trace at a budget, for a colleague",
     "gap": "how much of the gap to the optimum policies close, over traces and capacities",

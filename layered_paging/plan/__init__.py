@@ -1,6 +1,7 @@
 """From a trace to a decision: a clock that is given or fitted, runs on a real disk, budgets and tokens per second."""
 
+from .answers import Plan, plan
 from .clock import Clock, fit
 from .disk import drive
 
-__all__ = ["Clock", "drive", "fit"]
+__all__ = ["Clock", "Plan", "drive", "fit", "plan"]

@@ -1,0 +1,126 @@
+"""``layered-paging plan``: from a trace to a decision in tokens per second."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any
+
+from ..errors import ParameterError
+from ..formats import load_trace
+from .common import add_model_options, byte_size, positive, progress, seconds, table
+
+EXAMPLES = """examples:
+  layered-paging plan layered_paging/samples/sample.npz --bytes 2MiB --reset session
+  layered-paging plan trace.npz --bytes 8GiB --measured "6GiB:9.8 8GiB:12.1 12GiB:16.0" --target 15tok/s
+  layered-paging plan trace.npz --bytes 8GiB --compute 20ms --bandwidth 2GB --engine llama.cpp
+  layered-paging plan trace.npz --slots 288 --target 80%hits
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("trace", help="a trace file")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--bytes", type=byte_size, metavar="SIZE", help="the budget in use, such as 8GiB")
+    size.add_argument("--slots", type=positive, metavar="N", help="the budget in use, in slots")
+    parser.add_argument("--using", default="lru", metavar="P", help="the policy in use (default: lru)")
+    parser.add_argument("--policy", nargs="+", metavar="P", help="policies to try beside it")
+    parser.add_argument("--engine", metavar="NAME", help="recommend only what this engine ships, such as llama.cpp")
+    clock = parser.add_argument_group("the clock: measured runs, or given by hand")
+    clock.add_argument(
+        "--measured", metavar="RUNS", help='your runs, as in "6GiB:9.8 8GiB:12.1": budget and tokens per second'
+    )
+    clock.add_argument("--compute", type=seconds, metavar="TIME", help="per token without loads, such as 20ms")
+    clock.add_argument("--bandwidth", type=byte_size, metavar="SIZE", help="bytes per second of loads, such as 2GB")
+    clock.add_argument("--latency", type=seconds, default=0.0, metavar="TIME", help="per load beside its bytes (0)")
+    clock.add_argument("--overlap", action="store_true", help="loads run while the token computes")
+    clock.add_argument("--on-cpu", type=float, default=0.0, metavar="SHARE", help="misses computed where they lie (0)")
+    clock.add_argument("--cpu", type=seconds, default=0.0, metavar="TIME", help="per miss that is computed there (0)")
+    parser.add_argument("--target", metavar="T", help="smallest memory for 15tok/s, or for 80%%hits")
+    add_model_options(parser, "pool", "reset", "prefill")
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the plan."""
+    from ..plan import Clock, plan
+    from ..plan.answers import POLICIES
+
+    trace = load_trace(args.trace)
+    if (args.compute is None) != (args.bandwidth is None):
+        raise ParameterError("--compute and --bandwidth go together")
+    clock = None
+    if args.compute is not None:
+        clock = Clock(args.compute, args.bandwidth, args.latency, args.overlap, args.on_cpu, args.cpu)
+    sized = False if args.slots is not None else True if args.bytes is not None else trace.page_bytes is not None
+    with progress("replaying", 0, args.json) as tick:
+        found = plan(
+            trace,
+            size=args.slots if args.slots is not None else args.bytes,
+            sized=sized,
+            using=args.using,
+            policies=args.policy or POLICIES,
+            engine=args.engine,
+            clock=clock,
+            measured=[] if args.measured is None else measured(args.measured, sized),
+            overlap=args.overlap,
+            target=None if args.target is None else target(args.target),
+            pool=args.pool,
+            reset=args.reset,
+            prefill=args.prefill,
+            progress=tick,
+        )
+    return {"trace": str(args.trace), **found.to_json()}
+
+
+def measured(text: str, sized: bool) -> list[tuple[int, float]]:
+    """Read ``6GiB:9.8 8GiB:12.1``, or ``144:9.8 192:12.1`` where budgets are slots."""
+    runs = []
+    for part in re.split(r"[\s,]+", text.strip()):
+        size, colon, rate = part.partition(":")
+        if not colon or not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", rate):
+            raise ParameterError(f"--measured must be budgets and tokens per second, as in '6GiB:9.8'; got {part!r}")
+        if not sized and not size.isdecimal():
+            raise ParameterError(f"--measured must have slots where the budget is slots, as in '144:9.8'; got {part!r}")
+        if sized and size.isdecimal():
+            raise ParameterError(
+                f"--measured must have units where the budget is bytes, as in '6GiB:9.8'; got {part!r}"
+            )
+        try:
+            runs.append((byte_size(size), float(rate)))
+        except argparse.ArgumentTypeError as error:
+            raise ParameterError(f"--measured: {error}") from None
+    return runs
+
+
+def target(text: str) -> tuple[str, float]:
+    """Read ``15tok/s`` or ``80%hits``."""
+    found = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(tok/s|%\s*hits)\s*", text)
+    if found is None:
+        raise ParameterError(f"--target must be such as 15tok/s or 80%hits; got {text!r}")
+    return ("rate", float(found[1])) if found[2] == "tok/s" else ("hits", float(found[1]) / 100)
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print the answers, then the table."""
+    from ..plan.words import size_words
+
+    sized = answer["unit"] == "bytes"
+    for line in answer["sentences"]:
+        print(f"- {line}")
+    print()
+    names = list(dict.fromkeys(row["policy"] for row in answer["rows"]))
+    timed = answer["clock"] is not None
+    cells: dict[int, dict[str, str]] = {}
+    for row in answer["rows"]:
+        value = f"{row['rate']:.2f}" if timed else f"{row['loads']:.2f}"
+        cells.setdefault(row["budget"] if sized else row["slots"], {})[row["policy"]] = value
+    table(
+        f"{'tokens per second' if timed else 'loads per token'} by budget",
+        ("budget", *names),
+        [(size_words(size, sized), *(found.get(name, "-") for name in names)) for size, found in sorted(cells.items())],
+    )
+    print("Not known from this:")
+    for line in answer["unknown"]:
+        print(f"- {line}")

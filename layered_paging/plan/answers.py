@@ -1,0 +1,283 @@
+"""``lp.plan.plan``: is it the policy or the memory, what to switch on today, how much memory buys how many tokens per second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..core.trace import Trace
+from ..engine.run import replay
+from ..errors import BudgetError, ParameterError
+from ..policies.names import resolve
+from .budgets import OPTIMUM, Row, Table, budget_grid, table_of
+from .clock import Clock, Fit, fit
+from .engines import shipped
+
+__all__ = ["Chosen", "Plan", "plan"]
+
+POLICIES = ("lru", "llru", "lfu-decay", "slru", "similar-rounds")
+KNEE = 0.05  # of a token's time: below it a tenth more memory is not worth its name
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A policy chosen on one half of the sessions and judged on the other.
+
+    Attributes
+    ----------
+    policy, against : str
+    saved : float or None
+        Share of the misses of ``against`` that it saves on the sessions that it was not chosen on; None with one session.
+    sessions : int
+        Sessions that judged.
+    """
+
+    policy: str
+    against: str
+    saved: float | None
+    sessions: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ``plan`` found: a table, and the answers that are read from it.
+
+    Attributes
+    ----------
+    table : Table
+    using : str
+        The policy in use.
+    size : int or None
+        The budget in use; None: not given.
+    clock : Clock or None
+    fit : Fit or None
+    chosen : list of Chosen
+        The best of all policies tried, and the best that the engine ships.
+    same_as : dict
+        Policy to the budget at which ``using`` loads no more than that policy does at ``size``; None: none tried.
+    knee : int or None
+        The budget from which on a tenth more memory saves less than 5 % of a token's time (of its misses, without a clock).
+    target : dict or None
+        What was asked for, and per policy the smallest budget tried that reaches it.
+    sentences : list of str
+        The answers in words, the most important first.
+    unknown : list of str
+        What the figures do not say.
+    """
+
+    table: Table
+    using: str
+    size: int | None
+    clock: Clock | None
+    fit: Fit | None
+    chosen: list[Chosen]
+    same_as: dict[str, int | None]
+    knee: int | None
+    target: dict[str, Any] | None
+    sentences: list[str]
+    unknown: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as JSON holds it."""
+        return {
+            "using": self.using,
+            "size": self.size,
+            "unit": "bytes" if self.table.sized else "slots",
+            "clock": None if self.clock is None else vars(self.clock),
+            "fit": None if self.fit is None else self.fit.to_json(),
+            "rows": [vars(row) for row in self.table.rows],
+            "chosen": [vars(row) for row in self.chosen],
+            "same_as": self.same_as,
+            "knee": self.knee,
+            "target": self.target,
+            "sentences": self.sentences,
+            "unknown": self.unknown,
+        }
+
+
+def plan(
+    trace: Trace,
+    *,
+    size: int | None = None,
+    sized: bool | None = None,
+    using: str = "lru",
+    policies: Sequence[str] = POLICIES,
+    engine: str | None = None,
+    clock: Clock | None = None,
+    measured: Sequence[tuple[int, float]] = (),
+    overlap: bool = False,
+    target: tuple[str, float] | None = None,
+    sizes: Sequence[int] | None = None,
+    pool: str = "shared",
+    reset: str = "never",
+    prefill: str = "token",
+    progress: Callable[[int], object] = lambda done: None,
+) -> Plan:
+    """Answer what a memory budget and a policy buy, in loads, bytes and (with a clock) tokens per second.
+
+    Parameters
+    ----------
+    trace : Trace
+        A round is a token.
+    size : int, optional
+        The budget in use.
+    sized : bool, optional
+        Whether budgets are bytes; default: where the trace knows its sizes.
+    using : str
+        The policy in use.
+    policies : sequence of str
+        What is tried beside it.
+    engine : str, optional
+        A name of ``plan.engines.ENGINES``: only what it ships is recommended.
+    clock : Clock, optional
+        Given by hand.
+    measured : sequence of (budget, tokens per second)
+        The user's own runs with ``using``; a clock is fitted to them (not together with ``clock``).
+    overlap : bool
+        Whether loads run while a token computes, for the fit.
+    target : (str, float), optional
+        ("rate", tokens per second) or ("hits", share of requests).
+    sizes : sequence of int, optional
+        Budgets to try; default: 20 from half a token's demand to all experts.
+    pool, reset, prefill : str
+        As for ``replay``.
+
+    Raises
+    ------
+    ParameterError
+        Bytes without sizes, a target of tokens per second without a clock, an unknown engine, two clocks.
+
+    Notes
+    -----
+    Counts are exact; seconds are the clock's, an estimate.  A policy is chosen on every second session and judged on
+    the others, so the figure is not of the sessions that chose it.
+    """
+    sized = trace.page_bytes is not None if sized is None else sized
+    if sized and trace.page_bytes is None:
+        raise ParameterError("budgets in bytes need a trace with expert_bytes; this one has none (give slots)")
+    options = {"pool": pool, "reset": reset, "prefill": prefill}
+    names = list(dict.fromkeys([using, *policies, *(shipped(engine) if engine else ())]))
+    for name in names:
+        resolve(name)
+    if clock is not None and measured:
+        raise ParameterError("give a clock or measured runs, one of them")
+    fitted = _fitted(trace, using, measured, sized, overlap, options) if measured else None
+    clock = fitted.clock if fitted is not None else clock
+    if target is not None and target[0] == "rate" and clock is None:
+        raise ParameterError("a target of tokens per second needs a clock, or measured runs to fit one")
+    steps = list(sizes) if sizes is not None else _steps(trace, sized)
+    given = {*steps, *([size] if size is not None else [])}
+    table = table_of(trace, names, sorted(given), sized=sized, clock=clock, options=options, progress=progress)
+    found = Plan(table, using, size, clock, fitted, [], {}, None, None, [], [])
+    found = replace(
+        found,
+        chosen=_chosen(trace, found, names, engine, options),
+        same_as={name: _same_as(found, name) for name in names if name != using},
+        knee=_knee(table.of(using), sized),
+        target=None if target is None else _reached(found, target, names),
+    )
+    from .words import sentences, unknown
+
+    return replace(found, sentences=sentences(found, engine), unknown=unknown(trace, found, options))
+
+
+def _steps(trace: Trace, sized: bool) -> list[int]:
+    slots = budget_grid(trace)
+    if not sized:
+        return slots
+    width = trace.page_bytes
+    assert width is not None
+    return sorted({int(s * width.mean()) for s in slots[:-1]} | {int(width.sum())})
+
+
+def _fitted(
+    trace: Trace, using: str, measured: Sequence[tuple[int, float]], sized: bool, overlap: bool, options: dict[str, str]
+) -> Fit:
+    if trace.page_bytes is None:
+        raise ParameterError("a clock is fitted to bytes per token: the trace must have expert_bytes")
+    loaded, seconds = [], []
+    for size, rate in measured:
+        if not rate > 0:
+            raise ParameterError(f"measured runs must have tokens per second above 0; got {rate!r}")
+        budget: dict[str, Any] = {"budget_bytes": size} if sized else {"slots": size}
+        run = replay(trace, using, **budget, **options)  # type: ignore[arg-type]
+        loaded.append((run.bytes_read or 0) / trace.rounds)
+        seconds.append(1 / rate)
+    return fit(loaded, seconds, overlap=overlap)
+
+
+def _cost(row: Row) -> float:
+    return row.loads if row.seconds is None else row.seconds
+
+
+def _chosen(
+    trace: Trace, found: Plan, names: Sequence[str], engine: str | None, options: dict[str, str]
+) -> list[Chosen]:
+    """Choose on every second session by misses, judge on the others; with one session choose on it and judge nothing."""
+    if found.size is None:
+        return []
+    count = len(trace.sessions)
+    halves = [trace.select(range(n, count, 2)) for n in (0, 1)] if count > 1 else [trace, None]
+    budget: dict[str, Any] = {"budget_bytes": found.size} if found.table.sized else {"slots": found.size}
+
+    def misses(part: Trace, name: str) -> int | None:
+        try:
+            return replay(part, name, **budget, **options).misses  # type: ignore[arg-type]
+        except BudgetError:
+            return None
+
+    answers = []
+    for among in [names, *([[found.using, *shipped(engine)]] if engine else [])]:
+        first = {name: misses(halves[0], name) for name in among}  # type: ignore[arg-type]
+        legal = {name: value for name, value in first.items() if value is not None}
+        if not legal:
+            return []
+        best = min(legal, key=lambda name: (legal[name], name != found.using))
+        saved = None
+        if halves[1] is not None:
+            mine, theirs = misses(halves[1], best), misses(halves[1], found.using)
+            saved = None if mine is None or not theirs else 1 - mine / theirs
+        answers.append(Chosen(best, found.using, saved, count // 2 if halves[1] is not None else 0))
+    return answers
+
+
+def _same_as(found: Plan, name: str) -> int | None:
+    """Return the smallest budget tried at which the policy in use costs no more than ``name`` does at the budget in use."""
+    if found.size is None:
+        return None
+    here = found.table.at(name, found.size)
+    if here is None:
+        return None
+    rows = [row for row in found.table.of(found.using) if _cost(row) <= _cost(here)]
+    return None if not rows else min(int((row.budget if found.table.sized else row.slots) or 0) for row in rows)
+
+
+def _knee(rows: Sequence[Row], sized: bool) -> int | None:
+    """Return the first budget from which on a tenth more memory saves less than 5 % of the cost."""
+    sizes = [float((row.budget if sized else row.slots) or 0) for row in rows]
+    costs = [_cost(row) for row in rows]
+    knee = None
+    for at in range(len(rows) - 2, -1, -1):
+        growth = (sizes[at + 1] - sizes[at]) / sizes[at] / 0.1  # tenths of the budget up to the next one
+        saved = 0.0 if costs[at] == 0 else (costs[at] - costs[at + 1]) / costs[at]
+        if saved / growth >= KNEE:
+            break
+        knee = int(sizes[at])
+    return knee
+
+
+def _reached(found: Plan, target: tuple[str, float], names: Sequence[str]) -> dict[str, Any]:
+    kind, value = target
+    if kind not in ("rate", "hits") or not value > 0:
+        raise ParameterError(f"a target is ('rate', tokens per second) or ('hits', share); got {target!r}")
+    reached: dict[str, int | None] = {}
+    for name in [*names, OPTIMUM]:
+        good = [
+            int((row.budget if found.table.sized else row.slots) or 0)
+            for row in found.table.of(name)
+            if (row.rate if kind == "rate" else row.hit_rate) is not None
+            and float(row.rate if kind == "rate" else row.hit_rate) >= value  # type: ignore[arg-type]
+        ]
+        reached[name] = min(good) if good else None
+    return {"kind": kind, "value": value, "smallest": reached}

@@ -1,0 +1,189 @@
+"""Which policy loads how much at which budget: the table that every answer of a plan is read from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.trace import Trace
+from ..engine.curves import optimum_curve
+from ..engine.run import replay
+from ..errors import BudgetError, ParameterError
+from .clock import Clock
+
+__all__ = ["OPTIMUM", "Row", "Table", "budget_grid", "table_of"]
+
+OPTIMUM = "optimum"  # the name of the offline optimum in a table
+STEPS = 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """One policy at one budget; means are per token (round).
+
+    Attributes
+    ----------
+    policy : str
+    slots, budget : int or None
+        Slots, and bytes where the trace knows its sizes.
+    misses : int
+    hit_rate : float
+    loads, loaded : float
+        Misses and bytes per token; bytes are 0 where sizes are unknown.
+    seconds, rate : float or None
+        Per token, and tokens per second, by the clock; None without one.
+    """
+
+    policy: str
+    slots: int | None
+    budget: int | None
+    misses: int
+    hit_rate: float
+    loads: float
+    loaded: float
+    seconds: float | None
+    rate: float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows, by budget and policy; ``sized`` says that budgets are bytes that were replayed as bytes."""
+
+    rows: tuple[Row, ...]
+    sized: bool
+
+    def of(self, policy: str) -> list[Row]:
+        """Return the rows of a policy, the smallest budget first."""
+        return [row for row in self.rows if row.policy == policy]
+
+    def at(self, policy: str, size: int) -> Row | None:
+        """Return the row of a policy at one of the budgets; None where it is not legal."""
+        found = [row for row in self.of(policy) if (row.budget if self.sized else row.slots) == size]
+        return found[0] if found else None
+
+    @property
+    def sizes(self) -> list[int]:
+        """The budgets, ascending: bytes if ``sized``, else slots."""
+        return sorted({int((row.budget if self.sized else row.slots) or 0) for row in self.rows})
+
+
+def budget_grid(trace: Trace, steps: int = STEPS) -> list[int]:
+    """Return numbers of slots from half of what a median round asks for up to all pages that are asked for.
+
+    Parameters
+    ----------
+    trace : Trace
+    steps : int
+        How many, at least 2; fewer where there are fewer numbers between.
+    """
+    asked = (trace.experts >= 0).sum(axis=(1, 2))
+    demand = int(np.median(asked[asked > 0]))
+    least = max(int((trace.experts >= 0).sum(axis=2).max()), demand // 2, 1)
+    return sorted({round(s) for s in np.linspace(least, trace.pages, steps)})
+
+
+def table_of(
+    trace: Trace,
+    policies: Sequence[str],
+    sizes: Sequence[int],
+    *,
+    sized: bool,
+    clock: Clock | None,
+    options: dict[str, str],
+    progress: Callable[[int], object] = lambda done: None,
+) -> Table:
+    """Replay every policy at every budget, on all cores; add the optimum where it is exact.
+
+    Parameters
+    ----------
+    trace : Trace
+    policies : sequence of str
+    sizes : sequence of int
+        Bytes if ``sized``, else slots.
+    sized : bool
+        Budgets are bytes; the trace must know its sizes.
+    clock : Clock or None
+    options : dict
+        pool, reset, prefill, as for ``replay``.
+    progress : callable
+        Called with the number of replays done.
+
+    Notes
+    -----
+    The optimum is exact with slots, or with bytes where all experts have one size; elsewhere it is left out.
+    Budgets at which a policy cannot run (an event does not fit) are left out.
+    """
+    width = trace.page_bytes
+    if sized and width is None:
+        raise ParameterError("budgets in bytes need a trace with expert_bytes; this one has none (give slots)")
+    jobs = [(policy, size) for size in sizes for policy in policies]
+
+    def one(job: tuple[str, int]) -> Row | None:
+        policy, size = job
+        budget: dict[str, Any] = {"budget_bytes": size} if sized else {"slots": size}
+        try:
+            run = replay(trace, policy, **budget, **options)  # type: ignore[arg-type]
+        except BudgetError:
+            return None
+        loads, loaded = run.misses / trace.rounds, (run.bytes_read or 0) / trace.rounds
+        return _row(policy, size, sized, width, run.misses, run.hit_rate, loads, loaded, clock)
+
+    rows: list[Row] = []
+    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+        for done, row in enumerate(threads.map(one, jobs), start=1):
+            progress(done)
+            if row is not None:
+                rows.append(row)
+    if options.get("prefill", "token") == "token" and (width is None or len(set(width.tolist())) == 1):
+        rows += _optimum(trace, sizes, sized, clock, options)
+    return Table(tuple(rows), sized)
+
+
+def _optimum(
+    trace: Trace, sizes: Sequence[int], sized: bool, clock: Clock | None, options: dict[str, str]
+) -> list[Row]:
+    width = trace.page_bytes
+    each = 0 if width is None else int(width[0])
+    curve = optimum_curve(trace, admission="forced", pool=options["pool"], reset=options["reset"])
+    rows = []
+    for size in sizes:
+        slots = min(size // each if sized else size, trace.pages)
+        if slots > 0 and curve[slots] >= 0:
+            misses = int(curve[slots])
+            loads = misses / trace.rounds
+            hits = 1 - misses / trace.requests
+            rows.append(_row(OPTIMUM, size, sized, width, misses, hits, loads, loads * each, clock))
+    return rows
+
+
+def _row(
+    policy: str,
+    size: int,
+    sized: bool,
+    width: Any,
+    misses: int,
+    hits: float,
+    loads: float,
+    loaded: float,
+    clock: Clock | None,
+) -> Row:
+    one_size = width is not None and len(set(width.tolist())) == 1
+    slots = None if sized and not one_size else size // int(width[0]) if sized else size
+    budget = size if sized else size * int(width[0]) if one_size else None
+    seconds = None if clock is None else clock.token(loads, loaded)
+    return Row(
+        policy,
+        slots,
+        budget,
+        misses,
+        hits,
+        loads,
+        loaded,
+        seconds,
+        None if clock is None else clock.rate(loads, loaded),
+    )

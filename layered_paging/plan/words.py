@@ -1,0 +1,151 @@
+"""The answers of a plan in sentences: the policy or the memory, what to switch on, what memory buys, what stays unknown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core.trace import Trace
+from .budgets import OPTIMUM, Row
+from .engines import ENGINES
+
+if TYPE_CHECKING:
+    from .answers import Plan
+
+__all__ = ["sentences", "size_words", "unknown"]
+
+WORTH = 0.02  # of the time of a token: a policy that saves less is not advised
+
+
+def size_words(size: int, sized: bool) -> str:
+    """Return a budget in words: "2.5 GiB", "48 slots"."""
+    if not sized:
+        return f"{size:,} slots"
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if size >= unit:
+            return f"{size / unit:,.2f} {name}"
+    return f"{size:,} bytes"
+
+
+def sentences(found: Plan, engine: str | None) -> list[str]:
+    """Return the answers, the most important first."""
+    out = []
+    if found.size is not None:
+        out += [_policy_or_memory(found), *_switch_on(found, engine)]
+    out += _memory(found)
+    if found.target is not None:
+        out.append(_target(found))
+    if found.fit is not None and found.fit.note:
+        out.append(f"The measured runs do not fit a clock of loads well: {found.fit.note}.")
+    return [line for line in out if line]
+
+
+def _cost(row: Row) -> tuple[float, str]:
+    """Return what is compared, and its name: the time of a token, or without a clock its loads."""
+    return (row.loads, "loads") if row.seconds is None else (row.seconds, "time")
+
+
+def _policy_or_memory(found: Plan) -> str:
+    assert found.size is not None
+    table, here = found.table, found.table.at(found.using, found.size)
+    if here is None:
+        return f"{found.using} cannot run with {size_words(found.size, table.sized)}: an event does not fit."
+    best, what = _cost(here)
+    best_name = found.using
+    for name in dict.fromkeys(row.policy for row in table.rows):
+        other = table.at(name, found.size)
+        if other is not None and name != OPTIMUM and _cost(other)[0] < best:
+            best, best_name = _cost(other)[0], name
+    full = table.of(found.using)[-1]
+    by_policy = 1 - best / _cost(here)[0] if _cost(here)[0] else 0.0
+    by_memory = 1 - _cost(full)[0] / _cost(here)[0] if _cost(here)[0] else 0.0
+    unit = "a token's time" if what == "time" else "the loads"
+    if by_policy < WORTH and by_memory < WORTH:
+        return f"Neither: no policy tried and no more memory saves {100 * WORTH:.0f} % of {unit}."
+    text = f"another policy ({best_name}) saves {100 * by_policy:.1f} % of {unit} here"
+    more = f"all experts in memory would save {100 * by_memory:.1f} %"
+    if by_policy < WORTH:
+        return f"The memory: no policy tried saves {100 * WORTH:.0f} % of {unit} at {size_words(found.size, table.sized)}; {more}."
+    same = found.same_as.get(best_name)
+    worth = "" if same is None else f" {found.using} needs {size_words(same, table.sized)} for the same (of the budgets tried)."
+    lead = "The policy first" if 3 * by_policy >= by_memory else "The memory first"
+    return f"{lead}: {text}; {more}.{worth}"
+
+
+def _switch_on(found: Plan, engine: str | None) -> list[str]:
+    lines = []
+    for number, chosen in enumerate(found.chosen):
+        among = f"what {engine} ships" if number else "all policies tried"
+        if chosen.policy == chosen.against:
+            lines.append(f"Of {among}, {chosen.policy}, which is in use, misses least.")
+            continue
+        if chosen.saved is None:
+            judged = "judged on no other session: one session's worth of evidence"
+        else:
+            sessions = f"{chosen.sessions} other session" + "s" * (chosen.sessions != 1)
+            judged = f"{100 * abs(chosen.saved):.1f} % {'fewer' if chosen.saved >= 0 else 'MORE'} misses than "
+            judged += f"{chosen.against} on {sessions}, which did not choose it"
+        knob = ENGINES[engine].policies.get(chosen.policy, "") if engine and number else ""
+        lines.append(f"Of {among}, switch on {chosen.policy}: {judged}" + (f" ({knob})." if knob else "."))
+    if found.chosen and engine is None:
+        lines.append("Give --engine to hear only of policies that your engine ships.")
+    return lines
+
+
+def _memory(found: Plan) -> list[str]:
+    rows, sized = found.table.of(found.using), found.table.sized
+    if len(rows) < 2:
+        return []
+    lines = []
+    if found.knee is not None:
+        row = found.table.at(found.using, found.knee)
+        rate = "" if row is None or row.rate is None else f", {row.rate:.1f} tokens per second there"
+        lines.append(
+            f"The knee is at {size_words(found.knee, sized)}: from there a tenth more memory saves {found.using} less "
+            f"than 5 % of {'its time per token' if rate else 'its loads'}{rate}."
+        )
+    else:
+        lines.append("There is no knee: up to the largest budget tried a tenth more memory saves 5 % or more.")
+    if sized and found.size is not None and rows[0].rate is not None:
+        after = [row for row in rows if (row.budget or 0) > found.size]
+        here = found.table.at(found.using, found.size)
+        if after and here is not None and here.rate is not None and after[0].rate is not None:
+            step = 1 << 30 if found.size >= 1 << 31 else found.size // 10
+            gained = (after[0].rate - here.rate) / ((after[0].budget or 0) - found.size) * step
+            lines.append(
+                f"At {size_words(found.size, sized)} another {size_words(step, sized)} is worth {gained:+.2f} tokens per second."
+            )
+    return lines
+
+
+def _target(found: Plan) -> str:
+    assert found.target is not None
+    smallest: dict[str, int | None] = found.target["smallest"]
+    what = (
+        f"{found.target['value']:g} tokens per second"
+        if found.target["kind"] == "rate"
+        else f"{100 * found.target['value']:g} % hits"
+    )
+    parts = [
+        f"{name} {'never, with the budgets tried' if size is None else size_words(size, found.table.sized)}"
+        for name, size in smallest.items()
+    ]
+    return f"The smallest memory for {what}: " + ", ".join(parts) + "."
+
+
+def unknown(trace: Trace, found: Plan, options: dict[str, str]) -> list[str]:
+    """Return what the figures do not say."""
+    out = []
+    if len(trace.sessions) == 1:
+        out.append("There is one session: whether another prompt behaves alike is not known.")
+    if found.clock is None:
+        out.append("There is no clock: loads are not time. Give --measured, or --compute and --bandwidth.")
+    elif found.fit is None:
+        out.append("The clock was given and not measured.")
+    if options["prefill"] == "token" and (trace.stage == 0).any():
+        out.append("Prompts are replayed token by token; engines serve them layer by layer at once (--prefill merged).")
+    if OPTIMUM not in {row.policy for row in found.table.rows}:
+        out.append(
+            "Experts differ in size or prompts are merged: the optimum is not shown ('optimum --bytes' bounds it)."
+        )
+    out.append("Writes, other users of the disk and the page cache are not in the clock.")
+    return out

@@ -1,0 +1,143 @@
+"""The plan: its table is the replay's, its answers follow from the table, and what it cannot know it says."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import layered_paging as lp
+from layered_paging.cli import main
+from layered_paging.cli.plan import measured, target
+from layered_paging.errors import NotRegistered, ParameterError
+from layered_paging.plan import Clock, plan
+from layered_paging.plan.answers import _knee
+from layered_paging.plan.budgets import OPTIMUM, Row, budget_grid
+from layered_paging.plan.engines import shipped
+from layered_paging.samples import SAMPLE
+
+RESET = {"reset": "session"}
+
+
+@pytest.fixture(scope="module")
+def trace() -> lp.Trace:
+    return lp.load_trace(SAMPLE).select(range(8))
+
+
+def test_every_figure_is_a_replays(trace: lp.Trace) -> None:
+    clock = Clock(0.02, 1e8)
+    sizes = [1 << 20, 2 << 20, 4 << 20]
+    found = plan(trace, size=2 << 20, policies=["llru"], sizes=sizes, clock=clock, **RESET)
+    assert found.table.sized and found.table.sizes == sizes
+    for row in found.table.rows:
+        if row.policy == OPTIMUM:
+            best = lp.optimum(trace, row.slots, admission="forced", **RESET)
+            assert row.misses == best.misses
+        else:
+            run = lp.replay(trace, row.policy, budget_bytes=row.budget, **RESET)
+            assert (row.misses, row.loaded) == (run.misses, run.bytes_read / trace.rounds)
+        assert row.seconds == clock.token(row.loads, row.loaded) and row.rate == 1 / row.seconds
+
+
+def test_a_clock_is_fitted_to_ones_own_runs(trace: lp.Trace) -> None:
+    truth = Clock(0.015, 5e7)
+    runs = []
+    for size in (1 << 20, 2 << 20, 3 << 20):
+        run = lp.replay(trace, "lru", budget_bytes=size, **RESET)
+        runs.append((size, truth.rate(run.misses / trace.rounds, run.bytes_read / trace.rounds)))
+    found = plan(trace, measured=runs, policies=["llru"], sizes=[1 << 20, 4 << 20], **RESET)
+    assert found.clock is not None and found.fit is not None
+    assert found.clock.compute == pytest.approx(0.015) and found.clock.bandwidth == pytest.approx(5e7)
+    assert "The clock was given and not measured." not in found.unknown
+
+
+def test_a_target_is_the_smallest_budget_that_reaches_it(trace: lp.Trace) -> None:
+    found = plan(trace, sized=False, policies=["llru"], target=("hits", 0.6), **RESET)
+    smallest = found.target["smallest"]
+    for name in ("lru", "llru"):
+        rates = {row.slots: row.hit_rate for row in found.table.of(name)}
+        assert smallest[name] == min(slots for slots, rate in rates.items() if rate >= 0.6)
+    assert smallest[OPTIMUM] <= smallest["llru"]
+    never = plan(trace, sized=False, policies=["llru"], sizes=[12, 24], target=("hits", 0.999), **RESET)
+    assert never.target["smallest"]["lru"] is None and "never" in " ".join(never.sentences)
+
+
+def test_a_policy_is_judged_on_sessions_that_did_not_choose_it(trace: lp.Trace) -> None:
+    found = plan(trace, size=24, sized=False, policies=["llru", "similar-rounds"], sizes=[24, 48], **RESET)
+    [best] = found.chosen
+    halves = [trace.select(range(n, 8, 2)) for n in (0, 1)]
+    first = {name: lp.replay(halves[0], name, 24, **RESET).misses for name in ("lru", "llru", "similar-rounds")}
+    assert best.policy == min(first, key=first.__getitem__) and best.sessions == 4
+    mine, theirs = (lp.replay(halves[1], name, 24, **RESET).misses for name in (best.policy, "lru"))
+    assert best.saved == 1 - mine / theirs
+    single = plan(trace.select([0]), size=24, sized=False, policies=["similar-rounds"], sizes=[24, 48], **RESET)
+    assert single.chosen[0].saved is None
+    assert "one session's worth of evidence" in " ".join(single.sentences)
+    assert "There is one session" in " ".join(single.unknown)
+
+
+def test_the_same_with_the_policy_in_use(trace: lp.Trace) -> None:
+    found = plan(trace, size=24, sized=False, policies=["similar-rounds"], sizes=range(12, 97, 4), **RESET)
+    same = found.same_as["similar-rounds"]
+    loads = {row.slots: row.loads for row in found.table.of("lru")}
+    wanted = found.table.at("similar-rounds", 24).loads
+    assert same > 24 and loads[same] <= wanted < loads[same - 4]
+
+
+def test_uniform_routing_asks_for_memory() -> None:
+    ids = np.argsort(np.random.default_rng(0).random((400, 4, 16)), axis=2)[:, :, :2]
+    found = plan(lp.Trace(ids, 16), size=32, sized=False, policies=["fifo"], sizes=[16, 32, 64])
+    assert found.sentences[0].startswith("The memory: no policy tried")
+
+
+@pytest.mark.parametrize(
+    ("costs", "knee"),
+    [([10, 4, 3.9, 3.8], 20), ([10, 9, 8, 7], 10), ([4, 4, 4, 4], 10), ([10, 10, 1, 1], 30), ([10, 4, 1.5, 0.7], None)],
+)
+def test_the_knee(costs: list[float], knee: int | None) -> None:
+    rows = [Row("lru", s, None, 0, 0.0, cost, 0.0, None, None) for s, cost in zip((10, 20, 30, 40), costs, strict=True)]
+    assert _knee(rows, False) == knee
+
+
+def test_an_engine_restricts_what_is_advised(trace: lp.Trace) -> None:
+    found = plan(trace, size=24, sized=False, policies=["similar-rounds"], engine="llama.cpp", sizes=[24, 48], **RESET)
+    assert len(found.chosen) == 2 and found.chosen[1].policy in {"lru", *shipped("llama.cpp")}
+    with pytest.raises(NotRegistered, match=r"available: llama\.cpp"):
+        plan(trace, size=24, sized=False, engine="abacus")
+
+
+def test_bad_input_is_refused(trace: lp.Trace) -> None:
+    plain = lp.Trace([[0], [1]], 2)
+    for words, options in [
+        ("needs a clock", {"target": ("rate", 5.0)}),
+        ("one of them", {"clock": Clock(1, 1), "measured": [(1 << 20, 1.0), (1 << 21, 2.0)]}),
+        ("above 0", {"measured": [(1 << 20, 0.0), (1 << 21, 2.0)]}),
+    ]:
+        with pytest.raises(ParameterError, match=words):
+            plan(trace, sizes=[1 << 20], **options)
+    with pytest.raises(ParameterError, match="expert_bytes"):
+        plan(plain, size=1 << 20, sized=True)
+    for text, sized in (("6GiB", True), ("6:9", True), ("6GiB:9", False), ("xGiB:9", True), ("6GiB:-1", True)):
+        with pytest.raises(ParameterError, match="--measured"):
+            measured(text, sized)
+    assert measured("6GiB:9.8, 8GiB:12", True) == [(6 << 30, 9.8), (8 << 30, 12.0)]
+    assert target("15tok/s") == ("rate", 15.0) and target("80%hits") == ("hits", 0.8)
+    with pytest.raises(ParameterError, match="--target"):
+        target("fast")
+
+
+def test_the_grid_begins_below_one_token_and_ends_with_everything(trace: lp.Trace) -> None:
+    grid = budget_grid(trace)
+    assert grid[0] <= 12 and grid[-1] == trace.pages and grid == sorted(set(grid))
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["plan", str(SAMPLE), "--slots", "24", "--reset", "session", "--policy", "llru"]
+    assert main([*words, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["unit"] == "slots" and answer["sentences"] and answer["unknown"]
+    assert main(words) == 0
+    assert "loads per token by budget" in capsys.readouterr().out
+    assert main([*words, "--compute", "20ms"]) == 2
+    assert "--compute and --bandwidth go together" in capsys.readouterr().err
