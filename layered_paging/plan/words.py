@@ -66,7 +66,11 @@ def _policy_or_memory(found: Plan) -> str:
     if by_policy < WORTH:
         return f"The memory: no policy tried saves {100 * WORTH:.0f} % of {unit} at {size_words(found.size, table.sized)}; {more}."
     same = found.same_as.get(best_name)
-    worth = "" if same is None else f" {found.using} needs {size_words(same, table.sized)} for the same (of the budgets tried)."
+    worth = (
+        ""
+        if same is None
+        else f" {found.using} needs {size_words(same, table.sized)} for the same (of the budgets tried)."
+    )
     lead = "The policy first" if 3 * by_policy >= by_memory else "The memory first"
     return f"{lead}: {text}; {more}.{worth}"
 
