@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..core.trace import Trace
 from .budgets import OPTIMUM, Row
 from .engines import ENGINES
-
-if TYPE_CHECKING:
-    from .answers import Plan
+from .found import Plan
 
 __all__ = ["sentences", "size_words", "unknown"]
 
