@@ -21,7 +21,7 @@ from pathlib import Path
 from . import catalog
 from .errors import LayeredPagingError, SolverError
 
-__all__ = ["Proved", "Theorem", "accepted", "available", "build", "controls", "proved", "recheck", "theorems"]
+__all__ = ["Proved", "Theorem", "accepted", "available", "build", "controls", "proved", "recheck", "table", "theorems"]
 
 PROGRAMS = ("coqc", "coqchk", "coqdep", "coq_makefile", "make")
 PRELUDE = "From Coq Require Import List Arith Bool.\nFrom LP.library Require Import Model Online.\n"
@@ -99,6 +99,19 @@ def theorems(folder: Path | None = None) -> list[Theorem]:
             )
         )
     return found
+
+
+def table(folder: Path | None = None) -> str:
+    """Return the registered theorems as a table in Markdown: what each says, its constant, its file and the lines of that.
+
+    The lines count what a file adds to the library below ``proofs/library/``.
+    """
+    source = folder or catalog.content_root() / "proofs"
+    rows = ["| constant | says | file | lines |", "|---|---|---|---:|"]
+    for row in theorems(source):
+        lines = (source / row.file).read_bytes().count(b"\n")
+        rows.append(f"| `{row.constant}` | ${row.latex}$ | `proofs/{row.file}` | {lines} |")
+    return "\n".join(rows) + "\n"
 
 
 def available() -> str | None:
@@ -251,7 +264,11 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m layered_paging.theorems", description=__doc__.split("\n")[0])
     parser.add_argument("target", nargs="?", type=Path, default=Path("build/theorems"), help="where to compile")
     parser.add_argument("--controls", action="store_true", help="try the false neighbours of each statement too")
+    parser.add_argument("--table", action="store_true", help="only list what is registered, as a table in Markdown")
     asked = parser.parse_args(words)
+    if asked.table:
+        print(table(), end="")
+        return 0
     try:
         lines = build(asked.target)
         rows = proved(asked.target, theorems())

@@ -115,6 +115,11 @@ def test_a_control_names_a_text_that_occurs_once(tmp_path: Path) -> None:
         theorems.theorems(tmp_path)
 
 
+def test_the_page_lists_every_theorem() -> None:
+    page = (ROOT / "docs" / "explanation" / "theorems.md").read_text()
+    assert theorems.table() in page, "run: python -m layered_paging.theorems --table"
+
+
 def test_claims_that_a_theorem_belongs_to_are_registered() -> None:
     catalog.collect()
     names = {entry.name for entry in registry.entries() if entry.kind == "claim"}
