@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from layered_paging.core.layout import Time
 from layered_paging.engine.run import history
 from layered_paging.errors import BudgetError, FormatError, ParameterError, PolicyError
 from layered_paging.live import Cache, PrefixOptimum
+from layered_paging.policies.names import resolve
 
 lp.catalog.collect()
 ONLINE = [
@@ -64,7 +66,7 @@ def slots_for(trace: lp.Trace, extra: int, pool: str) -> int:
 
 @pytest.mark.parametrize("policy", ONLINE)
 @pytest.mark.parametrize("pool", ["shared", "per-layer"])
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(trace=traces(), extra=st.integers(0, 4), bypass=st.booleans(), resets=st.booleans())
 def test_decides_as_the_replay(policy: str, pool: str, trace: lp.Trace, extra: int, bypass: bool, resets: bool) -> None:
     how: dict[str, Any] = {"pool": pool, "admission": "bypass" if bypass else "forced", "seed": 5}
@@ -156,6 +158,32 @@ def test_slots_may_be_given_to_layers() -> None:
     for wrong in ([5, 4], [1, 5, 4], [-1, 6, 4], "each", 9):
         with pytest.raises(ParameterError):
             Cache(layers=3, experts=8, slots=9, policy="llru", pool=wrong)  # type: ignore[arg-type]
+
+
+def test_a_policy_with_predictions() -> None:
+    class Known:
+        """Predicts that every page is next used in its layer's next round."""
+
+        def __init__(self) -> None:
+            self._due: dict[int, float] = {}
+
+        def begin(self) -> Known:
+            return Known()
+
+        def told(self, page: int, time: Time) -> None:
+            self._due[page] = (time.round + 1) * 3 + time.layer
+
+        def next_use(self, page: int) -> float:
+            return self._due[page]
+
+    trace = lp.workloads.zipf(3, 8, 40, top_k=2, seed=3)
+    spec = replace(resolve("blind-oracle"), predictions=Known())
+    cache = Cache(layers=3, experts=8, slots=7, policy=spec)
+    for _, layer, members in events_of(trace):
+        cache.serve(layer, members)
+    assert cache.misses == lp.replay(trace, "blind-oracle", 7, predictions=Known()).misses
+    with pytest.raises(ParameterError, match="predictions"):
+        Cache(layers=3, experts=8, slots=7, policy="blind-oracle")
 
 
 def test_rounds_that_skip_layers_are_told() -> None:

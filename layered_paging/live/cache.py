@@ -49,7 +49,8 @@ class Cache:
     slots : int
         In all, also for a per-layer pool: floor(slots / layers) each, the remainder to the lowest layers.
     policy : str or class
-        Any policy that needs no future: a registered name, with parameters if need be, or a class.
+        Any policy that needs no future: a registered name, with parameters if need be, or a class; or a ``PolicySpec``
+        with its predictions.
     pool : {"shared", "per-layer"} or sequence of int
         Or the slots of each layer, ``slots`` in all; 0 for a layer without experts.
     admission : {"forced", "bypass"}

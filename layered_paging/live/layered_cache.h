@@ -16,8 +16,8 @@
  * layer * experts + expert.  Decisions are exactly those of layered_paging.replay with the policy of the same name,
  * ties included.  One thread at a time may use a cache.
  *
- * To add a policy: give it a number below, memory in layered_cache_carve_, what it notes in layered_cache_use_, and
- * its choice in layered_cache_victim_; at a reset all its memory is zero.
+ * To add a policy: give it a number below and its name in layered_cache_name, memory in layered_cache_carve_, what a
+ * reset does to it in layered_cache_reset, what it notes in layered_cache_use_, its choice in layered_cache_victim_.
  */
 #ifndef LAYERED_CACHE_H
 #define LAYERED_CACHE_H
