@@ -198,6 +198,7 @@ def test_predict_is_scored(open_page: Any) -> None:
     page.click("text='miss'")
     page.click("#card >> text='a1'")  # but b0 is older
     assert "The end: 5 of 7 right" in page.inner_text("#card")
+    assert page.locator("#board .said").all_inner_texts() == ["✓", "✓", "✓", "✗", "✗"]
     assert page.evaluate("location.hash").endswith("&answers=1,1,1,0:0,1:1")
     page.click("#undo")
     assert "Who goes?" in page.inner_text("#card")

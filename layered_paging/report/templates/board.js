@@ -3,7 +3,7 @@
 
 const SHOWN_COLUMNS = 96; // of a long sequence, around the present step
 
-// Draw the board.  `view`: timeline; bodies [{ label, said, frames, hideAfter }]; here (a step or -1); editable;
+// Draw the board.  `view`: timeline; bodies [{ label, said, frames, slots, marks }]; here (a step or -1); editable;
 // hidden(t): whether a request is not to be seen yet; press(t, page, add).
 function drawBoard(table, view) {
   const { timeline, bodies, here, editable, hidden, press } = view, { layout, steps } = timeline;
@@ -11,7 +11,7 @@ function drawBoard(table, view) {
   const layerAt = t => t % layout.layers;
   const from = Math.max(0, Math.min(Math.max(0, here) - SHOWN_COLUMNS / 2, columns - SHOWN_COLUMNS)), to = Math.min(columns, from + SHOWN_COLUMNS);
   const focused = document.activeElement && table.contains(document.activeElement) ? document.activeElement.dataset.at : null;
-  const klass = (t, extra) => [t && layerAt(t) === 0 && layout.layers > 1 ? "turn" : "", t === here ? "here" : "", extra || ""].filter(Boolean).join(" ");
+  const klass = (t, extra) => [t && layerAt(t) === 0 && layout.layers > 1 ? "turn" : "", t === here ? "here" : "", t >= steps.length ? "beyond" : "", extra || ""].filter(Boolean).join(" ");
   table.replaceChildren();
   table.style.setProperty("--steps", Math.max(8, to - from));
   if (to - from < columns) table.append(make("caption", { class: "soft" }, `steps ${from} to ${to - 1} of ${columns}`));
@@ -44,7 +44,7 @@ function drawBoard(table, view) {
   if (focused) { const again = table.querySelector(`[data-at="${focused}"]`); if (again) again.focus(); }
 }
 
-function policyBody(layout, { label, said, frames, slots }, columns, klass, line) {
+function policyBody(layout, { label, said, frames, slots, marks }, columns, klass, line) {
   const body = make("tbody", { "aria-label": label }), names = list => list.map(p => layout.label(p)).join(" ");
   body.append(make("tr", { class: "name" }, make("th", { colspan: columns + 1, scope: "rowgroup" }, make("span", {}, make("b", {}, label), said))));
   for (let slot = 0; slot < slots; slot++) {
@@ -58,6 +58,7 @@ function policyBody(layout, { label, said, frames, slots }, columns, klass, line
   }
   line(body, "missed", t => make("td", { class: klass(t, "missed") }, !frames[t] ? "" : "✕".repeat(frames[t].absent.length) || "·"));
   line(body, "evicted", t => make("td", { class: klass(t, "went") }, frames[t] ? names(frames[t].evicted) : ""));
+  if (marks) line(body, "you said", t => make("td", { class: klass(t, !marks.has(t) ? "" : marks.get(t) ? "said yes" : "said no") }, !marks.has(t) ? "" : marks.get(t) ? "✓" : "✗"));
   return body;
 }
 

@@ -53,10 +53,11 @@ function draw(g) {
   setValue("sequence", view.secret ? "" : writeSequence(g.steps, g.experts)); $("sequence").placeholder = view.secret ? "hidden: show what comes to read it, or type another" : "0,0 1,1 0,2";
   $("target").value = g.target;
   for (const box of $("players").querySelectorAll("input")) box.checked = g.players.includes(box.value);
+  if ($("more").querySelector("input:checked")) $("more").open = true;
   $("target-field").hidden = !["predict", "adversary"].includes(g.mode);
   $("players").hidden = !["watch", "cache"].includes(g.mode);
   $("target").querySelector("[value=opt]").disabled = g.mode === "adversary";
-  $("grammar").hidden = g.mode === "cache" || g.mode === "predict";
+  $("grammar").hidden = g.mode !== "watch";
   $("transport").hidden = g.mode !== "watch";
   $("again").hidden = g.mode === "watch";
   const end = g.steps.length;
@@ -118,7 +119,7 @@ const VIEWS = {
     const answer = word => change({ answers: [...g.answers, word] }), finish = page => change({ answers: [...g.answers.slice(0, -1), `${g.answers[g.answers.length - 1]}:${page}`] });
     if (last && !q.open) card.push(verdict(timeline, g.target, last, q.frames[last.t]));
     if (q.open) {
-      card.push(make("p", { class: last.good ? "right" : "wrong" }, last.good ? "Right: a miss." : `No: ${label} misses.`), make("h2", {}, `Step ${q.t}: the cache is full. Who goes${q.open.frame.evicted.length > 1 ? " first" : ""}?`));
+      card.push(make("p", { class: last.good ? "right" : "wrong" }, last.good ? "Right: a miss." : `No: ${label} misses.`), make("h2", {}, `Step ${q.t}: ${asksFor(timeline, q.t)}, and the cache is full. Who goes${q.open.frame.evicted.length > 1 ? " first" : ""}?`));
       card.push(make("div", { class: "row-of-buttons" }, ...q.open.frame.asked[0].candidates.map(p => button(layout.label(p), () => finish(p)))));
     } else if (done) card.push(make("h2", {}, g.steps.length ? `The end: ${q.right} of ${q.asked} right` : "There is no sequence yet: type one, or choose an example."));
     else {
@@ -128,7 +129,7 @@ const VIEWS = {
     }
     card.push(make("p", { class: "score" }, make("span", {}, "right ", make("b", {}, `${q.right} of ${q.asked}`)), make("span", {}, "step ", make("b", {}, `${Math.min(q.t, g.steps.length)} of ${g.steps.length}`))));
     const spoken = card.map(node => node.matches(".row-of-buttons") ? "" : node.textContent).filter(Boolean).slice(0, 2).join(" ");
-    return { bodies: [bodyOf(timeline, g.target, shown, g.slots)], here: Math.min(q.t, g.steps.length - 1), now: "", card: spokenCard(card, spoken), reasons: last && !q.open && q.frames[last.t].evicted.length ? [reasonPanel(timeline, g.target, q.frames, last.t)] : [] };
+    return { bodies: [{ ...bodyOf(timeline, g.target, shown, g.slots), marks: new Map(q.marks.filter(m => m.t < q.t).map(m => [m.t, m.good && m.victim !== false])) }], here: Math.min(q.t, g.steps.length - 1), now: "", card: spokenCard(card, spoken), reasons: last && !q.open && q.frames[last.t].evicted.length ? [reasonPanel(timeline, g.target, q.frames, last.t)] : [] };
   },
 
   cache(g, timeline) {
@@ -201,7 +202,9 @@ function setUp() {
     $("target").append(make("option", { value: name }, label));
     const box = make("input", { type: "checkbox", value: name });
     box.addEventListener("change", () => change({ players: Object.keys(PLAYERS).filter(p => p === name ? box.checked : game.players.includes(p)) }));
-    $("players").append(make("label", { title: RULES[rule].text }, box, label));
+    const place = $("players").querySelectorAll("label").length < 6 ? $("players") : $("more");
+    const at = place === $("more") ? null : $("more");
+    place.insertBefore(make("label", { title: RULES[rule].text }, box, label), at);
   }
   $("example").append(make("option", { value: "" }, "choose …"), ...shipped.examples.map(([label], i) => make("option", { value: i }, label)), make("option", { value: "random" }, "a random sequence"));
   $("example").onchange = () => {
@@ -229,6 +232,7 @@ function setUp() {
   boardKeys($("board"), (t, expert) => marked.editable && press(t, new Layout(game.experts).first[t % game.experts.length] + expert, true), () => marked.editable && removeLast());
   document.addEventListener("keydown", keys);
   addEventListener("hashchange", open);
+  addEventListener("resize", keepInSight);
   new ResizeObserver(() => { if (marked && marked.chart) drawChart($("chart"), marked.chart); }).observe($("chart-place"));
   legend($("legend"), LOOKS.filter(([look]) => look !== "gone"));
   $("columns").textContent = COLUMNS_READ;

@@ -193,6 +193,7 @@ document.addEventListener("keydown", event => {
   if (event.key === " ") { if (event.target.matches("button, summary")) return; event.preventDefault(); playOn(); }
   else if (on[event.key]) { if (event.key.length > 1) event.preventDefault(); on[event.key](); }
 });
+addEventListener("resize", strip);
 addEventListener("hashchange", () => { const found = /^#step=(\d+)$/.exec(location.hash); if (found) go(Number(found[1]), true); });
 
 // misses so far, thinned to what a screen shows
