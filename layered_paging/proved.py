@@ -47,7 +47,7 @@ ASKED = {
     5: ("EveryPolicy", "every_policy", 5),
 }
 CHUNK = 500  # numbers in one list of a file for the kernel
-KERNEL = 200_000  # numbers that the kernel is asked to read at the most
+KERNEL = 3_000_000  # numbers that the kernel is asked to read at the most: two minutes and 3 GB
 ABOUT_ONE = re.compile(
     r"(exact|at_least|unbounded) (\d+) (\d+) (\d+) \(policy_cost (\d+) (\d+) (\d+) (\w+|\([\w ]+\))\)((?: \d+)*)"
 )
@@ -155,7 +155,7 @@ def in_kernel(certificate: Certificate, program: Path | None = None) -> Obtained
     Raises
     ------
     CertificateRejected
-        The kernel refuses; or it would have to read more than 200,000 numbers.
+        The kernel refuses; or it would have to read more than 3,000,000 numbers.
     NotCovered, LayeredPagingError
         As for ``obtain``.
     """
