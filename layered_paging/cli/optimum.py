@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--solver", default="auto", help="auto, belady, flow, paths, ortools, highs, networkx, ilp, lp or brute"
     )
-    parser.add_argument("--time-limit", type=float, metavar="SECONDS", help="for HiGHS")
+    parser.add_argument("--time-limit", type=float, metavar="SECONDS", help="for every solver")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the certificate here (.json or .json.gz)")
 
 

@@ -15,6 +15,7 @@ from ..core.instance import integer
 from ..core.trace import Trace
 from ..errors import ParameterError, SolverError
 from . import evidence
+from .deadline import Deadline
 from .furthest import greedy
 from .problem import Problem, pose
 from .schedule import Schedule
@@ -50,7 +51,7 @@ class Optimum:
         self._problem = problem
         self._way = solver
         self._rounds = rounds
-        self._limit = time_limit
+        clock = Deadline(time_limit)
         self.options: dict[str, Any] = dict(problem.options)
         self.slots = problem.slots
         self.budget_bytes = problem.budget_bytes
@@ -64,17 +65,17 @@ class Optimum:
         if rounds is not None:
             self._solved = oracle(problem, rounds)
         elif problem.sizes is not None:
-            self._bracket = with_bytes(problem, solver, time_limit)
+            self._bracket = with_bytes(problem, solver, clock)
             self._solved = self._bracket.solved
             self.exact = self._bracket.proved
         elif problem.rule == "free":
-            self._free = free_split(problem, solver, time_limit)
+            self._free = free_split(problem, solver, clock)
             self._solved = self._free.solved
             self.split = tuple(self._free.quotas)
         elif by_greedy:
             self._counts = self._count()  # the schedule is worked out when it is asked for
         else:
-            self._solved = [solve(problem, part, solver, None, time_limit) for part in problem.parts]
+            self._solved = [solve(problem, part, solver, None, clock) for part in problem.parts]
         names = ["belady"] if self._counts is not None else sorted({s.solver for s in self._solved})
         self.solver = "+".join(names)
 
@@ -277,7 +278,8 @@ def optimum(
         costs, flow for others (paths, or ortools for large traces if it is installed); in bytes the integer program up to 20,000 intervals, above it
         furthest next use with the bound of the linear relaxation.
     time_limit : float, optional
-        Seconds for HiGHS or OR-tools.
+        Seconds, for every solver; then there is no answer, or in bytes what is known by then.  Furthest next use
+        (``belady``), which takes about as long as reading the trace, is not interrupted.
 
     Returns
     -------

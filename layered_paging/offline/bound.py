@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SolverError
+from .deadline import Deadline
 from .model import Model
 
 __all__ = ["in_integers", "proved_saving", "relaxed_prices"]
@@ -58,18 +59,23 @@ def relaxed_prices(model: Model, time_limit: float | None = None) -> npt.NDArray
     values = np.concatenate((-size, size[inside], np.ones(points), -np.ones(points - 1)))
     matrix = coo_array((values, (rows, columns)), shape=(points, n + points)).tocsc()
     upper = np.concatenate((np.ones(n), model.capacity / unit))
-    answer = linprog(
-        np.concatenate((-model.worth[real].astype(float), np.zeros(points))),
-        A_eq=matrix,
-        b_eq=np.zeros(points),
-        bounds=np.stack((np.zeros(n + points), upper), axis=1),
-        method="highs",
-        options={} if time_limit is None else {"time_limit": time_limit},
-    )
-    if answer.status != 0 or answer.x is None:
-        raise SolverError(f"HiGHS found no bound: {answer.message}")
-    price: npt.NDArray[np.float64] = np.maximum(0.0, -answer.upper.marginals[n:]) / unit
-    return price
+    scale = float(model.worth[real].max()) or 1.0
+    clock, message = Deadline(time_limit), ""
+    for method in ("highs", "highs-ipm", "highs-ds"):  # what one of them cannot solve, another can
+        left = clock.left("bound")
+        answer = linprog(
+            np.concatenate((-model.worth[real] / scale, np.zeros(points))),
+            A_eq=matrix,
+            b_eq=np.zeros(points),
+            bounds=np.stack((np.zeros(n + points), upper), axis=1),
+            method=method,
+            options={} if left is None else {"time_limit": left},
+        )
+        if answer.status == 0 and answer.x is not None:
+            price: npt.NDArray[np.float64] = np.maximum(0.0, -answer.upper.marginals[n:]) * scale / unit
+            return price
+        message = message or answer.message
+    raise SolverError(f"HiGHS found no bound: {message}")
 
 
 def proved_saving(model: Model, prices: npt.NDArray[np.int64], denominator: int) -> int:

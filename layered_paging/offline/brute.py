@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ..core.layout import Grid
 from ..errors import SolverError
+from .deadline import Deadline
 
 __all__ = ["by_brute_force"]
 
@@ -24,6 +25,7 @@ def by_brute_force(
     costs: npt.NDArray[np.int64] | None = None,
     sizes: npt.NDArray[np.int64] | None = None,
     warm: npt.NDArray[np.int64] | None = None,
+    clock: Deadline | None = None,
 ) -> npt.NDArray[np.bool_]:
     """Return which requests hit, in the grid's shape, under a schedule of least cost.
 
@@ -33,7 +35,7 @@ def by_brute_force(
     Raises
     ------
     SolverError
-        More than 200,000 caches to look at.
+        More than 200,000 caches to look at, or time ran out.
     """
     cost = np.ones(grid.pages, np.int64) if costs is None else costs
     size = np.ones(grid.pages, np.int64) if sizes is None else sizes
@@ -43,6 +45,8 @@ def by_brute_force(
     session = 0
     looked = 0
     for event in grid.events():
+        if clock is not None:
+            clock.left("optimum by brute force")
         members = frozenset(event.pages)
         emptied = resets and event.session != session
         session = event.session

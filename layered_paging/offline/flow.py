@@ -21,10 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SolverError
+from .deadline import Deadline
 from .model import Model
 
 __all__ = ["by_highs", "by_networkx", "by_ortools", "by_paths", "has_ortools", "price"]
 
+SWEEPS = 256  # between two looks at the clock
 Kept = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
@@ -144,21 +146,24 @@ def by_highs(model: Model, time_limit: float | None = None) -> Kept:
     return kept
 
 
-def price(model: Model, kept: Kept) -> Ints:
+def price(model: Model, kept: Kept, clock: Deadline | None = None) -> Ints:
     """Return integral prices, one a point, that prove a schedule optimal.
 
     With P(t) the sum of the prices before point t, complementary slackness is a system of
     differences: P(t) <= P(t + 1), with equality where point t is not full; P(end) - P(begin) at
     most the worth of a kept interval and at least that of a dropped one.  Its least solution is
     found by sweeping forwards and backwards until nothing changes; it exists, in integers, iff
-    the schedule is an optimum.
+    the schedule is an optimum.  A longest path has at most one edge for each point, so that many sweeps suffice: if
+    something changes even then, there is a cycle, and no solution.
 
     Raises
     ------
     SolverError
-        The schedule does not fit, or it is not optimal.
+        The schedule does not fit, it is not optimal, or time ran out.
     """
     from .flow_kernels import settle
+
+    clock = clock or Deadline(None)
 
     points = len(model.capacity)
     change = np.zeros(points + 1, np.int64)
@@ -172,18 +177,23 @@ def price(model: Model, kept: Kept) -> Ints:
     backward = np.flatnonzero(kept & (model.begin < model.end))
     backward = backward[np.argsort(model.begin[backward], kind="stable")]
     height = np.zeros(points + 1, np.int64)
-    settled = settle(
-        height,
-        spare > 0,
-        model.begin[forward],
-        model.end[forward],
-        model.worth[forward],
-        model.begin[backward],
-        model.end[backward],
-        model.worth[backward],
-        int(model.worth.max(initial=0)) * (points + 1),
-    )
-    if not settled:
+    state, sweeps = 2, 0
+    while state == 2 and sweeps <= points + 1:
+        clock.left("prices")
+        state = settle(
+            height,
+            spare > 0,
+            model.begin[forward],
+            model.end[forward],
+            model.worth[forward],
+            model.begin[backward],
+            model.end[backward],
+            model.worth[backward],
+            int(model.worth.max(initial=0)) * (points + 1),
+            SWEEPS,
+        )
+        sweeps += SWEEPS
+    if state != 0:
         raise SolverError("the solver's schedule is not optimal: no prices prove it")
     prices: Ints = np.diff(height)
     return prices

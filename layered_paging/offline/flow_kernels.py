@@ -221,13 +221,15 @@ def settle(
     high_end: Any,
     high_worth: Any,
     limit: int,
-) -> bool:
-    """Raise ``height`` to the least solution of ``flow.price``'s differences; return False if there is none.
+    sweeps: int,
+) -> int:
+    """Raise ``height`` towards the least solution of ``flow.price``'s differences, by so many sweeps at the most.
 
-    The dropped intervals come sorted by end, the kept ones by begin.
+    Return 0 if it is reached, 1 if there is none, 2 if it is not yet known.  The dropped intervals come sorted by end,
+    the kept ones by begin.
     """
     points = spare.shape[0]
-    while True:
+    for _ in range(sweeps):
         changed = False
         i = 0
         for t in range(1, points + 1):
@@ -250,6 +252,7 @@ def settle(
                 height[t] = here
                 changed = True
         if not changed:
-            return True
+            return 0
         if height[0] > limit:
-            return False
+            return 1
+    return 2

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SolverError
+from .deadline import Deadline
 from .model import Model
 
 __all__ = ["Answer", "run", "solve"]
@@ -55,6 +56,7 @@ def solve(models: Sequence[Model], slots: int | None = None, time_limit: float |
     """
     import pulp
 
+    clock = Deadline(time_limit)
     program = pulp.LpProblem("keep", pulp.LpMaximize)
     chosen: list[dict[int, Any]] = []
     quotas: list[Any] = []
@@ -79,6 +81,8 @@ def solve(models: Sequence[Model], slots: int | None = None, time_limit: float |
             gain.append(int(model.worth[i]) * x)
         taken: Any = 0
         for t in range(points):
+            if t % 1024 == 0:
+                clock.left("schedule")
             room = None if slots is not None else int(model.capacity[t]) // scale
             here = program.add_variable(f"u{number}_{t}", 0, room)
             program += here == taken + pulp.lpSum(change[t])
@@ -90,7 +94,7 @@ def solve(models: Sequence[Model], slots: int | None = None, time_limit: float |
     program.setObjective(pulp.lpSum(gain))
     # HiGHS works in doubles with tolerances of 1e-6: beyond this its word proves nothing
     small = all(int(m.capacity.max(initial=0)) // _unit(m) < SAFE for m in models)
-    proved = run(program, time_limit, "schedule") and small
+    proved = run(program, clock.left("schedule"), "schedule") and small
     kept = []
     for model, mine in zip(models, chosen, strict=True):
         flags = model.begin >= model.end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from ..core.layout import choice
 from ..errors import ParameterError, SolverError
 from . import bound, flow
 from .brute import by_brute_force
+from .deadline import Deadline, within
 from .furthest import furthest, greedy, see_ahead
 from .model import Model
 from .problem import Part, Problem
@@ -20,6 +22,7 @@ __all__ = ["SOLVERS", "Free", "Solved", "free_split", "solve", "with_bytes"]
 
 SOLVERS = ("auto", "belady", "flow", "paths", "ortools", "highs", "networkx", "ilp", "lp", "brute")
 SMALL = 20_000  # intervals that "auto" gives to the integer program where sizes differ
+TINY = 40  # intervals up to which a bracket in bytes is closed by brute force, if that ends
 LARGE = 50_000  # intervals from which "flow" prefers OR-tools
 
 Ints = npt.NDArray[np.int64]
@@ -43,9 +46,11 @@ class Solved:
 
 
 def solve(
-    problem: Problem, part: Part, solver: str, capacity: int | None = None, time_limit: float | None = None
+    problem: Problem, part: Part, solver: str, capacity: int | None = None, clock: Deadline | None = None
 ) -> Solved:
     """Solve one pool in slots exactly.
+
+    A schedule from floats that turns out to be no optimum is not used: ``paths`` is taken instead, and named.
 
     Raises
     ------
@@ -55,6 +60,7 @@ def solve(
         It failed, or ran out of time.
     """
     choice("solver", solver, SOLVERS)
+    clock = clock or Deadline(None)
     room = part.capacity if capacity is None else capacity
     cost = problem.one_cost(part)
     if solver == "auto":
@@ -63,31 +69,50 @@ def solve(
         if cost is None:
             raise ParameterError("solver 'belady' is exact for equal costs only; use 'flow'")
         return _by_belady(problem, part, room, cost)
-    if solver == "brute":
-        hits = by_brute_force(
-            part.grid, room, resets=problem.resets, bypass=problem.bypass, costs=problem.costs, warm=part.warm
-        )
-        return Solved(hits, _prices_of(problem.model(part, room), hits), "brute")
     model = problem.model(part, room)
+    if solver == "brute":
+        hits = _by_brute_force(problem, part, room, clock)
+        return Solved(hits, flow.price(model, hits.reshape(-1)[model.request], clock), "brute")
     if solver == "flow":
         solver = "ortools" if len(model.begin) > LARGE and flow.has_ortools() else "paths"
-    if solver == "paths":
-        kept, prices = flow.by_paths(model)
+    if solver in ("paths", "networkx"):
+        kept, prices = within(model, solver, clock)
+        return Solved(_flags(part, model, kept), flow.price(model, kept, clock) if prices is None else prices, solver)
+    try:
+        kept = _from_floats(model, solver, clock)
+        return Solved(_flags(part, model, kept), flow.price(model, kept, clock), solver)
+    except SolverError:
+        clock.left("optimum")
+        kept, prices = within(model, "paths", clock)
         return Solved(_flags(part, model, kept), prices, "paths")
-    if solver == "networkx":
-        kept = flow.by_networkx(model)
-    elif solver == "ortools":
-        kept = flow.by_ortools(model, time_limit)
-    elif solver in ("highs", "lp"):
-        kept = flow.by_highs(model, time_limit)
-    else:
-        from . import pulp_adapter
 
-        answer = pulp_adapter.solve([model], time_limit=time_limit)
-        if not answer.proved:
-            raise SolverError(f"HiGHS proved no optimum within {time_limit:g} s; give it more time or use 'flow'")
-        kept = answer.kept[0]
-    return Solved(_flags(part, model, kept), flow.price(model, kept), solver)
+
+def _from_floats(model: Model, solver: str, clock: Deadline) -> npt.NDArray[np.bool_]:
+    left = clock.left("optimum")
+    if solver == "ortools":
+        return flow.by_ortools(model, left)
+    if solver in ("highs", "lp"):
+        return flow.by_highs(model, left)
+    from . import pulp_adapter
+
+    answer = pulp_adapter.solve([model], time_limit=left)
+    if not answer.proved:
+        clock.left("optimum by HiGHS")
+        raise SolverError("HiGHS proved no optimum; use 'flow'")
+    return answer.kept[0]
+
+
+def _by_brute_force(problem: Problem, part: Part, capacity: int, clock: Deadline) -> npt.NDArray[np.bool_]:
+    return by_brute_force(
+        part.grid,
+        capacity,
+        resets=problem.resets,
+        bypass=problem.bypass,
+        costs=problem.costs,
+        sizes=problem.sizes,
+        warm=part.warm,
+        clock=clock,
+    )
 
 
 def _by_belady(problem: Problem, part: Part, capacity: int, cost: int) -> Solved:
@@ -108,10 +133,6 @@ def _flags(part: Part, model: Model, kept: npt.NDArray[np.bool_]) -> npt.NDArray
     return hits
 
 
-def _prices_of(model: Model, hits: npt.NDArray[np.bool_]) -> Ints:
-    return flow.price(model, hits.reshape(-1)[model.request])
-
-
 @dataclass(frozen=True)
 class Free:
     """The best split of slots over layers, and what proves it."""
@@ -122,7 +143,7 @@ class Free:
     slot_price: int
 
 
-def free_split(problem: Problem, solver: str, time_limit: float | None = None) -> Free:
+def free_split(problem: Problem, solver: str, clock: Deadline) -> Free:
     """Find the split of ``problem.slots`` over the layers that costs least.
 
     Every layer is solved at every quota, and a dynamic program over the layers picks the quotas:
@@ -135,7 +156,7 @@ def free_split(problem: Problem, solver: str, time_limit: float | None = None) -
     curves: list[dict[int, int]] = []
     for layer, part in enumerate(problem.parts):
         least = len(part.warm) if problem.bypass else max(len(part.warm), part.grid.largest_event())
-        curve = {q: _cost_at(problem, part, q, solver, time_limit) for q in range(least, n_experts[layer] + 1)}
+        curve = {q: _cost_at(problem, part, q, solver, clock) for q in range(least, n_experts[layer] + 1)}
         curves.append(curve)
     need = sum(min(curve) for curve in curves)
     if need > problem.slots:
@@ -145,18 +166,19 @@ def free_split(problem: Problem, solver: str, time_limit: float | None = None) -
     slot_price = max(gains, default=0) if sum(quotas) == problem.slots else 0
     supports, solved = [], []
     for part, curve, q in zip(problem.parts, curves, quotas, strict=True):
-        answers = {n: solve(problem, part, solver, n, time_limit) for n in (q - 1, q, q + 1) if n in curve}
+        answers = {n: solve(problem, part, solver, n, clock) for n in (q - 1, q, q + 1) if n in curve}
         solved.append(answers[q])
         supports.append([a.prices for a in answers.values() if a.prices is not None])
     return Free(quotas, solved, supports, slot_price)
 
 
-def _cost_at(problem: Problem, part: Part, quota: int, solver: str, time_limit: float | None) -> int:
+def _cost_at(problem: Problem, part: Part, quota: int, solver: str, clock: Deadline) -> int:
+    clock.left("split")
     cost = problem.one_cost(part)
     if cost is not None and solver in ("auto", "belady"):
         found = greedy(part.grid, quota, resets=problem.resets, bypass=problem.bypass, warm=part.warm)
         return cost * int(found.counts.misses.sum())
-    hits = solve(problem, part, solver, quota, time_limit).hits
+    hits = solve(problem, part, solver, quota, clock).hits
     model = problem.model(part, quota)
     return model.value(hits.reshape(-1)[model.request])
 
@@ -195,10 +217,11 @@ class Bracket:
     proved: bool
 
 
-def with_bytes(problem: Problem, solver: str, time_limit: float | None) -> Bracket:
+def with_bytes(problem: Problem, solver: str, clock: Deadline) -> Bracket:
     """Solve pools in bytes: exact by integer program or brute force where that ends, otherwise a bracket.
 
-    The prices come from the linear relaxation, or are all 0 for ``solver="belady"``, which solves no program.
+    The prices come from the linear relaxation, or are all 0 for ``solver="belady"``, which solves no program, and where
+    HiGHS finds none.  With ``auto``, a bracket of a very small case is closed by brute force.
     """
     choice("solver", solver, SOLVERS)
     assert problem.sizes is not None
@@ -210,52 +233,62 @@ def with_bytes(problem: Problem, solver: str, time_limit: float | None) -> Brack
     if solver not in ("belady", "ilp", "lp", "brute"):
         raise ParameterError(f"solver {solver!r} is for slots; with bytes use 'ilp', 'lp', 'belady' or 'brute'")
     proved = False
-    solved = []
+    solved: list[Solved] = []
+    prices, denominator = _relaxed(models, solver, clock)  # first, so that there is a bound when time is over
     if solver == "ilp":
-        from . import pulp_adapter
-
-        try:
-            answer = pulp_adapter.solve(models, time_limit=time_limit)
-        except SolverError:
-            if not own_choice or warm:
-                raise
-            solver = "lp"
-        else:
-            proved = answer.proved
-            solved = [
-                Solved(_flags(p, m, k), None, "ilp") for p, m, k in zip(problem.parts, models, answer.kept, strict=True)
-            ]
-    if solver != "ilp":
-        proved = solver == "brute"
-        for part in problem.parts:
-            if solver == "brute":
-                hits = by_brute_force(
-                    part.grid,
-                    part.capacity,
-                    resets=problem.resets,
-                    bypass=problem.bypass,
-                    costs=problem.costs,
-                    sizes=problem.sizes,
-                    warm=part.warm,
-                )
-            else:
-                if len(part.warm):
-                    raise ParameterError(f"warm is not supported by solver {solver!r} with bytes; use 'ilp'")
-                hits = _by_distance(problem, part)
-            solved.append(Solved(hits, None, solver))
+        solved, proved = _by_program(problem, models, clock, not warm)
+        solver = "ilp" if solved else "lp"
+    if solver == "brute":
+        solved = [Solved(_by_brute_force(problem, p, p.capacity, clock), None, solver) for p in problem.parts]
+        proved = True
+    elif solver != "ilp":
+        if warm:
+            raise ParameterError(f"warm is not supported by solver {solver!r} with bytes; use 'ilp'")
+        solved = [Solved(_by_distance(problem, part), None, solver) for part in problem.parts]
     elif not proved and not warm:  # what HiGHS found need not be better than the heuristic
         for n, (part, model) in enumerate(zip(problem.parts, models, strict=True)):
             hits = _by_distance(problem, part)
-            if model.value(hits.reshape(-1)[model.request]) < model.value(solved[n].hits.reshape(-1)[model.request]):
+            if _value(model, hits) < _value(model, solved[n].hits):
                 solved[n] = Solved(hits, None, "belady")
-    if solver == "belady":
-        prices, denominator = [np.zeros(len(m.capacity), np.int64) for m in models], 1
-    else:
-        prices, denominator = bound.in_integers(models, [bound.relaxed_prices(m, time_limit) for m in models])
     saved = sum(bound.proved_saving(m, y, denominator) for m, y in zip(models, prices, strict=True))
-    upper = sum(m.value(s.hits.reshape(-1)[m.request]) for m, s in zip(models, solved, strict=True))
     lower = sum(m.total for m in models) - saved // denominator
+    upper = sum(_value(m, s.hits) for m, s in zip(models, solved, strict=True))
+    if own_choice and not proved and lower < upper and sum(len(m.begin) for m in models) <= TINY:
+        with contextlib.suppress(SolverError):
+            solved = [Solved(_by_brute_force(problem, p, p.capacity, clock), None, "brute") for p in problem.parts]
+            upper, proved = sum(_value(m, s.hits) for m, s in zip(models, solved, strict=True)), True
     return Bracket(solved, prices, denominator, lower, upper, proved or lower == upper)
+
+
+def _value(model: Model, hits: npt.NDArray[np.bool_]) -> int:
+    return model.value(hits.reshape(-1)[model.request])
+
+
+def _by_program(
+    problem: Problem, models: Sequence[Model], clock: Deadline, otherwise: bool
+) -> tuple[list[Solved], bool]:
+    """Solve by HiGHS' integer program; return nothing where it fails and there is another road."""
+    from . import pulp_adapter
+
+    try:
+        answer = pulp_adapter.solve(models, time_limit=clock.left("schedule"))
+    except SolverError:
+        if not otherwise:
+            raise
+        return [], False
+    pairs = zip(problem.parts, models, answer.kept, strict=True)
+    return [Solved(_flags(p, m, k), None, "ilp") for p, m, k in pairs], answer.proved
+
+
+def _relaxed(models: Sequence[Model], solver: str, clock: Deadline) -> tuple[list[Ints], int]:
+    """Return prices and their denominator; all 0, which prove little, where there is no program or time is over."""
+    nothing = [np.zeros(len(m.capacity), np.int64) for m in models], 1
+    if solver == "belady":
+        return nothing
+    try:
+        return bound.in_integers(models, [bound.relaxed_prices(m, clock.left("bound")) for m in models])
+    except SolverError:
+        return nothing
 
 
 def _by_distance(problem: Problem, part: Part) -> npt.NDArray[np.bool_]:
