@@ -88,7 +88,9 @@ def large() -> tuple[lp.Trace, list[int]]:
 @pytest.mark.parametrize("solver", ["paths", "networkx", "highs", "ilp", "brute", "lp"])
 def test_every_solver_obeys_its_limit(solver: str) -> None:
     trace, costs = large()
-    with pytest.raises(SolverError, match=r"time limit|within|brute force"):
+    with pytest.raises(
+        SolverError, match=r"did not end within|Time limit|proved no optimum|found no schedule|brute force would"
+    ):
         lp.optimum(trace, 120, admission="forced", costs=costs, solver=solver, time_limit=0.05)
 
 
@@ -106,5 +108,5 @@ def test_bytes_give_a_bracket_when_time_is_over(solver: str) -> None:
 def test_a_deadline_counts() -> None:
     assert Deadline(None).left("x") is None
     assert 0 < (Deadline(1000).left("x") or 0) <= 1000
-    with pytest.raises(SolverError, match=r"no split within the time limit of 1e-09 s"):
+    with pytest.raises(SolverError, match="the search for the split did not end within"):
         Deadline(1e-9).left("split")

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SolverError
-from .deadline import Deadline
+from .deadline import Deadline, OutOfTime
 from .model import Model
 
 __all__ = ["by_highs", "by_networkx", "by_ortools", "by_paths", "has_ortools", "price"]
@@ -106,7 +106,7 @@ def by_ortools(model: Model, time_limit: float | None = None) -> Kept:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=time_limit, check=False)
         except subprocess.TimeoutExpired:
-            raise SolverError(f"OR-tools did not end within {time_limit:g} s") from None
+            raise OutOfTime(f"OR-tools did not end within {time_limit:g} s") from None
         if done.returncode != 0:
             raise SolverError(f"OR-tools found no optimum: {done.stderr.strip().splitlines()[-1:]}")
         kept[real] = np.load(Path(folder) / "kept.npy")
@@ -141,7 +141,8 @@ def by_highs(model: Model, time_limit: float | None = None) -> Kept:
         options=options,
     )
     if answer.status != 0 or answer.x is None:
-        raise SolverError(f"HiGHS found no optimum of {n} intervals: {answer.message}")
+        kind = OutOfTime if answer.status == 1 and time_limit is not None else SolverError
+        raise kind(f"HiGHS found no optimum of {n} intervals: {answer.message}")
     kept[real] = answer.x[:n] > 0.5
     return kept
 

@@ -125,6 +125,8 @@ def pose(
     parts = []
     for number, (part, capacity) in enumerate(pools):
         columns = np.arange(grid.shape[1]) if pool == "shared" else np.flatnonzero(grid.layer == number)
+        if pool == "per-layer" and rule != "given" and not trace.asked[number]:
+            held = held[~np.isin(held, _pages(part, trace))]  # a layer without requests has no slots to hold pages in
         mine = held[np.isin(held, _pages(part, trace))]
         parts.append(Part(part, columns.astype(np.int64), capacity, mine))
     sizes = trace.page_bytes if budget_bytes is not None else None

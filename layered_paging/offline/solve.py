@@ -13,8 +13,9 @@ from ..core.layout import choice
 from ..errors import ParameterError, SolverError
 from . import bound, flow
 from .brute import by_brute_force
-from .deadline import Deadline, within
+from .deadline import Deadline, OutOfTime
 from .furthest import furthest, greedy, see_ahead
+from .limited import within
 from .model import Model
 from .problem import Part, Problem
 
@@ -81,8 +82,9 @@ def solve(
     try:
         kept = _from_floats(model, solver, clock)
         return Solved(_flags(part, model, kept), flow.price(model, kept, clock), solver)
+    except OutOfTime:
+        raise
     except SolverError:
-        clock.left("optimum")
         kept, prices = within(model, "paths", clock)
         return Solved(_flags(part, model, kept), prices, "paths")
 
@@ -97,8 +99,8 @@ def _from_floats(model: Model, solver: str, clock: Deadline) -> npt.NDArray[np.b
 
     answer = pulp_adapter.solve([model], time_limit=left)
     if not answer.proved:
-        clock.left("optimum by HiGHS")
-        raise SolverError("HiGHS proved no optimum; use 'flow'")
+        kind = SolverError if left is None else OutOfTime
+        raise kind("HiGHS proved no optimum; give it more time or use 'flow'")
     return answer.kept[0]
 
 
