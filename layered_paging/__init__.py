@@ -31,6 +31,7 @@ _HOMES = {
     "register": "core.registry",
     "replay": "engine.run",
     "save_trace": "formats",
+    "table": "ratio",
 }
 _MODULES = (
     "catalog",
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from .ratio import Ratio as Ratio
     from .ratio import competitive_ratio as competitive_ratio
     from .ratio import optimal_ratio as optimal_ratio
+    from .ratio import table as table
     from .recording import record as record
 
 

@@ -49,6 +49,10 @@ class Certificate:
     statement: Mapping[str, Any]
     evidence: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        said = ", ".join(f"{k} {v}" for k, v in self.statement.items() if v is not None and len(str(v)) <= 24)
+        return f"<Certificate: {self.kind}: {said}>"
+
     @property
     def digest(self) -> str:
         """SHA-256 of kind, statement and evidence in canonical JSON."""

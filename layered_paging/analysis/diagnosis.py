@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.layout import choice, lay_out, merged_prefill
+from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..engine.curves import miss_curve
 from ..engine.run import Run, replay, totals_of
@@ -27,7 +28,7 @@ OF_THE_LOSS = 0.15  # and of what is lost to the optimum
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Tabular):
     """What ``diagnose`` found; counts are of expert requests.
 
     Attributes
@@ -140,6 +141,13 @@ class Diagnosis:
     reuse: dict[str, int]
     recommendation: str = ""
     sentences: list[str] = field(default_factory=list)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return one row per policy tried: misses and bytes loaded (None where the budget is not legal for it)."""
+        return [
+            {"policy": name, "misses": misses, "bytes": self.bytes_by_policy.get(name)}
+            for name, misses in self.by_policy.items()
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON holds them."""

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.layout import POOLS, PREFILLS, RESETS, choice, lay_out, merged_prefill, quotas
+from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..engine.run import ADMISSIONS, replay
 from ..errors import ParameterError
@@ -80,7 +81,7 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Gaps:
+class Gaps(Tabular):
     """What ``gap_table`` found.
 
     Attributes
@@ -99,6 +100,10 @@ class Gaps:
     sessions: dict[str, int]
     cells: list[Cell]
     gaps: list[Gap]
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return one row per policy, trace and reset, then the means over all traces."""
+        return [asdict(gap) for gap in self.gaps]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as JSON holds it."""

@@ -8,15 +8,18 @@ code depends on the answer.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import io
 import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from ..core.tables import FORMATS
 from ..errors import LayeredPagingError, ParameterError
 
 __all__ = ["COMMANDS", "main"]
@@ -111,6 +114,9 @@ def _run(words: list[str], chosen: str) -> int:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        sub.add_argument(
+            "--format", choices=("table", *FORMATS, "json"), default="table", help="how tables are printed"
+        )
         if name == chosen:
             mine = sub
             module = importlib.import_module(f".{_HOMES.get(name, name)}", __name__)
@@ -122,6 +128,7 @@ def _run(words: list[str], chosen: str) -> int:
         return 2
     args = parser.parse_args(words)
     assert module is not None
+    args.json = args.json or args.format == "json"
     try:
         answer = module.run(args)
     except ParameterError as error:
@@ -130,11 +137,25 @@ def _run(words: list[str], chosen: str) -> int:
         raise ParameterError(as_typed(str(error), mine)) from None
     if args.json:
         print(json.dumps(answer, allow_nan=False))
+    elif args.format != "table":
+        print(_only_tables(module, answer, args), end="")
     else:
         module.show(answer, args)
     if sys.stdout is not None:
         sys.stdout.flush()
     return int(module.status(answer)) if hasattr(module, "status") else 0
+
+
+def _only_tables(module: ModuleType, answer: Any, args: argparse.Namespace) -> str:
+    """Return the tables of an answer, and nothing else, in the format that was asked for."""
+    from . import common
+
+    with contextlib.redirect_stdout(io.StringIO()), common.tables_as(args.format) as found:
+        module.show(answer, args)
+        if not found:  # an answer without a table is a row of what it says
+            plain = {key: value for key, value in answer.items() if isinstance(value, str | int | float | None)}
+            common.table("", list(plain), [list(plain.values())])
+    return "\n".join(found)
 
 
 @contextmanager

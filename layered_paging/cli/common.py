@@ -7,12 +7,24 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 from ..core.layout import EVENTS, POOLS, PREFILLS, RESETS, TIES
+from ..core.tables import as_csv, as_latex, as_markdown
 from ..errors import ParameterError
 
-__all__ = ["add_model_options", "as_typed", "byte_size", "percent", "positive", "progress", "seconds", "table"]
+__all__ = [
+    "add_model_options",
+    "as_typed",
+    "byte_size",
+    "percent",
+    "positive",
+    "progress",
+    "seconds",
+    "table",
+    "tables_as",
+]
 
 FOLD = 40  # longer words of a first column are folded
 # what Python calls a parameter -> the option of a command that sets it
@@ -94,12 +106,40 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.3f}"
 
 
+_WRITERS: dict[str, Callable[..., str]] = {"csv": as_csv, "md": as_markdown, "tex": as_latex}
+_format = ""
+_kept: list[str] | None = None  # tables that are collected instead of printed
+
+
+@contextmanager
+def tables_as(name: str) -> Iterator[list[str]]:
+    """Collect what ``table`` would print, written as ``name`` ("csv", "md" or "tex")."""
+    global _format, _kept
+    _format, _kept = name, []
+    try:
+        yield _kept
+    finally:
+        _format, _kept = "", None
+
+
+def _value(value: Any) -> Any:
+    """Return a cell as a plain value: "1,234" and "-" are for the eye."""
+    if isinstance(value, str) and re.fullmatch(r"-?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?", value):
+        return Decimal(value.replace(",", ""))
+    return None if value == "-" else value
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, text: int = 1) -> None:
     """Print a table; the first ``text`` columns are text, the others are numbers.
 
     Nothing is ever cut: text folds where the terminal is narrow, and a table that still does not
     fit is printed at its own width.
     """
+    cells = [list(row) for row in rows]
+    if _kept is not None:
+        _kept.append(_WRITERS[_format](columns, [[_value(v) for v in row] for row in cells]))
+        return
+    rows = cells
     from rich import box
     from rich.console import Console
     from rich.measure import Measurement

@@ -13,6 +13,7 @@ from ..core.counts import Counts
 from ..core.instance import Instance
 from ..core.layout import Grid
 from ..core.parts import LongTrace
+from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..errors import ParameterError
 from ..policies.spec import Policy, PolicySpec
@@ -42,7 +43,7 @@ class Totals:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Run(Tabular):
     """The outcome of one replay.
 
     Attributes
@@ -103,6 +104,15 @@ class Run:
         """Hits / requests of one stage (0 prefill, 1 decode); None without such requests."""
         requests = int(self.requests_by_session[:, stage].sum())
         return None if requests == 0 else 1 - int(self.misses_by_session[:, stage].sum()) / requests
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return one row per layer: requests, misses, share of hits."""
+        return [
+            {"layer": j, "requests": asked, "misses": missed, "hit_rate": None if not asked else 1 - missed / asked}
+            for j, (asked, missed) in enumerate(
+                zip(self.requests_by_layer.tolist(), self.misses_by_layer.tolist(), strict=True)
+            )
+        ]
 
     def __repr__(self) -> str:
         size = f"{self.slots} slots" if self.budget_bytes is None else f"{self.budget_bytes} bytes"

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..certificate import Certificate
 from ..core.counts import Counts
 from ..core.instance import integer
+from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..errors import ParameterError, SolverError
 from . import evidence
@@ -26,7 +27,7 @@ __all__ = ["Optimum", "optimum"]
 Ints = npt.NDArray[np.int64]
 
 
-class Optimum:
+class Optimum(Tabular):
     """The best offline schedule of a trace, or as much as is known of it.
 
     Attributes
@@ -209,6 +210,13 @@ class Optimum:
             )
         prices = [s.prices for s in self._solved if s.prices is not None]
         return evidence.certify_optimum(problem, hits, self.split, self.cost, prices)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return one row: the problem, the misses, the bounds on the cost, who found it."""
+        low, high = self.bounds
+        size = {"slots": self.slots, "budget_bytes": self.budget_bytes}
+        facts = {"requests": self.requests, "misses": self.misses, "lower": low, "upper": high, "exact": self.exact}
+        return [{"admission": self.options["admission"], **size, **facts, "solver": self.solver}]
 
     def __repr__(self) -> str:
         size = f"{self.budget_bytes} bytes" if self.budget_bytes is not None else f"{self.slots} slots"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..engine.curves import optimum_curve
 from ..engine.run import replay
@@ -51,11 +52,15 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Tabular):
     """All rows, by budget and policy; ``sized`` says that budgets are bytes that were replayed as bytes."""
 
     rows: tuple[Row, ...]
     sized: bool
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return the rows as mappings."""
+        return [dict(vars(row)) for row in self.rows]
 
     def of(self, policy: str) -> list[Row]:
         """Return the rows of a policy, the smallest budget first."""

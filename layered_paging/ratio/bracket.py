@@ -9,12 +9,13 @@ from functools import cached_property
 from typing import Any
 
 from ..certificate import Certificate
+from ..core.tables import Tabular
 
 __all__ = ["Bracket"]
 
 
 @dataclass(eq=False)
-class Bracket:
+class Bracket(Tabular):
     """Bounds on the best ratio that any policy can have; equal when solved.
 
     Attributes
@@ -47,6 +48,11 @@ class Bracket:
     def certificate(self) -> Certificate:
         """Both sides, for ``layered_paging.certify``; computed on first access."""
         return self._prove()
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return one row: the size, both bounds, whether they meet."""
+        size = {key: self.statement.get(key) for key in ("layers", "experts", "slots")}
+        return [{**size, "lower": self.lower, "upper": self.upper, "solved": self.solved}]
 
     def __repr__(self) -> str:
         return f"<Bracket: {self.lower}>" if self.solved else f"<Bracket: {self.lower} .. {self.upper}>"

@@ -14,6 +14,7 @@ import numpy as np
 from ..certificate import Certificate
 from ..core.instance import Instance, integer
 from ..core.layout import POOLS, choice
+from ..core.tables import Tabular
 from ..errors import ParameterError
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
@@ -111,7 +112,7 @@ class Product:
 
 
 @dataclass(eq=False)
-class Ratio:
+class Ratio(Tabular):
     """An exact competitive ratio and what proves it.
 
     Attributes
@@ -226,6 +227,11 @@ class Ratio:
             ]
             evidence["potential"] = potential
         return Certificate("ratio-policy", self.statement, evidence)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return one row: policy, size, ratio (None if unbounded) and additive constant."""
+        size = {key: self.statement.get(key) for key in ("layers", "experts", "slots")}
+        return [{"policy": self.policy, **size, "ratio": self.value, "additive": self.additive}]
 
     def __repr__(self) -> str:
         shown = "unbounded" if self.value is None else f"{self.value} (additive {self.additive})"
