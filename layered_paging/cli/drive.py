@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..core.trace import Trace
-from ..formats import load_trace
 from .common import byte_size, positive, seconds, table
+from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging drive layered_paging/samples/sample.npz --file weights.bin --slots 12 24 36 48 --policy lru llru --tokens 200
@@ -51,6 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--compute", type=seconds, default=0.0, metavar="TIME", help="burnt per layer, such as 200us (0)"
     )
     parser.add_argument("--check", action="store_true", help="compare the pool with the file after each run")
+    add_trace_options(parser)
     parser.epilog = EXAMPLES
 
 
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Drive the file; return the runs, the clock and its errors."""
     from ..plan import drive
 
-    trace = load_trace(args.trace)
+    trace = trace_of(args)
     if args.expert_bytes is not None:
         sizes = np.full(trace.layers, args.expert_bytes, np.int64)
         trace = Trace(trace.experts, trace.n_experts, trace.sessions, trace.stage, expert_bytes=sizes)

@@ -26,7 +26,11 @@ __all__ = [
 ]
 
 Ints = npt.NDArray[np.int64]
-_LIST = re.compile(r"\s*(?:tensor\(|array\()?\s*[\[({]?([-\d\s,;|+.]*)[\])}]?(?:,[^()]*)?\)?\s*", re.ASCII)
+_ID = r"-?\d{1,18}(?:\.0*)?"
+_IDS = rf"\s*((?:{_ID}(?:(?:\s*[,;|]\s*|\s+){_ID})*\s*,?)?)\s*"
+_LIST = re.compile(
+    rf"\s*(?:{_IDS}|\[{_IDS}\]|\({_IDS}\)|\{{{_IDS}\}}|(?:tensor|array)\(\s*\[{_IDS}\](?:,[^()\[\]]*)?\))\s*", re.ASCII
+)
 _WHOLE = re.compile(r"\s*[+-]?\d{1,18}(?:\.0*)?\s*", re.ASCII)
 _ALLOWED = np.zeros(256, bool)
 _ALLOWED[[ord(c) for c in "0123456789-,;| \t[](){}"]] = True
@@ -97,8 +101,26 @@ def integers_in(raw: npt.NDArray[np.uint8], offsets: Ints) -> tuple[Ints, Ints]:
     if int(signed.sum()) != int((raw == 45).sum()):
         raise NotPlain
     values[signed] *= -1
-    counts = np.diff(np.searchsorted(starts, offsets))
-    return values, counts.astype(np.int64)
+    counts = np.diff(np.searchsorted(starts, offsets)).astype(np.int64)
+    _check_marks(raw, offsets, counts)
+    return values, counts
+
+
+def _check_marks(raw: npt.NDArray[np.uint8], offsets: Ints, counts: Ints) -> None:
+    """Refuse cells with brackets inside, or with other than one separator between two numbers (or none: blanks)."""
+    between = np.isin(raw, [44, 59, 124])
+    marks = np.concatenate(([0], np.cumsum(between)))[offsets]
+    each = np.diff(marks)
+    if ((each != 0) & (each != counts - 1)).any():
+        raise NotPlain
+    filled = np.flatnonzero(np.diff(offsets) > 0)
+    first, last = raw[offsets[filled]], raw[offsets[filled + 1] - 1]
+    for opening, closing in ((91, 93), (40, 41), (123, 125)):
+        begun, ended = first == opening, last == closing
+        if (begun != ended).any():
+            raise NotPlain
+        if int((raw == opening).sum()) != int(begun.sum()) or int((raw == closing).sum()) != int(ended.sum()):
+            raise NotPlain
 
 
 def word_codes(values: Iterable[Any]) -> tuple[Ints, list[Any]]:
@@ -202,7 +224,8 @@ class PlainBlock:
             match = _LIST.fullmatch(value)
             if match is None:
                 raise self._wrong(row, name, "be an id or a list of ids", value)
-            return re.split(r"[\s,;|]+", match[1].strip(" \t,;|")) if match[1].strip(" \t,;|") else []
+            inner = next((group for group in match.groups() if group is not None), "").strip(" \t,")
+            return re.split(r"[\s,;|]+", inner) if inner else []
         return [value]
 
     def floats(self, name: str) -> tuple[npt.NDArray[np.float64], Ints]:

@@ -34,7 +34,7 @@ class ExpertLog(Format):
 
     def read(self, path: Path, how: Reading) -> Trace:
         """Read all lines of the format."""
-        table = Table(path, {"token": "T", "layer": "L", "experts": "ids"}, how)
+        table = Table(path, {"token": "T", "layer": "L", "experts": "ids"}, how, lists=True)
         left_out = 0
 
         def parse(number: int, data: bytes) -> PlainBlock:

@@ -87,8 +87,6 @@ def parse_rows(raw: Any, kinds: Any, mark: int, whole: Any, real: Any, ids: Any,
                     return -1
                 if quote == 1 or bracket == 1 or (commas and since != 1):
                     return -1
-                if found > 1 and quote == 0 and bracket == 0:
-                    return -1
                 counts[row] = at - begin
             elif found != 1:
                 return -1

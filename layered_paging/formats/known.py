@@ -11,8 +11,8 @@ from pathlib import Path
 from ..core.registry import entries
 from ..errors import FormatError
 from .base import Format
-from .common import guarded
-from .opening import Start
+from .common import guarded, parse_json
+from .opening import Start, document
 
 __all__ = ["FORMATS", "by_suffix", "detect", "formats", "listed"]
 
@@ -65,6 +65,21 @@ def by_suffix(path: Path) -> Format | None:
     return next((one for one in formats() if one.suffixes and name.endswith(one.suffixes)), None)
 
 
+def _json_at_fault(start: Start) -> str:
+    """Say what is wrong with JSON that no format takes."""
+    if start.value is None:
+        where = (
+            "line 1: " if b"\n" in start.data.strip() and not start.data.lstrip().startswith((b"{\n", b"[\n")) else ""
+        )
+        try:
+            parse_json("", start.line if where else document(start.path))
+        except FormatError as error:
+            said = str(error).removeprefix(f"{start.path}").removeprefix(": ")
+            return f"{where}{said}"
+    shown = list(start.value)[:10] if isinstance(start.value, dict) else type(start.value).__name__
+    return f"JSON of no known kind; it holds {str(shown)[:200]}; 'layered-paging formats' lists what is read"
+
+
 def detect(path: str | os.PathLike[str]) -> Format:
     """Return the format of a file, by its content first and by its suffix where the content is open.
 
@@ -84,6 +99,8 @@ def detect(path: str | os.PathLike[str]) -> Format:
     if found is not None:
         return found
     named = by_suffix(file)
+    if start.data.lstrip()[:1] in (b"{", b"[") and (named is None or named.name.startswith("jsonl")):
+        raise FormatError(f"{file}: {_json_at_fault(start)}")
     if named is None:
         raise FormatError(
             f"{file}: not a known trace format; it begins with {start.data[:24]!r}; known are {listed()}, and the logs "

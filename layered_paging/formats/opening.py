@@ -106,6 +106,7 @@ class Start:
     def __init__(self, path: Path) -> None:
         check_file(path)
         self.path = path
+        self.is_single = False  # one line, as far as ``is_lines`` has looked
         with text(path) as stream:
             self.data = stream.read(HEAD).removeprefix(b"\xef\xbb\xbf")
 
@@ -130,7 +131,8 @@ class Start:
                 if not line:
                     return None
             rest = stream.read(HEAD).strip()
-        if not rest and len(line) < BLOCK and line.lstrip().startswith(b"["):
+        self.is_single = not rest
+        if self.is_single and line.lstrip().startswith(b"["):
             return None  # one line that is a list: a document
         try:
             return parse_json("line 1", line.removeprefix(b"\xef\xbb\xbf"))

@@ -67,7 +67,9 @@ def read_table(path: Path, parquet: Any, how: Reading) -> Trace:
             how.assume("tokens", "not by name", f"column {roles.pop('token')!r} holds no integers")
         if kinds[roles["experts"]].startswith(("list", "large_list", "fixed_size_list")):
             roles.pop("rank", None)
-        table = Table(path, roles, how)
+        table = Table(
+            path, roles, how, lists=kinds[roles["experts"]].startswith(("list", "large_list", "fixed_size_list"))
+        )
         for row, batch in _blocks(path, file, list(roles.values())):
             table.keep(_rows(path, table, row, batch))
     return table.trace(noted(table, names, {}))
@@ -111,7 +113,7 @@ def read_layers(folder: Path, files: Sequence[Path], how: Reading) -> Trace:
     if not all(numbers) or len({found[-1] for found in numbers}) != len(files):
         raise FormatError(f"{folder}: files of one layer each must have the layer's number in their names, each once")
     layers = Names()
-    table = Table(folder, {"token": "row", "layer": "file", "experts": "ids"}, how, layers)
+    table = Table(folder, {"token": "row", "layer": "file", "experts": "ids"}, how, layers, lists=True)
     lengths = {}
     for file, found in zip(files, numbers, strict=True):
         code = layers.known.setdefault(int(found[-1]), len(layers.known))

@@ -31,7 +31,7 @@ class Passes:
 
     def __init__(self, path: Path, how: Reading) -> None:
         self.path, self.how = path, how
-        self.table = Table(path, {"experts": "experts"}, how)
+        self.table = Table(path, {"experts": "experts"}, how, lists=True)
         self.names: Names = self.table.layers
         self.layer: list[int] = []
         self.begin: list[int] = []  # the pass of each record

@@ -79,7 +79,7 @@ class Records:
             how.assume("tokens", "not by name", f"entry {roles.pop('token')!r} holds words")
         if isinstance(kinds.get(roles["experts"]), list):
             roles.pop("rank", None)  # of a process, since a list has its own order
-        self.table = Table(path, roles, how)
+        self.table = Table(path, roles, how, lists=isinstance(kinds.get(roles["experts"]), list))
         self.left_out = 0
 
     def plain(self, rows: list[dict[str, Any]], lines: list[int]) -> PlainBlock:
@@ -194,12 +194,15 @@ class JsonRecords(Format):
         """Look for JSON whose rows name a layer and experts."""
         if not start.data.lstrip().startswith((b"{", b"[")):
             return False
-        return start.is_lines or table_in(start.value) is not None
+        return start.is_lines or table_in(start.value) is not None  # one line may be either
 
     def read(self, path: Path, how: Reading) -> Trace:
         """Read all rows."""
-        if not Start(path).is_lines:
+        start = Start(path)
+        if not start.is_lines or start.is_single:
             found = table_in(document(path))
+            if found is None and start.is_lines:
+                return read_lines(path, how)
             if found is None:
                 raise FormatError(f"{path}: must hold rows that name a layer and experts")
             return trace_of_records(path, found, how)

@@ -120,6 +120,7 @@ class Table:
     rows: list[Rows] = field(default_factory=list)
     held: int = 0
     weighed: bool = True
+    lists: bool = False  # each row has a list of experts, though it may be of one
 
     def rows_of(self, block: Block) -> Rows:
         """Return a block's rows as arrays."""
@@ -170,7 +171,7 @@ class Table:
         place_of_layer[order] = np.arange(len(order))
         layer = _small(place_of_layer[layer])
         session = self._sessions(request, meta)
-        single = bool((counts <= 1).all())
+        single = bool((counts <= 1).all()) and not self.lists
         if token is None:
             token = self._running(session, layer, single)
         elif session is None:
@@ -180,12 +181,14 @@ class Table:
         stage = self._stage(phase, round_of, rounds)
         widths = widths_of(self.path, Facts(meta), self.how)
         ids, widths = self._ids(ids, widths)
-        top_k, place = place_ids(self.path, round_of, layer, len(order), counts, rank if single else None, self.how)
+        top_k, place = place_ids(
+            self.path, round_of, layer, len(order), counts, rank if single else None, single, self.how
+        )
         afford(
             self.path, f"{rounds} rounds of {len(order)} layers x top_k {top_k}", rounds * len(order) * (4 * top_k + 8)
         )
         experts = np.full((rounds, len(order), top_k), -1, id_dtype(max(int(ids.max(initial=0)) + 1, 1)))
-        kept = slice(None) if place is None else place
+        kept = slice(len(ids)) if place is None else place
         experts.reshape(-1)[kept] = ids
         gates = None
         if weights is not None and len(weights) == len(ids):
@@ -219,18 +222,17 @@ class Table:
     def _restarts(self, token: Ints, layer: Ints, single: bool, rank: Ints | None) -> Ints | None:
         """Return sessions where the count of tokens starts again and rows would otherwise be about one event."""
         again = (np.diff(token.astype(np.int64)) < 0) & (np.diff(layer) <= 0)
-        if not again.any():
+        event = token.astype(np.int64) * (int(layer.max()) + 1) + layer
+        if rank is not None:
+            event = event * (int(rank.max()) + 2) + rank
+        event -= int(event.min())
+        if not again.any() or not repeats(event):
             return None
         if single and rank is None:
             raise FormatError(
                 f"{self.path}: rows of one expert without a rank must come in order of tokens, or name their request; "
                 f"the count of tokens goes back at row {int(np.flatnonzero(again)[0]) + 2}"
             )
-        event = token.astype(np.int64) * (int(layer.max()) + 1) + layer
-        if rank is not None:
-            event = event * (int(rank.max()) + 2) + rank
-        if not repeats(event):
-            return None
         session = np.concatenate(([0], np.cumsum(again)))
         self.how.assume("sessions", int(session[-1]) + 1, "no column names requests; the count of tokens starts again")
         return session
@@ -355,7 +357,7 @@ def rounds_of(path: Path, session: Ints | None, token: Ints) -> tuple[Ints, Ints
 
 
 def place_ids(
-    path: Path, round_of: Ints, layer: Ints, layers: int, counts: Ints, rank: Ints | None, how: Reading
+    path: Path, round_of: Ints, layer: Ints, layers: int, counts: Ints, rank: Ints | None, single: bool, how: Reading
 ) -> tuple[int, Ints | None]:
     """Return top_k and where each id goes in the flat array of experts.
 
@@ -383,11 +385,11 @@ def place_ids(
         top = max(1, int(counts.max()))
         if (counts == top).all():
             if event[0] == 0 and len(event) == event[-1] + 1 and (np.diff(event) == 1).all():
-                return top, None  # rows in order, none missing
+                return top, None  # rows in order, none missing but at the end
             return top, (event[:, None] * top + np.arange(top)).reshape(-1)
         inner = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts, dtype=np.int64) - counts, counts)
         return top, np.repeat(event * top, counts) + inner
-    if not (counts <= 1).all():
+    if not single:
         _check_once(path, event, "token and layer")
     order = np.argsort(event, kind="stable")
     ordered = event[order]

@@ -115,7 +115,8 @@ class Sheet:
         roles = resolve(self.path, self.names, self.how.columns, self.texts, parts)
         if roles.get("token") in self.texts:
             self.how.assume("tokens", "not by name", f"column {roles.pop('token')!r} holds words")
-        return Table(self.path, roles, self.how)
+        lists = any(value.lstrip().startswith(("[", "(", "{")) for value in sample.columns[roles["experts"]])
+        return Table(self.path, roles, self.how, lists=lists)
 
     def parse(self, table: Table, number: int, data: bytes) -> Rows:
         """Return a block's rows."""

@@ -1,0 +1,356 @@
+"""Tables by their columns: rows in any order, requests, names, holes; bulk and plain parsers give the same."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import layered_paging as lp
+from layered_paging.errors import FormatError, LayeredPagingError
+from layered_paging.formats import table as tables
+from layered_paging.formats.cells import NotPlain, PlainBlock, integers_in
+
+
+def saved(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
+    return saved(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def assumed(trace: lp.Trace) -> dict[str, str]:
+    return {note["about"]: note["taken"] for note in trace.meta.get("assumed", [])}
+
+
+@st.composite
+def routings(draw: Any) -> tuple[lp.Trace, list[str]]:
+    """A trace with events missing, at least one request in each round, and names of its requests."""
+    rounds, layers, top = draw(st.integers(1, 8)), draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    experts = draw(st.integers(top, 12))
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    ids = np.stack([[random.permutation(experts)[:top] for _ in range(layers)] for _ in range(rounds)])
+    ids[random.random((rounds, layers)) < draw(st.sampled_from([0.0, 0.3]))] = -1
+    ids[:, 0] = [random.permutation(experts)[:top] for _ in range(rounds)]
+    ids[0, 0, 0] = 0
+    ids[0, 0, 1:] = random.permutation(np.arange(1, experts))[: top - 1]
+    sessions = sorted({0, *draw(st.lists(st.integers(0, rounds - 1), max_size=3))})
+    stage = draw(st.lists(st.integers(0, 1), min_size=rounds, max_size=rounds))
+    return lp.Trace(ids, experts, sessions, stage), draw(st.sampled_from(["number", "word"]))
+
+
+def rows_of(trace: lp.Trace, kind: str) -> list[dict[str, Any]]:
+    number = np.searchsorted(trace.sessions, np.arange(trace.rounds), side="right") - 1
+    rows = []
+    for r in range(trace.rounds):
+        s = int(number[r])
+        for j in range(trace.layers):
+            event = [int(e) for e in trace.experts[r, j] if e >= 0]
+            if event:
+                name = s if kind == "number" else f"req-{s}"
+                rows.append({"request_id": name, "token": 10 + r, "layer": 3 + 2 * j, "experts": event, "phase": ["prefill", "decode"][trace.stage[r]]})  # fmt: skip
+    return rows
+
+
+def table(rows: list[dict[str, Any]], style: str) -> bytes:
+    """Write rows as a table: lists in one field, or one row an expert with its rank."""
+    out = io.StringIO()
+    if style == "ranked":
+        names = ["request_id", "token", "layer", "rank", "expert", "phase"]
+        flat = [{**row, "rank": q, "expert": e} for row in rows for q, e in enumerate(row["experts"])]
+    else:
+        names, flat = ["request_id", "token", "layer", "experts", "phase"], rows
+    write = csv.DictWriter(out, names, extrasaction="ignore", delimiter="\t" if style == "tsv" else ",")
+    write.writeheader()
+    for row in flat:
+        write.writerow({**row, "experts": " ".join(map(str, row["experts"])) if style == "spaces" else row["experts"]})
+    return out.getvalue().encode()
+
+
+def documents(rows: list[dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
+    lines = [json.dumps(row) for row in rows]
+    yield "lines", "\n".join(lines).encode() + b"\n"
+    yield "marked", b"\xef\xbb\xbf" + "\r\n".join(lines).encode() + b"\r\n\r\n"
+    yield "list", json.dumps(rows, indent=1).encode()
+    yield "object", json.dumps({"model": "m", "records": rows}, indent=1).encode()
+    yield "columns", json.dumps({name: [row[name] for row in rows] for name in rows[0]}).encode()
+    for style in ("quoted", "spaces", "ranked", "tsv"):
+        yield style, table(rows, style)
+
+
+@settings(max_examples=40, deadline=None)
+@given(routings(), st.integers(0, 2**32), st.booleans())
+def test_every_way_to_write_rows_gives_one_trace(
+    tmp_path_factory: pytest.TempPathFactory, made: tuple[lp.Trace, str], seed: int, shuffled: bool
+) -> None:
+    trace, kind = made
+    rows = rows_of(trace, kind)
+    if shuffled and kind == "number":
+        rows = [rows[n] for n in np.random.default_rng(seed).permutation(len(rows))]
+    folder = tmp_path_factory.mktemp("rows")
+    layers = np.flatnonzero((trace.experts >= 0).any(axis=(0, 2)))
+    for name, content in documents(rows):
+        found = lp.load_trace(saved(folder / "t", content), n_experts=trace.n_experts[0])
+        want = np.where(trace.experts < 0, -1, trace.experts)[:, layers]
+        assert np.array_equal(found.experts, want), name
+        assert found.sessions.tolist() == trace.sessions.tolist(), name
+        assert found.stage.tolist() == trace.stage.tolist(), name
+        assert found.meta["layer_names"] == [3 + 2 * int(j) for j in layers]
+
+
+@pytest.mark.parametrize("style", ["quoted", "ranked", "spaces", "tsv", "weighed"])
+def test_parsers_agree(style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiled parser, pyarrow and the plain one read the same; each is seen to have been used."""
+    trace = lp.workloads.zipf(layers=3, experts=9, rounds=400, top_k=3, sessions=4)
+    rows = [
+        {**row, "phase": row["phase"] == "decode", "gate": 0.25}
+        for row in rows_of(lp.Trace(trace.experts, 9, trace.sessions), "number")
+    ]
+    for row in rows:
+        row["phase"] = int(row["phase"])
+    if style == "weighed":
+        flat = [
+            (row["token"], row["layer"], q, e, 0.5 + 0.01 * q) for row in rows for q, e in enumerate(row["experts"])
+        ]
+        content = (
+            "token,layer,rank,expert,gate\n" + "".join(f"{t},{j},{q},{e},{g}\n" for t, j, q, e, g in flat)
+        ).encode()
+    else:
+        content = table(rows, style)
+    path = saved(tmp_path / "t.csv", content)
+    used: list[str] = []
+    real = tables.Sheet._compiled
+
+    def compiled(self: Any, *rest: Any) -> Any:
+        made = real(self, *rest)
+        used.append("compiled")
+        return made
+
+    monkeypatch.setattr(tables.Sheet, "_compiled", compiled)
+    found = [lp.load_trace(path)]  # small files are not worth compiling
+    assert not used
+    monkeypatch.setattr(tables, "COMPILED", 0)
+    found.append(lp.load_trace(path))
+    assert used
+    monkeypatch.setattr(tables.Sheet, "_compiled", lambda *_: (_ for _ in ()).throw(NotPlain))
+    found.append(lp.load_trace(path))
+    monkeypatch.setattr(tables, "arrow", lambda name: None)
+    found.append(lp.load_trace(path))
+    assert all(one == found[0] for one in found)
+    assert (found[0].weights is not None) == (style == "weighed")
+    if style != "weighed":
+        assert np.array_equal(found[0].experts, trace.experts) and len(found[0].sessions) == 4
+
+
+def test_json_lines_without_pyarrow_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from layered_paging.formats import records
+
+    trace = lp.workloads.zipf(layers=3, experts=9, rounds=100, top_k=3)
+    path = jsonl(tmp_path / "t.jsonl", rows_of(lp.Trace(trace.experts, 9), "word"))
+    one = lp.load_trace(path)
+    for module in (records, tables):
+        monkeypatch.setattr(module, "arrow", lambda name: None)
+    assert lp.load_trace(path) == one
+
+
+@given(st.lists(st.lists(st.integers(-1, 10**9 - 1), max_size=5), min_size=1, max_size=8), st.sampled_from(["[1, 2]", "1 2", "(1;2)", "1|2"]))  # fmt: skip
+def test_lists_in_text(cells: list[list[int]], style: str) -> None:
+    mark = {"[1, 2]": ", ", "1 2": " ", "(1;2)": ";", "1|2": "|"}[style]
+    ends = (style[0], style[-1]) if not style[0].isdigit() else ("", "")
+    texts = [ends[0] + mark.join(map(str, cell)) + ends[1] for cell in cells]
+    raw = "".join(texts).encode()
+    offsets = np.cumsum([0, *map(len, texts)])
+    values, counts = integers_in(np.frombuffer(raw, np.uint8), offsets)
+    assert values.tolist() == [one for cell in cells for one in cell] and counts.tolist() == [len(c) for c in cells]
+    block = PlainBlock(Path("t"), {"e": texts}, range(len(texts)))
+    flat, each = block.lists("e")
+    assert flat.tolist() == values.tolist() and each.tolist() == counts.tolist()
+
+
+@given(st.text("0123456789-,; |[](){}x.e\"'", max_size=12))
+def test_odd_lists_never_differ(text: str) -> None:
+    """Whatever the text, the parser in bulk gives what the plain one gives, or leaves it to that one."""
+    try:
+        values, _ = integers_in(np.frombuffer(text.encode(), np.uint8), np.array([0, len(text)]))
+    except NotPlain:
+        return
+    try:
+        flat, _ = PlainBlock(Path("t"), {"e": [text]}, [1]).lists("e")
+    except FormatError:
+        assert not set(text) <= set("0123456789,; |[]") or values.size == 0 or "[" in text[1:] or "]" in text[:-1] or "{" in text or ";;" in text or ",," in text  # fmt: skip
+        return
+    assert flat.tolist() == values.tolist()
+
+
+def test_names_that_are_given(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "t.jsonl", [{"when": 0, "blk": 0, "who": [1, 0]}, {"when": 0, "blk": 1, "who": [0, 2]}])
+    with pytest.raises(FormatError, match=r"must have a column of (layer and one of experts|experts)"):
+        lp.load_trace(path)
+    trace = lp.load_trace(path, columns={"token": "when", "layer": "blk", "experts": "who"})
+    assert trace.experts.tolist() == [[[1, 0], [0, 2]]]
+    assert assumed(trace)["columns"] == "token=when, layer=blk, experts=who"
+    with pytest.raises(LayeredPagingError, match="columns must be named for some of token, layer"):
+        lp.load_trace(path, columns={"tokens": "when"})
+    with pytest.raises(FormatError, match="--columns token=x must name a column; there are when, blk, who"):
+        lp.load_trace(path, columns={"token": "x"})
+
+
+def test_layers_by_name(tmp_path: Path) -> None:
+    names = [f"model.layers.{n}.mlp.gate" for n in (10, 2, 1)]
+    path = jsonl(tmp_path / "t.jsonl", [{"token": 0, "module": name, "experts": [n]} for n, name in enumerate(names)])
+    trace = lp.load_trace(path)
+    assert trace.meta["layer_names"] == names[::-1] and trace.experts.ravel().tolist() == [2, 1, 0]
+
+
+def test_ids_from_one(tmp_path: Path) -> None:
+    rows = [{"token": t, "layer": 0, "experts": [1 + t % 8, 1 + (t + 3) % 8]} for t in range(300)]
+    path = jsonl(tmp_path / "t.jsonl", rows)
+    trace = lp.load_trace(path)
+    assert assumed(trace)["ids"] == "from 1" and trace.n_experts == (8,) and trace.experts.min() == 0
+    assert lp.load_trace(path, n_experts=8) == lp.Trace(trace.experts, 8, meta=lp.load_trace(path, n_experts=8).meta)
+    assert "ids" not in assumed(lp.load_trace(path, n_experts=9))
+    few = lp.load_trace(jsonl(tmp_path / "u.jsonl", rows[:20]))
+    assert assumed(few)["ids"] == "from 0" and few.n_experts == (9,)
+    with pytest.raises(LayeredPagingError, match=r"must be in 0\.\.6"):
+        lp.load_trace(path, n_experts=7)
+
+
+def test_interleaved_requests_and_restarts(tmp_path: Path) -> None:
+    rows = [{"t": t, "l": j, "e": [p, 2 + j], "p": p} for t in range(3) for p in (0, 1) for j in (0, 1)]
+    trace = lp.load_trace(jsonl(tmp_path / "t.jsonl", rows))
+    assert trace.sessions.tolist() == [0, 3] and assumed(trace)["sessions"] == "one after the other"
+    without = [{key: value for key, value in row.items() if key != "p"} for row in sorted(rows, key=lambda r: r["p"])]
+    again = lp.load_trace(jsonl(tmp_path / "u.jsonl", without))
+    assert np.array_equal(again.experts, trace.experts) and assumed(again)["sessions"] == "2"
+    mixed = [{key: value for key, value in row.items() if key != "p"} for row in rows]
+    with pytest.raises(FormatError, match="must differ from row to row"):
+        lp.load_trace(jsonl(tmp_path / "v.jsonl", mixed))
+
+
+@pytest.mark.parametrize(
+    ("end", "rounds", "note"),
+    [
+        ('{"t": 2, "l": 0, "e": [1, 2', 2, "line 3 is the last one, has no line end and is cut off"),
+        ('{"t": 2, "l": 0, "e": [1, 2]}', 3, None),
+        ("\n\n  \n", 2, None),
+    ],
+)
+def test_a_log_that_was_cut_off(end: str, rounds: int, note: str | None, tmp_path: Path) -> None:
+    whole = "".join(json.dumps({"t": t, "l": 0, "e": [0, 1]}) + "\n" for t in range(2))
+    trace = lp.load_trace(saved(tmp_path / "t.jsonl", whole + end))
+    assert trace.rounds == rounds
+    why = [one["why"] for one in trace.meta["assumed"] if one["about"] == "end"]
+    assert (note in why[0]) if note else not why
+    with pytest.raises(FormatError, match="line 3: "):
+        lp.load_trace(saved(tmp_path / "u.jsonl", whole + end + "\n" + whole) if note else jsonl(tmp_path / "u.jsonl", [{"t": 0, "l": 0, "e": [1]}] * 2 + [{"t": "x", "l": 0, "e": [1]}]))  # fmt: skip
+
+
+def test_a_table_that_was_cut_off(tmp_path: Path) -> None:
+    whole = "token,layer,experts\n" + "".join(f'{t},0,"[0, 1]"\n' for t in range(3))
+    trace = lp.load_trace(saved(tmp_path / "t.csv", whole[:-5]))
+    assert trace.rounds == 2 and "end" in assumed(trace)
+    single = lp.load_trace(saved(tmp_path / "u.csv", "token,layer,expert\n0,0,1\n1,0,12"))
+    assert single.experts.ravel().tolist() == [1, 12] and assumed(single)["end"] == "line 3"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("token,layer,experts\n0,0,\"[0, x]\"\n", "line 2: 'experts' must"),
+        ("token,layer,experts\n0,0,\"[0, -2]\"\n", "line 2: 'experts' must hold ids"),
+        ("token,layer,experts\n0,0,\"[0, 99999999999]\"\n", "line 2: 'experts' must hold ids"),
+        ("token,layer,experts\n0,0,\"[0, 0]\"\n", "must be distinct"),
+        ("token,layer,experts\n0,0\n0,0,1\n", "line 2: must have the 3 fields"),
+        ("token,layer,experts\n0,,1\n", "line 2: 'layer' must be a number or a name"),
+        ("token,layer,experts\nx,0,1\n0.5,0,1\n", "line"),
+        ("token,layer,experts,phase\n0,0,1,prefill\n1,0,1,odd\n", "must say prefill or decode; got 'odd'"),
+        ("token,layer,experts,phase\n0,0,1,prefill\n0,1,1,decode\n", "'phase' must be one for each token"),
+        ("token,layer,layer\n0,0,1\n", "columns must have different names"),
+        ("token,layer,experts\n", "not a known trace format"),
+        ("token,layer,rank,expert\n0,0,0,1\n0,0,0,2\n", "token, layer and rank must differ"),
+        ("token,layer,rank,expert\n0,0,2000000000,1\n0,1,0,2\n", "would take"),
+        ('{"token": 0, "layer": 0, "experts": [true]}\n', "line 1: 'experts' must"),
+        ('{"token": 0, "layer": 0, "experts": [[1]]}\n', "line 1: 'experts' must"),
+        ('{"token": 0, "layer": 0, "experts": [1]}\n[]\n', "line 2: must be an object"),
+        ('{"token": 0, "layer": 0, "experts": [1], "experts": [2]}\n', "not usable JSON"),
+        ('{"token": 0, "layer": null, "experts": [1]}\n', "line 1: 'layer' must"),
+        ('{"token": 0, "layer": 0, "experts": []}\n', "at least one request"),
+    ],
+)  # fmt: skip
+def test_bad_rows_say_the_line(content: str, said: str, tmp_path: Path) -> None:
+    import re
+
+    path = saved(tmp_path / "t.log", content)
+    with pytest.raises(LayeredPagingError) as caught:
+        lp.load_trace(path)
+    message = str(caught.value)
+    assert re.search(said, message) and "t.log" in message and "\n" not in message and len(message) < 600, message
+
+
+def test_the_plain_parser_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path / "t.csv", "token,layer,experts\n" + "0,0,1\n" * 1 + "1,0,x\n")
+    messages = []
+    for _ in range(2):
+        with pytest.raises(FormatError) as caught:
+            lp.load_trace(path)
+        messages.append(str(caught.value))
+        monkeypatch.setattr(tables, "arrow", lambda name: None)
+    assert messages[0] == messages[1] and "line 3" in messages[0]
+
+
+def test_blocks_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from layered_paging.formats import common
+
+    trace = lp.workloads.zipf(layers=3, experts=9, rounds=50, top_k=3, sessions=3)
+    rows = rows_of(lp.Trace(trace.experts, 9, trace.sessions), "word")
+    for name, content in documents(rows):
+        path = saved(tmp_path / "t", content)
+        whole = lp.load_trace(path)
+        with monkeypatch.context() as patch:
+            patch.setattr(common, "BLOCK", 400)
+            assert lp.load_trace(path) == whole, name
+
+
+def test_third_parties_add_formats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from layered_paging.core import registry
+    from layered_paging.formats import Format, formats
+
+    class Point:
+        name, value = "odd", "odd:Odd"
+
+        def load(self) -> None:
+            @registry.register("format", "odd")
+            class Odd(Format):
+                """Lines that begin with ODD."""
+
+                def sniff(self, start: Any) -> bool:
+                    return bool(start.data.startswith(b"ODD"))
+
+                def read(self, path: Path, how: Any) -> lp.Trace:
+                    how.assume("everything", "one expert", "an example")
+                    return lp.Trace([[[0]]])
+
+    from layered_paging.formats import known
+
+    monkeypatch.setattr(known, "entry_points", lambda group: [Point()])
+    monkeypatch.setattr(known, "_points_loaded", False)
+    try:
+        trace = lp.load_trace(saved(tmp_path / "t", "ODD,1\nODD,2\n"))
+        assert assumed(trace) == {"everything": "one expert"} and "odd" in {one.name for one in formats()}
+    finally:
+        registry._table.pop(("format", "odd"), None)
+
+
+def test_pandas_writes_floats_where_cells_are_missing(tmp_path: Path) -> None:
+    path = saved(tmp_path / "t.csv", "token,layer,rank,expert\n0.0,0,0,1.0\n0.0,0,1,\n1.0,0,0,2\n1.0,0,1,0\n")
+    assert lp.load_trace(path).experts.tolist() == [[[1, -1]], [[2, 0]]]
