@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import layered_paging as lp
 from layered_paging.cli import main
-from layered_paging.core.layout import quotas
+from layered_paging.core.layout import Time, quotas
 from layered_paging.engine.run import history
 from layered_paging.live.header import POLICIES, header, text_of
 from layered_paging.policies.lfu_decay import LFUDecay
@@ -33,6 +33,17 @@ NEW, SERVE, RESET, ROUND, FIND = range(5)
 Play = Callable[[list[int]], np.ndarray]
 
 
+def player(program: Path) -> Play:
+    """Return what runs the driver and gives its answers."""
+
+    def run(words: list[int]) -> np.ndarray:
+        done = subprocess.run([program], input=np.array(words, "<i4").tobytes(), capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        return np.frombuffer(done.stdout, "<i4")
+
+    return run
+
+
 def compiled(source: Path, target: Path, *flags: str, compiler: str = "cc") -> Path:
     words = [compiler, *flags, f"-I{INCLUDE}", str(source), "-o", str(target)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -45,14 +56,7 @@ def compiled(source: Path, target: Path, *flags: str, compiler: str = "cc") -> P
 @pytest.fixture(scope="module", params=["plain", "sanitized"])
 def play(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Play:
     flags = ["-std=c99", *STRICT, *(SANE if request.param == "sanitized" else ["-O2"])]
-    program = compiled(FOLDER / "header" / "driver.c", tmp_path_factory.mktemp("c") / "driver", *flags)
-
-    def run(words: list[int]) -> np.ndarray:
-        done = subprocess.run([program], input=np.array(words, "<i4").tobytes(), capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr.decode()
-        return np.frombuffer(done.stdout, "<i4")
-
-    return run
+    return player(compiled(FOLDER / "header" / "driver.c", tmp_path_factory.mktemp("c") / "driver", *flags))
 
 
 def options(trace: lp.Trace, slots: int, pool: str, policy: str, half_life: int = 0) -> list[int]:
@@ -141,6 +145,30 @@ def test_decides_as_the_reference_on_real_traces(play: Play, policy: str, pool: 
         starts = whole.sessions[(whole.sessions > middle) & (whole.sessions < middle + len(experts))] - middle
         part = lp.Trace(experts, whole.n_experts, [0, *starts.tolist()])
         same(part, part.layers * (part.top_k + 3), pool, True, policy, play)
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_products_are_not_fused_with_sums(compiler: str, tmp_path: Path) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"there is no {compiler}")
+    source = tmp_path / "sums.c"
+    source.write_text(
+        '#include "layered_cache.h"\n#include <stdio.h>\n#include <stdlib.h>\nint main(void) {\n'
+        "layered_cache_options o = {1, 1, 1, 0, LAYERED_CACHE_LFU_DECAY, 4, NULL}; layered_cache c; int32_t id = 0, i, k;\n"
+        "layered_cache_fill fill; size_t bytes = layered_cache_bytes(&o);\n"
+        "layered_cache_init(&c, &o, malloc(bytes), bytes);\n"
+        "for (i = 0; i < 500; i++) { for (k = 0; k <= i % 7; k++) layered_cache_begin_round(&c);\n"
+        "layered_cache_serve(&c, 0, &id, 1, NULL, &fill); fwrite(c.value, sizeof *c.value, 1, stdout); }\nreturn 0; }\n"
+    )
+    flags = ["-std=gnu99", "-O3", "-march=native", "-ffp-contract=fast"]
+    program = compiled(source, tmp_path / "sums", *flags, compiler=compiler)
+    got = np.frombuffer(subprocess.run([program], capture_output=True, check=True).stdout)
+    policy, round_, want = LFUDecay(lp.Instance(1, 1, 1), half_life=4), -1, []
+    for i in range(500):
+        round_ += i % 7 + 1
+        policy.hit(0, Time(round_, round_, 0))
+        want.append(policy._value[0])
+    assert got.tolist() == want
 
 
 def test_the_numbers_of_lfu_decay_are_those_of_the_reference(tmp_path: Path) -> None:
