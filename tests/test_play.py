@@ -247,6 +247,30 @@ def test_be_the_adversary(open_page: Any) -> None:
     assert "LLRU" in page.inner_text("#card")
 
 
+PROOF = """games => games.map(({ experts, slots, target, rounds }) => {
+  let game = { ...START, experts, slots, target, steps: [] };
+  for (let r = 0; r < rounds; r++) game = { ...game, steps: proofRound(game) };
+  const { cost, optimum, lower } = duel(game, new Timeline(new Layout(experts), game.steps));
+  return [game.steps.length, cost[cost.length - 1], optimum[optimum.length - 1], lower];
+})"""
+
+
+def test_the_proofs_adversary_forces_its_bound(open_page: Any) -> None:
+    page = open_page("#mode=adversary&layers=3&experts=2,3,2&slots=4&policy=fifo")
+    games = [
+        {"experts": experts, "slots": slots, "target": target, "rounds": 90}
+        for experts, slots in [([2, 2], 3), ([2, 3, 2], 4), ([3, 3], 5), ([4], 3)]
+        for target in ("lru", "llru", "fifo", "lfu", "mark-far")
+    ]
+    for game, (steps, cost, best, lower) in zip(games, page.evaluate(PROOF, games), strict=True):
+        assert steps == 90 * len(game["experts"]) and lower == game["slots"] - len(game["experts"]) + 1
+        k = game["slots"]  # both load k pages first, and the last phase may be unfinished
+        assert best > 20 and cost - k >= lower * (best - k - 1), game
+    page.click("text=a round of the proof")
+    page.click("text=a round of the proof")
+    assert page.evaluate("game.steps.map(s => s[0])") == [0, 2, 5, 1, 3, 5]  # five pages: two, two and one
+
+
 def test_links_come_back_as_they_were(open_page: Any) -> None:
     page = open_page()
     fragments = [*(text for _, text in EXAMPLES)]

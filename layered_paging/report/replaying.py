@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.instance import integer
-from ..core.layout import lay_out
+from ..core.layout import Event, lay_out
 from ..core.trace import Trace
 from ..core.words import counted
 from ..engine.run import history
@@ -95,7 +95,6 @@ def replay_page(
     seed: int = 0,
     title: str = "",
     note: str = "",
-    optimum: Mapping[str, Any] | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> str:
     """Return a self-contained HTML page that replays a trace under several policies.
@@ -110,8 +109,6 @@ def replay_page(
         As for ``replay``.
     title, note : str
         Shown above; any text.  By default the title names the policies and the slots.
-    optimum : mapping, optional
-        ``slots`` and ``pool`` of the optimum, where they are not those of the policies.
     progress : callable, optional
         Called with the number of policies replayed so far.
 
@@ -128,38 +125,46 @@ def replay_page(
     names = list(dict.fromkeys(policies))
     if not 1 <= len(names) <= MOST_POLICIES:
         raise ParameterError(f"a replay page shows 1 to {MOST_POLICIES} policies; got {len(names)}")
+    options = {"pool": pool, "reset": reset, "admission": admission}
+    events = events_of(trace)
+    shown = []
+    for done, name in enumerate(names, start=1):
+        shown.append(played(trace, name, slots, **options, seed=seed))
+        if progress is not None:
+            progress(done)
+    title = title or headline(names, slots, admission=admission)
+    return assemble(trace, events, shown, {"slots": slots, **options, "note": note}, title)
+
+
+def events_of(trace: Trace) -> list[Event]:
+    """Return the events with members, of which a page holds only so many."""
     if trace.pages > MOST_PAGES:
         raise ParameterError(f"a replay page holds at most {MOST_PAGES:,} pages; this trace has {trace.pages:,}")
     grid = lay_out(trace)
-    columns = grid.shape[1]
     events = [event for event in grid.events() if event.pages]
     if not 1 <= len(events) <= MOST_STEPS:
         raise ParameterError(
             f"a replay page holds 1 to {MOST_STEPS:,} steps; got {len(events):,} "
-            f"({trace.rounds:,} rounds of {columns} layers: choose fewer rounds)"
+            f"({trace.rounds:,} rounds of {grid.shape[1]} layers: choose fewer rounds)"
         )
-    sessions = [n for n in range(1, len(events)) if events[n].session != events[n - 1].session]
-    shown = []
-    for done, name in enumerate(names, start=1):
-        own = {"slots": slots, "pool": pool, **((optimum or {}) if name in _ALIASES else {})}
-        shown.append(_played(trace, name, {**own, "reset": reset, "admission": admission, "seed": seed}))
-        if progress is not None:
-            progress(done)
+    return events
+
+
+def assemble(
+    trace: Trace, events: Sequence[Event], shown: Sequence[Mapping[str, Any]], about: Mapping[str, Any], title: str
+) -> str:
+    """Return the page of policies that were ``played``; ``about`` holds slots, pool, reset, admission and note."""
     data = {
-        "note": note,
-        "slots": slots,
-        "pool": pool,
-        "reset": reset,
-        "admission": admission,
+        **about,
         "experts": [int(n) for n in trace.n_experts],
         "layers": trace.layers,
         "rounds": [event.time.round for event in events],
         "at": [event.time.layer for event in events],
         "steps": [list(event.pages) for event in events],
-        "sessions": sessions,
-        "policies": shown,
+        "sessions": [n for n in range(1, len(events)) if events[n].session != events[n - 1].session],
+        "policies": list(shown),
     }
-    return fill("replay.html", title=title or headline(names, slots, admission=admission), data=data)
+    return fill("replay.html", title=title, data=data)
 
 
 def shown_as(policy: str | PolicySpec, admission: str = "forced") -> str:
@@ -185,11 +190,11 @@ def headline(policies: Sequence[str | PolicySpec], slots: int, source: str = "",
     return f"{listed} with {counted(slots, 'slot')}" + (f" on {source}" if source else "")
 
 
-def _played(trace: Trace, name: str | PolicySpec, options: Mapping[str, Any]) -> dict[str, Any]:
-    admission = options["admission"]
+def played(trace: Trace, name: str | PolicySpec, slots: int, **options: Any) -> dict[str, Any]:
+    """Return what the page needs of one policy: what it is, and what each step misses and evicts."""
     spec = resolve(_ALIASES.get(name, name) if isinstance(name, str) else name)
     missed, evicted = [], []
-    for step in history(trace, spec, **options):
+    for step in history(trace, spec, slots, **options):
         if step.event.pages:
             gone = set(step.misses)
             missed.append(sum(1 << q for q, page in enumerate(step.event.pages) if page in gone))
@@ -198,9 +203,9 @@ def _played(trace: Trace, name: str | PolicySpec, options: Mapping[str, Any]) ->
         raise ParameterError("a replay page holds events of at most 52 experts")
     return {
         "name": spec.name,
-        "label": shown_as(spec, admission),
+        "label": shown_as(spec, options["admission"]),
         "rule": spec.base,
-        "slots": options["slots"],
+        "slots": slots,
         "pool": options["pool"],
         "params": {key: value for key, value in spec.params.items() if isinstance(value, (str, int, float))},
         "about": " ".join((spec.cls.__doc__ or "").strip().split("\n")[0].split()),

@@ -18,7 +18,7 @@ from ..core.words import counted
 from ..engine.run import replay
 from ..errors import LayeredPagingError, ParameterError
 from .opponents import OPPONENTS, attack
-from .replaying import replay_page, shown_as
+from .replaying import assemble, events_of, played, shown_as
 
 __all__ = ["Witness", "is_certificate", "witness_of", "witness_page"]
 
@@ -191,14 +191,11 @@ def _trace(instance: Instance, events: Sequence[tuple[int, ...]]) -> Trace:
 
 
 def witness_page(found: Witness, *, title: str = "") -> str:
-    """Return the replay page of a witness: the policy beside the optimum."""
-    return replay_page(
-        found.trace,
-        [found.policy, "opt"],
-        found.slots,
-        **found.options,
-        seed=found.seed,
-        optimum={"slots": found.offline, "pool": "shared"},
-        title=title or found.title,
-        note=found.note,
-    )
+    """Return the replay page of a witness: the policy beside the optimum, whose pool is always shared."""
+    events, options = events_of(found.trace), {**found.options, "seed": found.seed}
+    shown = [
+        played(found.trace, found.policy, found.slots, **options),
+        played(found.trace, "opt", found.offline, **{**options, "pool": "shared"}),
+    ]
+    about = {"slots": found.slots, **found.options, "note": found.note}
+    return assemble(found.trace, events, shown, about, title or found.title)

@@ -152,3 +152,18 @@ function duel(game, timeline) {
   const single = game.steps.every(s => s.length === 1);
   return { policy, best, cost, optimum, lower: single && k >= l && k < pages ? k - l + 1 : null, upper: single && k < pages ? k : null };
 }
+
+// The next round of the adversary that proves k - l + 1.  It plays on k + 1 pages, at least one in each layer: it asks
+// for the page that the policy lacks where that is in the layer, and otherwise again for what the layer asked for last.
+function proofRound(game) {
+  const layout = new Layout(game.experts), l = layout.layers, take = game.experts.map(() => 1);
+  for (let left = game.slots + 1 - l, j = 0; left > 0; j = (j + 1) % l) if (take[j] < game.experts[j]) { take[j]++; left--; }
+  const steps = game.steps.slice();
+  do {
+    const layer = steps.length % l, pages = Array.from({ length: take[layer] }, (_, e) => layout.first[layer] + e);
+    const frames = playerPlays(new Timeline(layout, steps), game.slots, game.target).frames;
+    const held = frames.length ? frames[frames.length - 1].slots : [], absent = pages.find(p => !held.includes(p));
+    steps.push([absent ?? steps[steps.length - l][0]]);
+  } while (steps.length % l);
+  return steps;
+}

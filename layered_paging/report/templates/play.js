@@ -157,7 +157,7 @@ const VIEWS = {
     const full = N >= LIMITS.steps;
     card.push(make("div", { class: "row-of-buttons" }, ...pages.map(p => button([layout.label(p), make("small", {}, held.includes(p) ? "held" : "absent"), ...(g.hints && !full ? [make("small", {}, `optimum +${rises(p)}`)] : [])], () => change({ steps: [...g.steps, [p]] }), full ? { disabled: "" } : {}))));
     card.push(make("p", { class: "score" }, make("span", {}, `${label} `, make("b", {}, String(d.cost[N]))), make("span", {}, "optimum ", make("b", {}, String(d.optimum[N]))), make("span", {}, "ratio ", make("b", {}, asRatio(d.cost[N], d.optimum[N]))), ...(g.cycle ? [make("span", {}, "in the cycle ", make("b", {}, asRatio(d.cost[N] - d.cost[g.cycle], d.optimum[N] - d.optimum[g.cycle])))] : [])));
-    card.push(cycleTools(g, layout, N));
+    card.push(cycleTools(g, layout, N, d.lower !== null && N + layout.layers <= LIMITS.steps));
     const note = [d.lower === null ? "" : `k − l + 1 = ${d.lower}: what an adversary can force on every deterministic policy.`, d.upper === null ? "" : `k = ${d.upper}: what LRU, FIFO and FWF never exceed in the long run.`, "The solid line is the ratio from the start, the dotted one the ratio since the cycle began. Only the long run counts: a constant number of misses is free."].filter(Boolean).join(" ");
     const moved = N ? `Step ${N - 1}: ${asksFor(timeline, N - 1)}. ${inWords(timeline, g.target, d.policy.frames[N - 1], N - 1)}.` : "";
     return { bodies: [bodyOf(timeline, g.target, d.policy.frames, g.slots), bodyOf(timeline, "opt", d.best.frames, g.slots)], here: N - 1, now: moved, card, chart: { ...d, cycle: g.cycle, target: label }, chartNote: note, reasons: N ? [reasonPanel(timeline, g.target, d.policy.frames, N - 1)] : [] };
@@ -175,10 +175,12 @@ function outcome(mine, rivals) {
   const beaten = totals.filter(([, n]) => mine < n).map(([label]) => label), best = opt && mine === opt[1][opt[1].length - 1].misses;
   return best ? "The end: you are as good as the optimum." : beaten.length ? `The end: you beat ${beaten.join(" and ")}.` : `The end: ${counted(mine, "miss", "misses")}.`;
 }
-function cycleTools(g, layout, N) {
+function cycleTools(g, layout, N, provable) {
   const place = make("div", { class: "row-of-buttons" }), times = 10, length = N - g.cycle;
   const fits = length > 0 && length % layout.layers === 0 && N + length * times <= LIMITS.steps && g.cycle % layout.layers === N % layout.layers;
   place.append(button(`a cycle begins here (step ${N})`, () => change({ cycle: N }), N && N % layout.layers === 0 ? {} : { disabled: "" }));
+  const proof = { title: "the adversary that forces k − l + 1 on every deterministic policy", ...(provable ? {} : { disabled: "" }) };
+  place.prepend(button("a round of the proof", () => change({ steps: proofRound(g) }), proof));
   const loop = g.steps.slice(g.cycle);
   place.append(button(`repeat steps ${g.cycle} to ${Math.max(g.cycle, N - 1)} ten times`, () => change({ steps: [...g.steps, ...Array.from({ length: times }, () => loop).flat()] }), fits ? {} : { disabled: "" }));
   const hint = make("label", {}, make("input", { type: "checkbox", ...(g.hints ? { checked: "" } : {}) }), " hints");
