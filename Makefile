@@ -40,7 +40,7 @@ bench: .venv/ready
 	$(BIN)/python tests/benchmarks/sweep.py
 	$(BIN)/python tests/benchmarks/long.py
 	$(BIN)/python tests/benchmarks/edge.py
-	$(BIN)/python tests/benchmarks/policy.py
+	$(BIN)/python tests/benchmarks/kernels.py
 	$(BIN)/python tests/benchmarks/tracking.py
 
 .venv/installed: pyproject.toml

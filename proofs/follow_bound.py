@@ -25,6 +25,7 @@ from layered_paging.core.instance import Instance
 from layered_paging.core.registry import register
 from layered_paging.policies.follow import Follow
 from layered_paging.policies.spec import Time
+from layered_paging.policies.step import Pool
 
 FOLLOW = "fiat-karp-luby-mcgeoch-sleator-young-1991"
 
@@ -116,28 +117,18 @@ def follow_bound(scope: str = "small", *, less: int = 0) -> str | None:
 
 def _play(instance: Instance, sequence: tuple[tuple[int, ...], ...], roles: dict[str, str], less: int) -> str | None:
     """Return what breaks, in words."""
-    policy, cache, misses, width = Follow(instance, **roles), set[int](), 0, max(map(len, sequence))
+    policy, misses, width = Follow(instance, **roles), 0, max(map(len, sequence))
+    pool = Pool(policy, instance.slots)
     for n, event in enumerate(sequence):
         time = Time(n, *divmod(n, instance.layers))
         members = sorted(instance.page(time.layer, expert) for expert in event)
         lead = policy._shadows[policy._lead]
-        before, cost = misses + len(lead.cache - cache), lead.misses
-        present = [page for page in members if page in cache]
-        for page in present:
-            policy.hit(page, time)
-        for page in set(members) - set(present):
-            policy.miss(page, time)
-        misses += len(members) - len(present)
-        cache |= set(members)
+        before, cost = misses + len(lead.cache - pool.cache), lead.misses
+        misses += len(pool.serve(members, time).misses)
         policy._settle()
-        held = set(lead.cache)
-        if policy._shadows[policy._lead] is lead:
-            while len(cache) > instance.slots:
-                cache.remove(policy.victim(sorted(cache - set(members)), time))
-            if misses + len(held - cache) > before + lead.misses - cost - less:
-                return f"event {n}: {misses} misses and {len(held - cache)} pages lacking"
-        while len(cache) > instance.slots:
-            cache.remove(policy.victim(sorted(cache - set(members)), time))
+        lacking = len(lead.cache - pool.cache)
+        if policy._shadows[policy._lead] is lead and misses + lacking > before + lead.misses - cost - less:
+            return f"event {n}: {misses} misses and {lacking} pages lacking"
         fewest = min(shadow.misses for shadow in policy._shadows)
         if misses > 3 * fewest + 2 * (instance.slots + width):
             return f"event {n}: {misses} misses, the better policy {fewest}"

@@ -62,26 +62,16 @@ def played(policy: str, events: tuple[Event, ...], slots: int, late: int) -> int
     import layered_paging as lp
     from layered_paging.policies.names import resolve
     from layered_paging.policies.spec import Time
+    from layered_paging.policies.step import Pool
 
     spec = resolve(policy)
     extra = {"rng": NoDice()} if spec.randomized else {}
     made = spec.cls(lp.Instance(1, 8, slots), predictions=Perfect(events, late), **extra)
-    cache: set[int] = set()
-    misses = 0
-    for t, event in enumerate(events):
-        now = Time(t, t, 0)
-        for page in sorted(event & cache):
-            made.hit(page, now)
-        for page in sorted(event - cache):
-            made.miss(page, now)
-        misses += len(event - cache)
-        cache |= event
-        while len(cache) > slots:
-            try:
-                cache.remove(made.victim(sorted(cache - event), now))
-            except AssertionError:
-                return sum(map(len, events)) + 1
-    return misses
+    pool = Pool(made, slots)
+    try:
+        return sum(len(pool.serve(sorted(event), Time(t, t, 0)).misses) for t, event in enumerate(events))
+    except AssertionError:
+        return sum(map(len, events)) + 1
 
 
 def suboptimal(policy: str, scope: str, late: int) -> str | None:

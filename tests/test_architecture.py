@@ -40,7 +40,7 @@ BY_NAME = {
     "certify": "the kind of a certificate",
     "cli": "a command",
     "core.registry": "the catalog, for a name that nobody has registered yet",
-    "engine.kernels": "the twin of a policy",
+    "engine.twins": "the twin of a policy",
     "policies.names": "the file of a policy",
     "claims.helpers": "optional packages",
     "formats.known": "the formats of its folder",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import layered_paging as lp
 from layered_paging.cli import main
 from layered_paging.core.layout import lay_out
+from layered_paging.core.rules import Rules
 from layered_paging.engine.run import history
 from layered_paging.errors import ParameterError
 from layered_paging.policies.dominating import MOST, Dominating, earlier, solve
@@ -99,7 +100,7 @@ def test_twins_equal_the_reference_with_learnt_predictions(
 @given(seed=st.integers(0, 10**6), mode=MODES, trained=st.booleans(), floor=st.sampled_from([0.0, 0.1]))
 def test_compiled_waits_equal_the_predictors(name: str, seed: int, mode: dict, trained: bool, floor: float) -> None:
     trace = trace_of(seed)
-    grid = lay_out(trace, events=mode["events"], ties=mode["ties"])
+    grid = lay_out(trace, Rules(events=mode["events"], ties=mode["ties"]))
     train = trace_of(seed + 1, 10, top_k=3) if trained else None
     fast, slow = (
         Learnt(name, train=train, floor=floor, engine=engine).forecast(trace, grid, mode["reset"])
@@ -147,7 +148,7 @@ def test_the_next_layer_is_judged_when_the_layer_before_was_served() -> None:
 
 def test_an_array_of_the_true_next_uses_is_perfect() -> None:
     trace = trace_of(5)
-    grid = lay_out(trace, ties="rank")
+    grid = lay_out(trace, Rules(ties="rank"))
     rounds = np.full(trace.experts.shape, np.inf)
     for r, j, q in np.argwhere(trace.experts >= 0):
         later = np.flatnonzero((trace.experts[r + 1 :, j] == trace.experts[r, j, q]).any(axis=1))

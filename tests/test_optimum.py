@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 
 import layered_paging as lp
 from layered_paging.core.layout import lay_out
+from layered_paging.core.rules import Rules
 from layered_paging.engine import step as reference
 from layered_paging.errors import FormatError, ParameterError
 from layered_paging.offline import furthest, recount
@@ -50,7 +51,7 @@ def least(trace: lp.Trace, model: dict[str, str]) -> int:
     """Return the least legal number of slots."""
     if model["admission"] == "bypass":
         return 1
-    grid = lay_out(trace, events=model["events"], prefill=model["prefill"])
+    grid = lay_out(trace, Rules(events=model["events"], prefill=model["prefill"]))
     return grid.largest_event() * (trace.layers if model["pool"] == "per-layer" else 1)
 
 
@@ -157,7 +158,7 @@ def test_order_relations(trace: lp.Trace, model: dict[str, str], extra: int) -> 
     assert misses(slots + 1) <= here
     assert misses(slots, pool="shared") <= misses(slots, pool="per-layer") if model["pool"] == "per-layer" else True
     if model["admission"] == "forced":
-        largest = lay_out(trace, events=model["events"], prefill=model["prefill"]).largest_event()
+        largest = lay_out(trace, Rules(events=model["events"], prefill=model["prefill"])).largest_event()
         assert misses(slots, admission="bypass") <= here
         if model["pool"] == "shared":
             assert misses(slots + largest) <= misses(slots, admission="bypass")
@@ -235,7 +236,7 @@ def test_furthest_equals_the_reference(
     trace: lp.Trace, model: dict[str, str], extra: int, in_bytes: bool, allow: bool, ties: str
 ) -> None:
     """The compiled counts, flags and bytes equal a literal reading of the rule."""
-    grid = lay_out(trace, events=model["events"], prefill=model["prefill"], ties=ties)
+    grid = lay_out(trace, Rules(events=model["events"], prefill=model["prefill"], ties=ties))
     sizes = trace.page_bytes
     assert sizes is not None
     bypass, resets = model["admission"] == "bypass", model["reset"] == "session"
@@ -424,7 +425,7 @@ def test_published_curves(traces: Any, name: str) -> None:
     data = np.load(traces / f"{name}.npz")
     sizes = data["expert_bytes"]
     trace = lp.Trace(data["experts"], n_experts=128, stage=data["phase"], expert_bytes=sizes)
-    grid = lay_out(trace, prefill="merged", ties="rank")
+    grid = lay_out(trace, Rules(prefill="merged", ties="rank"))
     requests = np.zeros(2)
     for event in grid.events():
         requests[event.stage] += len(event.pages)

@@ -11,6 +11,7 @@ import pytest
 
 import layered_paging as lp
 from layered_paging.core.layout import lay_out, quotas
+from layered_paging.core.rules import Rules
 from layered_paging.errors import BudgetError, NotRegistered, ParameterError, PolicyError
 from layered_paging.policies.spec import Time
 
@@ -153,7 +154,7 @@ def test_bytes_and_slots_agree_where_sizes_are_equal() -> None:
 
 def test_merged_prefill_asks_once_for_each_expert() -> None:
     trace = tiny([[[0, 1]], [[1, 2]], [[2, 0]], [[0, 3]]], stage=[0, 0, 0, 1])
-    grid = lay_out(trace, prefill="merged", ties="rank")
+    grid = lay_out(trace, Rules(prefill="merged", ties="rank"))
     assert grid.experts[0, 0].tolist() == [1, 2, 0]  # by last occurrence
     assert grid.experts[1, 0].tolist() == [0, 3, -1]
     run = lp.replay(trace, "lru", 4, prefill="merged")

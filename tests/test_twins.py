@@ -13,8 +13,11 @@ import layered_paging as lp
 from layered_paging import catalog
 from layered_paging.core import registry
 from layered_paging.core.layout import lay_out
-from layered_paging.engine.kernels import neighbours, twin
+from layered_paging.core.rules import Rules
+from layered_paging.engine.kernels import neighbours
 from layered_paging.engine.run import informed
+from layered_paging.engine.task import Task
+from layered_paging.engine.twins import twin_of
 from layered_paging.errors import ParameterError
 from layered_paging.policies.names import resolve
 from layered_paging.policies.similar_rounds import SimilarRounds
@@ -25,6 +28,9 @@ catalog.collect()
 VARIANTS = (
     "follow(patience=2)",
     "follow(patience=5)",
+    "follow(first='lru', second='lfu')",
+    "follow(first='mark-far', second=\"llru(same_layer='near')\")",
+    "follow(first='lfu-decay', second='mark-lru')",
     "llru(rounds='absolute')",
     "llru(same_layer='near')",
     "clock(fresh=False)",
@@ -177,13 +183,10 @@ def test_bytes_beyond_what_a_twin_counts_are_refused(name: str) -> None:
         trace = lp.Trace([[n % 2] for n in range(requests)], 2, expert_bytes=size)
         written = name.replace("PROFILE", "[1, 0]")
         spec = resolve(written)
-        layout = ("atomic", "token", "page")
-        spec = informed(spec, told(written).get("predictions"), trace, lay_out(trace), "never", layout)
-        play = twin(spec)
-        assert play is not None
-        options = {"in_bytes": False, "reset": "never", "bypass": False, "oversize": False, "record": False}
-        counts = play(lay_out(trace), spec, instance, 1, sizes=trace.page_bytes, seed=0, key=0, **options)
-        return counts.missed_bytes
+        spec = informed(spec, told(written).get("predictions"), trace, lay_out(trace), Rules())
+        found = twin_of(spec)
+        assert found is not None
+        return found.play(Task(lay_out(trace), spec, instance, 1, sizes=trace.page_bytes)).missed_bytes
 
     assert bytes_read((1 << 60) - 1, 8) == 8 * ((1 << 60) - 1)
     for size, requests in ((1 << 60, 8), (1 << 61, 6), ((1 << 62) - 1, 3)):
@@ -195,17 +198,16 @@ def test_every_shipped_policy_has_a_twin() -> None:
     specs = [resolve(name) for name in SHIPPED]
     forecast = source(PREDICTIONS).forecast(lp.Trace([[0]]), lay_out(lp.Trace([[0]])), "never")
     specs = [replace(spec, predictions=forecast) if spec.predicted else spec for spec in specs]
-    assert [spec.name for spec in specs if twin(spec) is None] == []
+    assert [spec.name for spec in specs if twin_of(spec) is None] == []
 
 
-@pytest.mark.parametrize("pair", ["first='lru'", "second='lru'", "first='similar-rounds', second='llru'"])
-def test_follow_has_a_twin_for_its_default_pair_alone(pair: str) -> None:
+@pytest.mark.parametrize("pair", ["second='sieve'", "first='lfu-window', second='llru'"])
+def test_follow_has_no_twin_where_a_policy_needs_more_than_its_pages(pair: str) -> None:
     trace, name = lp.Trace([[0], [1], [2], [0]], 3), f"follow({pair})"
-    assert twin(resolve(name)) is None
+    assert twin_of(resolve(name)) is None
     assert lp.replay(trace, name, 2).misses == lp.replay(trace, name, 2, engine="reference").misses
     with pytest.raises(ParameterError, match=r"policy .*follow.* has no compiled kernel; use engine"):
         lp.replay(trace, name, 2, engine="kernel")
-    assert twin(resolve("follow(first='llru', second='similar-rounds')")) is not None
 
 
 def test_follow_changes_whom_it_follows_as_its_reference_does() -> None:

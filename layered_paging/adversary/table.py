@@ -11,8 +11,9 @@ from typing import Any, cast
 import numpy as np
 
 from ..core.instance import Instance, integer
-from ..core.layout import POOLS, Event, Grid, choice, quotas
+from ..core.layout import Event, Grid, quotas
 from ..core.registry import Entry, entries, find
+from ..core.rules import POOLS, choice
 from ..core.trace import Trace
 from ..engine.step import Step, steps
 from ..errors import BudgetError, ParameterError

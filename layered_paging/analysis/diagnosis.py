@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.layout import choice, lay_out, merged_prefill
+from ..core.layout import lay_out, merged_prefill
+from ..core.rules import choice
 from ..core.tables import Tabular
+from ..core.layout import lay_out, merged_prefill
+from ..core.rules import choice
 from ..core.trace import Trace
 from ..engine.curves import miss_curve
 from ..engine.run import Run, replay, totals_of
@@ -216,7 +219,7 @@ def diagnosed(
         trace = merged_prefill(trace)
     room = Room.of(trace, slots, budget_bytes)
     grid = lay_out(trace)
-    totals = totals_of(trace, grid, reset)
+    totals = totals_of(trace, grid, reset != "never")
     names = [resolve(name).name for name in dict.fromkeys((policy, *policies))]
     runs: dict[str, Run] = {}
     for done, name in enumerate(names, start=1):

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.layout import POOLS, PREFILLS, RESETS, choice, lay_out, merged_prefill, quotas
+from ..core.layout import lay_out, merged_prefill, quotas
+from ..core.rules import POOLS, PREFILLS, RESETS, choice
 from ..core.tables import Tabular
+from ..core.layout import lay_out, merged_prefill, quotas
+from ..core.rules import ADMISSIONS, POOLS, PREFILLS, RESETS, choice
 from ..core.trace import Trace
-from ..engine.run import ADMISSIONS, replay
+from ..engine.run import replay
 from ..errors import ParameterError
 from ..offline import optimum
 from ..policies.names import resolve

@@ -34,6 +34,7 @@ import numpy.typing as npt
 
 from ..certificate import Certificate
 from ..core.layout import Grid, lay_out, quotas
+from ..core.rules import Rules
 from ..core.trace import Trace
 from ..errors import CertificateRejected
 
@@ -85,7 +86,7 @@ def check(certificate: Certificate, trace: Any = None) -> None:
     costs = _per_page(says["costs"], trace.pages)
     sizes = trace.page_bytes if bound else np.ones(trace.pages, np.int64)
     _need(sizes is not None, "a bound in bytes needs a trace with sizes")
-    grid = lay_out(trace, events=says["events"], prefill=says["prefill"])
+    grid = lay_out(trace, Rules(events=says["events"], prefill=says["prefill"]))
     grids = [grid] if says["pool"] == "shared" else [grid.of_layer(j) for j in range(grid.n_layers)]
     split = [_int(x, "split") for x in says["split"]]
     total = _int(says["budget_bytes" if bound else "slots"], "slots")

@@ -7,7 +7,7 @@ import ast
 from typing import Any
 
 from ..adversary import Play, nemesis, play
-from ..core.layout import POOLS
+from ..core.rules import POOLS
 from ..core.words import counted
 from ..errors import ParameterError
 from .common import positive, progress, table

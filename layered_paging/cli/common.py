@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from ..core.layout import EVENTS, POOLS, PREFILLS, RESETS, TIES
+from ..core.rules import EVENTS, POOLS, PREFILLS, RESETS, TIES
 from ..core.tables import as_csv, as_latex, as_markdown
+from ..core.rules import EVENTS, POOLS, PREFILLS, RESETS, TIES
 from ..errors import ParameterError
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..analysis.gaps import TOKENS, gap_table
 from ..core.files import write_atomic
-from ..core.layout import RESETS
+from ..core.rules import RESETS
 from ..errors import ParameterError
 from .common import add_model_options, progress, table
 from .options import add_trace_options, trace_of

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..core.layout import POOLS
+from ..core.rules import POOLS
 from ..core.words import counted
 from ..errors import ParameterError
 from ..formats.counts import is_counts, read_counts, write_counts

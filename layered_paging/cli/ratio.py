@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from ..core.layout import POOLS
+from ..core.rules import POOLS
 from ..core.words import counted
 from ..errors import ParameterError
 from .common import add_model_options, byte_size, positive

@@ -10,6 +10,7 @@ from typing import Any
 from ..core.instance import integer
 from ..core.layout import lay_out
 from ..core.parts import LongTrace
+from ..core.rules import Rules
 from ..core.trace import Trace
 from ..core.words import counted
 from ..engine.run import Run, replay
@@ -130,7 +131,7 @@ def _predictions(
     from ..prediction.steps import error_of
 
     made = source(args.predictions, train=None if args.train is None else load_trace(args.train))
-    grid = lay_out(trace, **{name: options[name] for name in ("events", "prefill", "ties")})
+    grid = lay_out(trace, Rules(**options))
     with progress(f"predictions {args.predictions}", 1, args.json) as advance:
         forecast = made.forecast(trace, grid, args.reset)
         advance(1)
@@ -166,11 +167,11 @@ def _runs(
             raise ParameterError("--workers reads our own formats; 'layered-paging convert' writes .parquet or .jsonl")
         yield from replay_sharded(args.trace, names, args.slots, workers=args.workers, seed=args.seed, **options)
         return
-    from ..engine.streaming import Wanted, replay_parts
+    from ..engine.run import Wanted, replay_all
 
     every = [Wanted(spec, b if args.slots else None, None if args.slots else b, seed) for spec, b, seed in wanted]
     with progress("replay", trace.rounds or 0, args.json) as advance:
-        yield from replay_parts(trace, every, options, progress=advance)
+        yield from replay_all(trace, every, Rules(**options), progress=advance)
 
 
 def _sampled(

@@ -14,40 +14,26 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BudgetError, ParameterError
-from .instance import integer
 from .parts import LongTrace
+from .rules import PLAIN, Budget, Rules
 from .trace import PREFILL, Trace
 
 __all__ = [
-    "EVENTS",
-    "POOLS",
-    "PREFILLS",
-    "RESETS",
-    "TIES",
+    "Arrays",
     "Event",
     "Grid",
     "Time",
-    "choice",
+    "capacities",
+    "check_fits",
+    "grids_of",
     "lay_out",
     "lay_rows",
     "locked",
     "merged_prefill",
+    "needs_of",
     "pools_of",
     "quotas",
 ]
-
-POOLS = ("shared", "per-layer")
-RESETS = ("never", "session", "cache")
-EVENTS = ("atomic", "serial")
-PREFILLS = ("token", "merged")
-TIES = ("page", "rank")
-
-
-def choice(name: str, value: str, known: tuple[str, ...]) -> str:
-    """Return ``value`` if it is one of ``known``, or raise ``ParameterError``."""
-    if value not in known:
-        raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}")
-    return value
 
 
 def locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -77,6 +63,21 @@ class Event(NamedTuple):
     stage: int
     time: Time
     pages: tuple[int, ...]
+
+
+class Arrays(NamedTuple):
+    """The events of a grid as compiled code takes them; see ``Grid``."""
+
+    experts: npt.NDArray[np.signedinteger[Any]]
+    first: npt.NDArray[np.int64]
+    layer: npt.NDArray[np.int64]
+    offset: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    stage: npt.NDArray[np.int8]
+    stride: int
+    ranked: bool
+    origin: int
+    number: int
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,11 @@ class Grid:
             offset=self.offset[columns],
         )
 
+    def arrays(self) -> Arrays:
+        """Return what compiled code takes."""
+        arrays = self.experts, self.first, self.layer, self.offset, self.starts, self.stage
+        return Arrays(*arrays, self.stride, self.ranked, self.origin, self.number)
+
     def events(self) -> Iterator[Event]:
         """Yield the events in order; the plain meaning of the arrays above."""
         rounds, columns, width = self.shape
@@ -171,20 +177,17 @@ class Grid:
                 yield Event(self.number + int(session[r]), int(self.stage[r]), time, pages)
 
 
-def lay_out(trace: Trace, *, events: str = "atomic", prefill: str = "token", ties: str = "page") -> Grid:
+def lay_out(trace: Trace, rules: Rules = PLAIN) -> Grid:
     """Lay a trace out for replay.
 
     Parameters
     ----------
     trace : Trace
-    events : {"atomic", "serial"}
-        An event is all members together, or each member on its own in router order.
-    prefill : {"token", "merged"}
-        Merged: the prefill of a prompt (a maximal run of prefill rounds inside a session) is one
-        round; each layer then asks once for each distinct expert, ordered by last occurrence.
-    ties : {"page", "rank"}
-        Members are presented in ascending page number, or in router order with a clock that
-        ticks once per member.
+    rules : Rules
+        Of these ``events``, ``prefill`` and ``ties`` matter.  Serial events: each member on its own, in router order.
+        Merged prefill: the prefill of a prompt (a maximal run of prefill rounds inside a session) is one round; each layer
+        then asks once for each distinct expert, ordered by last occurrence.  Ties by page: members are presented in
+        ascending page number; by rank: in router order, with a clock that ticks once per member.
 
     Notes
     -----
@@ -193,19 +196,15 @@ def lay_out(trace: Trace, *, events: str = "atomic", prefill: str = "token", tie
     """
     if not isinstance(trace, Trace):
         raise ParameterError(f"a Trace is needed (load_trace reads one from a file); got {type(trace).__name__}")
-    choice("events", events, EVENTS)
-    choice("prefill", prefill, PREFILLS)
-    choice("ties", ties, TIES)
     kept: dict[tuple[str, str, str], Grid] = trace.__dict__.setdefault("_grids", {})
-    if (events, prefill, ties) not in kept:
+    if rules.layout not in kept:
         while len(kept) >= 2:
             kept.pop(next(iter(kept)))
         experts, starts, stage = trace.experts, trace.sessions, trace.stage
-        if prefill == "merged":
+        if rules.prefill == "merged":
             experts, starts, stage = _merge(trace)
-        first, pages = trace.first_page, trace.pages
-        kept[events, prefill, ties] = lay_rows(experts, starts, stage, first, pages, events=events, ties=ties)
-    return kept[events, prefill, ties]
+        kept[rules.layout] = lay_rows(experts, starts, stage, trace.first_page, trace.pages, rules)
+    return kept[rules.layout]
 
 
 def lay_rows(
@@ -214,17 +213,15 @@ def lay_rows(
     stage: npt.NDArray[np.int8],
     first_page: npt.NDArray[np.int64],
     pages: int,
-    *,
-    events: str = "atomic",
-    ties: str = "page",
+    rules: Rules = PLAIN,
 ) -> Grid:
-    """Lay rounds out, given as arrays of the kinds that a ``Trace`` holds."""
+    """Lay rounds out, given as arrays of the kinds that a ``Trace`` holds; ``prefill`` does not matter here."""
     rounds, layers, width = experts.shape
     layer = np.arange(layers, dtype=np.int64)
-    if events == "serial":
+    if rules.events == "serial":
         experts = experts.reshape(rounds, layers * width, 1)
         layer = np.repeat(layer, width)
-    elif ties == "page" and width > 1:
+    elif rules.ties == "page" and width > 1:
         experts = _ascending(experts)
     return Grid(
         experts=np.ascontiguousarray(experts),
@@ -236,7 +233,7 @@ def lay_rows(
         stage=stage,
         n_layers=layers,
         pages=pages,
-        ranked=ties == "rank" and events == "atomic",
+        ranked=rules.ranked,
     )
 
 
@@ -294,7 +291,7 @@ def merged_prefill(trace: Trace) -> Trace:
     >>> merged_prefill(Trace([[[0, 1]], [[1, 2]], [[0, 2]]], stage=[0, 0, 1])).experts.tolist()
     [[[0, 1, 2]], [[0, 2, -1]]]
     """
-    grid = lay_out(trace, prefill="merged")
+    grid = lay_out(trace, Rules(prefill="merged"))
     return Trace(grid.experts, trace.n_experts, grid.starts, grid.stage, trace.expert_bytes, trace.meta)
 
 
@@ -335,51 +332,83 @@ def quotas(total: int, layers: int, asked: Sequence[bool] | npt.NDArray[np.bool_
     return split
 
 
-def pools_of(
-    grid: Grid,
-    trace: Trace | LongTrace,
-    slots: int | None,
-    budget_bytes: int | None,
-    *,
-    pool: str,
-    fits: bool,
-    read: str = "",
-) -> list[tuple[Grid, int]]:
+def capacities(trace: Trace | LongTrace, budget: Budget, rules: Rules) -> list[int]:
+    """Return what each pool holds: one number, or one per layer.
+
+    Raises
+    ------
+    BudgetError
+        In bytes, where the trace does not know its sizes, or with quotas.
+    ParameterError
+        Given quotas that are not one per layer, or do not sum to the slots.
+    """
+    if budget.in_bytes and trace.page_bytes is None:
+        raise BudgetError("budget_bytes needs a trace with expert_bytes; this one has none (give slots instead)")
+    if not rules.per_layer:
+        return [budget.total]
+    if isinstance(rules.quotas, str):
+        return quotas(budget.total, trace.layers, trace.asked)
+    if budget.in_bytes:
+        raise BudgetError("quotas are in slots: give slots, not budget_bytes")
+    if len(rules.quotas) != trace.layers:
+        raise ParameterError(f"quotas must be one int for each of {trace.layers} layers; got {len(rules.quotas)}")
+    if sum(rules.quotas) != budget.total:
+        raise ParameterError(f"quotas must sum to slots, {budget.total}; got {sum(rules.quotas)}")
+    return list(rules.quotas)
+
+
+def grids_of(grid: Grid, rules: Rules) -> list[Grid]:
+    """Return the events of each pool."""
+    return [grid.of_layer(j) for j in range(grid.n_layers)] if rules.per_layer else [grid]
+
+
+def check_fits(
+    needs: Sequence[int], trace: Trace | LongTrace, rooms: Sequence[int], budget: Budget, rules: Rules, read: str = ""
+) -> None:
+    """Raise ``BudgetError`` where an event is larger than its pool and may not be.
+
+    Parameters
+    ----------
+    needs, rooms : sequence of int
+        By pool, as ``needs_of`` and ``capacities`` return them.
+    read : str
+        Ends the message where there are events that the grid does not hold, which may need more.
+    """
+    for layer, (capacity, need) in enumerate(zip(rooms, needs, strict=True)):
+        if need > capacity and isinstance(rules.quotas, tuple):
+            raise BudgetError(f"the quota of layer {layer} must hold its largest event ({need}); got {capacity}{read}")
+        if need > capacity:
+            where = f" of layer {layer}" if rules.per_layer else ""
+            # the least total whose share reaches the need of every pool
+            sharing = [n for n, flag in zip(needs, trace.asked, strict=True) if flag] if rules.per_layer else needs
+            least = max((n - 1) * len(sharing) + j + 1 for j, n in enumerate(sharing) if n > 0)
+            raise BudgetError(
+                f"{budget.unit}{where} must hold the largest event ({need} {budget.unit}); got {capacity} "
+                f"(use at least {least} in all, admission 'bypass', or oversize 'allow'){read}"
+            )
+
+
+def pools_of(grid: Grid, trace: Trace | LongTrace, budget: Budget, rules: Rules) -> list[tuple[Grid, int]]:
     """Return the events and the capacity of each pool.
 
-    ``fits`` says that an event larger than its pool is no error (bypass, or oversize allowed); ``read`` ends the
-    message where there are events that the grid does not hold, which may need more.
+    Raises
+    ------
+    BudgetError, ParameterError
+        As ``capacities`` and ``check_fits`` raise them.
     """
-    choice("pool", pool, POOLS)
-    if (slots is None) == (budget_bytes is None):
-        raise BudgetError("give slots or budget_bytes, one of them")
-    sizes = None
-    if budget_bytes is not None:
-        total = integer("budget_bytes", budget_bytes, 1)
+    rooms = capacities(trace, budget, rules)
+    if rules.must_fit:
+        check_fits(needs_of(grid, trace, budget, rules), trace, rooms, budget, rules)
+    return list(zip(grids_of(grid, rules), rooms, strict=True))
+
+
+def needs_of(grid: Grid, trace: Trace | LongTrace, budget: Budget, rules: Rules) -> list[int]:
+    """Return what the largest event of each pool takes, in slots or in bytes."""
+    if budget.in_bytes:
         sizes = trace.page_bytes
-        if sizes is None:
-            raise BudgetError("budget_bytes needs a trace with expert_bytes; this one has none (give slots instead)")
-    else:
-        total = integer("slots", slots, 1)
-    parts = (
-        [(grid, total)]
-        if pool == "shared"
-        else [(grid.of_layer(j), q) for j, q in enumerate(quotas(total, grid.n_layers, trace.asked))]
-    )
-    if not fits:
-        unit = "slots" if sizes is None else "bytes"
-        needs = [part.largest_event() if sizes is None else _largest_bytes(part, sizes) for part, _ in parts]
-        for layer, ((_, capacity), need) in enumerate(zip(parts, needs, strict=True)):
-            if need > capacity:
-                where = "" if pool == "shared" else f" of layer {layer}"
-                # the least total whose share reaches the need of every pool
-                sharing = [n for n, flag in zip(needs, trace.asked, strict=True) if flag] if where else needs
-                least = max((n - 1) * len(sharing) + j + 1 for j, n in enumerate(sharing) if n > 0)
-                raise BudgetError(
-                    f"{unit}{where} must hold the largest event ({need} {unit}); got {capacity} "
-                    f"(use at least {least} in all, admission 'bypass', or oversize 'allow'){read}"
-                )
-    return parts
+        assert sizes is not None
+        return [_largest_bytes(part, sizes) for part in grids_of(grid, rules)]
+    return grid.largest_events().tolist() if rules.per_layer else [grid.largest_event()]
 
 
 def _largest_bytes(grid: Grid, sizes: npt.NDArray[np.int64]) -> int:

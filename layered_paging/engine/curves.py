@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.instance import integer
-from ..core.layout import POOLS, RESETS, Grid, choice, lay_out, quotas
+from ..core.layout import Grid, capacities, lay_out, needs_of, quotas
+from ..core.rules import Budget, Rules
 from ..core.trace import Trace
 from ..errors import ParameterError
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
-from .run import informed, replay
+from .run import Wanted, informed, replay_all
+from .task import Task
+from .twins import twin_of
 
 __all__ = ["has_one_pass", "miss_curve", "optimum_curve"]
 
@@ -24,10 +28,12 @@ Curve = npt.NDArray[np.int64]
 
 
 def has_one_pass(policy: str | type | PolicySpec) -> bool:
-    """Return whether ``miss_curve`` finds all capacities of a policy in one pass."""
-    spec = resolve(policy)
-    perfect = spec.base == "lfu" and spec.params.get("history", "all") == "all"
-    return spec.cls.__module__.startswith("layered_paging.policies.") and (spec.base in ("lru", "llru") or perfect)
+    """Return whether ``miss_curve`` finds all capacities of a policy in one pass.
+
+    The caches of a policy that declares ``stack=True`` are nested; its twin must have an order of the pages, too.
+    """
+    found = twin_of(resolve(policy))
+    return found is not None and found.depths is not None and found.nested(resolve(policy))
 
 
 def miss_curve(
@@ -79,26 +85,26 @@ def miss_curve(
     array([-1,  6,  4,  3,  3])
     """
     spec = resolve(policy)
-    choice("pool", pool, POOLS)
-    choice("reset", reset, RESETS)
+    rules = Rules(pool, reset)
     grid = lay_out(trace)
-    spec = informed(spec, predictions, trace, grid, reset, ("atomic", "token", "page"))
+    spec = informed(spec, predictions, trace, grid, rules)
     if sizes is not None and not isinstance(sizes, (Sequence, np.ndarray)):
         raise ParameterError(f"sizes must be a list of numbers of slots; got {sizes!r}")
     wanted = None if sizes is None else sorted({integer("sizes", s, 1) for s in sizes})
     if wanted and wanted[-1] > trace.pages:
         raise ParameterError(f"sizes must be at most the number of pages, {trace.pages}; got {wanted[-1]}")
-    if has_one_pass(spec):
-        from .kernels.stacks import depths
+    found = twin_of(spec)
+    if found is not None and found.depths is not None and found.nested(spec):
+        depths = found.depths
 
         def of_pool(part: Grid) -> Curve:
-            histogram = depths(part, spec, reset=reset)
-            assert histogram is not None
-            return _from_depths(histogram, part.largest_event())
+            task = Task(part, spec, trace.instance(trace.pages), trace.pages, rules)
+            return _from_depths(depths(task), part.largest_event())
 
-        curve = _combined(grid, trace, pool, of_pool, forced=True)
+        curve = _combined(grid, trace, rules, of_pool)
     else:
-        curve = _one_by_one(trace, spec, grid, pool, reset, wanted, seed, workers, progress)
+        every = _Sizes(trace, spec, rules, wanted, integer("seed", seed, 0))
+        curve = every.replayed(workers, progress)
     if wanted is not None:
         chosen = np.full_like(curve, -1)
         chosen[wanted] = curve[wanted]
@@ -128,22 +134,17 @@ def optimum_curve(trace: Trace, *, admission: str, pool: str = "shared", reset: 
     >>> optimum_curve(trace, admission="forced")
     array([-1,  6,  4,  3,  3])
     """
-    choice("admission", admission, ("forced", "bypass"))
-    choice("pool", pool, POOLS)
-    choice("reset", reset, RESETS)
-    from .kernels.stacks import opt_depths
+    rules = Rules(pool, reset, admission=admission)
+    from .fast.stacks import opt_depths
 
-    forced = admission == "forced"
+    forced = not rules.bypass
     grid = lay_out(trace)
 
     def of_pool(part: Grid) -> Curve:
-        histogram = np.zeros(part.pages + 2, np.int64)
-        rounds, columns, _ = part.shape
-        ahead = np.empty(part.shape, np.int32 if rounds * columns < 1 << 31 else np.int64)
-        opt_depths(part.experts, part.first, part.starts, reset != "never", histogram, forced, ahead)
+        histogram = opt_depths(part, resets=rules.resets, forced=forced)
         return _from_depths(histogram, part.largest_event() if forced else 0)
 
-    return _combined(grid, trace, pool, of_pool, forced=forced)
+    return _combined(grid, trace, rules, of_pool)
 
 
 def _from_depths(histogram: Curve, least: int) -> Curve:
@@ -153,8 +154,8 @@ def _from_depths(histogram: Curve, least: int) -> Curve:
     return curve
 
 
-def _combined(grid: Grid, trace: Trace, pool: str, of_pool: Callable[[Grid], Curve], *, forced: bool) -> Curve:
-    if pool == "shared":
+def _combined(grid: Grid, trace: Trace, rules: Rules, of_pool: Callable[[Grid], Curve]) -> Curve:
+    if not rules.per_layer:
         curve = of_pool(grid)
     else:
         layers = grid.n_layers
@@ -164,46 +165,48 @@ def _combined(grid: Grid, trace: Trace, pool: str, of_pool: Callable[[Grid], Cur
         for total in range(1, trace.pages + 1):
             shares = quotas(total, layers, trace.asked)
             parts = [layer[min(q, trace.pages)] for layer, q in zip(curves, shares, strict=True)]
-            curve[total] = -1 if forced and min(parts) < 0 else sum(parts)
+            curve[total] = -1 if not rules.bypass and min(parts) < 0 else sum(parts)
     curve[0] = -1
     return curve
 
 
-def _one_by_one(
-    trace: Trace,
-    spec: PolicySpec,
-    grid: Grid,
-    pool: str,
-    reset: str,
-    wanted: Sequence[int] | None,
-    seed: int,
-    workers: int | None,
-    progress: Callable[[int], object] | None,
-) -> Curve:
-    largest = grid.largest_events()
-    curve = np.full(trace.pages + 1, -1, np.int64)
+@dataclass(frozen=True)
+class _Sizes:
+    """The sizes of a cache to be replayed one by one."""
 
-    def legal(slots: int) -> bool:
-        if pool == "shared":
-            return bool(slots >= largest.max())
-        shares = quotas(slots, grid.n_layers, trace.asked)
-        return all(q >= need for q, need in zip(shares, largest.tolist(), strict=True))
+    trace: Trace
+    spec: PolicySpec
+    rules: Rules
+    wanted: Sequence[int] | None
+    seed: int
 
-    todo = [s for s in (wanted or range(1, trace.pages + 1)) if legal(s)]
+    def legal(self) -> list[int]:
+        """Return the wanted sizes that hold every event."""
+        trace, rules = self.trace, self.rules
+        needs = needs_of(lay_out(trace, rules), trace, Budget(1), rules)
+        return [
+            slots
+            for slots in (self.wanted or range(1, trace.pages + 1))
+            if all(q >= need for q, need in zip(capacities(trace, Budget(slots), rules), needs, strict=True))
+        ]
 
-    def misses(slots: int) -> int:
-        return replay(trace, spec, slots, pool=pool, reset=reset, seed=seed).misses
+    def misses(self, slots: int) -> int:
+        """Return the misses at one size."""
+        return replay_all(self.trace, [Wanted(self.spec, slots, None, self.seed)], self.rules)[0].misses
 
-    if todo:
-        curve[todo[0]] = misses(todo[0])  # compiles, and counts the trace, once
-    count = (os.cpu_count() or 1) if workers is None else integer("workers", workers, 1)
-    threads = ThreadPoolExecutor(count)
-    try:
-        jobs = {threads.submit(misses, s): s for s in todo[1:]}
-        for done, job in enumerate(as_completed(jobs), start=2):
-            curve[jobs[job]] = job.result()
-            if progress is not None:
-                progress(done)
-    finally:
-        threads.shutdown(cancel_futures=True)
-    return curve
+    def replayed(self, workers: int | None, progress: Callable[[int], object] | None) -> Curve:
+        """Return the misses at all legal sizes."""
+        curve = np.full(self.trace.pages + 1, -1, np.int64)
+        todo = self.legal()
+        if todo:
+            curve[todo[0]] = self.misses(todo[0])  # compiles, and counts the trace, once
+        threads = ThreadPoolExecutor((os.cpu_count() or 1) if workers is None else integer("workers", workers, 1))
+        try:
+            jobs = {threads.submit(self.misses, s): s for s in todo[1:]}
+            for done, job in enumerate(as_completed(jobs), start=2):
+                curve[jobs[job]] = job.result()
+                if progress is not None:
+                    progress(done)
+        finally:
+            threads.shutdown(cancel_futures=True)
+        return curve

@@ -1,41 +1,32 @@
-"""Replay a trace with a policy and count."""
+"""Replay a trace with a policy and count.  A whole trace is a trace of one part."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..core.counts import Counts
-from ..core.instance import integer
-from ..core.layout import RESETS, Grid, choice, lay_out, pools_of
-from ..core.parts import LongTrace
+from ..core.instance import Instance, integer
+from ..core.layout import Grid, capacities, check_fits, grids_of, lay_out, lay_rows, needs_of, pools_of
+from ..core.parts import LongTrace, Part
+from ..core.rules import ENGINES, Budget, Rules, choice
 from ..core.trace import Trace
-from ..errors import ParameterError
+from ..errors import ParameterError, TraceError
 from ..policies.forecast import Forecast
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
 from . import step as reference
-from .pools import Run, Totals, instance_of, maker_of, player_of, totals_of
+from .result import Run, Totals, joined, totals_of
 from .step import Step
-from .streaming import Wanted, replay_parts
+from .task import Task
 
-__all__ = [
-    "ADMISSIONS",
-    "Run",
-    "Totals",
-    "history",
-    "informed",
-    "instance_of",
-    "player_of",
-    "replay",
-    "totals_of",
-]
+__all__ = ["Run", "Totals", "Wanted", "history", "informed", "joined", "player_of", "replay", "replay_all", "totals_of"]
 
-ADMISSIONS = ("forced", "bypass")
-ENGINES = ("auto", "kernel", "reference")
+Ints = npt.NDArray[np.int64]
 
 
 def replay(
@@ -124,72 +115,257 @@ def replay(
     <Run: lru, 4 slots: 5 misses of 8 requests, 37.500 % hits>
     """
     spec = resolve(policy)
+    rules = Rules(pool, reset, events, admission, prefill, ties, oversize)
+    wanted = Wanted(spec, slots, budget_bytes, integer("seed", seed, 0), predictions)
+    return replay_all(trace, [wanted], rules, engine=engine, record=record)[0]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One replay that is wanted: a policy, slots or bytes, a seed, and predictions for a policy that takes them."""
+
+    spec: PolicySpec
+    slots: int | None
+    budget_bytes: int | None = None
+    seed: int = 0
+    predictions: Any = None
+
+
+def replay_all(
+    trace: Trace | LongTrace,
+    wanted: Sequence[Wanted],
+    rules: Rules,
+    *,
+    engine: str = "auto",
+    record: bool = False,
+    begin: int = 0,
+    end: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[Run]:
+    """Replay with several policies or sizes in one pass over the parts of a trace.
+
+    Parameters
+    ----------
+    trace : Trace or LongTrace
+    wanted : sequence of Wanted
+    rules : Rules
+    engine : {"auto", "kernel", "reference"}
+    record : bool
+        Keep which requests missed; needs a whole trace.
+    begin, end : int
+        Of a trace in parts: the rounds to replay; ``begin`` must be the first round of a session.
+    progress : callable, optional
+        Called with the number of rounds done after each part.
+
+    Raises
+    ------
+    ParameterError
+        A policy needs the future and is not ``belady``, or an option needs a whole trace.
+    BudgetError
+        As ``replay`` raises it, at the first part that does not fit; what is needed is told of the rounds read so far.
+    FormatError
+        What is read is not what its format says.
+
+    Notes
+    -----
+    Time as ``replay``, reading shared by all; memory of one part, O(pages) per replay, 32 bytes per session.
+    """
     choice("engine", engine, ENGINES)
-    choice("admission", admission, ADMISSIONS)
-    choice("oversize", oversize, ("error", "allow"))
-    seed = integer("seed", seed, 0)
-    choice("reset", reset, RESETS)
-    options = {
-        "pool": pool,
-        "reset": reset,
-        "events": events,
-        "admission": admission,
-        "prefill": prefill,
-        "ties": ties,
-        "oversize": oversize,
-    }
-    if isinstance(trace, LongTrace):
-        if record:
-            raise ParameterError("record=True keeps one flag a request: it needs a whole trace, not one in parts")
-        if predictions is not None:
-            raise ParameterError("predictions are of a whole trace; a trace in parts goes without")
-        return replay_parts(trace, [Wanted(spec, slots, budget_bytes, seed)], options, engine=engine)[0]
-    grid = lay_out(trace, events=events, prefill=prefill, ties=ties)
-    spec = informed(spec, predictions, trace, grid, reset, (events, prefill, ties))
-    sizes = trace.page_bytes
-    if sizes is not None and grid.experts.size * int(sizes.max()) >= 1 << 63:
-        raise ParameterError(f"requests times bytes must stay below 2^63; got experts of up to {sizes.max()} bytes")
-    totals = totals_of(trace, grid, reset)
-    bypass, allowed = admission == "bypass", oversize == "allow"
-    counts = Counts.zero(grid, record and pool == "shared")
-    in_bytes = budget_bytes is not None
-    flags = np.zeros(grid.shape, bool) if record else None
-    parts = pools_of(grid, trace, slots, budget_bytes, pool=pool, fits=bypass or allowed)
-    player = player_of(spec, engine)
-    for layer, (part, total) in enumerate(parts):
-        capacity, instance = instance_of(trace, spec, total, in_bytes)
-        got = player(
-            part,
-            spec,
-            instance,
-            capacity,
-            sizes=sizes,
-            in_bytes=in_bytes,
-            reset=reset,
-            bypass=bypass,
-            oversize=allowed,
-            seed=seed,
-            key=layer,
-            record=record,
+    _refuse(trace, wanted, rules, record)
+    lanes = [_Lane(trace, one, rules, engine, record) for one in wanted]
+    budgets = {lane.budget.unit: lane.budget for lane in lanes}.values()
+    asked, compulsory = _Sums(trace.layers), 0
+    seen = np.full(trace.pages, -1, np.int64)
+    start, whole = begin, begin == 0 and end is None
+    for grid in _parts(trace, rules, begin, end):
+        begin += grid.shape[0]
+        read = ""
+        if isinstance(trace, LongTrace) and not (whole and begin == trace.rounds):
+            read = f"; read so far: rounds {start} to {begin - 1}, and others may need more"
+        if rules.must_fit:
+            needs = {one.in_bytes: needs_of(grid, trace, one, rules) for one in budgets}
+            for lane in lanes:
+                check_fits(needs[lane.budget.in_bytes], trace, lane.rooms, lane.budget, rules, read)
+        totals = _asked(trace, grid, rules, seen)
+        asked.add(grid.number, totals.requests, totals.layer_requests)
+        compulsory += totals.compulsory
+        grids = grids_of(grid, rules)
+        for lane in lanes:
+            lane.play(grid, grids)
+        if progress is not None:
+            progress(begin)
+    if asked.first is None or (whole and not asked.by_layer.any()):
+        source = trace.source if isinstance(trace, LongTrace) else "trace"
+        raise TraceError(f"{source}: a trace must hold at least one request; got none")
+    return [lane.run(asked, compulsory) for lane in lanes]
+
+
+def _parts(trace: Trace | LongTrace, rules: Rules, begin: int, end: int | None) -> Iterator[Grid]:
+    """Yield the parts of a trace as laid out; a whole trace is one."""
+    if not isinstance(trace, LongTrace):
+        yield lay_out(trace, rules)
+        return
+    before = -1
+    for part in trace.parts(begin, end):
+        yield _laid(trace, part, rules, begin, before)
+        begin += len(part.session)
+        before = int(part.session[-1])
+
+
+def _laid(trace: LongTrace, part: Part, rules: Rules, origin: int, before: int) -> Grid:
+    number = int(part.session[0])
+    starts = np.flatnonzero(np.diff(part.session, prepend=number - 1)).astype(np.int64)
+    grid = lay_rows(part.experts, starts, part.stage, trace.first_page, trace.pages, rules)
+    return replace(grid, origin=origin, number=number, goes_on=number == before)
+
+
+def _asked(trace: Trace | LongTrace, grid: Grid, rules: Rules, seen: Ints) -> Totals:
+    """Count what a part asks for; ``seen`` is modified in place."""
+    if not isinstance(trace, LongTrace):
+        return totals_of(trace, grid, rules.resets)
+    from .totals import count
+
+    return Totals(*count(grid, rules.resets, trace.page_bytes, seen))
+
+
+@dataclass
+class _Sums:
+    """Counts by session and stage that grow with the sessions, and counts by layer."""
+
+    layers: int
+    first: int | None = None
+    size: int = 0
+    rows: Ints = field(default_factory=lambda: np.zeros((64, 2), np.int64))
+
+    def __post_init__(self) -> None:
+        self.by_layer: Ints = np.zeros(self.layers, np.int64)
+
+    def add(self, number: int, by_session: Ints, by_layer: Ints) -> None:
+        self.first = number if self.first is None else self.first
+        at = number - self.first
+        self.size = at + len(by_session)
+        if self.size > len(self.rows):
+            self.rows = np.concatenate((self.rows, np.zeros((self.size, 2), np.int64)))
+        self.rows[at : self.size] += by_session
+        self.by_layer += by_layer
+
+    @property
+    def by_session(self) -> Ints:
+        return self.rows[: self.size].copy()
+
+
+class _Lane:
+    """One replay on its way through the parts of a trace."""
+
+    def __init__(self, trace: Trace | LongTrace, wanted: Wanted, rules: Rules, engine: str, record: bool) -> None:
+        self.wanted, self.rules, self.record = wanted, rules, record
+        self.budget = Budget(wanted.slots, wanted.budget_bytes)
+        self.rooms = capacities(trace, self.budget, rules)
+        self.sizes = trace.page_bytes
+        self.sums, self.missed_bytes = _Sums(trace.layers), 0
+        self.flags: npt.NDArray[np.bool_] | None = None
+        spec, whole = wanted.spec, not isinstance(trace, LongTrace)
+        if isinstance(trace, Trace):
+            spec = informed(spec, wanted.predictions, trace, lay_out(trace, rules), rules)
+        self._play = player_of(spec, engine)
+        # pools of layers without any request stay empty
+        self._used = trace.asked.tolist() if rules.per_layer else [True]
+        self._tasks: list[tuple[int, Instance, dict[str, Any] | None]] = [
+            (capacity, instance, {} if not whole else None)
+            for capacity, instance in (_instance_of(trace, spec, total, self.budget) for total in self.rooms)
+        ]
+        self._spec = spec
+
+    def play(self, grid: Grid, grids: Sequence[Grid]) -> None:
+        """Replay a part: its events as a whole, and those of each pool."""
+        if self.record:
+            self.flags = np.zeros(grid.shape, bool)
+        for key, (part, (capacity, instance, carry)) in enumerate(zip(grids, self._tasks, strict=True)):
+            if not self._used[key]:
+                continue
+            given: dict[str, Any] = {
+                "sizes": self.sizes,
+                "in_bytes": self.budget.in_bytes,
+                "record": self.record,
+                "carry": carry,
+            }
+            task = Task(part, self._spec, instance, capacity, self.rules, seed=self.wanted.seed, key=key, **given)
+            counts = self._play(task)
+            self.sums.add(grid.number, counts.misses, counts.layer_misses)
+            self.missed_bytes += counts.missed_bytes
+            if self.flags is not None:
+                columns = np.flatnonzero(grid.layer == key) if self.rules.per_layer else slice(None)
+                self.flags[:, columns] = counts.flags
+
+    def run(self, asked: _Sums, compulsory: int) -> Run:
+        """Return the outcome."""
+        return Run(
+            policy=self.wanted.spec.name,
+            slots=self.budget.slots,
+            budget_bytes=self.budget.budget_bytes,
+            misses_by_session=self.sums.by_session,
+            requests_by_session=asked.by_session,
+            misses_by_layer=self.sums.by_layer,
+            requests_by_layer=asked.by_layer.copy(),
+            compulsory=compulsory,
+            bytes_read=None if self.sizes is None else self.missed_bytes,
+            missed=self.flags,
+            seed=self.wanted.seed,
+            options=self.rules.options(),
         )
-        counts.add(got)
-        if flags is not None:
-            columns = slice(None) if pool == "shared" else np.flatnonzero(grid.layer == layer)
-            flags[:, columns] = got.flags
-    return Run(
-        policy=spec.name,
-        slots=None if slots is None else int(slots),
-        budget_bytes=None if budget_bytes is None else int(budget_bytes),
-        misses_by_session=counts.misses,
-        requests_by_session=totals.requests,
-        misses_by_layer=counts.layer_misses,
-        requests_by_layer=totals.layer_requests,
-        compulsory=totals.compulsory,
-        bytes_read=None if sizes is None else counts.missed_bytes,
-        missed=flags,
-        seed=seed,
-        options=options,
-    )
+
+
+def _refuse(trace: Trace | LongTrace, wanted: Sequence[Wanted], rules: Rules, record: bool) -> None:
+    """Refuse what the trace cannot be replayed with."""
+    if not isinstance(trace, (Trace, LongTrace)):
+        lay_out(trace)  # says what is needed
+    sizes = trace.page_bytes
+    if isinstance(trace, Trace):
+        grid = lay_out(trace, rules)
+        if sizes is not None and grid.experts.size * int(sizes.max()) >= 1 << 63:
+            raise ParameterError(f"requests times bytes must stay below 2^63; got experts of up to {sizes.max()} bytes")
+        return
+    if record:
+        raise ParameterError("record=True keeps one flag a request: it needs a whole trace, not one in parts")
+    if any(one.predictions is not None for one in wanted):
+        raise ParameterError("predictions are of a whole trace; a trace in parts goes without")
+    if rules.prefill != "token":
+        raise ParameterError("prefill 'merged' needs whole prompts, and a trace in parts may cut them; use 'token'")
+    for one in wanted:
+        name = one.spec.base
+        if one.spec.offline and name != "belady":
+            raise ParameterError(f"policy {name!r} is given the future, which a trace in parts does not have")
+        if one.spec.predicted:
+            raise ParameterError(f"policy {name!r} takes predictions, which are of a whole trace, not of one in parts")
+        if name == "belady" and (one.budget_bytes is not None or rules.ranked):
+            raise ParameterError("belady over a trace in parts needs a budget in slots and ties 'page'")
+
+
+def _instance_of(trace: Trace | LongTrace, spec: PolicySpec, total: int, budget: Budget) -> tuple[int, Instance]:
+    """Return the capacity of a pool and the instance that its policy sees; refuse what the policy refuses."""
+    sizes = trace.page_bytes if budget.in_bytes else None
+    # more than everything is as good as everything, and no kernel sees a number that it cannot hold
+    capacity = min(total, trace.pages if sizes is None else int(sizes.sum()))
+    nominal = capacity if sizes is None else capacity * len(sizes) // int(sizes.sum())
+    instance = Instance(trace.layers, trace.n_experts, max(1, nominal))
+    spec.make(instance, future={})  # refuses bad parameters, also where a kernel does the work
+    return capacity, instance
+
+
+def player_of(spec: PolicySpec, engine: str) -> Callable[[Task], Counts]:
+    """Return what replays one pool: the compiled twin, or the reference loop.
+
+    Raises
+    ------
+    ParameterError
+        ``engine="kernel"``, and the policy has no twin.
+    """
+    from .twins import twin_of
+
+    fast = None if engine == "reference" else twin_of(spec)
+    if fast is None and engine == "kernel":
+        raise ParameterError(f"policy {spec.name!r} has no compiled kernel; use engine 'auto' or 'reference'")
+    return reference.play if fast is None else fast.play
 
 
 def history(
@@ -222,25 +398,20 @@ def history(
     >>> [(step.misses, step.evicted) for step in history(trace, "lru", 2)]
     [((0,), ()), ((1,), ()), ((2,), (0,)), ((0,), (1,))]
     """
-    spec = resolve(policy)
-    choice("admission", admission, ADMISSIONS)
-    choice("reset", reset, RESETS)
+    rules = Rules(pool, reset, events, admission, ties=ties)
     seed = integer("seed", seed, 0)
-    grid = lay_out(trace, events=events, ties=ties)
-    spec = informed(spec, predictions, trace, grid, reset, (events, "token", ties))
-    bypass = admission == "bypass"
+    grid = lay_out(trace, rules)
+    spec = informed(resolve(policy), predictions, trace, grid, rules)
     running = []
-    for key, (part, total) in enumerate(pools_of(grid, trace, slots, None, pool=pool, fits=bypass)):
+    for key, (part, total) in enumerate(pools_of(grid, trace, Budget(slots), rules)):
         instance = trace.instance(max(1, min(total, trace.pages)))
-        make, resets = maker_of(part, spec, instance, reset, seed, key)
-        running.append(reference.steps(part, make, total, reset=resets, bypass=bypass))
+        make, ruled = reference.maker_of(Task(part, spec, instance, total, rules, seed=seed, key=key))
+        running.append(reference.steps(part, make, total, ruled))
     for event in grid.events():
-        yield next(running[0 if pool == "shared" else event.time.layer])
+        yield next(running[event.time.layer if rules.per_layer else 0])
 
 
-def informed(
-    spec: PolicySpec, predictions: Any, trace: Trace, grid: Grid, reset: str, layout: tuple[str, str, str]
-) -> PolicySpec:
+def informed(spec: PolicySpec, predictions: Any, trace: Trace, grid: Grid, rules: Rules) -> PolicySpec:
     """Return the policy with its predictions for this trace as laid out.
 
     Raises
@@ -255,7 +426,7 @@ def informed(
     if predictions is not None:
         from ..prediction.next_use import bind
 
-        spec = replace(spec, predictions=bind(predictions, trace, grid, reset, "/".join(layout)))
+        spec = replace(spec, predictions=bind(predictions, trace, grid, rules.reset, "/".join(rules.layout)))
     if isinstance(spec.predictions, Forecast):
         spec.predictions.check(grid.shape[0] * grid.stride, grid.shape[2], trace.n_experts)
     return spec

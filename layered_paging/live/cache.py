@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..core.instance import Instance, integer
-from ..core.layout import POOLS, Time, choice, quotas
-from ..engine.run import ADMISSIONS
-from ..engine.step import Pool
+from ..core.layout import Time, quotas
+from ..core.rules import ADMISSIONS, POOLS, choice
 from ..errors import BudgetError, FormatError, ParameterError, PolicyError
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
+from ..policies.step import Pool
 from .gauge import PrefixOptimum
 
 __all__ = ["Cache", "Served"]

@@ -13,6 +13,7 @@ from ..certificate import Certificate
 from ..core.counts import Counts
 from ..core.instance import integer
 from ..core.tables import Tabular
+from ..core.rules import Rules
 from ..core.trace import Trace
 from ..errors import ParameterError, SolverError
 from . import evidence
@@ -320,19 +321,9 @@ def optimum(
     >>> lp.optimum(trace, 5, admission="forced", costs=[1, 3]).cost
     12
     """
-    problem = pose(
-        trace,
-        slots,
-        admission=admission,
-        pool=pool,
-        reset=reset,
-        events=events,
-        prefill=prefill,
-        costs=costs,
-        budget_bytes=budget_bytes,
-        quotas=quotas,
-        warm=warm,
-    )
+    given = {"pool": pool, "reset": reset, "events": events, "admission": admission, "prefill": prefill}
+    rules = Rules.with_quotas(quotas, **given)
+    problem = pose(trace, slots, rules, costs=costs, budget_bytes=budget_bytes, warm=warm)
     if solver not in SOLVERS:
         raise ParameterError(f"solver must be one of {', '.join(SOLVERS)}; got {solver!r}")
     if time_limit is not None and not time_limit > 0:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ..core.counts import Counts
 from ..core.layout import Grid
+from ..core.rules import Rules
 from ..errors import BudgetError, ParameterError
 
 __all__ = ["Greedy", "furthest", "greedy", "see_ahead"]
@@ -108,16 +109,14 @@ def _keep(
 def furthest(
     grid: Grid,
     capacity: int,
+    rules: Rules,
     *,
     sizes: npt.NDArray[np.int64] | None = None,
     in_bytes: bool = False,
-    reset: str = "never",
-    bypass: bool = False,
-    oversize: bool = False,
     record: bool = False,
     carry: dict[str, Any] | None = None,
 ) -> Counts:
-    """Play one pool by furthest next use and count, with the meaning of ``reference.play``.
+    """Play one pool by furthest next use and count, as a replay does.
 
     The victim is the page whose next use is furthest, pages never used again first; ties go to
     the lowest page number, under ``ties="rank"`` to the last in router order.  Optimal for slots;
@@ -126,9 +125,9 @@ def furthest(
     Raises
     ------
     BudgetError
-        A forced event does not fit and ``oversize`` is False.
+        A forced event does not fit and may not stay over.
     """
-    resets = reset != "never"
+    resets, bypass, oversize = rules.resets, rules.bypass, rules.stays_over
     if not bypass and not oversize and not in_bytes and capacity < grid.largest_event():
         raise BudgetError(f"slots must hold the largest event ({grid.largest_event()}); got {capacity}")
     if not in_bytes and capacity >= 1 and not grid.ranked:

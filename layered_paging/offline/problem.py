@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.instance import integer
-from ..core.layout import POOLS, RESETS, Grid, choice, lay_out, pools_of
+from ..core.layout import Grid, lay_out, pools_of
+from ..core.rules import Budget, Rules, choice
 from ..core.trace import Trace
 from ..errors import BudgetError, ParameterError
 from .model import Model, build
@@ -40,7 +41,7 @@ class Problem:
     grid : Grid
     parts : tuple of Part
         The pools; with free quotas their capacities are the uniform split, which the solution replaces.
-    bypass, resets : bool
+    rules : Rules
     costs : int64 array, one a page, or None
         None: every load costs 1.
     sizes : int64 array, one a page, or None
@@ -56,14 +57,23 @@ class Problem:
     trace: Trace
     grid: Grid
     parts: tuple[Part, ...]
-    bypass: bool
-    resets: bool
+    rules: Rules
     costs: Ints | None
     sizes: Ints | None
     slots: int | None
     budget_bytes: int | None
     rule: str
     options: dict[str, Any]
+
+    @property
+    def bypass(self) -> bool:
+        """Whether a just-loaded member may be dropped."""
+        return self.rules.bypass
+
+    @property
+    def resets(self) -> bool:
+        """Whether every session starts with an empty cache."""
+        return self.rules.resets
 
     def model(self, part: Part, capacity: int | None = None) -> Model:
         """Return the intervals of one pool."""
@@ -89,43 +99,29 @@ class Problem:
 def pose(
     trace: Trace,
     slots: int | None,
+    rules: Rules,
     *,
-    admission: str,
-    pool: str,
-    reset: str,
-    events: str,
-    prefill: str,
-    costs: Any,
-    budget_bytes: int | None,
-    quotas: str | Sequence[int],
-    warm: Sequence[int] | None,
+    costs: Any = None,
+    budget_bytes: int | None = None,
+    warm: Sequence[int] | None = None,
 ) -> Problem:
     """Check the arguments of ``optimum`` and lay out its pools."""
-    choice("admission", admission, ("forced", "bypass"))
-    choice("reset", reset, RESETS)
-    choice("pool", pool, POOLS)
     if not isinstance(trace, Trace):
         raise ParameterError(f"trace must be a Trace; got {type(trace).__name__}")
-    grid = lay_out(trace, events=events, prefill=prefill)
-    bypass = admission == "bypass"
-    if not isinstance(quotas, (str, Sequence, np.ndarray)):
-        raise ParameterError(f"quotas must be 'uniform', 'free' or a list of slots; got {quotas!r}")
-    rule = quotas if isinstance(quotas, str) else "given"
-    choice("quotas", rule, ("uniform", "free", "given"))
-    if rule != "uniform":
-        if budget_bytes is not None:
-            raise ParameterError("quotas are in slots: give slots, not budget_bytes")
-        pool = "per-layer"
-    if rule == "given":
-        pools = _given(grid, quotas, slots)
-        slots = sum(q for _, q in pools)
-    else:
-        pools = pools_of(grid, trace, slots, budget_bytes, pool=pool, fits=bypass or rule == "free")
+    grid = lay_out(trace, rules)
+    bypass, rule = rules.bypass, "given" if isinstance(rules.quotas, tuple) else rules.quotas
+    if rule != "uniform" and budget_bytes is not None:
+        raise ParameterError("quotas are in slots: give slots, not budget_bytes")
+    if isinstance(rules.quotas, tuple):
+        if sum(rules.quotas) < 1:
+            raise BudgetError("quotas must sum to at least 1")
+        slots = sum(rules.quotas) if slots is None else slots
+    pools = pools_of(grid, trace, Budget(slots, budget_bytes), rules)
     held = _warm(warm, trace.pages)
     parts = []
     for number, (part, capacity) in enumerate(pools):
-        columns = np.arange(grid.shape[1]) if pool == "shared" else np.flatnonzero(grid.layer == number)
-        if pool == "per-layer" and rule != "given" and not trace.asked[number]:
+        columns = np.flatnonzero(grid.layer == number) if rules.per_layer else np.arange(grid.shape[1])
+        if rules.per_layer and rule != "given" and not trace.asked[number]:
             held = held[~np.isin(held, _pages(part, trace))]  # a layer without requests has no slots to hold pages in
         mine = held[np.isin(held, _pages(part, trace))]
         parts.append(Part(part, columns.astype(np.int64), capacity, mine))
@@ -145,19 +141,18 @@ def pose(
                 f"the quota of layer {number} must hold its largest event ({p.grid.largest_event()}); got {p.capacity}"
             )
     options = {
-        "admission": admission,
-        "pool": pool,
-        "reset": "never" if reset == "never" else "session",
-        "events": events,
-        "prefill": prefill,
+        "admission": rules.admission,
+        "pool": rules.pool,
+        "reset": "session" if rules.resets else "never",
+        "events": rules.events,
+        "prefill": rules.prefill,
         "warm": held.tolist(),
     }
     return Problem(
         trace=trace,
         grid=grid,
         parts=tuple(parts),
-        bypass=bypass,
-        resets=reset != "never",
+        rules=rules,
         costs=_costs(costs, trace),
         sizes=sizes,
         slots=slots,
@@ -171,17 +166,6 @@ def _pages(grid: Grid, trace: Trace) -> Ints:
     layers = np.unique(grid.layer)
     first = trace.first_page
     return np.concatenate([np.arange(first[j], first[j] + trace.n_experts[j]) for j in layers])
-
-
-def _given(grid: Grid, quotas: Any, slots: int | None) -> list[tuple[Grid, int]]:
-    chosen = [integer(f"quotas of layer {j}", q, 0) for j, q in enumerate(quotas)]
-    if len(chosen) != grid.n_layers:
-        raise ParameterError(f"quotas must be one int for each of {grid.n_layers} layers; got {len(chosen)}")
-    if sum(chosen) < 1:
-        raise BudgetError("quotas must sum to at least 1")
-    if slots is not None and slots != sum(chosen):
-        raise ParameterError(f"quotas must sum to slots, {slots}; got {sum(chosen)}")
-    return [(grid.of_layer(j), q) for j, q in enumerate(chosen)]
 
 
 def _warm(warm: Sequence[int] | None, pages: int) -> Ints:

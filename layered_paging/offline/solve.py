@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..core.layout import choice
+from ..core.rules import choice
 from ..errors import ParameterError, SolverError
 from . import bound, flow
 from .brute import by_brute_force
@@ -295,15 +295,7 @@ def _relaxed(models: Sequence[Model], solver: str, clock: Deadline) -> tuple[lis
 
 def _by_distance(problem: Problem, part: Part) -> npt.NDArray[np.bool_]:
     """Return what hits under furthest next use in bytes, a heuristic."""
-    counts = furthest(
-        part.grid,
-        part.capacity,
-        sizes=problem.sizes,
-        in_bytes=True,
-        reset="session" if problem.resets else "never",
-        bypass=problem.bypass,
-        record=True,
-    )
+    counts = furthest(part.grid, part.capacity, problem.rules, sizes=problem.sizes, in_bytes=True, record=True)
     assert counts.flags is not None
     return ~counts.flags & (part.grid.experts >= 0)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.instance import integer
-from ..core.layout import choice
+from ..core.rules import choice
 from ..core.trace import Trace
 from ..engine.run import history, replay
 from ..errors import ParameterError

@@ -14,6 +14,7 @@ from .spec import Time, ranks
     "mark-lru",
     cites=("borodin-el-yaniv-1998",),
     aka=("marking with LRU",),
+    decides_as="lru",
     stack=True,
     lazy=True,
     marking=True,

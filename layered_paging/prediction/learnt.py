@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.layout import Grid, choice
+from ..core.layout import Grid
+from ..core.rules import choice
 from ..core.trace import Trace
 from ..errors import ParameterError
 from ..policies.forecast import Forecast

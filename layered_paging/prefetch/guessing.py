@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.instance import integer
-from ..core.layout import choice
+from ..core.rules import choice
 from ..core.trace import Trace
 from ..errors import ParameterError
 from ..prediction.predictors import Imported, Markov, Popularity, Previous, Ranked, predictor

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.instance import integer
-from ..core.layout import POOLS, choice, lay_out, pools_of
+from ..core.layout import lay_out, pools_of
+from ..core.rules import ENGINES, Budget, Rules, choice
 from ..core.trace import Trace
 from ..errors import ParameterError
 from ..policies.names import resolve
@@ -18,8 +19,6 @@ from .account import COUNTS, LOADS, Work
 from .timing import TimeModel
 
 __all__ = ["LOADS", "Prefetched", "prefetch"]
-
-ENGINES = ("auto", "kernel", "reference")
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,8 +172,7 @@ def prefetch(
     [10, 0]
     """
     spec = resolve(policy)
-    choice("pool", pool, POOLS)
-    choice("reset", reset, ("never", "session"))
+    rules = Rules(pool, choice("reset", reset, ("never", "session")))
     choice("engine", engine, ENGINES)
     if spec.offline:
         raise ParameterError(f"prefetch: the policy must be online; got {spec.name!r}")
@@ -191,7 +189,7 @@ def prefetch(
     longest = int(load.max()) * (trace.top_k + most) + int(compute.max()) + time.hit * trace.top_k
     if longest * trace.rounds * trace.layers >= 1 << 62 or int(sizes.max()) * (trace.top_k + most) >= 1 << 40:
         raise ParameterError("the whole replay must stay below 2^62 ns, and an event's bytes below 2^40")
-    capacities = [min(c, trace.pages) for _, c in pools_of(grid, trace, slots, None, pool=pool, fits=False)]
+    capacities = [min(c, trace.pages) for _, c in pools_of(grid, trace, Budget(slots), rules)]
     work = Work(
         trace=trace,
         experts=grid.experts,

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..policies.spec import Policy, Time
+from ..policies.spec import Time
+from ..policies.step import Pool
 from .account import COUNTS, LOADS, Tally, Work, budget_error
 
 __all__ = ["play"]
-
-
-class _Pool:
-    """A cache and its policy."""
-
-    def __init__(self, capacity: int, policy: Policy) -> None:
-        self.capacity, self.policy = capacity, policy
-        self.cache: set[int] = set()
 
 
 def play(work: Work) -> Tally:
@@ -33,7 +26,7 @@ class _Replay:
         self.waiting: dict[int, int] = {}  # unused prefetched page in a cache -> event that it was guessed for
         self.staged: dict[int, int] = {}  # page in the buffer -> event that it was guessed for
         self.wanted: dict[int, int] = {}  # page -> event that it was last guessed for
-        self.pools: list[_Pool] = []
+        self.pools: list[Pool] = []
 
     def run(self) -> Tally:
         work, tally = self.work, self.tally
@@ -60,11 +53,11 @@ class _Replay:
         self.waiting, self.staged, self.wanted, self.arrival = {}, {}, {}, {}
         self.free = [self.now] * work.time.channels
         self.pools = [
-            _Pool(capacity, work.spec.make(work.instance(at), work.seed, session, at))
+            Pool(work.spec.make(work.instance(at), work.seed, session, at), capacity)
             for at, capacity in enumerate(work.capacities)
         ]
 
-    def _pool(self, layer: int) -> _Pool:
+    def _pool(self, layer: int) -> Pool:
         return self.pools[0 if self.work.shared else layer]
 
     def _count(self, what: str, number: int = 1) -> None:
@@ -109,17 +102,13 @@ class _Replay:
             if target is not None:
                 ontime = "in_time" if self.arrival[page] <= begin else "late"
                 self._loaded(ontime if target == event else "later", page)
-            pool.policy.hit(page, time)
         for page in from_buffer:
             self._loaded("in_time" if self.arrival[page] <= begin else "late", page)
             del self.staged[page]
-        for page in members:
-            if page not in pool.cache:
-                pool.policy.miss(page, time)
+        pool.admit(members, time)
         for page in [p for p, target in self.staged.items() if target <= event]:
             self._loaded("evicted", page)
             del self.staged[page]
-        pool.cache |= set(members)
         if work.budget > 0 and not work.staging and event + work.distance < self.closing:
             for page in self._guessed(event + work.distance):
                 self.wanted[page] = event + work.distance
@@ -148,9 +137,8 @@ class _Replay:
             sums[2] += len(held & set(members)) / len(members)
             sums[3] += 1
 
-    def _evict(self, pool: _Pool, candidates: Iterable[int], time: Time) -> None:
-        gone = pool.policy.victim(sorted(candidates), time)
-        pool.cache.remove(gone)
+    def _evict(self, pool: Pool, candidates: Iterable[int], time: Time) -> None:
+        gone = pool.evict_one(sorted(candidates), time)
         if self.waiting.pop(gone, None) is not None:
             self._loaded("evicted", gone)
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.instance import integer
-from ..core.layout import POOLS, choice, quotas
+from ..core.layout import quotas
+from ..core.rules import POOLS, choice
 from ..core.trace import DECODE, PREFILL, Trace
 from ..engine.run import replay
 from ..errors import ParameterError

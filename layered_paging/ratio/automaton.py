@@ -25,6 +25,7 @@ from ..core.instance import Instance
 from ..core.layout import quotas
 from ..errors import BudgetError, ParameterError, PolicyError
 from ..policies.spec import PolicySpec, Time
+from ..policies.step import Pool
 
 __all__ = [
     "Automaton",
@@ -99,29 +100,12 @@ def step(live: Live, event: Sequence[int], instance: Instance, bypass: bool = Fa
     """Return what a live policy becomes by an event, and its misses; ``live`` stays as it was."""
     time = Time(live.clock, *divmod(live.clock, instance.layers))
     at = time.layer if len(live.policies) > 1 else 0
-    policy, cache = _clone(live.policies[at]), set(live.caches[at])
-    absent = [page for page in event if page not in cache]
-    for page in event:
-        if page in cache:
-            policy.hit(page, time)
-    for page in absent:
-        policy.miss(page, time)
-    cache.update(absent)
-    while len(cache) > live.slots[at]:
-        candidates = sorted(cache if bypass else cache.difference(event))
-        if not candidates:
-            raise BudgetError(f"an event of {len(event)} does not fit into {live.slots[at]} slots")
-        if hasattr(policy, "flush"):
-            policy.flush(time)
-            cache.difference_update(candidates)
-        else:
-            page = policy.victim(candidates, time)
-            if page not in candidates:
-                raise PolicyError(f"{type(policy).__name__} must evict one of its candidates; got {page!r}")
-            cache.remove(page)
+    pool = Pool(_clone(live.policies[at]), live.slots[at], bypass=bypass)
+    pool.cache = set(live.caches[at])
+    missed = len(pool.serve(event, time).misses)
     policies, caches = list(live.policies), list(live.caches)
-    policies[at], caches[at] = policy, tuple(sorted(cache))
-    return Live(policies, live.slots, caches, live.clock + 1), len(absent)
+    policies[at], caches[at] = pool.policy, tuple(sorted(pool.cache))
+    return Live(policies, live.slots, caches, live.clock + 1), missed
 
 
 def labels_of(live: Live, instance: Instance) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..certificate import Certificate
 from ..core.instance import integer
-from ..core.layout import choice
+from ..core.rules import choice
 from ..errors import ParameterError
 from .bracket import Bracket
 from .game import Game, Side, solve, solve_events

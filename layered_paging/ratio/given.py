@@ -13,8 +13,9 @@ import numpy as np
 
 from ..certificate import Certificate
 from ..core.instance import Instance, integer
-from ..core.layout import POOLS, choice
+from ..core.rules import POOLS, choice
 from ..core.tables import Tabular
+from ..core.rules import POOLS, choice
 from ..errors import ParameterError
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec

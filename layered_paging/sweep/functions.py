@@ -9,11 +9,10 @@ from math import prod
 from typing import Any
 
 from ..core.instance import integer
-from ..core.layout import EVENTS, POOLS, PREFILLS, RESETS, TIES, choice
 from ..core.registry import find
+from ..core.rules import ADMISSIONS, EVENTS, POOLS, PREFILLS, RESETS, TIES, choice
 from ..edge.bound import BOUNDS
 from ..edge.placing import ALGORITHMS
-from ..engine.run import ADMISSIONS
 from ..errors import ParameterError
 from ..policies.names import resolve
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..core.files import write_atomic
 from ..core.instance import integer
-from ..core.layout import choice
+from ..core.rules import choice
 from ..core.trace import Trace
 from ..errors import LayeredPagingError, ParameterError
 from ..formats import save_trace

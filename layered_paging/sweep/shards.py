@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from ..core.instance import integer
 from ..core.parts import LongTrace
+from ..core.rules import Rules
 from ..core.trace import Trace
-from ..engine.run import Run
-from ..engine.streaming import Wanted, joined, replay_parts
+from ..engine.run import Run, Wanted, joined, replay_all
 from ..errors import ParameterError
 from ..formats import open_trace
 from ..policies.names import resolve
@@ -80,7 +80,7 @@ def replay_sharded(
         raise ParameterError("give at least one policy and one number of slots")
     trace = open_trace(path)
     if workers == 1 and executor is None:
-        return replay_parts(trace, wanted, chosen)
+        return replay_all(trace, wanted, Rules(**chosen))
     starts = trace.starts
     count = min(len(starts), 4 * workers)
     first = np.unique(np.searchsorted(starts, np.linspace(0, int(starts[-1]) + 1, count, endpoint=False)))
@@ -108,7 +108,7 @@ def _shard(
     end: int | None,
 ) -> list[Run]:
     wanted = [Wanted(resolve(name), size, None, seed) for size in slots for name in policies]
-    return replay_parts(open_trace(path), wanted, options, begin=begin, end=end)
+    return replay_all(open_trace(path), wanted, Rules(**options), begin=begin, end=end)
 
 
 def _options(options: Mapping[str, str]) -> dict[str, str]:
@@ -209,7 +209,10 @@ def estimate(
     wanted = Wanted(resolve(policy), integer("slots", slots, 1), None, seed)
     drawn = np.random.default_rng(seed).permutation(len(starts))[:sessions]
     ends = [*starts[1:].tolist(), None]
-    runs = [replay_parts(long, [wanted], chosen, begin=int(starts[s]), end=ends[s])[0] for s in np.sort(drawn).tolist()]
+    runs = [
+        replay_all(long, [wanted], Rules(**chosen), begin=int(starts[s]), end=ends[s])[0]
+        for s in np.sort(drawn).tolist()
+    ]
     misses, requests = (np.array([getattr(run, name) for run in runs]) for name in ("misses", "requests"))
     share, half = share_interval(misses, requests, len(starts), confidence)
     low, high = max(0.0, 1 - share - half), min(1.0, 1 - share + half)

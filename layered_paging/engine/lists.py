@@ -1,4 +1,8 @@
-"""Linked lists of pages in two arrays: list ``head`` is a ring through the extra entry ``head`` (at least the number of pages)."""
+"""Linked lists of pages, compiled, in two arrays that are modified in place.
+
+``after[page]`` and ``before[page]`` are the neighbours of a page.  List ``head`` is a ring through the extra entry ``head``, which is
+at least the number of pages: ``after[head]`` is its first page, ``before[head]`` its last one.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,12 @@ import numpy as np
 
 from .hooks import inlined
 
-__all__ = ["empty", "insert", "oldest", "push", "unlink"]
+__all__ = ["empty", "insert", "new_lists", "oldest", "push", "unlink"]
+
+
+def new_lists(pages: int, lists: int = 1) -> tuple[Any, Any]:
+    """Return the arrays ``after`` and ``before`` for ``lists`` lists, whose heads are ``pages``, ``pages + 1``, ..."""
+    return np.zeros(pages + lists, np.int32), np.zeros(pages + lists, np.int32)
 
 
 @inlined

@@ -1,4 +1,8 @@
-"""Compiled twins of ``lru`` and ``llru``: the cache as a bitmap over the slots of the trace.
+"""A replay of ``lru`` and ``llru`` of its own: the cache as a bitmap over the requests of the trace.
+
+The common loop serves them at a third of the speed or less: it moves pages through linked lists, or looks through all pages at
+each eviction (``python tests/benchmarks/kernels.py`` prints the ratios).  Three loops here: LRU and LLRU where each event has one
+member, and either in every mode.
 
 Every request has a *place*: its index in the laid-out trace.  A page that was requested is *live*
 at the place of its last request until it is evicted or requested again.  One bit per place says what
@@ -16,18 +20,16 @@ trace itself.  Memory: one bit per request and one integer per page.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from ...core.compiled import kernel, leading_zeros, trailing_zeros
 from ...core.counts import Counts
-from ...core.instance import Instance
-from ...core.layout import Grid, locked
+from ...core.layout import Arrays, Grid, locked
 from ...errors import ParameterError
-from ...policies.spec import PolicySpec
-from .past import discount, live, resumed
+from ..task import Task
+from .past_use import discount, live, resumed
 
 __all__ = ["play"]
 
@@ -35,83 +37,89 @@ _ONE, _SIX, _LOW, _FULL, _NONE = np.uint64(1), np.uint64(6), np.uint64(63), np.u
 _PAD, _PAD64 = 64, np.uint64(64)  # places start here, so that 0 can mean "never requested"
 
 
-def play(
-    grid: Grid,
-    spec: PolicySpec,
-    instance: Instance,
-    capacity: int,
-    *,
-    sizes: npt.NDArray[np.int64] | None,
-    in_bytes: bool,
-    reset: str,
-    bypass: bool,
-    oversize: bool,
-    seed: int,
-    key: int,
-    record: bool,
-    carry: dict[str, Any] | None = None,
-) -> Counts:
-    """Replay one pool with LRU or LLRU; see ``kernels.twin``, and ``past`` for parts of a longer trace."""
-    before = 0
-    if carry is not None:
-        grid, before = resumed(grid, carry, reset != "never")
+class Bits(NamedTuple):
+    """The cache, modified in place: live bits by place, and the last place of each page (0: never requested)."""
+
+    words: Any
+    last: Any
+
+
+class Tally(NamedTuple):
+    """Where the loops count, modified in place; ``flags`` is empty if not asked for."""
+
+    misses: Any
+    by_layer: Any
+    flags: Any
+
+
+class Mode(NamedTuple):
+    """How ``_events`` rules: ``convention`` -1 is LRU, else LLRU (bit 1: absolute rounds, bit 0: same layer near).
+
+    ``unsorted``: members do not come in ascending page number within their layer.
+    """
+
+    in_bytes: bool
+    bypass: bool
+    layers: int
+    convention: int
+    unsorted: bool
+
+
+def play(task: Task) -> Counts:
+    """Replay one pool with LRU or LLRU; see ``past_use`` for parts of a longer trace.
+
+    Raises
+    ------
+    ParameterError
+        More than 2^32 requests at once.
+    """
+    grid, sizes, resets, before = task.grid, task.sizes, task.rules.resets, 0
+    if task.carry is not None:
+        grid, before = resumed(grid, task.carry, resets)
     rounds, columns, width = grid.shape
     places = rounds * columns * width + _PAD
     if places >= 1 << 32:
         raise ParameterError(f"a replay holds at most 2^32 requests at once; got {places - _PAD} (replay it in parts)")
-    counts = Counts.zero(grid, record)
-    layers = len(np.unique(grid.layer))
-    unsorted = grid.ranked or columns != layers
-    far = spec.params.get("same_layer", "far") == "far"
-    visit = spec.params.get("rounds", "visit") == "visit"
-    convention = -1 if spec.base == "lru" or (layers == 1 and not unsorted) else 2 * (not visit) + (not far)
-    words = np.full((places >> 6) + 4, _FULL, np.uint64)
-    last = np.zeros(grid.pages, np.uint32)
-    arrays = (grid.experts, grid.first, grid.layer, grid.starts, grid.stage, reset != "never", capacity, words, last)
-    if (
-        width == 1
-        and not unsorted
-        and not record
-        and not bypass
-        and sizes is None
-        and capacity >= 1
-        and (convention < 0 or (visit and layers <= 62))
-    ):
-        if convention < 0:
-            lowest = _lru_single(*arrays, counts.misses, counts.layer_misses)
-        else:
-            lowest = _llru_single(*arrays, far, counts.misses, counts.layer_misses)
+    counts = Counts.zero(grid, task.record)
+    flags = np.zeros((0, 0, 0), np.bool_) if counts.flags is None else counts.flags
+    bits = Bits(np.full((places >> 6) + 4, _FULL, np.uint64), np.zeros(grid.pages, np.uint32))
+    tally = Tally(counts.misses, counts.layer_misses, flags)
+    mode = _mode_of(task, grid)
+    single = width == 1 and not mode.unsorted and not task.record and not mode.bypass and sizes is None
+    if single and task.capacity >= 1 and mode.convention < 0:
+        lowest = _lru_single(grid.arrays(), resets, task.capacity, bits, tally)
+        counts.missed_bytes = int(counts.misses.sum())
+    elif single and task.capacity >= 1 and mode.convention < 2 and mode.layers <= 62:
+        lowest = _llru_single(grid.arrays(), resets, task.capacity, bits, mode.convention == 0, tally)
         counts.missed_bytes = int(counts.misses.sum())
     else:
-        known = np.ones(grid.pages, np.int64) if sizes is None else sizes
-        flags = np.zeros((0, 0, 0), np.bool_) if counts.flags is None else counts.flags
-        modes = (locked(known), in_bytes, bypass, layers, convention, unsorted)
-        counts.missed_bytes, lowest = _events(*arrays, *modes, counts.misses, counts.layer_misses, flags)
-    if carry is not None:
+        known = locked(np.ones(grid.pages, np.int64) if sizes is None else sizes)
+        counts.missed_bytes, lowest = _events(grid.arrays(), resets, task.capacity, bits, known, mode, tally)
+    if task.carry is not None:
         discount(counts, grid, before, sizes)
-        carry["past"] = live(grid, last, words, int(lowest))
+        task.carry["past"] = live(grid, bits.last, bits.words, int(lowest))
     return counts
 
 
+def _mode_of(task: Task, grid: Grid) -> Mode:
+    layers, columns = len(np.unique(grid.layer)), grid.shape[1]
+    unsorted = grid.ranked or columns != layers
+    params = task.spec.params
+    convention = 2 * (params.get("rounds", "visit") != "visit") + (params.get("same_layer", "far") != "far")
+    if task.spec.base != "llru" or (layers == 1 and not unsorted):
+        convention = -1
+    return Mode(task.in_bytes, task.rules.bypass, layers, convention, unsorted)
+
+
 @kernel
-def _lru_single(
-    experts: Any,
-    first: Any,
-    layer: Any,
-    starts: Any,
-    stage: Any,
-    resets: bool,
-    slots: int,
-    words: Any,
-    last: Any,
-    misses: Any,
-    layer_misses: Any,
-) -> Any:
+def _lru_single(grid: Arrays, resets: bool, slots: int, bits: Bits, tally: Tally) -> Any:
     """LRU on events of one member, without a branch on hit or miss.
 
     A page is in the cache iff its last place is not before ``tail``, the first live place.  Both ways
     on, with and without an eviction, are worked out before it is known which one is taken.
     """
+    experts, first, layer, starts, stage = grid.experts, grid.first, grid.layer, grid.starts, grid.stage
+    words, last, misses, by_layer = bits.words, bits.last, tally.misses, tally.by_layer
     rounds, columns, _ = experts.shape
     by_column = np.zeros(columns, np.int64)
     place = np.uint32(_PAD)
@@ -165,31 +173,20 @@ def _lru_single(
                 tail = base + trailing_zeros(word)
         misses[session, stage[r]] += total - before
     for c in range(columns):
-        layer_misses[layer[c]] += by_column[c]
+        by_layer[layer[c]] += by_column[c]
     return tail
 
 
 @kernel
-def _llru_single(
-    experts: Any,
-    first: Any,
-    layer: Any,
-    starts: Any,
-    stage: Any,
-    resets: bool,
-    slots: int,
-    words: Any,
-    last: Any,
-    far: bool,
-    misses: Any,
-    layer_misses: Any,
-) -> Any:
+def _llru_single(grid: Arrays, resets: bool, slots: int, bits: Bits, far: bool, tally: Tally) -> Any:
     """LLRU (rounds by visit) on events of one member, 2 to 62 layers.
 
     The pages of a round are distinct, so their last places are looked up for the whole round
     first; a page that a later miss of the round evicts is noticed when its turn comes.  The window of the
     largest last-round index goes from the first live place to the next place of the present layer.
     """
+    experts, first, layer, starts, stage = grid.experts, grid.first, grid.layer, grid.starts, grid.stage
+    words, last, misses, by_layer = bits.words, bits.last, tally.misses, tally.by_layer
     rounds, columns, _ = experts.shape
     words[0] = _NONE
     by_column = np.zeros(columns, np.int64)
@@ -266,32 +263,16 @@ def _llru_single(
                     words[victim >> _SIX] ^= _ONE << (victim & _LOW)
         misses[session, stage[r]] += total - before
     for c in range(columns):
-        layer_misses[layer[c]] += by_column[c]
+        by_layer[layer[c]] += by_column[c]
     return _PAD64
 
 
 @kernel
-def _events(
-    experts: Any,
-    first: Any,
-    layer: Any,
-    starts: Any,
-    stage: Any,
-    resets: bool,
-    capacity: int,
-    words: Any,
-    last: Any,
-    sizes: Any,
-    in_bytes: bool,
-    bypass: bool,
-    layers: int,
-    convention: int,
-    unsorted: bool,
-    misses: Any,
-    layer_misses: Any,
-    flags: Any,
-) -> Any:
-    """LRU (convention -1) or LLRU (bit 1: absolute rounds, bit 0: same layer near) in every mode."""
+def _events(grid: Arrays, resets: bool, capacity: int, bits: Bits, sizes: Any, mode: Mode, tally: Tally) -> Any:
+    """LRU or LLRU in every mode; return the bytes loaded, and the first place that is not dead."""
+    experts, first, layer, starts, stage = grid.experts, grid.first, grid.layer, grid.starts, grid.stage
+    words, last, misses, by_layer, flags = bits.words, bits.last, tally.misses, tally.by_layer, tally.flags
+    layers, convention = mode.layers, mode.convention
     rounds, columns, width = experts.shape
     group = columns * width // layers  # places of one layer in one round
     words[0] = _NONE
@@ -326,15 +307,15 @@ def _events(
                     count += absent
                     size = sizes[page]
                     missed_bytes += size * absent
-                    held += (size if in_bytes else 1) * absent
+                    held += (size if mode.in_bytes else 1) * absent
                     if record:
                         flags[r, c, q] = not live
                 else:
                     words[np.uint64(place) >> _SIX] &= ~(_ONE << (np.uint64(place) & _LOW))
                 place += 1
             missed += count
-            layer_misses[layer[c]] += count
-            limit = place if bypass else begin  # victims lie before it
+            by_layer[layer[c]] += count
+            limit = place if mode.bypass else begin  # victims lie before it
             while held > capacity:
                 tail = _first_live(words, tail, limit)
                 if tail == limit:
@@ -343,13 +324,13 @@ def _events(
                     victim = tail
                 else:
                     victim = _victim(words, tail, limit, r * layers, c * layers // columns, layers, group, convention)
-                    if unsorted:
+                    if mode.unsorted:
                         victim = _lowest_page(words, victim, limit, experts, first, group)
                     else:
                         start = victim - (victim - _PAD) % group
                         victim = _first_live(words, max(start, tail), limit)
                 words[np.uint64(victim) >> _SIX] &= ~(_ONE << (np.uint64(victim) & _LOW))
-                held -= sizes[_page_of(victim, experts, first)] if in_bytes else 1
+                held -= sizes[_page_of(victim, experts, first)] if mode.in_bytes else 1
         misses[session, stage[r]] += missed
     return missed_bytes, base
 

@@ -1,25 +1,19 @@
-"""What one replay of one pool needs, and what a replay returns."""
+"""What a replay returns, and what a trace asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core.counts import Counts
-from ..core.instance import Instance
 from ..core.layout import Grid
-from ..core.parts import LongTrace
 from ..core.tables import Tabular
 from ..core.trace import Trace
-from ..errors import ParameterError
-from ..policies.spec import Policy, PolicySpec
-from . import step as reference
 
-__all__ = ["Run", "Totals", "instance_of", "maker_of", "player_of", "totals_of"]
+__all__ = ["Run", "Totals", "joined", "totals_of"]
 
 
 @dataclass(frozen=True)
@@ -119,89 +113,27 @@ class Run(Tabular):
         return f"<Run: {self.policy}, {size}: {self.misses} misses of {self.requests} requests, {100 * self.hit_rate:.3f} % hits>"
 
 
-def totals_of(trace: Trace, grid: Grid, reset: str) -> Totals:
+def totals_of(trace: Trace, grid: Grid, resets: bool) -> Totals:
     """Count what the trace asks for; kept on the trace, so that many replays count once."""
-    from .kernels.totals import count
+    from .totals import count
 
     kept = trace.__dict__.setdefault("_totals", {})
-    key = (grid.shape, grid.ranked, reset != "never")
+    key = (grid.shape, grid.ranked, resets)
     if key not in kept:
-        kept[key] = Totals(*count(grid, reset != "never", trace.page_bytes))
+        kept[key] = Totals(*count(grid, resets, trace.page_bytes))
     found: Totals = kept[key]
     return found
 
 
-def instance_of(trace: Trace | LongTrace, spec: PolicySpec, total: int, in_bytes: bool) -> tuple[int, Instance]:
-    """Return the capacity of a pool and the instance that its policy sees; refuse what the policy refuses."""
-    sizes = trace.page_bytes if in_bytes else None
-    # more than everything is as good as everything, and no kernel sees a number that it cannot hold
-    capacity = min(total, trace.pages if sizes is None else int(sizes.sum()))
-    nominal = capacity if sizes is None else capacity * len(sizes) // int(sizes.sum())
-    instance = Instance(trace.layers, trace.n_experts, max(1, nominal))
-    spec.make(instance, future={})  # refuses bad parameters, also where a kernel does the work
-    return capacity, instance
-
-
-def player_of(spec: PolicySpec, engine: str) -> Any:
-    """Return what replays one pool: the compiled twin, or the reference loop."""
-    from .kernels import twin
-
-    fast = None if engine == "reference" else twin(spec)
-    if fast is None and engine == "kernel":
-        raise ParameterError(f"policy {spec.name!r} has no compiled kernel; use engine 'auto' or 'reference'")
-    return fast or _slow
-
-
-def _slow(
-    grid: Grid,
-    spec: PolicySpec,
-    instance: Instance,
-    capacity: int,
-    *,
-    sizes: npt.NDArray[np.int64] | None,
-    in_bytes: bool,
-    reset: str,
-    bypass: bool,
-    oversize: bool,
-    seed: int,
-    key: int,
-    record: bool,
-    carry: dict[str, Any] | None = None,
-) -> Counts:
-    make, reset = maker_of(grid, spec, instance, reset, seed, key)
-    return reference.play(
-        grid,
-        make,
-        capacity,
-        sizes=sizes,
-        in_bytes=in_bytes,
-        record=record,
-        reset=reset,
-        bypass=bypass,
-        oversize=oversize,
-        carry=carry,
+def joined(shards: Sequence[Run]) -> Run:
+    """Return the run whose sessions, in order, were replayed by these; exact where sessions are independent."""
+    first = shards[0]
+    return replace(
+        first,
+        misses_by_session=np.concatenate([run.misses_by_session for run in shards]),
+        requests_by_session=np.concatenate([run.requests_by_session for run in shards]),
+        misses_by_layer=np.sum([run.misses_by_layer for run in shards], axis=0),
+        requests_by_layer=np.sum([run.requests_by_layer for run in shards], axis=0),
+        compulsory=sum(run.compulsory for run in shards),
+        bytes_read=None if first.bytes_read is None else sum(run.bytes_read or 0 for run in shards),
     )
-
-
-def maker_of(
-    grid: Grid, spec: PolicySpec, instance: Instance, reset: str, seed: int, key: int
-) -> tuple[Callable[[int], Policy], str]:
-    """Return what builds the policy of a session, and the reset to replay with."""
-    if spec.offline and reset == "cache":
-        reset = "session"  # nothing is learnt, and requests beyond a reset do not matter
-    futures = _futures(grid, reset != "never") if spec.offline else {}
-
-    def make(session: int) -> Policy:
-        return spec.make(instance, seed, session, key, future=futures.get(session))
-
-    return make, reset
-
-
-def _futures(grid: Grid, resets: bool) -> dict[int, dict[int, list[int]]]:
-    """Return, for each session (or for all of them as session 0), the clocks of the requests of every page."""
-    futures: dict[int, dict[int, list[int]]] = {}
-    for event in grid.events():
-        future = futures.setdefault(event.session if resets else 0, {})
-        for q, page in enumerate(event.pages):
-            future.setdefault(page, []).append(event.time.clock + (q if grid.ranked else 0))
-    return futures

@@ -1,0 +1,218 @@
+"""The rules of a replay: what an event is, what a cache does with it, and when it starts anew.
+
+Whatever a user may choose about a replay stands here, is checked here, and is handed on as one object.
+A new choice is a field of ``Rules``, with its vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import BudgetError, ParameterError
+from .instance import integer
+
+__all__ = [
+    "ADMISSIONS",
+    "ENGINES",
+    "EVENTS",
+    "OVERSIZES",
+    "PLAIN",
+    "POOLS",
+    "PREFILLS",
+    "QUOTAS",
+    "RESETS",
+    "TIES",
+    "Budget",
+    "Rules",
+    "choice",
+]
+
+POOLS = ("shared", "per-layer")
+RESETS = ("never", "session", "cache")
+EVENTS = ("atomic", "serial")
+ADMISSIONS = ("forced", "bypass")
+PREFILLS = ("token", "merged")
+TIES = ("page", "rank")
+OVERSIZES = ("error", "allow")
+QUOTAS = ("uniform", "free", "given")
+ENGINES = ("auto", "kernel", "reference")
+
+
+def choice(name: str, value: str, known: tuple[str, ...]) -> str:
+    """Return ``value`` if it is one of ``known``, or raise ``ParameterError``."""
+    if value not in known:
+        raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}")
+    return value
+
+
+_VOCABULARY = {
+    "pool": POOLS,
+    "reset": RESETS,
+    "events": EVENTS,
+    "admission": ADMISSIONS,
+    "prefill": PREFILLS,
+    "ties": TIES,
+    "oversize": OVERSIZES,
+}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of a replay, checked.
+
+    Attributes
+    ----------
+    pool : {"shared", "per-layer"}
+    reset : {"never", "session", "cache"}
+        Empty cache and policy at every session; or only the cache; or neither.
+    events : {"atomic", "serial"}
+        Members of an event together, or one at a time in router order.
+    admission : {"forced", "bypass"}
+        Forced: all members stay until the event ends.  Bypass: a just-loaded member may be dropped.
+    prefill : {"token", "merged"}
+        Merged: one event per layer for the whole prefill of a prompt.
+    ties : {"page", "rank"}
+        Members are presented in ascending page number, or in router order with a clock tick each.
+    oversize : {"error", "allow"}
+        What to do about a forced event that does not fit.
+    quotas : "uniform", "free", or tuple of int
+        Slots of each layer: a uniform split, a split that is to be found, or given.  Unless uniform, the pools are per layer.
+
+    Raises
+    ------
+    ParameterError
+        A value is none of these.
+
+    Examples
+    --------
+    >>> Rules(admission="bypass").bypass
+    True
+    """
+
+    pool: str = "shared"
+    reset: str = "never"
+    events: str = "atomic"
+    admission: str = "forced"
+    prefill: str = "token"
+    ties: str = "page"
+    oversize: str = "error"
+    quotas: str | tuple[int, ...] = "uniform"
+
+    def __post_init__(self) -> None:
+        for name, known in _VOCABULARY.items():
+            choice(name, getattr(self, name), known)
+        if isinstance(self.quotas, str):
+            choice("quotas", self.quotas, QUOTAS[:2])
+
+    @classmethod
+    def with_quotas(cls, quotas: str | Sequence[int], **options: str) -> Rules:
+        """Return rules whose quotas may be a list of slots by layer.
+
+        Raises
+        ------
+        ParameterError
+            The quotas are neither a name nor a list of ints of at least 0.
+        """
+        if isinstance(quotas, str):
+            chosen: str | tuple[int, ...] = choice("quotas", quotas, QUOTAS[:2])
+        elif isinstance(quotas, (Sequence, np.ndarray)):
+            chosen = tuple(integer(f"quotas of layer {j}", q, 0) for j, q in enumerate(quotas))
+        else:
+            raise ParameterError(f"quotas must be 'uniform', 'free' or a list of slots; got {quotas!r}")
+        if chosen != "uniform":
+            options["pool"] = "per-layer"
+        return cls(quotas=chosen, **options)
+
+    def but(self, **changes: Any) -> Rules:
+        """Return the same rules with some of them changed."""
+        return replace(self, **changes)
+
+    @property
+    def bypass(self) -> bool:
+        """Whether a just-loaded member may be dropped."""
+        return self.admission == "bypass"
+
+    @property
+    def stays_over(self) -> bool:
+        """Whether an event larger than its pool stays over until the next one."""
+        return self.oversize == "allow"
+
+    @property
+    def must_fit(self) -> bool:
+        """Whether an event larger than its pool is an error."""
+        return not (self.bypass or self.stays_over or self.quotas == "free")
+
+    @property
+    def per_layer(self) -> bool:
+        """Whether each layer has a pool of its own."""
+        return self.pool == "per-layer"
+
+    @property
+    def resets(self) -> bool:
+        """Whether a session starts with an empty cache."""
+        return self.reset != "never"
+
+    @property
+    def ranked(self) -> bool:
+        """Whether the clock ticks once per member of an atomic event."""
+        return self.ties == "rank" and self.events == "atomic"
+
+    @property
+    def layout(self) -> tuple[str, str, str]:
+        """What decides how a trace is laid out: events, prefill, ties."""
+        return self.events, self.prefill, self.ties
+
+    def options(self) -> dict[str, Any]:
+        """Return the rules by name, as a result states them."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name in _VOCABULARY}
+
+
+PLAIN = Rules()
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a cache holds, in slots or in bytes.
+
+    Attributes
+    ----------
+    slots, budget_bytes : int or None
+        Exactly one of them, at least 1.
+
+    Raises
+    ------
+    BudgetError
+        Neither is given, or both.
+    ParameterError
+        Out of range.
+    """
+
+    slots: int | None = None
+    budget_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.slots is None) == (self.budget_bytes is None):
+            raise BudgetError("give slots or budget_bytes, one of them")
+        name = "slots" if self.budget_bytes is None else "budget_bytes"
+        object.__setattr__(self, name, integer(name, getattr(self, name), 1))
+
+    @property
+    def in_bytes(self) -> bool:
+        """Whether it is in bytes."""
+        return self.budget_bytes is not None
+
+    @property
+    def total(self) -> int:
+        """The number, of slots or of bytes."""
+        number = self.slots if self.budget_bytes is None else self.budget_bytes
+        assert number is not None
+        return number
+
+    @property
+    def unit(self) -> str:
+        """The word for what it counts."""
+        return "bytes" if self.in_bytes else "slots"

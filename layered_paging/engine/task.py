@@ -1,0 +1,54 @@
+"""What is replayed at once: one pool of a cache over a trace, or over one part of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.instance import Instance
+from ..core.layout import Grid
+from ..core.rules import PLAIN, Rules
+from ..policies.spec import PolicySpec
+
+__all__ = ["Task"]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One pool to be replayed; what the reference loop and every compiled twin are given.
+
+    Attributes
+    ----------
+    grid : Grid
+        The events of the pool.
+    spec : PolicySpec
+    instance : Instance
+        What the policy sees; its slots are those of the pool.
+    capacity : int
+        Slots, or bytes if ``in_bytes``.
+    rules : Rules
+    sizes : int64 array, shape (pages,), or None
+        Bytes of each page, where the trace knows them.
+    in_bytes : bool
+    seed, key : int
+        Of the random stream; ``key`` is the number of the pool.
+    record : bool
+        Whether to keep which requests missed.
+    carry : dict or None
+        None for a whole trace.  In a trace of several parts it is empty before the first one and keeps what the next one needs.
+    """
+
+    grid: Grid
+    spec: PolicySpec
+    instance: Instance
+    capacity: int
+    rules: Rules = PLAIN
+    sizes: npt.NDArray[np.int64] | None = None
+    in_bytes: bool = False
+    seed: int = 0
+    key: int = 0
+    record: bool = False
+    carry: dict[str, Any] | None = None

@@ -1,0 +1,183 @@
+"""Compiled code on the disk: never stale, never wrong, and nothing breaks where it cannot be kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from layered_paging.core.sources import reached
+
+ROOT = Path(__file__).resolve().parent.parent
+KERNEL = '''"""A kernel."""
+
+from layered_paging.core.compiled import kernel
+
+from .constants import ADDED
+
+
+@kernel
+def plus(x: int) -> int:
+    """Add a constant."""
+    return x + ADDED
+'''
+USE = """
+import logging, sys
+logging.getLogger("layered_paging.core.compiled").setLevel(logging.INFO)
+from small import plus
+begun = []
+class Note(logging.Handler):
+    def emit(self, record):
+        if record.levelno == logging.INFO:
+            begun.append(record.getMessage())
+        else:
+            print(record.getMessage(), file=sys.stderr)
+logging.getLogger("layered_paging.core.compiled").addHandler(Note())
+print(plus.plus(1), plus.plus(2.5))
+print(sum(stats for stats in plus.plus.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A folder with a package of one kernel and one constant."""
+    package = tmp_path / "small"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "plus.py").write_text(KERNEL)
+    (package / "constants.py").write_text("ADDED = 1\n")
+    return tmp_path
+
+
+def start(folder: Path, **environment: str) -> subprocess.Popen[str]:
+    known = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    known |= {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)]), "XDG_CACHE_HOME": str(folder / "cache")}
+    known |= {"PYTHONDONTWRITEBYTECODE": "1", **environment}
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", USE], stdout=pipe, stderr=pipe, text=True, env=known)
+
+
+def run(folder: Path, **environment: str) -> tuple[list[str], str]:
+    process = start(folder, **environment)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    return out.split(), err
+
+
+def kept(folder: Path) -> list[Path]:
+    return sorted((folder / "cache").rglob("*.code"))
+
+
+def test_compiled_code_is_found_again_and_damage_is_noticed(small: Path) -> None:
+    assert run(small) == (["2", "3.5", "0"], "")
+    assert run(small) == (["2", "3.5", "2"], "")
+    whole = [path.read_bytes() for path in kept(small)]
+    assert len(whole) == 2
+    middle = len(whole[0]) // 2
+    flipped = whole[0][:middle] + bytes([whole[0][middle] ^ 1]) + whole[0][middle + 1 :]
+    for damaged in (b"", whole[0][:100], whole[0][:-1], flipped, b"from elsewhere", whole[1]):
+        kept(small)[0].write_bytes(damaged)
+        assert run(small) == (["2", "3.5", "1"], "")  # compiled again, and kept
+        assert run(small) == (["2", "3.5", "2"], "")
+
+
+def test_several_first_starts_at_once(small: Path) -> None:
+    processes = [start(small) for _ in range(3)]
+    for process in processes:
+        out, err = process.communicate()
+        assert (process.returncode, out.split()[:2], err) == (0, ["2", "3.5"], "")
+    assert run(small) == (["2", "3.5", "2"], "")
+
+
+@pytest.mark.parametrize("where", ["file", "null"])
+def test_where_nothing_can_be_written_all_works_and_one_line_says_so(small: Path, where: str) -> None:
+    (small / "file").write_text("")
+    home = str(small / "file" / "cache") if where == "file" else "/dev/null/cache"
+    out, err = run(small, XDG_CACHE_HOME=home)
+    assert out == ["2", "3.5", "0"]
+    assert err.count("\n") == 1
+    assert "compiled code cannot be kept in" in err and "Not a directory" in err and "XDG_CACHE_HOME" in err
+
+
+def test_a_change_in_an_imported_file_is_seen(small: Path) -> None:
+    assert run(small)[0] == ["2", "3.5", "0"]
+    (small / "small" / "constants.py").write_text("ADDED = 5\n")
+    assert run(small)[0] == ["6", "7.5", "0"]
+    (small / "small" / "constants.py").write_text("ADDED = 1\n")
+    assert run(small)[0] == ["2", "3.5", "2"]
+
+
+OLD = "b = before[head]\n    after[b] = page\n    before[page] = b\n    after[page] = head\n    before[head] = page\n"
+NEW = "a = after[head]\n    before[a] = page\n    after[page] = a\n    before[page] = head\n    after[head] = page\n"
+
+
+def test_no_stale_kernel_in_a_copied_package(tmp_path: Path) -> None:
+    """Edit a helper two files away from the loop, in a copy of the package that has compiled already."""
+    package = tmp_path / "layered_paging"
+    shutil.copytree(ROOT / "layered_paging", package, ignore=shutil.ignore_patterns("__pycache__", "_content"))
+    code = (
+        "import layered_paging as lp; trace = lp.workloads.zipf(3, 8, 100, top_k=1, seed=1); "
+        "print(lp.__file__, *(lp.replay(trace, 'fifo', 6, engine=e).misses for e in ('kernel', 'reference')))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+
+    def misses() -> tuple[int, int]:
+        command = [sys.executable, "-P", "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=True)
+        home, fast, slow = done.stdout.split()
+        assert Path(home).is_relative_to(tmp_path)
+        return int(fast), int(slow)
+
+    fast, slow = misses()
+    assert fast == slow
+    helper = package / "engine" / "lists.py"
+    text = helper.read_text()
+    assert text.count(OLD) == 1
+    helper.write_text(text.replace(OLD, NEW))
+    changed, slow = misses()
+    assert changed != fast
+    assert slow == fast
+
+
+def test_sources_reach_through_imports() -> None:
+    """A kernel's file, what it imports, and what that imports; not what functions import when they run."""
+    home = ROOT / "layered_paging"
+    found = {
+        str(p.relative_to(home))
+        for p in reached("layered_paging.engine.twins.dominating", str(home / "engine/twins/dominating.py"))
+    }
+    assert {
+        "engine/twins/dominating.py",
+        "policies/dominating.py",
+        "engine/hooks.py",
+        "engine/dice.py",
+        "core/rules.py",
+    } <= found
+    assert "prediction/next_use.py" not in found
+
+
+def test_sources_of_every_way_to_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "ways"
+    (package / "inner").mkdir(parents=True)
+    for name in ("a", "b", "c", "d", "e", "f", "g", "h"):
+        (package / f"{name}.py").write_text("")
+    (package / "__init__.py").write_text("")
+    (package / "inner" / "__init__.py").write_text("from .deep import X\n")
+    (package / "inner" / "deep.py").write_text("X = 1\n")
+    (package / "start.py").write_text(
+        "import ways.a, json\nfrom . import b\nfrom .c import X as Y  # here\nfrom . import (\n    d,\n    e as e_,\n)\n"
+        "try:\n    from .f import X\nexcept ImportError:\n    X = 1\n"
+        "def late():\n    from .g import X\n    return X\n"
+        "from ways.inner import X\nclass Body:\n    import ways.h\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import ways  # noqa: F401
+
+    found = {str(p.relative_to(package)) for p in reached("ways.start", str(package / "start.py"))}
+    assert found >= {"start.py", "a.py", "b.py", "c.py", "d.py", "e.py", "f.py", "inner/__init__.py", "inner/deep.py"}
+    assert not found & {"g.py", "h.py"}
