@@ -175,7 +175,7 @@ def test_levels_of_similar_rounds_are_its_rounded_values() -> None:
     assert np.array_equal(np.diff(levels) > 0, np.diff(rounded) > 0)  # each level is one value
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("lru", "llru"))] + ["lru-2"])
+@pytest.mark.parametrize("name", NAMES)
 def test_bytes_beyond_what_a_twin_counts_are_refused(name: str) -> None:
     instance = lp.Instance(1, 2, 1)
 

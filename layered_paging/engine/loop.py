@@ -13,11 +13,11 @@ import numpy as np
 from ..core.compiled import bare_kernel
 from ..core.counts import Counts
 from ..core.layout import Arrays, locked
-from ..errors import BudgetError, ParameterError
+from ..errors import BudgetError
 from .hooks import Now, flushes, next_victim, on_clear, on_hit, on_miss, on_reset, on_round, on_served, waits
 from .task import Task
 
-__all__ = ["check_bytes", "play_with", "run"]
+__all__ = ["play_with", "run"]
 
 RESET = {"never": 0, "session": 1, "cache": 2}
 GOES_ON, BOUNDARY, START = 0, 1, 2  # how the first round follows on what was before it
@@ -68,22 +68,13 @@ def run(task: Task, kind: Any) -> Counts:
     ParameterError
         All requests together could reach 2^63 bytes, more than the kernel counts.
     """
-    check_bytes(task)
+    task.check_bytes()
     carry = {} if task.carry is None else task.carry
     if "state" not in carry:
         carry["state"] = kind.begin(task)
     elif hasattr(kind, "part"):  # a state that looks at the requests themselves
         carry["state"] = kind.part(carry["state"], task)
     return play_with(_replay, task, carry)
-
-
-def check_bytes(task: Task) -> None:
-    """Raise ``ParameterError`` if the bytes of all requests could be more than the kernel counts."""
-    largest = 1 if task.sizes is None else int(task.sizes.max())
-    if task.grid.experts.size * largest >= 1 << 63:
-        raise ParameterError(
-            f"requests times the largest page must stay below 2^63 bytes; got {task.grid.experts.size} requests of up to {largest} bytes"
-        )
 
 
 def play_with(play: Callable[..., int], task: Task, carry: dict[str, Any]) -> Counts:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..core.instance import Instance
 from ..core.layout import Grid
 from ..core.rules import PLAIN, Rules
+from ..errors import ParameterError
 from ..policies.spec import PolicySpec
 
 __all__ = ["Task"]
@@ -52,3 +53,11 @@ class Task:
     key: int = 0
     record: bool = False
     carry: dict[str, Any] | None = None
+
+    def check_bytes(self) -> None:
+        """Raise ``ParameterError`` if the bytes of all requests could be 2^63 or more, which no kernel counts."""
+        largest = 1 if self.sizes is None else int(self.sizes.max())
+        if self.grid.experts.size * largest >= 1 << 63:
+            raise ParameterError(
+                f"requests times the largest page must stay below 2^63 bytes; got {self.grid.experts.size} requests of up to {largest} bytes"
+            )

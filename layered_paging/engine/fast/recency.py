@@ -71,8 +71,9 @@ def play(task: Task) -> Counts:
     Raises
     ------
     ParameterError
-        More than 2^32 requests at once.
+        More than 2^32 requests at once, or 2^63 bytes.
     """
+    task.check_bytes()
     grid, sizes, resets, before = task.grid, task.sizes, task.rules.resets, 0
     if task.carry is not None:
         grid, before = resumed(grid, task.carry, resets)

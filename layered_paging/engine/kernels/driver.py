@@ -12,7 +12,7 @@ from ...core.instance import Instance
 from ...core.layout import Grid
 from ...core.rules import Rules
 from ...policies.spec import PolicySpec
-from ..loop import _replay, check_bytes, play_with
+from ..loop import _replay, play_with
 from ..task import Task
 
 __all__ = ["run"]
@@ -28,7 +28,7 @@ def run(grid: Grid, capacity: int, state: Callable[[], Any], **options: Any) -> 
     given = {name: options[name] for name in ("sizes", "in_bytes", "record")}
     spec = PolicySpec("similar-rounds", "similar-rounds", None)
     task = Task(grid, spec, Instance(1, 1, 1), capacity, rules, **given, carry=options.get("carry"))
-    check_bytes(task)
+    task.check_bytes()
     carry = {} if task.carry is None else task.carry
     if "state" not in carry:
         carry["state"] = state()
