@@ -13,8 +13,10 @@ import layered_paging as lp
 from layered_paging.core.layout import lay_out
 from layered_paging.core.rules import Rules
 from layered_paging.engine import step as reference
+from layered_paging.engine.task import Task
 from layered_paging.errors import FormatError, ParameterError
 from layered_paging.offline import furthest, recount
+from layered_paging.policies.spec import PolicySpec
 
 
 @st.composite
@@ -198,10 +200,7 @@ def test_free_quotas(trace: lp.Trace, admission: str, kind: str, extra: int) -> 
     assert best.cost <= lp.optimum(trace, slots, admission=admission, pool="per-layer", costs=costs).cost
     assert best.cost >= lp.optimum(trace, slots, admission=admission, costs=costs).cost
     assert best.cost == lp.optimum(trace, admission=admission, quotas=best.split, costs=costs).cost
-    problem = pose(
-        trace, slots, admission=admission, pool="per-layer", reset="never", events="atomic", prefill="token",
-        costs=costs, budget_bytes=None, quotas="free", warm=None,
-    )  # fmt: skip
+    problem = pose(trace, slots, Rules.with_quotas("free", admission=admission), costs=costs)
     models = [problem.model(part, 0) for part in problem.parts]
     answer = pulp_adapter.solve(models, slots)
     assert answer.proved
@@ -252,11 +251,12 @@ def test_furthest_equals_the_reference(
         return max(candidates, key=lambda p: (policy.due(p, now, session), -p))
 
     policy.victim = victim  # type: ignore[attr-defined]
-    options: dict[str, Any] = {
-        "sizes": sizes, "in_bytes": in_bytes, "reset": model["reset"], "bypass": bypass, "oversize": allow, "record": True,
-    }  # fmt: skip
-    want = reference.play(grid, lambda session: policy, capacity, **options)  # type: ignore[arg-type, return-value]
-    got = furthest(grid, capacity, **options)
+    admission, oversize = "bypass" if bypass else "forced", "allow" if allow else "error"
+    rules = Rules(reset=model["reset"], admission=admission, oversize=oversize)
+    options: dict[str, Any] = {"sizes": sizes, "in_bytes": in_bytes, "record": True}
+    spec = PolicySpec("given", "given", lambda instance: policy)
+    want = reference.play(Task(grid, spec, trace.instance(1), capacity, rules, **options))
+    got = furthest(grid, capacity, rules, **options)
     assert got.misses.tolist() == want.misses.tolist()
     assert got.layer_misses.tolist() == want.layer_misses.tolist()
     if model["events"] == "serial" or ties == "page" or in_bytes:
@@ -432,7 +432,7 @@ def test_published_curves(traces: Any, name: str) -> None:
     rows = [line.split(",") for line in (traces / f"{name}.curve.csv").read_text().split() if ",belady," in line]
     assert len(rows) == 11
     for budget, _, all_rate, decode_rate, read in rows:
-        counts = furthest(grid, int(budget) << 20, sizes=trace.page_bytes, in_bytes=True, oversize=True)
+        counts = furthest(grid, int(budget) << 20, Rules(oversize="allow"), sizes=trace.page_bytes, in_bytes=True)
         misses = counts.misses.sum(axis=0)
         assert f"{100 - 100 * misses.sum() / requests.sum():.3f}" == all_rate
         assert f"{100 - 100 * misses[1] / requests[1]:.3f}" == decode_rate

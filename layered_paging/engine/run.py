@@ -267,14 +267,13 @@ class _Lane:
         spec, whole = wanted.spec, not isinstance(trace, LongTrace)
         if isinstance(trace, Trace):
             spec = informed(spec, wanted.predictions, trace, lay_out(trace, rules), rules)
-        self._play = player_of(spec, engine)
         # pools of layers without any request stay empty
         self._used = trace.asked.tolist() if rules.per_layer else [True]
         self._tasks: list[tuple[int, Instance, dict[str, Any] | None]] = [
             (capacity, instance, {} if not whole else None)
             for capacity, instance in (_instance_of(trace, spec, total, self.budget) for total in self.rooms)
         ]
-        self._spec = spec
+        self._spec, self._play = spec, player_of(spec, engine)
 
     def play(self, grid: Grid, grids: Sequence[Grid]) -> None:
         """Replay a part: its events as a whole, and those of each pool."""

@@ -15,14 +15,17 @@ _PAIR = {"first": "llru", "second": "similar-rounds"}  # where the parameters sa
 
 
 def _sides(spec: PolicySpec) -> list[PolicySpec]:
-    return [resolve(spec.params.get(role, name)) for role, name in _PAIR.items()]
+    names = [spec.params.get(role, name) for role, name in _PAIR.items()]
+    return [resolve(name) for name in names if isinstance(name, str)]
 
 
 def suits(spec: PolicySpec) -> bool:
     """Return whether both policies have a state that needs no more than the pages, one by one."""
     kinds = [None if found is None else found.kind for found in map(twin_of, _sides(spec))]
     more = ("flush", "round_begins", "part")
-    return all(kind is not None and not kind._waits and not any(hasattr(kind, m) for m in more) for kind in kinds)
+    return len(kinds) == 2 and all(
+        kind is not None and not kind._waits and not any(hasattr(kind, m) for m in more) for kind in kinds
+    )
 
 
 @twin(suits=suits)
