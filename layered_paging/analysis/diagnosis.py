@@ -11,8 +11,6 @@ import numpy as np
 from ..core.layout import lay_out, merged_prefill
 from ..core.rules import choice
 from ..core.tables import Tabular
-from ..core.layout import lay_out, merged_prefill
-from ..core.rules import choice
 from ..core.trace import Trace
 from ..engine.curves import miss_curve
 from ..engine.run import Run, replay, totals_of

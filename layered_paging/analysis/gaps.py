@@ -11,10 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.layout import lay_out, merged_prefill, quotas
-from ..core.rules import POOLS, PREFILLS, RESETS, choice
-from ..core.tables import Tabular
-from ..core.layout import lay_out, merged_prefill, quotas
 from ..core.rules import ADMISSIONS, POOLS, PREFILLS, RESETS, choice
+from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..engine.run import replay
 from ..errors import ParameterError

@@ -12,7 +12,6 @@ from typing import Any
 
 from ..core.rules import EVENTS, POOLS, PREFILLS, RESETS, TIES
 from ..core.tables import as_csv, as_latex, as_markdown
-from ..core.rules import EVENTS, POOLS, PREFILLS, RESETS, TIES
 from ..errors import ParameterError
 
 __all__ = [

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from ..certificate import Certificate
 from ..core.counts import Counts
 from ..core.instance import integer
-from ..core.tables import Tabular
 from ..core.rules import Rules
+from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..errors import ParameterError, SolverError
 from . import evidence

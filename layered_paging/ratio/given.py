@@ -15,7 +15,6 @@ from ..certificate import Certificate
 from ..core.instance import Instance, integer
 from ..core.rules import POOLS, choice
 from ..core.tables import Tabular
-from ..core.rules import POOLS, choice
 from ..errors import ParameterError
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
