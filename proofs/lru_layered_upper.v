@@ -111,8 +111,6 @@ Proof.
   - apply (K [w]); [constructor; [intros []|constructor]|]. intros y [<-|[]]; auto.
   - destruct (T eq_refl) as [x [X1 X2]]. apply (K [x]); [constructor; [intros []|constructor]|]. intros y [<-|[]]; auto.
 Qed.
-Lemma filter_split (g : nat -> bool) C : length (filter g C) + length (filter (fun x => negb (g x)) C) = length C.
-Proof. induction C as [|x C IH]; simpl; auto. destruct (g x); simpl; lia. Qed.
 Lemma weights_le W : NoDup (map f W) -> forall C, NoDup C -> list_sum (map weight (marks C W)) <= length C.
 Proof.
   induction W as [|w W IH]; simpl; intros HW C HC; [lia|]. inversion HW as [|u v H1 H2]; subst.

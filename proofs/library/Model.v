@@ -165,3 +165,5 @@ Proof.
   - intros x Hx. apply in_or_app. auto.
   - intros p Hp. apply in_app_or in Hp. destruct Hp as [Hp|Hp]; auto. apply In_firstn, HR in Hp. tauto.
 Qed.
+Lemma filter_split (g : nat -> bool) C : length (filter g C) + length (filter (fun x => negb (g x)) C) = length C.
+Proof. induction C as [|x C IH]; simpl; auto. destruct (g x); simpl; lia. Qed.
