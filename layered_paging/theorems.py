@@ -169,12 +169,13 @@ def proved(target: Path, chosen: list[Theorem]) -> list[Proved]:
         return []
     lines = []
     for number, theorem in enumerate(chosen):
-        lines += [
+        lines += [  # what one theorem imports may hide names of another
+            _imports(theorem),
             f"Definition registered_{number} : {theorem.statement} := {theorem.constant}.",
             f'Goal True. idtac "#statement". exact I. Qed. Check {theorem.constant}.',
             f'Goal True. idtac "#axioms". exact I. Qed. Print Assumptions {theorem.constant}.',
         ]
-    said = _coqc(target, _imports(chosen) + "\n".join(lines))
+    said = _coqc(target, "\n".join(lines))
     if isinstance(said, SolverError):
         raise said
     parts = re.split(r"^#(?:statement|axioms)\n", said, flags=re.MULTILINE)[1:]
@@ -194,7 +195,7 @@ def controls(target: Path, theorem: Theorem) -> list[str]:
     """
     wrong = []
     for statement in theorem.controls:
-        said = _coqc(target, _imports([theorem]) + f"Definition control : {statement} := {theorem.constant}.")
+        said = _coqc(target, _imports(theorem) + f"Definition control : {statement} := {theorem.constant}.")
         if not isinstance(said, SolverError):
             wrong.append(f"{statement}: accepted")
         elif not REFUSED.search(str(said)):
@@ -210,10 +211,10 @@ def accepted(target: Path, chosen: list[Theorem]) -> dict[str, list[str]]:
     """
     cases = [(theorem, statement) for theorem in chosen for statement in theorem.controls]
     lines = [
-        f"Check ({statement} : Prop).\nFail Definition control : {statement} := {theorem.constant}."
+        f"{_imports(theorem)}Check ({statement} : Prop).\nFail Definition control : {statement} := {theorem.constant}."
         for theorem, statement in cases
     ]
-    said = _coqc(target, _imports(chosen) + "\n".join(lines))
+    said = _coqc(target, "\n".join(lines))
     if isinstance(said, SolverError):  # one of them was not refused, or is no statement: look for it
         return {theorem.name: controls(target, theorem) for theorem in chosen}
     return {theorem.name: [] for theorem in chosen}
@@ -236,10 +237,9 @@ def recheck(target: Path) -> str:
     return "none" if axioms == "<none>" else axioms
 
 
-def _imports(chosen: list[Theorem]) -> str:
-    modules = [f"{t.file.removesuffix('.v').replace('/', '.')}" for t in chosen]
-    modules += [name for t in chosen for name in t.imports]
-    return PRELUDE + f"From LP Require Import {' '.join(dict.fromkeys(modules))}.\nImport ListNotations.\n"
+def _imports(theorem: Theorem) -> str:
+    modules = " ".join([theorem.file.removesuffix(".v").replace("/", "."), *theorem.imports])
+    return f"{PRELUDE}From LP Require Import {modules}.\nImport ListNotations.\nOpen Scope nat_scope.\n"
 
 
 def _coqc(target: Path, text: str) -> str | SolverError:

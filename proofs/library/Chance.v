@@ -1,5 +1,6 @@
 (* Randomized online algorithms: finite distributions as weighted lists of caches, with weights in Q. *)
-From Coq Require Import List Arith Bool Lia QArith Lqa.
+From Coq Require Import List Arith Bool Lia Lqa.
+From Coq Require Export QArith.
 From LP.library Require Import Model.
 Import ListNotations.
 Local Open Scope Q_scope.
