@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .core.files import write_atomic
+from .core.files import read_limited, write_atomic
 from .errors import FormatError
 
 __all__ = ["Certificate"]
@@ -95,7 +95,7 @@ class Certificate:
         try:
             fields = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
         except (ValueError, RecursionError, MemoryError) as error:
-            raise FormatError(f"{where}: a certificate must be JSON; {error}") from None
+            raise FormatError(f"{where}: a certificate must be JSON; {_brief(error)}") from None
         if not isinstance(fields, dict) or fields.get("format") != FORMAT:
             raise FormatError(
                 f"{where}: 'format' must be {FORMAT!r}; got {fields.get('format') if isinstance(fields, dict) else type(fields).__name__!r}"
@@ -106,7 +106,11 @@ class Certificate:
         if not isinstance(kind, str) or not isinstance(statement, dict) or not isinstance(evidence, dict):
             raise FormatError(f"{where}: 'kind' must be a string, 'statement' and 'evidence' objects")
         certificate = cls(kind, statement, evidence)
-        if fields.get("digest") != certificate.digest:
+        try:
+            digest = certificate.digest
+        except (ValueError, RecursionError, MemoryError) as error:  # numbers that overflow, nesting that just parses
+            raise FormatError(f"{where}: a certificate must be JSON; {_brief(error)}") from None
+        if fields.get("digest") != digest:
             raise FormatError(f"{where}: the digest does not fit the contents; the file was altered or cut")
         return certificate
 
@@ -114,8 +118,7 @@ class Certificate:
     def load(cls, path: str | Path) -> Certificate:
         """Read a certificate file, compressed or not."""
         try:
-            with Path(path).open("rb") as plain:
-                data = plain.read(LIMIT + 1)
+            data = read_limited(path, LIMIT)
             limit = min(LIMIT, max(SMALL, 100 * len(data)))
             if data[:2] == b"\x1f\x8b":
                 with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
@@ -127,6 +130,11 @@ class Certificate:
             return cls.from_json(data.decode(), str(path))
         except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
             raise FormatError(f"{path}: cannot be read as a certificate; {error}") from None
+
+
+def _brief(error: BaseException) -> str:
+    """Return what was wrong, on one line."""
+    return ascii(str(error))[1:-1][:160] or type(error).__name__
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

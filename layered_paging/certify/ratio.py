@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
+from math import comb
 from typing import Any
 
 from ..certificate import Certificate
@@ -21,11 +22,14 @@ from ..core.instance import Instance
 from ..errors import CertificateRejected
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec, Time
+from .meter import hold, spend
 
 __all__ = ["Player", "check", "events_of", "fraction", "need", "number", "problem", "schedule_cost"]
 
 Event = tuple[int, ...]
 TURNS = 100_000
+COPY, COPY_PAGE = 200, 40  # steps of copying a policy with its cache
+CROWD = 12  # of these for each course of a randomized policy
 PROBES = 2_000
 
 
@@ -108,6 +112,7 @@ class Player:
 
     def play(self, event: Event) -> int:
         """Play one event by the rules of the replay and return its misses."""
+        spend(20 + self.instance.pages, "playing the policy")
         time = Time(self.clock, self.clock // self.instance.layers, self.clock % self.instance.layers)
         at = time.layer % len(self.held)
         policy: Any = self.policies[at]
@@ -132,6 +137,7 @@ class Player:
 
     def after(self, event: Event) -> tuple[Player, int]:
         """Return a player that has played one event more, and the misses."""
+        spend(COPY + COPY_PAGE * self.instance.pages, "playing the policy")
         twin = copy.deepcopy(self)
         return twin, twin.play(event)
 
@@ -193,6 +199,7 @@ class Crowd:
             waiting: list[tuple[list[int], Fraction]] = [([], chance)]
             while waiting:
                 numbers, share = waiting.pop()
+                spend(CROWD * (COPY + COPY_PAGE * self.instance.pages), "playing every course of a randomized policy")
                 player, script = copy.deepcopy((before, empty))
                 script.rest = list(numbers)
                 try:
@@ -244,6 +251,7 @@ def schedule_cost(prefix: Sequence[Event], cycle: Sequence[Event], slots: int, b
         absent = len(set(event) - held)
         held = held | set(event)
         while len(held) > slots:
+            spend(len(held) * (20 + len(events)), "the offline schedule")
             held.remove(max(sorted(held if bypass else held - set(event)), key=lambda page: next_use(page, at)))
         return absent
 
@@ -351,6 +359,7 @@ def _turn(player: Any, prefix: Iterable[Event], cycle: Sequence[Event]) -> Any:
         seen[player.labels()] = (turns, paid)
         paid += sum(map(player.play, cycle))
         turns += 1
+        hold(2 + player.instance.pages, "the states of the policy on the cycle")
     since, before = seen[player.labels()]
     return Fraction(paid - before) / (turns - since)
 
@@ -371,12 +380,15 @@ def _upper(start: Any, value: Fraction, additive: Fraction, evidence: Any, optio
     price = unit * value
     if price.denominator == 1:
         price = int(price)  # type: ignore[assignment]
-    events = [list(combinations(instance.pages_of(j), options["top_k"])) for j in range(instance.layers)]
+    counts = [comb(n, options["top_k"]) for n in instance.experts]
+    hold(sum(counts) * options["top_k"], "the events of all layers")
     states, rows = evidence.get("states"), evidence.get("potential")
     need(
         isinstance(states, list) and isinstance(rows, list) and len(states) == len(rows),
         "'states' and 'potential' must be lists of one length",
     )
+    hold(sum(map(len, rows)) + len(states) * (1 + instance.pages), "the potential")
+    events = [list(combinations(instance.pages_of(j), options["top_k"])) for j in range(instance.layers)]
     potential: dict[tuple[Any, ...], dict[int, int]] = {}
     for state, row in zip(states, rows, strict=True):
         need(all(type(x) is int for x in row), "'potential' must hold integers")
@@ -409,7 +421,9 @@ def _upper(start: Any, value: Fraction, additive: Fraction, evidence: Any, optio
             asked = sum(1 << i for i in places)
             for mask, value_here in potential[state].items():
                 paid = (asked & ~mask).bit_count()
+                spend(10, "the moves from every state")
                 for kept in _answers(mask | asked, 0 if options["bypass"] else asked, offline):
+                    spend(10 + instance.pages, "the moves from every state")
                     goal = potential[target].get(_least(here, kept, instance, free)[1])
                     if goal is None:
                         raise CertificateRejected(

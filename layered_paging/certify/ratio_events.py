@@ -15,10 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations, permutations, product
+from math import comb, factorial, prod
 from typing import Any
 
 from ..certificate import Certificate
 from ..core.instance import Instance
+from .meter import hold, spend
 from .ratio import fraction, model, need, number, stated
 from .ratio_game import no_idle_cycle
 
@@ -32,6 +34,8 @@ class Rules:
 
     def __init__(self, instance: Instance, top_k: int, bypass: bool) -> None:
         self.instance, self.slots, self.bypass = instance, instance.slots, bypass
+        names = prod(factorial(n) for n in instance.experts)
+        hold(names * (instance.pages + comb(instance.pages, instance.slots)), "the renamings of caches")
         self.caches = [sum(1 << p for p in c) for c in combinations(range(instance.pages), instance.slots)]
         self.events = [
             [sum(1 << p for p in c) for c in combinations(instance.pages_of(j), top_k)] for j in range(instance.layers)
@@ -50,6 +54,7 @@ class Rules:
     def position(self, layer: int, cache: int, work: tuple[int, ...]) -> Position:
         """Return a position renamed so that its work function, then its cache, is least."""
         if work not in self.least:
+            spend(len(self.sources) * len(self.caches), "the least form of a work function")
             forms = [tuple(work[at] for at in sources) for sources in self.sources]
             best = min(forms)
             self.least[work] = (
@@ -62,6 +67,7 @@ class Rules:
     def serve(self, work: tuple[int, ...], event: int) -> tuple[int, tuple[int, ...]]:
         """Return the rise of the optimum and the work function after an event."""
         if (work, event) not in self.served:
+            spend(5 * len(self.caches) ** 2, "serving an event from every cache")
             ends = []
             for end in self.caches:
                 ends.append(
@@ -83,6 +89,7 @@ class Rules:
 
     def answers(self, cache: int, event: int) -> Iterator[int]:
         """Yield every cache that a lazy policy may leave."""
+        spend(10 * self.instance.pages, "the answers at every position")
         joined = cache | event
         spare = joined if self.bypass else joined & ~event
         members = [1 << p for p in range(self.instance.pages) if spare >> p & 1]

@@ -22,6 +22,7 @@ from typing import Any
 
 from ..certificate import Certificate
 from ..core.instance import Instance
+from .meter import hold, spend
 from .ratio import fraction, model, need, stated
 
 __all__ = ["Positions", "check", "no_idle_cycle"]
@@ -71,6 +72,7 @@ class Positions:
 
     def answers(self, moved: Sequence[int], page: int) -> Iterator[tuple[int, list[int]]]:
         """Yield every lazy answer: the victim (-1 for none) and the items after it."""
+        spend(4 * self.pages * self.slots, "the answers at every position")
         if sum(item & 1 for item in moved) <= self.slots:
             yield -1, list(moved)
             return
@@ -94,6 +96,7 @@ class Positions:
         return rise, after
 
     def _verify(self, levels: Levels, page: int, rise: int, after: Levels) -> None:
+        spend(3 * len(self.subsets) * (self.pages + self.slots), "verifying a work function")
         before, bit, least = self._work(levels), 1 << page, 1 << 60
         new: dict[int, int] = {}
         for s in self.subsets:
@@ -140,6 +143,7 @@ def check(certificate: Certificate) -> None:
 
 def _table(side: Any, *names: str) -> dict[int, tuple[Any, ...]]:
     columns = [side[name] for name in ("positions", *names)]
+    hold(sum(len(c) for c in columns if isinstance(c, list)), "the table of positions")
     need(
         all(isinstance(c, list) and len(c) == len(columns[0]) for c in columns),
         "the columns must be lists of one length",

@@ -22,6 +22,7 @@ from typing import Any
 
 from ..certificate import Certificate
 from ..core.instance import Instance
+from .meter import hold, spend
 from .ratio import exact, fraction, model, need, number, stated
 from .ratio_game import Positions
 
@@ -37,6 +38,7 @@ class Nodes:
         self.instance, self.memory, self.rules = instance, memory, Positions(instance)
         self.turns = len(set(instance.experts)) == 1
         need(isinstance(rows, list) and len(rows) > 0, "'nodes' must be a list")
+        hold(len(rows) * (1 + 2 * instance.pages), "the nodes")
         for row in rows:
             fits = (
                 isinstance(row, list)
@@ -62,6 +64,7 @@ class Nodes:
     def follow(self, node: int, page: int) -> tuple[int, int, list[int]]:
         """Return the rise of the optimum, the next node, and the page that stands at each of its places."""
         row, instance = self.rows[node], self.instance
+        spend(20 * instance.pages, "following every node")
         rise, levels = self.rules.update(row[1::2], page)
         ages = [age + 1 if 0 < age < self.memory else 0 for age in row[2::2]]
         ages[page] = min(1, self.memory)
@@ -182,6 +185,7 @@ def _lower(instance: Instance, ratio: Fraction, side: Any) -> None:
         for cache, value in values[node].items():
             expected = Fraction(0)
             for page, chance, rise, target, places in asked:
+                spend(20 * part.pages * part.slots, "the values of every cache")
                 options = []
                 for cost, after in _answers(cache, page):
                     image = sum((after >> p & 1) << at for at, p in enumerate(places))

@@ -11,6 +11,7 @@ from typing import Any
 from ..certificate import Certificate
 from ..core.trace import Trace
 from ..errors import CertificateRejected
+from .meter import hold, spend
 
 __all__ = ["check"]
 
@@ -105,6 +106,7 @@ def _lower(multipliers: Any, requests: Any, events: Any, begin: list[int], load:
     asked for, a load on its way at that moment (it would have to end first, and then ends there).
     """
     units = begin[-1]
+    hold(5 * units + len(requests), "the prices of every unit of time")
     price = [Fraction(0)] * (2 * units + len(requests))
     for t, x in multipliers:
         _must(type(t) is int and 0 <= t < len(price) and isinstance(x, str), "a multiplier is out of place")
@@ -125,6 +127,7 @@ def _lower(multipliers: Any, requests: Any, events: Any, begin: list[int], load:
         best = load + price[2 * units + number]  # loaded when asked for
         if before:
             best = min(best, slot_sums[due] - slot_sums[since])
+        spend(20 * (due - since), "the options of loads")
         for a in range(since, due):
             slot = slot_sums[due] - slot_sums[a]
             ends = begin[bisect_right(begin, a) : bisect_left(begin, min(a + load, due + 1))]

@@ -140,7 +140,7 @@ def _run(words: list[str], chosen: str) -> int:
     elif args.format != "table":
         print(_only_tables(module, answer, args), end="")
     else:
-        module.show(answer, args)
+        module.show(cleaned(answer), args)
     if sys.stdout is not None:
         sys.stdout.flush()
     return int(module.status(answer)) if hasattr(module, "status") else 0
@@ -151,7 +151,7 @@ def _only_tables(module: ModuleType, answer: Any, args: argparse.Namespace) -> s
     from . import common
 
     with contextlib.redirect_stdout(io.StringIO()), common.tables_as(args.format) as found:
-        module.show(answer, args)
+        module.show(cleaned(answer), args)
         if not found:  # an answer without a table is a row of what it says
             plain = {key: value for key, value in answer.items() if isinstance(value, str | int | float | None)}
             common.table("", list(plain), [list(plain.values())])
@@ -181,6 +181,17 @@ def _compiling_told(prog: str) -> Iterator[None]:
     finally:
         log.removeHandler(line)
         log.setLevel(level)
+
+
+def cleaned(value: Any) -> Any:
+    """Return an answer with what terminals obey taken out of its texts: escapes, and other control characters."""
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in value)
+    if isinstance(value, dict):
+        return {cleaned(key): cleaned(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [cleaned(item) for item in value] if isinstance(value, list) else tuple(map(cleaned, value))
+    return value
 
 
 def _complain(prog: str, message: str) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..certificate import Certificate
+from ..certify.meter import LIMIT
+from ..core.trace import Trace
 from ..errors import CertificateRejected, FormatError
-from .common import table
+from .common import add_model_options, positive, table
 from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
@@ -25,6 +27,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="certificate files")
     parser.add_argument(
         "--trace", metavar="TRACE", help="the trace that a certificate of an optimum or a stall is about"
+    )
+    parser.add_argument("--first", type=positive, metavar="N", help="about the first N rounds, as 'prefetch --first'")
+    parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="about these sessions of the trace")
+    add_model_options(parser, "prefill")
+    parser.add_argument(
+        "--limit",
+        type=positive,
+        default=LIMIT,
+        metavar="STEPS",
+        help=f"steps of work that a file may take, of about a third of a microsecond (default: {LIMIT:,})",
     )
     parser.add_argument(
         "--verified",
@@ -46,7 +58,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         _must_be_there(file)
     trace = None
     if args.trace:
-        trace = trace_of(args)
+        trace = _part(trace_of(args), args)
     program = None
     if args.verified or args.kernel:
         from ..proved import build
@@ -58,7 +70,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         try:
             certificate = Certificate.load(file)
             kind, statement = certificate.kind, dict(certificate.statement)
-            check(certificate, trace)
+            check(certificate, trace, args.limit)
             obtained = _obtained(certificate, program, args.kernel) if program else None
         except (CertificateRejected, FormatError) as error:
             reason = str(error)
@@ -75,6 +87,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             }
         )
     return {"checked": results}
+
+
+def _part(trace: Trace, args: argparse.Namespace) -> Trace:
+    """Return what ``prefetch`` replays of a trace, with the same options."""
+    from ..core.layout import merged_prefill
+    from ..profiles.drift import sessions_where
+    from .prefetch import cut
+
+    if args.prefill == "merged":
+        trace = merged_prefill(trace)
+    if args.where:
+        trace = trace.select(sessions_where(trace, args.where))
+    return cut(trace, args.first) if args.first is not None and args.first < trace.rounds else trace
 
 
 def _obtained(certificate: Certificate, program: Path, kernel: bool) -> dict[str, Any]:
@@ -94,6 +119,8 @@ def _must_be_there(file: str) -> None:
     try:
         if not Path(file).is_fifo():
             Path(file).open("rb").close()
+        elif not file.startswith(("/dev/", "/proc/")):
+            raise FormatError(f"{file}: cannot be read as a certificate; not a regular file")
     except FileNotFoundError:
         raise FormatError(f"{file}: no such file") from None
     except (OSError, ValueError) as error:

@@ -172,7 +172,11 @@ def _cell(value: Any) -> str:
 
     if value is None:
         return "-"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else escape(str(value))
+    return (
+        f"{value:,}"
+        if isinstance(value, int) and not isinstance(value, bool)
+        else escape(str(value).replace("\n", "\\n"))
+    )
 
 
 @contextmanager

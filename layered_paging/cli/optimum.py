@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..core.files import read_limited
 from ..core.words import counted
 from ..errors import FormatError, ParameterError
 from .common import add_model_options, byte_size, one_of, percent, positive, table
 from .options import add_trace_options, trace_of
 
+COSTS = 1 << 26  # bytes of a file of costs
 EXAMPLES = """examples:
   layered-paging optimum trace.npz --slots 192 --admission forced --reset session
   layered-paging optimum trace.npz --slots 192 --admission bypass -o optimum.json.gz
@@ -96,9 +98,13 @@ def _costs(given: str | None) -> Any:
     if given is None or given == "bytes":
         return given
     try:
-        return json.loads(Path(given).read_text())
+        data = read_limited(given, COSTS)
+        if len(data) > COSTS:
+            raise ValueError(f"longer than {COSTS} bytes")
+        return json.loads(data.decode())
     except (OSError, RecursionError, ValueError) as error:
-        raise FormatError(f"{given}: costs must be a JSON list of integers; {error}") from None
+        what = getattr(error, "strerror", None) or error
+        raise FormatError(f"{given}: costs must be a JSON list of integers; {what}") from None
 
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import replace
 from typing import Any
 
@@ -284,5 +285,11 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         print(
             f"{counted(row['slots'], 'slot')}: any schedule stalls at least {low:.3f} ms a token; one stalls {high:.3f}"
         )
+    if args.optimum:
+        part = [] if args.first is None else ["--first", str(args.first)]
+        part += ["--where", *args.where] if args.where else []
+        part += ["--prefill", args.prefill] if args.prefill != "token" else []
+        words = ["layered-paging", "check", args.optimum, "--trace", args.trace, *part]
+        print(f"{args.optimum}: written; {' '.join(map(shlex.quote, words))}")
     if args.sensitivity:
         print(f"{args.sensitivity}: written")

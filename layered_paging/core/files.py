@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -13,7 +14,25 @@ from typing import IO
 
 from ..errors import LayeredPagingError
 
-__all__ = ["replacing", "write_atomic"]
+__all__ = ["read_limited", "replacing", "write_atomic"]
+
+
+def read_limited(path: str | Path, most: int) -> bytes:
+    """Return the contents of a file, but of a larger one only ``most + 1`` bytes.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, or is a device, a directory, or a pipe that is not open already (``/dev/fd/N`` is).
+    """
+    mode = os.stat(path).st_mode
+    open_already = stat.S_ISFIFO(mode) and str(path).startswith(("/dev/fd/", "/dev/stdin", "/proc/self/fd/"))
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode) and not open_already:
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    with open(path, "rb") as stream:
+        return stream.read(most + 1)
 
 
 @contextlib.contextmanager

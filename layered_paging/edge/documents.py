@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.files import write_atomic
+from ..core.files import read_limited, write_atomic
 from .links import trip_ns
 from .network import FAR, MOST_CELLS, MOST_LINKS, MOST_PAGES, Activations, Network, NetworkError
 
@@ -35,8 +35,7 @@ def load_network(path: str | Path) -> Network:
         and the user, server or layer.
     """
     try:
-        with Path(path).open("rb") as stream:
-            data = stream.read(LIMIT + 1)
+        data = read_limited(path, LIMIT)
         if len(data) > LIMIT:
             raise NetworkError(f"{path}: a network file must be below {LIMIT >> 20} MiB")
         document = json.loads(data.decode(), parse_constant=_no_constant, object_pairs_hook=_once)

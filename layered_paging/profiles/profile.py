@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.files import write_atomic
+from ..core.files import read_limited, write_atomic
 from ..core.instance import integer
 from ..core.trace import Trace
 from ..errors import FormatError, ParameterError
@@ -214,8 +214,7 @@ class Profile:
             Not a profile, of a later version, truncated, altered, or with values out of range.
         """
         try:
-            with open(path, "rb") as stream:
-                data = stream.read(LIMIT + 1)
+            data = read_limited(path, LIMIT)
         except (OSError, ValueError) as error:
             raise FormatError(f"{path}: cannot be read; {getattr(error, 'strerror', None) or error}") from None
         if len(data) > LIMIT:

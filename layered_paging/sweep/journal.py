@@ -7,6 +7,7 @@ the end, so that a power failure loses that second too.  A last line without its
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -76,15 +77,20 @@ class Journal:
             if not line.endswith(b"\n"):
                 break
             try:
-                row = json.loads(line)
+                row = _checked(line)
                 if number == 1:
                     found = row["journal"]
                 else:
                     job = row["job"]
-                    if not 0 <= job < jobs or ("result" in row) == ("error" in row) or row["seconds"] < 0:
+                    if (
+                        type(job) is not int
+                        or not 0 <= job < jobs
+                        or ("result" in row) == ("error" in row)
+                        or row["seconds"] < 0
+                    ):
                         raise ValueError
                     self.rows[job] = row
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 reader.detach()
                 raise FormatError(f"{self.path} line {number}: not a line of a journal; the file is damaged") from None
             if number == 1 and found != identity:
@@ -100,7 +106,7 @@ class Journal:
 
     def _write(self, rows: Iterable[Mapping[str, Any]]) -> None:
         # keys stay in their order, so that a row read back is written as it would have been at once
-        data = memoryview("".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode())
+        data = memoryview("".join(map(_line, rows)).encode())
         try:
             while data:
                 data = data[self._file.write(data) or 0 :]
@@ -187,3 +193,30 @@ def _column(values: list[Any]) -> Any:
     if kinds == {float}:
         return pyarrow.array(values, pyarrow.float64())
     return pyarrow.array([v if v is None or isinstance(v, str) else canonical(v) for v in values], pyarrow.string())
+
+
+def _sum(row: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(row, allow_nan=False).encode()).hexdigest()[:16]
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """Return a row as a line that ends with a checksum of the rest."""
+    return json.dumps({**row, "sum": _sum(row)}, allow_nan=False) + "\n"
+
+
+def _checked(line: bytes) -> dict[str, Any]:
+    """Return the row of a line.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError, RecursionError
+        It is no object in strict JSON, or its checksum does not fit.
+    """
+    row: dict[str, Any] = json.loads(line, parse_constant=_no_constant)
+    if row.pop("sum") != _sum(row):
+        raise ValueError
+    return row
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")

@@ -12,6 +12,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from ..core.files import read_limited
 from ..core.instance import integer
 from ..core.registry import nearest
 from ..core.trace import Trace
@@ -102,8 +103,7 @@ def load_spec(path: str | Path) -> Spec:
     """
     file = Path(path)
     try:
-        with file.open("rb") as stream:
-            raw = stream.read(LENGTH + 1)
+        raw = read_limited(file, LENGTH)
     except (OSError, ValueError) as error:
         raise FormatError(f"{path}: cannot be read; {getattr(error, 'strerror', None) or error}") from None
     if len(raw) > LENGTH:
