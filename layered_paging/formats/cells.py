@@ -349,7 +349,8 @@ class NumberBlock:
 
     def ints(self, name: str) -> Ints:
         """Return a column of integers."""
-        return np.ascontiguousarray(self.whole[:, self.names.index(name)])
+        column: Ints = self.whole[:, self.names.index(name)].copy()  # the parser uses its memory again
+        return column
 
     def words(self, name: str) -> tuple[Ints, list[Any]]:
         """Return a column of integers as indices."""

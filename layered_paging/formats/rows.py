@@ -187,9 +187,13 @@ class Table:
         afford(
             self.path, f"{rounds} rounds of {len(order)} layers x top_k {top_k}", rounds * len(order) * (4 * top_k + 8)
         )
-        experts = np.full((rounds, len(order), top_k), -1, id_dtype(max(int(ids.max(initial=0)) + 1, 1)))
+        shape, kind = (rounds, len(order), top_k), id_dtype(max(int(ids.max(initial=0)) + 1, 1))
         kept = slice(len(ids)) if place is None else place
-        experts.reshape(-1)[kept] = ids
+        if place is None and len(ids) == rounds * len(order) * top_k:
+            experts: Ints = ids.astype(kind, copy=False).reshape(shape)
+        else:
+            experts = np.full(shape, -1, kind)
+            experts.reshape(-1)[kept] = ids
         gates = None
         if weights is not None and len(weights) == len(ids):
             gates = np.zeros(experts.shape, np.float32)
@@ -221,7 +225,10 @@ class Table:
 
     def _restarts(self, token: Ints, layer: Ints, single: bool, rank: Ints | None) -> Ints | None:
         """Return sessions where the count of tokens starts again and rows would otherwise be about one event."""
-        again = (np.diff(token.astype(np.int64)) < 0) & (np.diff(layer) <= 0)
+        again = token[1:] < token[:-1]
+        if not again.any():
+            return None
+        again &= layer[1:] <= layer[:-1]
         event = token.astype(np.int64) * (int(layer.max()) + 1) + layer
         if rank is not None:
             event = event * (int(rank.max()) + 2) + rank
@@ -284,7 +291,7 @@ class Table:
 
     def _ids(self, ids: Ints, widths: Any) -> tuple[Ints, Any]:
         """Return ids counted from 0, and the number of experts; what tells is noted."""
-        present = ids[ids >= 0]
+        present = ids if ids.size and int(ids.min()) >= 0 else ids[ids >= 0]
         if not present.size:
             raise FormatError(f"{self.path}: a trace must hold at least one request; got none but -1")
         low, high = int(present.min()), int(present.max())
@@ -336,6 +343,9 @@ def rounds_of(path: Path, session: Ints | None, token: Ints) -> tuple[Ints, Ints
     sessions = 1 if session is None else int(session.max()) + 1
     if span * sessions >= 1 << 62:
         raise FormatError(f"{path}: tokens must be numbered within 2^62; got {low}..{low + span - 1}")
+    if session is None and (token[1:] >= token[:-1]).all():
+        rising = np.concatenate(([False], token[1:] != token[:-1]))
+        return np.cumsum(rising, dtype=np.int32), np.zeros(1, np.int64)
     key = token.astype(np.int64) - low
     if session is not None:
         key += session.astype(np.int64) * span

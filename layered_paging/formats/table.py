@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..core.registry import register
 from ..core.trace import Trace
@@ -102,6 +104,7 @@ class Sheet:
         if len(set(self.names)) != len(self.names):
             raise FormatError(f"{path} line {self.line}: columns must have different names; got {row[:200]!r}")
         self.how = how
+        self.buffers: dict[str, npt.NDArray[np.int32]] = {}
 
     def table(self, number: int, data: bytes) -> Table:
         """Return a table whose columns have their roles, by the names and the first rows."""
@@ -143,6 +146,12 @@ class Sheet:
         )
         return ArrowBlock(made)
 
+    def _buffer(self, name: str, size: int, dtype: type[np.int32]) -> npt.NDArray[np.int32]:
+        """Return memory that is used again for each block; what is kept of it must be copied."""
+        if name not in self.buffers or len(self.buffers[name]) < size:
+            self.buffers[name] = np.empty(size + size // 8, dtype)
+        return self.buffers[name][:size]
+
     def _compiled(self, table: Table, data: bytes) -> NumberBlock:
         """Parse rows of numbers with the compiled parser."""
         from . import kernels
@@ -157,13 +166,23 @@ class Sheet:
         rows = int(np.count_nonzero(raw == 10))
         if not rows:
             raise NotPlain
-        whole = np.empty((rows, len(kinds)), np.int32)
+        whole = self._buffer("whole", rows * len(kinds), np.int32).reshape(rows, len(kinds))
         real = np.empty((rows, len(kinds) if kernels.REAL in kinds else 0), np.float64)
-        ids, counts = np.empty(len(raw) // 2 + 1, np.int32), np.empty(rows, np.int32)
-        found = kernels.parse_rows(raw, kinds, ord(self.mark), whole, real, ids, counts)
-        if found < 0:
-            raise NotPlain
-        return NumberBlock(self.names, whole, real, ids[:found].copy(), counts)
+        counts = np.empty(rows, np.int32)
+        middle = data.find(b"\n", len(data) // 2) + 1
+        first = int(np.count_nonzero(raw[:middle] == 10))
+
+        def parse(part: npt.NDArray[np.uint8], here: slice, name: str) -> npt.NDArray[np.int32]:
+            ids = self._buffer(name, len(part) // 2 + 1, np.int32)
+            found = kernels.parse_rows(part, kinds, ord(self.mark), whole[here], real[here], ids, counts[here])
+            if found < 0:
+                raise NotPlain
+            return ids[:found]
+
+        with ThreadPoolExecutor(1) as other:  # the kernel lets go of the interpreter
+            later = other.submit(parse, raw[middle:], slice(first, rows), "later")
+            ids = [parse(raw[:middle], slice(0, first), "ids"), later.result()]
+        return NumberBlock(self.names, whole, real, np.concatenate(ids), counts)
 
 
 def noted(table: Table, names: list[str], meta: dict[str, Any]) -> dict[str, Any]:
