@@ -354,3 +354,44 @@ def test_third_parties_add_formats(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_pandas_writes_floats_where_cells_are_missing(tmp_path: Path) -> None:
     path = saved(tmp_path / "t.csv", "token,layer,rank,expert\n0.0,0,0,1.0\n0.0,0,1,\n1.0,0,0,2\n1.0,0,1,0\n")
     assert lp.load_trace(path).experts.tolist() == [[[1, -1]], [[2, 0]]]
+
+
+@settings(max_examples=30, deadline=None)
+@given(routings(), st.integers(60, 600))
+def test_tables_in_parts_are_the_whole(
+    tmp_path_factory: pytest.TempPathFactory, made: tuple[lp.Trace, str], block: int
+) -> None:
+    from layered_paging.formats import common
+
+    trace, kind = made
+    folder = tmp_path_factory.mktemp("parts")
+    before = common.BLOCK
+    for name, content in documents(rows_of(trace, kind)):
+        path = saved(folder / "t", content)
+        whole = lp.load_trace(path)
+        common.BLOCK = max(block, max(map(len, content.splitlines())) + 2)
+        try:
+            long = lp.open_trace(path)
+            for begin, end in ((0, None), (trace.rounds // 2, None), (0, max(1, trace.rounds // 2))):
+                parts = list(long.parts(begin, end))
+                last = trace.rounds if end is None else end
+                assert np.array_equal(np.concatenate([p.experts for p in parts]), whole.experts[begin:last]), name
+                assert np.concatenate([p.stage for p in parts]).tolist() == whole.stage[begin:last].tolist()
+                session = np.searchsorted(whole.sessions, np.arange(begin, last), side="right") - 1
+                assert np.concatenate([p.session for p in parts]).tolist() == session.tolist(), name
+            assert long.starts.tolist() == whole.sessions.tolist() and long.n_experts == whole.n_experts
+            assert long.rounds in (None, whole.rounds)
+        finally:
+            common.BLOCK = before
+
+
+def test_rows_out_of_order_are_held_and_this_is_told(tmp_path: Path) -> None:
+    from layered_paging.formats import Reading
+
+    rows = [{"token": t, "layer": j, "experts": [t % 3]} for j in range(2) for t in range(4)]
+    how = Reading()
+    long = lp.open_trace(jsonl(tmp_path / "t.jsonl", rows), how)
+    assert long.rounds == 4 and {note["about"] for note in how.assumed} >= {"memory", "stage"}
+    how = Reading()
+    assert lp.open_trace(jsonl(tmp_path / "u.jsonl", sorted(rows, key=lambda r: r["token"])), how).rounds == 4
+    assert "memory" not in {note["about"] for note in how.assumed}

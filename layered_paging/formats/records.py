@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..core.parts import LongTrace
 from ..core.registry import register
 from ..core.trace import Trace
 from ..errors import FormatError
 from .base import Format, Reading
 from .cells import ArrowBlock, PlainBlock
 from .common import guarded, parse_json
+from .in_parts import in_parts
 from .lines import parsed_blocks
 from .names import normal, resolve
 from .opening import Start, document, text
@@ -196,6 +198,14 @@ class JsonRecords(Format):
             return False
         return start.is_lines or table_in(start.value) is not None  # one line may be either
 
+    def open(self, path: Path, how: Reading) -> LongTrace:
+        """Read rows in parts where they come in order of tokens, else whole; a document is read whole."""
+        start = Start(path)
+        if start.is_lines and not (start.is_single and table_in(start.value) is not None):
+            return in_parts(LineRows(path, how), how, lambda: self.read(path, how))
+        how.assume("memory", "whole", "a document is not read in parts; JSON Lines are")
+        return LongTrace.of(self.read(path, how))
+
     def read(self, path: Path, how: Reading) -> Trace:
         """Read all rows."""
         start = Start(path)
@@ -209,31 +219,51 @@ class JsonRecords(Format):
         return read_lines(path, how)
 
 
+class LineRows:
+    """The rows of JSON Lines, block by block, as often as they are asked for."""
+
+    def __init__(self, path: Path, how: Reading) -> None:
+        self.path, self.how = path, how
+        self.meta: dict[str, Any] = {}
+        self.records: Records | None = None
+
+    def need(self) -> Table:
+        """Return the table, once it is known."""
+        if self.records is None:
+            raise FormatError(f"{self.path}: must hold at least one row")
+        return self.records.table
+
+    def blocks(self) -> Iterator[Rows]:
+        """Yield the rows of the file; a header is no row."""
+        begun = False
+
+        def parse(number: int, data: bytes) -> Rows:
+            nonlocal begun
+            if not begun:
+                begun = True
+                self.meta = header_of(self.path, number, data, self.how)
+                if self.meta:
+                    cut = data.index(b"\n", len(data) - len(data.lstrip())) + 1
+                    number, data = number + data.count(b"\n", 0, cut), data[cut:]
+            if self.records is None:
+                sample, _ = objects_of(self.path, number, _first(data, SAMPLE))
+                self.records = Records(self.path, sample, self.how)
+            return self.records.parse(number, data)
+
+        with guarded(self.path), text(self.path) as stream:
+            start = stream.read(3)
+            first = [] if start == b"\xef\xbb\xbf" else [start]
+            yield from parsed_blocks(_Joined(first, stream), self.path, 1, self.how, parse)  # type: ignore[arg-type]
+
+
 def read_lines(path: Path, how: Reading) -> Trace:
     """Read JSON Lines: perhaps a header, then one object a row."""
-    meta: dict[str, Any] = {}
-    records: Records | None = None
-
-    def parse(number: int, data: bytes) -> Rows:
-        nonlocal records
-        if records is None:
-            meta.update(header_of(path, number, data, how))
-            if meta:
-                cut = data.index(b"\n", len(data) - len(data.lstrip())) + 1
-                number, data = number + data.count(b"\n", 0, cut), data[cut:]
-            sample, _ = objects_of(path, number, _first(data, SAMPLE))
-            records = Records(path, sample, how)
-        return records.parse(number, data)
-
-    with guarded(path), text(path) as stream:
-        start = stream.read(3)
-        first = [] if start == b"\xef\xbb\xbf" else [start]
-        for rows in parsed_blocks(_Joined(first, stream), path, 1, how, parse):  # type: ignore[arg-type]
-            assert records is not None
-            records.table.keep(rows)
-    if records is None:
+    source = LineRows(path, how)
+    for rows in source.blocks():
+        source.need().keep(rows)
+    if source.records is None:
         raise FormatError(f"{path}: must hold at least one row")
-    return records.trace(meta)
+    return source.records.trace(source.meta)
 
 
 class _Joined:

@@ -295,24 +295,42 @@ class Table:
         if not present.size:
             raise FormatError(f"{self.path}: a trace must hold at least one request; got none but -1")
         low, high = int(present.min()), int(present.max())
-        from_one = False
-        if isinstance(widths, int):
-            from_one = low >= 1 and high == widths
-            why = f"the largest is {high}, the number of experts, and none is 0"
-        elif low >= 1:
-            used = np.bincount(present, minlength=high + 1)
-            from_one = low == 1 and high % 4 == 0 and bool(used[1:].all()) and len(present) >= 32 * high
-            why = f"all of 1..{high} are used, none is 0, and {high} is a common number of experts"
-            if not from_one:
-                self.how.assume("ids", "from 0", f"the least is {low}, and nothing says how many experts there are")
-        if from_one:
-            self.how.assume("ids", "from 1", why)
-            ids = np.where(ids > 0, ids - 1, -1)
-            high -= 1
-        if widths is None:
-            widths = high + 1
-            self.how.assume("n_experts", widths, "the largest id + 1")
-        return ids, widths
+        dense = low == 1 and high <= 8 * len(present) and bool((np.bincount(present, minlength=high + 1)[1:] > 0).all())
+        from_one, widths = counted_from(low, high, dense and len(present) >= 32 * high, widths, self.how)
+        return (np.where(ids > 0, ids - 1, -1) if from_one else ids), widths
+
+
+def counted_from(low: int, high: int, dense: bool, widths: Any, how: Reading) -> tuple[bool, Any]:
+    """Say whether ids count from 1, and return the number of experts; what tells is noted.
+
+    ``low`` and ``high`` are the least and the largest id; ``dense`` says that all of 1..high occur, and often.
+    """
+    from_one, why = False, ""
+    if isinstance(widths, int):
+        from_one = low >= 1 and high == widths
+        why = f"the largest is {high}, the number of experts, and none is 0"
+    elif low >= 1:
+        from_one = dense and high % 4 == 0
+        why = f"all of 1..{high} are used, none is 0, and {high} is a common number of experts"
+        if not from_one:
+            how.assume("ids", "from 0", f"the least is {low}, and nothing says how many experts there are")
+    if from_one:
+        how.assume("ids", "from 1", why)
+        high -= 1
+    if widths is None:
+        widths = high + 1
+        how.assume("n_experts", widths, "the largest id + 1")
+    return from_one, widths
+
+
+def from_zero(path: Path, rank: Ints, least: int, how: Reading) -> Ints:
+    """Return ranks counted from 0, where the least of all is known."""
+    if least == 1:
+        how.assume("rank", "from 1", "the least is 1")
+    most = int(rank.max(initial=0))
+    if least < 0 or most >= WIDEST:
+        raise FormatError(f"{path}: ranks must be in 0..{WIDEST}; got {least}..{most}")
+    return rank.astype(np.int64) - (1 if least == 1 else 0)
 
 
 def layer_order(values: list[Any], meta: dict[str, Any], how: Reading) -> list[int]:
@@ -379,17 +397,11 @@ def place_ids(
         Two rows with lists, or with one rank, are about the same event.
     """
     event = round_of.astype(np.int64) * layers + layer
-    if (counts == 1).all() and rank is not None:
-        least = int(rank.min())
-        if least == 1:
-            how.assume("rank", "from 1", "the least is 1")
-        order = rank.astype(np.int64) - (1 if least == 1 else 0)
-        top = int(order.max()) + 1
-        if least < 0 or top > WIDEST:
-            raise FormatError(f"{path}: ranks must be in 0..{WIDEST}; got {least}..{int(rank.max())}")
-        place = event * top + order
+    if rank is not None:
+        top = int(rank.max()) + 1
+        place = event * top + rank
         _check_once(path, place, "token, layer and rank")
-        return top, place
+        return top, place[counts == 1]
     again = repeats(event)
     if not again:
         top = max(1, int(counts.max()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
@@ -11,12 +11,14 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.parts import LongTrace
 from ..core.registry import register
 from ..core.trace import Trace
 from ..errors import FormatError
 from .base import Format, Reading
 from .cells import ArrowBlock, Block, NotPlain, NumberBlock, PlainBlock, is_number, is_whole
 from .common import guarded
+from .in_parts import in_parts
 from .lines import parsed_blocks
 from .names import resolve
 from .opening import Start, text
@@ -104,6 +106,7 @@ class Sheet:
         if len(set(self.names)) != len(self.names):
             raise FormatError(f"{path} line {self.line}: columns must have different names; got {row[:200]!r}")
         self.how = how
+        self.texts: list[str] = []
         self.buffers: dict[str, npt.NDArray[np.int32]] = {}
 
     def table(self, number: int, data: bytes) -> Table:
@@ -209,19 +212,41 @@ class TextTable(Format):
 
     def read(self, path: Path, how: Reading) -> Trace:
         """Read all rows."""
-        with guarded(path), text(path) as stream:
-            sheet = Sheet(path, stream, how)
-            table: Table | None = None
+        source = TextRows(path, how)
+        for rows in source.blocks():
+            source.need().keep(rows)
+        return source.need().trace(noted(source.need(), source.names, {}))
+
+    def open(self, path: Path, how: Reading) -> LongTrace:
+        """Read rows in parts where they come in order of tokens, else whole."""
+        return in_parts(TextRows(path, how), how, lambda: self.read(path, how))
+
+
+class TextRows:
+    """The rows of a text table, block by block, as often as they are asked for."""
+
+    def __init__(self, path: Path, how: Reading) -> None:
+        self.path, self.how = path, how
+        self.table: Table | None = None
+        self.names: list[str] = []
+        self.texts: list[str] = []
+
+    def need(self) -> Table:
+        """Return the table, once it is known."""
+        if self.table is None:
+            raise FormatError(f"{self.path}: must hold at least one row; there is only the header")
+        return self.table
+
+    def blocks(self) -> Iterator[Rows]:
+        """Yield the rows of the file."""
+        with guarded(self.path), text(self.path) as stream:
+            sheet = Sheet(self.path, stream, self.how)
+            self.names, sheet.texts = sheet.names, self.texts
 
             def parse(number: int, data: bytes) -> Rows:
-                nonlocal table
-                if table is None:
-                    table = sheet.table(number, data)
-                return sheet.parse(table, number, data)
+                if self.table is None:
+                    self.table = sheet.table(number, data)
+                    self.texts = sheet.texts
+                return sheet.parse(self.table, number, data)
 
-            for rows in parsed_blocks(stream, path, sheet.line + 1, how, parse):
-                assert table is not None
-                table.keep(rows)
-        if table is None:
-            raise FormatError(f"{path}: must hold at least one row; there is only the header")
-        return table.trace(noted(table, sheet.names, {}))
+            yield from parsed_blocks(stream, self.path, sheet.line + 1, self.how, parse)
