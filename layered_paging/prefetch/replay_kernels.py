@@ -1,12 +1,18 @@
-"""The replay with prefetching, compiled; policies lru, llru, lfu, lfu-decay and static."""
+"""The replay with prefetching, compiled; policies lru, llru, lfu, lfu-decay and static.
+
+An event has the phases of the reference: judge the cache, drop late guesses, load absent members, admit all members, drop
+what the buffer held for the event, note the guesses of the event that is now known, evict, prefetch.  Each is a function
+below.  All arrays of ``Pages`` and ``Counted`` are modified in place.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.compiled import kernel
+from ..core.compiled import bare_kernel
+from ..engine.hooks import inlined, shared
 from ..policies.spec import PolicySpec
 from .account import Tally, Work, budget_error
 
@@ -15,6 +21,80 @@ __all__ = ["knows", "play"]
 LRU, LLRU, LFU, DECAY, STATIC = range(5)
 _CODES = {"lru": LRU, "llru": LLRU, "lfu": LFU, "lfu-decay": DECAY, "static": STATIC}
 _DEFAULTS = {"llru": {"rounds": "visit", "same_layer": "far"}, "lfu": {"history": "all"}}
+HITS, STAGED, MISSES, REFUSED, SKIPPED = range(5)  # places in ``counts``, see account.COUNTS
+DEMAND, IN_TIME, LATE, LATER, EVICTED, UNUSED = range(6)  # places in ``loads``, see account.LOADS
+NOW, READY, BUFFERED, OPENING, CLOSING = range(5)  # places in ``Pages.n``
+
+
+class Plan(NamedTuple):
+    """What is replayed; ``first`` has the number of pages behind the last layer."""
+
+    experts: Any
+    guesses: Any
+    first: Any
+    starts: Any
+    capacities: Any
+    load: Any
+    compute: Any
+    sizes: Any
+    hit_time: int
+    overlap: bool
+    distance: int
+    budget: int
+    staging: int
+    resets: bool
+
+
+class Policy(NamedTuple):
+    """The policy by its code, the factors of decay by age, and ranks."""
+
+    code: int
+    factor: Any
+    rank: Any
+
+
+class Pages(NamedTuple):
+    """The caches, the buffer, the channels, and what is known of each page.
+
+    ``arrival`` is when a page is there; ``waiting`` and ``staged`` the event that an unused page in a cache, or a page in the buffer,
+    was guessed for (-1: none); ``wanted`` the event that it was last guessed for; ``guard`` the last event with it; ``last`` the event
+    and the round of its last use; ``value`` what the policy counts.  ``place`` and ``started`` belong to events ahead, modulo the
+    distance: the next guess, and how many were started.
+    """
+
+    resident: Any
+    arrival: Any
+    waiting: Any
+    staged: Any
+    wanted: Any
+    guard: Any
+    last: Any
+    value: Any
+    held: Any
+    free: Any
+    place: Any
+    started: Any
+    n: Any
+
+
+class Counted(NamedTuple):
+    """The arrays of a ``Tally``."""
+
+    counts: Any
+    loads: Any
+    moved: Any
+    stalls: Any
+    misses: Any
+    sums: Any
+
+
+class Event(NamedTuple):
+    """The present event: its number, round, layer, and the pool of its layer."""
+
+    number: int
+    round: int
+    layer: int
+    pool: int
 
 
 def knows(spec: PolicySpec) -> bool:
@@ -27,18 +107,7 @@ def knows(spec: PolicySpec) -> bool:
 def play(work: Work) -> Tally:
     """Replay and count; the same as the reference."""
     trace, tally = work.trace, Tally(work.trace.rounds)
-    policy: Any = work.spec.make(work.instance(0))
-    factor, rank = np.ones(1), np.zeros(trace.pages)
-    if work.spec.base == "lfu-decay":
-        length = min(trace.rounds, int(1100 * policy.half_life) + 2)
-        factor = np.array([policy.factor(age) for age in range(length)])
-        rank = np.array(policy.prior)
-    elif work.spec.base == "static":
-        rank = np.array(policy.ranks, np.float64)
-    outcome = _play(
-        _CODES[work.spec.base],
-        factor,
-        rank,
+    plan = Plan(
         work.experts.astype(np.int32),
         work.guesses.astype(np.int32),
         np.append(work.first, trace.pages),
@@ -48,82 +117,55 @@ def play(work: Work) -> Tally:
         work.compute,
         work.sizes,
         work.time.hit,
-        np.zeros(work.time.channels, np.int64),
         work.time.overlap,
         work.distance,
         work.budget,
         work.staging,
         work.resets,
-        tally.counts,
-        tally.loads,
-        tally.bytes,
-        tally.stall,
-        tally.misses,
-        tally.total,
-        tally.sums,
     )
+    counted = Counted(tally.counts, tally.loads, tally.bytes, tally.stall, tally.misses, tally.sums)
+    pages = _pages(trace.pages, len(work.capacities), work.time.channels, work.distance)
+    outcome = _play(plan, _policy(work), pages, counted)
     if outcome < 0:
         raise budget_error(-1 - outcome)
+    tally.total[0] = pages.n[NOW]
     return tally
 
 
-@kernel
-def _use(code: int, page: int, event: int, r: int, factor: Any, last: Any, value: Any) -> None:
-    if code == DECAY:
-        if value[page] > 0.0:
-            value[page] *= factor[min(r - _round(last, page), factor.shape[0] - 1)]
-        value[page] += 1.0
-    elif code == LFU:
-        value[page] += 1.0
-    last[page, 0] = event
-    last[page, 1] = r
+def _policy(work: Work) -> Policy:
+    policy: Any = work.spec.make(work.instance(0))
+    factor, rank = np.ones(1), np.zeros(work.trace.pages)
+    if work.spec.base == "lfu-decay":
+        length = min(work.trace.rounds, int(1100 * policy.half_life) + 2)
+        factor = np.array([policy.factor(age) for age in range(length)])
+        rank = np.array(policy.prior)
+    elif work.spec.base == "static":
+        rank = np.array(policy.ranks, np.float64)
+    return Policy(_CODES[work.spec.base], factor, rank)
 
 
-@kernel
-def _round(last: Any, page: int) -> int:
-    return last[page, 1]  # type: ignore[no-any-return]
+def _pages(pages: int, pools: int, channels: int, distance: int) -> Pages:
+    def longs(n: int, value: int = 0) -> Any:
+        return np.full(n, value, np.int64)
+
+    absent = longs(pages, -1), longs(pages, -1), longs(pages, -1), longs(pages, -1)
+    used = np.zeros((pages, 2), np.int64), np.zeros(pages)
+    ahead = longs(distance + 1), longs(distance + 1)
+    return Pages(
+        np.zeros(pages, np.bool_), longs(pages), *absent, *used, longs(pools), longs(channels), *ahead, longs(5)
+    )
 
 
-@kernel
-def _victim(
-    code: int, low: int, high: int, event: int, r: int, layer: int, layers: int, factor: Any, rank: Any,
-    last: Any, value: Any, resident: Any, guard: Any, wanted: Any, sparing: bool, newest: int,
-) -> int:  # fmt: skip
-    """Return the page of ``low``..``high`` - 1 to evict, or -1; ``sparing``: none that is wanted by an event ahead."""
-    best = -1
-    least = 0.0
-    for page in range(low, high):
-        if not resident[page] or guard[page] == event or page == newest or (sparing and wanted[page] > event):
-            continue
-        if code == LLRU:
-            at = last[page, 0] % layers
-            rounds = r - last[page, 1]
-            if at > layer:
-                rounds -= 1
-            distance = (at - layer) % layers
-            if distance == 0:
-                distance = layers
-            score = -(rounds * (layers + 1.0) + distance)
-        elif code == LFU:
-            score = value[page]
-        elif code == DECAY:
-            score = value[page] * factor[min(r - last[page, 1], factor.shape[0] - 1)] + rank[page]
-        elif code == STATIC:
-            score = rank[page]
-        else:
-            score = 0.0
-        if best >= 0:
-            if score > least:
-                continue
-            if score == least and (code == LLRU or last[page, 0] >= last[best, 0]):
-                continue
-        best = page
-        least = score
-    return best
+@inlined
+def _loaded(plan: Any, counted: Any, what: int, page: int) -> None:
+    """Count a load by what became of it."""
+    counted.loads[what] += 1
+    counted.moved[what] += plan.sizes[page]
 
 
-@kernel
+@inlined
 def _channel(free: Any) -> int:
+    """Return the channel that is free first."""
     best = 0
     for c in range(1, free.shape[0]):
         if free[c] < free[best]:
@@ -131,245 +173,297 @@ def _channel(free: Any) -> int:
     return best
 
 
-@kernel
-def _play(
-    code: int, factor: Any, rank: Any, experts: Any, guesses: Any, first: Any, starts: Any, capacities: Any, load: Any,
-    compute: Any, sizes: Any, hit_time: int, free: Any, overlap: bool, distance: int, budget: int, staging: int,
-    resets: bool, counts: Any, loads: Any, moved: Any, stalls: Any, misses: Any, total: Any, sums: Any,
-) -> int:  # fmt: skip
-    rounds, layers, width = experts.shape
-    most = guesses.shape[2]
-    pages = sizes.shape[0]
-    shared = capacities.shape[0] == 1
-    resident = np.zeros(pages, np.bool_)
-    held = np.zeros(capacities.shape[0], np.int64)
-    arrival = np.zeros(pages, np.int64)
-    waiting = np.full(pages, -1, np.int64)
-    staged = np.full(pages, -1, np.int64)
-    wanted = np.full(pages, -1, np.int64)
-    guard = np.full(pages, -1, np.int64)
-    last = np.zeros((pages, 2), np.int64)
-    value = np.zeros(pages)
-    place = np.zeros(distance + 1, np.int64)
-    started = np.zeros(distance + 1, np.int64)
-    buffered = 0
-    now = 0
+@inlined
+def _use(policy: Any, pages: Any, page: int, event: Any) -> None:
+    """Tell the policy of a use."""
+    last, value, factor = pages.last, pages.value, policy.factor
+    if policy.code == DECAY:
+        if value[page] > 0.0:
+            value[page] *= factor[min(event.round - last[page, 1], factor.shape[0] - 1)]
+        value[page] += 1.0
+    elif policy.code == LFU:
+        value[page] += 1.0
+    last[page, 0] = event.number
+    last[page, 1] = event.round
+
+
+@inlined
+def _score(policy: Any, pages: Any, page: int, event: Any, layers: int) -> Any:
+    """Return what the policy evicts the least of; ties go to the oldest use, but for llru to the lowest page."""
+    last = pages.last
+    if policy.code == LLRU:
+        layer = last[page, 0] % layers
+        rounds = event.round - last[page, 1] - (1 if layer > event.layer else 0)
+        distance = (layer - event.layer) % layers
+        if distance == 0:
+            distance = layers
+        return -(rounds * (layers + 1.0) + distance)
+    if policy.code == LFU:
+        return pages.value[page]
+    if policy.code == DECAY:
+        age = min(event.round - last[page, 1], policy.factor.shape[0] - 1)
+        return pages.value[page] * policy.factor[age] + policy.rank[page]
+    return policy.rank[page]  # 0 for lru
+
+
+@shared
+def _evicted(plan: Any, policy: Any, pages: Any, counted: Any, event: Any, pool: int, sparing: bool) -> bool:
+    """Evict a page of a pool, if need be none that an event ahead is guessed to want; return whether there was one."""
+    layers = plan.experts.shape[1]
+    low, high = 0, plan.sizes.shape[0]
+    if plan.capacities.shape[0] > 1:
+        low, high = plan.first[pool], plan.first[pool + 1]
+    best = -1
+    least = 0.0
+    for page in range(low, high):
+        shielded = pages.guard[page] == event.number or (sparing and pages.wanted[page] > event.number)
+        if not pages.resident[page] or shielded:
+            continue
+        score = _score(policy, pages, page, event, layers)
+        older = policy.code != LLRU and pages.last[page, 0] < pages.last[best, 0]
+        if best < 0 or score < least or (score == least and older):
+            best = page
+            least = score
+    if best < 0:
+        return False
+    pages.resident[best] = False
+    pages.held[pool] -= 1
+    if pages.waiting[best] >= 0:
+        pages.waiting[best] = -1
+        _loaded(plan, counted, EVICTED, best)
+    return True
+
+
+@shared
+def _begin(plan: Any, pages: Any, counted: Any) -> None:
+    """Begin a session with empty caches and all channels at rest."""
+    _end(plan, pages, counted)
+    pages.resident[:] = False
+    pages.held[:] = 0
+    pages.waiting[:] = -1
+    pages.wanted[:] = -1
+    pages.value[:] = 0.0
+    pages.free[:] = pages.n[NOW]
+
+
+@shared
+def _end(plan: Any, pages: Any, counted: Any) -> None:
+    """Count what was loaded and never used."""
+    for page in range(pages.waiting.shape[0]):
+        if pages.waiting[page] >= 0:
+            _loaded(plan, counted, UNUSED, page)
+
+
+@shared
+def _judge(plan: Any, pages: Any, counted: Any, event: Any) -> int:
+    """Note the members, and how good the cache is as a set; return how many members are complete."""
+    now, base = pages.n[NOW], plan.first[event.layer]
+    inside = members = complete = hits = 0
+    for page in range(base, plan.first[event.layer + 1]):
+        if pages.resident[page] and pages.arrival[page] <= now:
+            inside += 1
+    for q in range(plan.experts.shape[2]):
+        e = plan.experts[event.round, event.layer, q]
+        if e < 0:
+            continue
+        page = base + e
+        pages.guard[page] = event.number
+        members += 1
+        if (pages.resident[page] or pages.staged[page] >= 0) and pages.arrival[page] <= now:
+            complete += 1
+            if pages.resident[page]:
+                hits += 1
+    if inside > 0:
+        counted.sums[0] += hits / inside
+        counted.sums[1] += 1
+    if members > 0:
+        counted.sums[2] += hits / members
+        counted.sums[3] += 1
+    counted.counts[HITS] += hits
+    counted.counts[STAGED] += complete - hits
+    counted.counts[MISSES] += members - complete
+    counted.misses[event.round] += members - complete
+    return complete
+
+
+@shared
+def _skip(plan: Any, pages: Any, counted: Any, event: Any) -> None:
+    """Count the guesses of the event that did not start in time."""
+    slot = event.number % (plan.distance + 1)
+    if event.number - plan.distance < pages.n[OPENING]:
+        return
+    seen = 0
+    for q in range(plan.guesses.shape[2]):
+        e = plan.guesses[event.round, event.layer, q]
+        if e < 0:
+            continue
+        page = plan.first[event.layer] + e
+        absent = not pages.resident[page] and pages.staged[page] < 0
+        if seen >= pages.place[slot] and pages.started[slot] < plan.budget and absent:
+            counted.counts[SKIPPED] += 1
+        seen += 1
+
+
+@shared
+def _load_absent(plan: Any, pages: Any, counted: Any, event: Any) -> None:
+    """Load absent members, each by the channel that is free first; note when all members are there."""
+    now = pages.n[NOW]
+    ready = now
+    for q in range(plan.experts.shape[2]):
+        e = plan.experts[event.round, event.layer, q]
+        if e < 0:
+            continue
+        page = plan.first[event.layer] + e
+        if not pages.resident[page] and pages.staged[page] < 0:
+            c = _channel(pages.free)
+            pages.free[c] = max(now, pages.free[c]) + plan.load[page]
+            pages.arrival[page] = pages.free[c]
+            _loaded(plan, counted, DEMAND, page)
+        ready = max(ready, pages.arrival[page])
+    pages.n[READY] = ready
+
+
+@shared
+def _admit(plan: Any, policy: Any, pages: Any, counted: Any, event: Any) -> None:
+    """Put all members into the cache, and count what became of those that were prefetched."""
+    now = pages.n[NOW]
+    for q in range(plan.experts.shape[2]):
+        e = plan.experts[event.round, event.layer, q]
+        if e < 0:
+            continue
+        page = plan.first[event.layer] + e
+        what = IN_TIME if pages.arrival[page] <= now else LATE
+        if pages.resident[page]:
+            if pages.waiting[page] >= 0:
+                _loaded(plan, counted, what if pages.waiting[page] == event.number else LATER, page)
+                pages.waiting[page] = -1
+        else:
+            if pages.staged[page] >= 0:
+                _loaded(plan, counted, what, page)
+                pages.staged[page] = -1
+                pages.n[BUFFERED] -= 1
+            pages.resident[page] = True
+            pages.held[event.pool] += 1
+        _use(policy, pages, page, event)
+
+
+@shared
+def _empty_buffer(plan: Any, pages: Any, counted: Any, event: Any) -> None:
+    """Drop what the buffer held for the event."""
+    for q in range(plan.guesses.shape[2]):
+        e = plan.guesses[event.round, event.layer, q]
+        if e >= 0 and pages.staged[plan.first[event.layer] + e] >= 0:
+            page = plan.first[event.layer] + e
+            pages.staged[page] = -1
+            pages.n[BUFFERED] -= 1
+            _loaded(plan, counted, EVICTED, page)
+
+
+@shared
+def _note_guesses(plan: Any, pages: Any, event: Any) -> None:
+    """Note the guesses of the event that is ``distance`` ahead, which are known now, if the session has it."""
+    target = event.number + plan.distance
+    if plan.budget == 0 or target >= pages.n[CLOSING]:
+        return
+    pages.place[target % (plan.distance + 1)] = 0
+    pages.started[target % (plan.distance + 1)] = 0
+    if plan.staging == 0:
+        r, layer = target // plan.experts.shape[1], target % plan.experts.shape[1]
+        for q in range(plan.guesses.shape[2]):
+            if plan.guesses[r, layer, q] >= 0:
+                pages.wanted[plan.first[layer] + plan.guesses[r, layer, q]] = target
+
+
+@shared
+def _prefetch(plan: Any, policy: Any, pages: Any, counted: Any, event: Any, limit: int) -> None:
+    """Start guesses for the events ahead, the nearest first, while a channel is free before ``limit``."""
+    if plan.budget == 0:
+        return
+    last = min(event.number + plan.distance, pages.n[CLOSING] - 1)
+    for target in range(max(event.number + 1, pages.n[OPENING] + plan.distance), last + 1):
+        if not _prefetch_for(plan, policy, pages, counted, event, target, limit):
+            return
+
+
+@shared
+def _prefetch_for(plan: Any, policy: Any, pages: Any, counted: Any, event: Any, target: int, limit: int) -> bool:
+    """Start guesses for one event ahead; return whether there may be room for another event's."""
+    layers = plan.experts.shape[1]
+    r, layer = target // layers, target % layers
+    slot = target % (plan.distance + 1)
+    pool = layer if plan.capacities.shape[0] > 1 else 0
+    seen = 0
+    for q in range(plan.guesses.shape[2]):
+        if plan.guesses[r, layer, q] < 0:
+            continue
+        seen += 1
+        if seen <= pages.place[slot]:
+            continue
+        if pages.started[slot] >= plan.budget:
+            return True
+        page = plan.first[layer] + plan.guesses[r, layer, q]
+        if pages.resident[page] or pages.staged[page] >= 0:
+            pages.place[slot] = seen
+            continue
+        c = _channel(pages.free)
+        start = max(pages.n[NOW], pages.free[c])
+        if start >= limit or (plan.staging > 0 and pages.n[BUFFERED] >= plan.staging):
+            return False
+        pages.place[slot] = seen
+        if plan.staging > 0:
+            pages.staged[page] = target
+            pages.n[BUFFERED] += 1
+        else:
+            if pages.held[pool] >= plan.capacities[pool] and not _evicted(
+                plan, policy, pages, counted, event, pool, True
+            ):
+                counted.counts[REFUSED] += 1
+                continue
+            _use(policy, pages, page, event)
+            pages.resident[page] = True
+            pages.held[pool] += 1
+            pages.waiting[page] = target
+        pages.free[c] = start + plan.load[page]
+        pages.arrival[page] = pages.free[c]
+        pages.started[slot] += 1
+    return True
+
+
+@bare_kernel
+def _play(plan: Plan, policy: Policy, pages: Pages, counted: Counted) -> int:
+    """Replay; return 0, or -1 - round where an event does not fit."""
+    rounds, layers, _ = plan.experts.shape
+    n, starts = pages.n, plan.starts
     session = 0
-    opening = 0
-    closing = (starts[1] if starts.shape[0] > 1 else rounds) * layers
+    n[CLOSING] = (starts[1] if starts.shape[0] > 1 else rounds) * layers
     for r in range(rounds):
         if session + 1 < starts.shape[0] and starts[session + 1] == r:
             session += 1
-            opening = r * layers
-            closing = (starts[session + 1] if session + 1 < starts.shape[0] else rounds) * layers
-            if resets:
-                for page in range(pages):
-                    if waiting[page] >= 0:
-                        loads[5] += 1
-                        moved[5] += sizes[page]
-                resident[:] = False
-                held[:] = 0
-                waiting[:] = -1
-                wanted[:] = -1
-                value[:] = 0.0
-                free[:] = now
+            n[OPENING] = r * layers
+            n[CLOSING] = (starts[session + 1] if session + 1 < starts.shape[0] else rounds) * layers
+            if plan.resets:
+                _begin(plan, pages, counted)
         for layer in range(layers):
-            event = r * layers + layer
-            base = first[layer]
-            pool = 0 if shared else layer
-            low = 0 if shared else base
-            high = pages if shared else first[layer + 1]
-            # how good the cache is as a set
-            inside = 0
-            for page in range(base, first[layer + 1]):
-                if resident[page] and arrival[page] <= now:
-                    inside += 1
-            members = 0
-            complete = 0
-            hits = 0
-            for q in range(width):
-                if experts[r, layer, q] < 0:
-                    continue
-                page = base + experts[r, layer, q]
-                guard[page] = event
-                members += 1
-                if (resident[page] or staged[page] >= 0) and arrival[page] <= now:
-                    complete += 1
-                    if resident[page]:
-                        hits += 1
-            if inside > 0:
-                sums[0] += hits / inside
-                sums[1] += 1
-            if members > 0:
-                sums[2] += hits / members
-                sums[3] += 1
-            counts[0] += hits
-            counts[1] += complete - hits
-            counts[2] += members - complete
-            misses[r] += members - complete
-            slot = event % (distance + 1)
-            if event - distance >= opening:
-                spent = started[slot]
-                seen = 0
-                for q in range(most):
-                    if guesses[r, layer, q] < 0:
-                        continue
-                    page = base + guesses[r, layer, q]
-                    if seen >= place[slot] and spent < budget and not resident[page] and staged[page] < 0:
-                        counts[4] += 1
-                    seen += 1
-            ready = now
-            for q in range(width):
-                if experts[r, layer, q] < 0:
-                    continue
-                page = base + experts[r, layer, q]
-                if not resident[page] and staged[page] < 0:
-                    c = _channel(free)
-                    free[c] = max(now, free[c]) + load[page]
-                    arrival[page] = free[c]
-                    loads[0] += 1
-                    moved[0] += sizes[page]
-                ready = max(ready, arrival[page])
-            for q in range(width):
-                if experts[r, layer, q] < 0:
-                    continue
-                page = base + experts[r, layer, q]
-                what = 1 if arrival[page] <= now else 2
-                if resident[page]:
-                    if waiting[page] >= 0:
-                        if waiting[page] != event:
-                            what = 3
-                        loads[what] += 1
-                        moved[what] += sizes[page]
-                        waiting[page] = -1
-                else:
-                    if staged[page] >= 0:
-                        loads[what] += 1
-                        moved[what] += sizes[page]
-                        staged[page] = -1
-                        buffered -= 1
-                    resident[page] = True
-                    held[pool] += 1
-                _use(code, page, event, r, factor, last, value)
-            if staging > 0:
-                for q in range(most):
-                    if guesses[r, layer, q] >= 0:
-                        page = base + guesses[r, layer, q]
-                        if staged[page] >= 0:
-                            staged[page] = -1
-                            buffered -= 1
-                            loads[4] += 1
-                            moved[4] += sizes[page]
-            end = min(event + distance, closing - 1)
-            if budget > 0 and event + distance == end:
-                place[end % (distance + 1)] = 0
-                started[end % (distance + 1)] = 0
-                if staging == 0:
-                    tr, tl = end // layers, end % layers
-                    for q in range(most):
-                        if guesses[tr, tl, q] >= 0:
-                            wanted[first[tl] + guesses[tr, tl, q]] = end
-            while held[pool] > capacities[pool]:
-                gone = _victim(
-                    code,
-                    low,
-                    high,
-                    event,
-                    r,
-                    layer,
-                    layers,
-                    factor,
-                    rank,
-                    last,
-                    value,
-                    resident,
-                    guard,
-                    wanted,
-                    True,
-                    -1,
-                )
-                if gone < 0:
-                    gone = _victim(
-                        code, low, high, event, r, layer, layers, factor, rank, last, value, resident, guard, wanted,
-                        False, -1,
-                    )  # fmt: skip
-                if gone < 0:
+            event = Event(r * layers + layer, r, layer, layer if plan.capacities.shape[0] > 1 else 0)
+            complete = _judge(plan, pages, counted, event)
+            _skip(plan, pages, counted, event)
+            _load_absent(plan, pages, counted, event)
+            _admit(plan, policy, pages, counted, event)
+            if plan.staging > 0:
+                _empty_buffer(plan, pages, counted, event)
+            _note_guesses(plan, pages, event)
+            while pages.held[event.pool] > plan.capacities[event.pool]:
+                # what an event ahead is guessed to want goes only when nothing else is left
+                gone = _evicted(plan, policy, pages, counted, event, event.pool, True)
+                if not gone and not _evicted(plan, policy, pages, counted, event, event.pool, False):
                     return -1 - r
-                resident[gone] = False
-                held[pool] -= 1
-                if waiting[gone] >= 0:
-                    waiting[gone] = -1
-                    loads[4] += 1
-                    moved[4] += sizes[gone]
-            service = compute[layer] + hit_time * complete
-            limit = ready + service if overlap else ready
-            target = event + 1 if budget > 0 else end + 1
-            while target <= end:
-                if target - distance < opening:
-                    target += 1
-                    continue
-                tr, tl = target // layers, target % layers
-                slot = target % (distance + 1)
-                into = 0 if shared else tl
-                seen = 0
-                full = False
-                for q in range(most):
-                    if guesses[tr, tl, q] < 0:
-                        continue
-                    seen += 1
-                    if seen <= place[slot]:
-                        continue
-                    if started[slot] >= budget:
-                        break
-                    page = first[tl] + guesses[tr, tl, q]
-                    if resident[page] or staged[page] >= 0:
-                        place[slot] = seen
-                        continue
-                    c = _channel(free)
-                    start = max(now, free[c])
-                    if start >= limit or (staging > 0 and buffered >= staging):
-                        full = True
-                        break
-                    place[slot] = seen
-                    if staging > 0:
-                        staged[page] = target
-                        buffered += 1
-                    else:
-                        gone = -1
-                        if held[into] >= capacities[into]:
-                            lo = 0 if shared else first[tl]
-                            hi = pages if shared else first[tl + 1]
-                            gone = _victim(
-                                code, lo, hi, event, r, layer, layers, factor, rank, last, value, resident, guard,
-                                wanted, True, page,
-                            )  # fmt: skip
-                            if gone < 0:
-                                counts[3] += 1
-                                continue
-                            resident[gone] = False
-                            held[into] -= 1
-                            if waiting[gone] >= 0:
-                                waiting[gone] = -1
-                                loads[4] += 1
-                                moved[4] += sizes[gone]
-                        _use(code, page, event, r, factor, last, value)
-                        resident[page] = True
-                        held[into] += 1
-                        waiting[page] = target
-                    free[c] = start + load[page]
-                    arrival[page] = free[c]
-                    started[slot] += 1
-                if full:
-                    break
-                target += 1
-            if not overlap:
-                for c in range(free.shape[0]):
-                    ready = max(ready, free[c])
-            stalls[r] += ready - now
-            now = ready + service
-    for page in range(pages):
-        if waiting[page] >= 0:
-            loads[5] += 1
-            moved[5] += sizes[page]
-    total[0] = now
+            ready = n[READY]
+            service = plan.compute[layer] + plan.hit_time * complete
+            _prefetch(plan, policy, pages, counted, event, ready + service if plan.overlap else ready)
+            if not plan.overlap:
+                for c in range(pages.free.shape[0]):
+                    ready = max(ready, pages.free[c])
+            counted.stalls[r] += ready - n[NOW]
+            n[NOW] = ready + service
+    _end(plan, pages, counted)
     return 0
