@@ -44,6 +44,8 @@ html_title = "layered-paging"
 EXTRA = HERE / "generated" / "extra"  # copied beside the pages as they are
 EXTRA.mkdir(parents=True, exist_ok=True)
 html_extra_path = ["generated/extra"]
+html_static_path = ["static"]
+html_css_files = ["print.css"]
 suppress_warnings = [
     "myst.xref_missing",  # links out of docs/: test_documents checks that their targets exist
     "ref.python",  # attributes of several classes with one name, where napoleon links plain names
