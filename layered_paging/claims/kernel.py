@@ -16,6 +16,9 @@ from ..errors import LayeredPagingError
 __all__ = ["Said", "asked", "folder"]
 
 
+LONGEST = 300  # characters of what the kernel complains of
+
+
 class Said(NamedTuple):
     """What the kernel said of one theorem; None where it was not asked."""
 
@@ -57,7 +60,7 @@ def asked(claims: Sequence[Entry], scope: str, tick: Callable[[str], None]) -> d
         found = {row.theorem.name: row for row in theorems.proved(folder(), chosen)}
         slips = theorems.accepted(folder(), chosen)
     except (LayeredPagingError, OSError, KeyError) as error:
-        return {name: Said(False, None, f"the proof kernel: {error}", 0.0) for name in mine}
+        return {name: Said(False, None, f"the proof kernel: {str(error)[:LONGEST]}", 0.0) for name in mine}
     each = (time.perf_counter() - start) / len(mine)
     return {
         name: Said(
