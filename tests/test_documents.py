@@ -106,9 +106,9 @@ def test_blocks_run(name: str, tmp_path: Path, request: pytest.FixtureRequest, m
                 assert same, f"$ {command}\n--- expected\n{expected}\n--- found\n{found}"
 
 
-def test_the_shares_of_the_readme_are_the_results() -> None:
+def test_the_shares_that_are_told_are_the_results() -> None:
     folder = ROOT / "papers" / "angelopoulos_marchal_obrecht_simon_2025" / "results"
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "docs" / "explanation" / "findings.md").read_text()
     told = json.loads((folder / "beats-llru.json").read_text())["ours"]
     assert "32.6" in told and "48.3" in told and "16.9" in told, told
     assert (
