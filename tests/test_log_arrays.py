@@ -194,3 +194,15 @@ def test_our_own_archives_keep_any_meta(meta: dict[str, Any]) -> None:
         trace = lp.Trace(IDS, EXPERTS, meta=meta)
         lp.save_trace(trace, f"{folder}/t.npz")
         assert lp.load_trace(f"{folder}/t.npz") == trace
+
+
+def test_other_names_of_arrays(tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", topk_ids=IDS, n_moe_layers=LAYERS, num_experts=EXPERTS)
+    trace = lp.load_trace(tmp_path / "t.npz")
+    assert np.array_equal(trace.experts, IDS) and trace.meta["assumed"][0]["taken"] == "topk_ids"
+    np.savez(tmp_path / "u.npz", topk_ids=IDS, indices=IDS)
+    with pytest.raises(FormatError, match="must hold an array 'experts'"):
+        lp.load_trace(tmp_path / "u.npz")
+    np.savez(tmp_path / "v.npz", topk_ids=IDS)
+    with pytest.raises(FormatError, match="must say which axis"):
+        lp.load_trace(tmp_path / "v.npz")

@@ -395,3 +395,34 @@ def test_rows_out_of_order_are_held_and_this_is_told(tmp_path: Path) -> None:
     how = Reading()
     assert lp.open_trace(jsonl(tmp_path / "u.jsonl", sorted(rows, key=lambda r: r["token"])), how).rounds == 4
     assert "memory" not in {note["about"] for note in how.assumed}
+
+
+def test_what_must_not_be_guessed(tmp_path: Path) -> None:
+    """Columns of single experts side by side, and passes whose tokens are counted anew."""
+    for names in ("token,layer,expert,expert2", "token,layer,e0,e1", "token,layer,topk_0,topk_1"):
+        with pytest.raises(FormatError, match="seem to hold one expert each"):
+            lp.load_trace(saved(tmp_path / "t.csv", names + "\n0,0,1,2\n1,0,2,3\n"))
+    rows = [{"step": s, "token": t, "layer": j, "experts": [s]} for s in range(3) for j in (0, 1) for t in (0, 1)]
+    path = jsonl(tmp_path / "t.jsonl", rows)
+    with pytest.raises(FormatError, match="column 'step' may number passes"):
+        lp.load_trace(path)
+    assert len(lp.load_trace(path, columns={"request": "step"}).sessions) == 3
+
+
+def test_nested_lists_are_not_flattened(tmp_path: Path) -> None:
+    for cell in ("[[4, 3]]", "[4, 3], [1, 2]", "[4,, 3]", "[4 - 3]", "[4.5]", "4-3", "[1e3]", "tensor([4, x])"):
+        with pytest.raises(LayeredPagingError, match="line 2: 'experts' must"):
+            lp.load_trace(saved(tmp_path / "t.csv", f'token,layer,experts\n0,0,"{cell}"\n'))
+    for cell in (
+        "[4, 3]",
+        "[4 3]",
+        "(4, 3)",
+        "{4; 3}",
+        "4 3",
+        "4|3",
+        "tensor([4, 3], device='cuda:0')",
+        "array([4, 3])",
+        "[4.0, 3.0]",
+    ):
+        trace = lp.load_trace(saved(tmp_path / "t.csv", f'token,layer,experts\n0,0,"{cell}"\n'))
+        assert trace.experts.tolist() == [[[4, 3]]], cell

@@ -14,10 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import layered_paging as lp
 from layered_paging.cli import main
 from layered_paging.errors import FormatError, LayeredPagingError
+from layered_paging.formats import formats
+from layered_paging.formats.counts import read_counts
 from layered_paging.formats.examine import examine
 
 LOGS = Path(__file__).parent / "data" / "logs"
@@ -232,3 +236,47 @@ def test_the_command_prints_the_table(capsys: pytest.CaptureFixture[str]) -> Non
     assert len(rows) == len(READ) + len(REFUSED) + len(COUNTS) + len(OTHER)
     assert main(["formats"]) == 0
     assert "colibri" in capsys.readouterr().out
+
+
+PIECES = [b"", b"\0", b"\n", b",", b" ", b"-", b"9", b"9" * 30, b"[", b"]", b'"', b"\xff", b"e9", b"nan", b"null", b"{", b"}", b":", b"true", b"\r"]  # fmt: skip
+WAYS: list[dict[str, Any]] = [{}, {"layout": "ltk"}, {"tokens": "guess"}, {"top_k": 2}]
+
+
+@pytest.mark.parametrize("name", [*READ, *REFUSED, *COUNTS, *OTHER])
+def test_damage_never_escapes(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever happens to a log, it is read or refused by one line that names it."""
+    folder = tmp_path_factory.mktemp("damage")
+    whole = (LOGS / name).read_bytes()
+    places = st.integers(0, len(whole) - 1)
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.lists(st.tuples(places, st.integers(0, 6), st.sampled_from(PIECES)), min_size=1, max_size=3), st.sampled_from(WAYS))  # fmt: skip
+    def check(changes: list[tuple[int, int, bytes]], options: dict[str, Any]) -> None:
+        data = whole
+        for at, length, piece in changes:
+            data = data[:at] + piece + data[at + length :]
+        path = folder / "log"
+        path.write_bytes(data)
+        calls = [lambda: lp.load_trace(path, **options), lambda: list(lp.open_trace(path).parts()), lambda: read_counts(path)]  # fmt: skip
+        for call in calls:
+            try:
+                call()
+            except LayeredPagingError as error:
+                assert "\n" not in str(error) and len(str(error)) < 1000
+
+    check()
+
+
+def test_what_can_be_written_goes_there_and_back(tmp_path: Path) -> None:
+    """Each trace that a sample gives survives each format that can be written, or is refused by it."""
+    for name in READ:
+        trace = lp.load_trace(LOGS / name)
+        for known in formats():
+            if known.writes:
+                path = tmp_path / f"t{known.suffixes[0]}"
+                try:
+                    lp.save_trace(trace, path)
+                except FormatError as error:
+                    assert "cannot express this trace" in str(error)
+                    continue
+                assert lp.load_trace(path) == trace, (name, known.name)

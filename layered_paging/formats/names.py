@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import FormatError, ParameterError
 
-__all__ = ["ROLES", "normal", "resolve"]
+__all__ = ["ROLES", "normal", "others", "resolve"]
 
 # what a column means -> the names under which it is found, the best first
 ROLES: dict[str, tuple[str, ...]] = {
@@ -38,6 +38,19 @@ ROLES: dict[str, tuple[str, ...]] = {
         "batch", "turn",
     ),
 }  # fmt: skip
+
+
+_ONE = ("e", "expert", "expert_id", "expert_idx", "expert_index")
+_WIDE = re.compile(r"(?:e|ex|expert|expert_id|expert_idx|id|top|top_k|topk|choice|slot|k)_?\d{1,3}")
+
+
+def others(names: Sequence[str], chosen: Mapping[str, str]) -> list[str]:
+    """Return columns that could number tokens or passes, beside the one that was chosen."""
+    return [
+        name
+        for name in names
+        if normal(name) in (*ROLES["token"], "forward_pass", "forward_pass_id", "call") and name not in chosen.values()
+    ]
 
 
 def normal(name: str) -> str:
@@ -87,6 +100,12 @@ def resolve(
             if fits:
                 found[role] = fits[0]
                 free = {key: name for key, name in free.items() if name != fits[0]}
+    wide = [name for name in names if name not in found.values() and _WIDE.fullmatch(normal(name))]
+    if "experts" not in given and wide and ("experts" not in found or normal(found["experts"]) in _ONE):
+        raise FormatError(
+            f"{path}: columns {', '.join(wide[:4])} seem to hold one expert each; a row must have one column with a list of "
+            "experts, or one expert and its rank (name it: --columns experts=NAME)"
+        )
     absent = [role for role in ("layer", "experts") if role not in found]
     if absent:
         raise FormatError(

@@ -38,7 +38,8 @@ _NAMES = {
     "meta": None,
 }
 _FIELDS = ("routed_experts", "prompt_routed_experts")  # of servers: tokens first
-_ARRAYS = {*_NAMES, *(other for other in _NAMES.values() if other), *_FIELDS, "router_logits"}
+_OTHERS = ("expert_ids", "selected_experts", "topk_ids", "topk_indices", "expert_indices", "top_k_indices", "indices")
+_ARRAYS = {*_OTHERS, *_NAMES, *(other for other in _NAMES.values() if other), *_FIELDS, "router_logits"}
 _READ = {*_ARRAYS, "format", "layout", *LAYER_KEYS, *EXPERT_KEYS, *TOP_KEYS}
 _SMALL = 4096  # bytes of an entry that is one number or word
 MARK = "layered-paging trace 1"
@@ -64,9 +65,13 @@ def read(path: Path, how: Reading) -> Trace:
     if "router_logits" in arrays:
         return trace_of_logits(path, arrays["router_logits"], Facts(entries, meta=meta), how)
     field = next((name for name in _FIELDS if name in arrays), None)
+    other = [name for name in _OTHERS if name in arrays]
+    if "experts" not in arrays and field is None and len(other) == 1:
+        field = other[0]
+        how.assume("experts", field, "the only array with a name in use for ids")
     if "experts" not in arrays and field is None:
         raise FormatError(f"{path}: must hold an array 'experts' (rounds, layers, top_k); found {_listed(archive)}")
-    if "experts" in arrays and field is not None:
+    if "experts" in arrays and field in _FIELDS:
         raise FormatError(f"{path}: holds both 'experts' and '{field}', which mean the same")
     facts = Facts(
         entries,
@@ -76,7 +81,7 @@ def read(path: Path, how: Reading) -> Trace:
         arrays.get("weights", arrays.get("weight")),
         "offsets" in arrays,
         arrays["n_experts"].tolist() if "n_experts" in arrays else None,
-        None if field is None else ("tlk", field),
+        ("tlk", field) if field in _FIELDS else None,
         meta,
     )
     own = _ours(arrays.get("format"))

@@ -15,7 +15,7 @@ from .cells import ArrowBlock, PlainBlock
 from .common import guarded, parse_json
 from .in_parts import in_parts
 from .lines import parsed_blocks
-from .names import normal, resolve
+from .names import normal, others, resolve
 from .opening import Start, document, text
 from .rows import Rows, Table
 from .table import SAMPLE, arrow, bulk_or_plain, noted
@@ -81,7 +81,13 @@ class Records:
             how.assume("tokens", "not by name", f"entry {roles.pop('token')!r} holds words")
         if isinstance(kinds.get(roles["experts"]), list):
             roles.pop("rank", None)  # of a process, since a list has its own order
-        self.table = Table(path, roles, how, lists=isinstance(kinds.get(roles["experts"]), list))
+        self.table = Table(
+            path,
+            roles,
+            how,
+            others=tuple(others(self.names, roles)),
+            lists=isinstance(kinds.get(roles["experts"]), list),
+        )
         self.left_out = 0
 
     def plain(self, rows: list[dict[str, Any]], lines: list[int]) -> PlainBlock:

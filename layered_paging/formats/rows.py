@@ -120,6 +120,7 @@ class Table:
     rows: list[Rows] = field(default_factory=list)
     held: int = 0
     weighed: bool = True
+    others: tuple[str, ...] = ()  # columns that could number passes
     lists: bool = False  # each row has a list of experts, though it may be of one
 
     def rows_of(self, block: Block) -> Rows:
@@ -239,6 +240,11 @@ class Table:
             raise FormatError(
                 f"{self.path}: rows of one expert without a rank must come in order of tokens, or name their request; "
                 f"the count of tokens goes back at row {int(np.flatnonzero(again)[0]) + 2}"
+            )
+        if self.others:
+            raise FormatError(
+                f"{self.path}: the count of tokens starts again, and column {self.others[0]!r} may number passes; say which "
+                f"numbers tokens or requests: --columns token={self.others[0]} or request={self.others[0]}"
             )
         session = np.concatenate(([0], np.cumsum(again)))
         self.how.assume("sessions", int(session[-1]) + 1, "no column names requests; the count of tokens starts again")

@@ -20,7 +20,7 @@ from .cells import ArrowBlock, Block, NotPlain, NumberBlock, PlainBlock, is_numb
 from .common import guarded
 from .in_parts import in_parts
 from .lines import parsed_blocks
-from .names import resolve
+from .names import others, resolve
 from .opening import Start, text
 from .rows import Rows, Table
 
@@ -102,7 +102,10 @@ class Sheet:
         if mark is None:
             raise FormatError(f"{path} line {self.line}: must name columns between commas, tabs, semicolons or bars")
         self.mark = mark
-        self.names = [name.strip() for name in next(csv.reader([row], delimiter=mark, skipinitialspace=True))]
+        try:
+            self.names = [name.strip() for name in next(csv.reader([row], delimiter=mark, skipinitialspace=True))]
+        except csv.Error as error:
+            raise FormatError(f"{path} line {self.line}: must name its columns; {error}") from None
         if len(set(self.names)) != len(self.names):
             raise FormatError(f"{path} line {self.line}: columns must have different names; got {row[:200]!r}")
         self.how = how
@@ -122,7 +125,7 @@ class Sheet:
         if roles.get("token") in self.texts:
             self.how.assume("tokens", "not by name", f"column {roles.pop('token')!r} holds words")
         lists = any(value.lstrip().startswith(("[", "(", "{")) for value in sample.columns[roles["experts"]])
-        return Table(self.path, roles, self.how, lists=lists)
+        return Table(self.path, roles, self.how, others=tuple(others(self.names, roles)), lists=lists)
 
     def parse(self, table: Table, number: int, data: bytes) -> Rows:
         """Return a block's rows."""

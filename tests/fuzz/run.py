@@ -79,6 +79,28 @@ def reader(suffix: str) -> Callable[[Path], None]:
     return read
 
 
+LOGS = Path(__file__).resolve().parent.parent / "data" / "logs"
+
+
+def log_seeds(folder: Path) -> None:
+    for path in LOGS.iterdir():
+        shutil.copy(path, folder / path.name)
+
+
+def read_log(path: Path) -> None:
+    import layered_paging as lp
+    from layered_paging.formats.counts import read_counts
+
+    ways: list[dict[str, Any]] = [{}, {"layout": "tlk"}, {"tokens": "guess"}, {"top_k": 2}, {"n_experts": 6}]
+    for way in ways:
+        with contextlib.suppress(lp.LayeredPagingError):
+            lp.load_trace(path, **way)
+    with contextlib.suppress(lp.LayeredPagingError):
+        for _ in lp.open_trace(path).parts():
+            pass
+    read_counts(path)
+
+
 SPEC = """name = "s"
 seed = 7
 [traces]
@@ -247,6 +269,7 @@ TARGETS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None], str]] =
             ("parquet", ".parquet"),
         )
     },
+    "log": (log_seeds, read_log, ".log"),
     "spec": (spec_seeds, read_spec, ".toml"),
     "certificate": (certificate_seeds, check_certificate, ".json"),
     "strategy": (strategy_seeds, read_strategy, ".json"),
