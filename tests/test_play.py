@@ -81,10 +81,10 @@ def as_trace(game: dict[str, Any]) -> lp.Trace:
 
 
 def test_every_policy_and_the_optimum_are_ours(open_page: Any) -> None:
-    games = [drawn(seed) for seed in range(400)]
+    games = [drawn(seed) for seed in range(300)]
     page = open_page()
     names = page.evaluate("Object.fromEntries(Object.entries(PLAYERS).map(([name, p]) => [name, p.python]))")
-    assert {"lru", "llru", "fifo", "lfu", "mark-far", "opt"} <= set(names)
+    assert {"lru", "llru", "fifo", "lfu", "mark-far", "clock", "opt"} <= set(names)
     evictions = 0
     for game, plays in zip(games, page.evaluate(PLAY, games), strict=True):
         trace = as_trace(game)
@@ -97,7 +97,7 @@ def test_every_policy_and_the_optimum_are_ours(open_page: Any) -> None:
                 evictions += len(evicted)
         best = lp.optimum(trace, game["slots"], admission="forced").misses
         assert sum(len(absent) for absent, _, _ in plays["opt"]) == best
-    assert evictions > 20_000
+    assert evictions > 15_000
 
 
 def test_the_optimum_is_that_of_every_beginning(open_page: Any) -> None:
@@ -309,6 +309,45 @@ def test_what_cannot_be_played_is_said(fragment: str, words: str, open_page: Any
     page = open_page(fragment)
     assert words in page.inner_text("#wrong")
     assert page.locator("#board .name").count() >= 1 and page.locator("img").count() == 0
+
+
+FUZZ = """fragments => fragments.map(text => {
+  try {
+    const game = readFragment(text), timeline = timelineOf(game);
+    VIEWS[game.mode](game, timeline);
+    return writeFragment(readFragment(writeFragment(game))) === writeFragment(game) ? "played" : "another game came back";
+  } catch (error) { return error instanceof Wrong || error instanceof URIError ? "refused" : String(error.stack); }
+})"""
+
+
+def test_any_address_is_played_or_refused(open_page: Any) -> None:
+    rng = random.Random(11)
+    seeds = [text for _, text in EXAMPLES] + [
+        "mode=predict&policy=lru&sequence=0,0_1,1_0,2&answers=1,1,1,1:0",
+        "mode=cache&slots=3&policies=fwf,opt&sequence=0,0_1,1_0,2&victims=0",
+    ]
+    bits = [
+        *"0123456789,_+-:&=%#",
+        "mode=",
+        "adversary",
+        "cache",
+        "predict",
+        "opt",
+        "llru-near",
+        "&cycle=3",
+        "&step=9",
+        "é",
+    ]
+    texts = []
+    for _ in range(3000):
+        text = rng.choice(seeds)
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randrange(len(text) + 1)
+            text = text[:at] + rng.choice(["", rng.choice(bits)]) + text[at + rng.randint(0, 2) :]
+        texts.append(text)
+    found = open_page().evaluate(FUZZ, texts)
+    assert set(found) == {"played", "refused"}, set(found) - {"played", "refused"}
+    assert min(found.count("played"), found.count("refused")) > 200
 
 
 def test_a_wrong_setting_changes_nothing(open_page: Any) -> None:

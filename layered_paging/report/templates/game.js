@@ -9,6 +9,7 @@ const PLAYERS = {
   fifo: { label: "FIFO", rule: "fifo", python: "fifo" },
   lfu: { label: "LFU", rule: "lfu", python: "lfu" },
   "mark-far": { label: "MARK-FAR", rule: "mark-far", python: "mark-far" },
+  clock: { label: "CLOCK", rule: "clock", python: "clock" },
   "lru-2": { label: "LRU-2", rule: "lru-2", python: "lru-2" },
   "least-stale": { label: "LEAST-STALE", rule: "least-stale", python: "least-stale" },
   lifo: { label: "LIFO", rule: "lifo", python: "lifo" },

@@ -92,6 +92,28 @@ class Timeline {
   }
 }
 
+// a policy that is not an order: a ring of pages behind a hand, which spares whatever was used since it last came by
+class Clock {
+  constructor() { this.ring = []; this.waiting = []; this.used = new Map(); }
+
+  hit(page) { this.used.set(page, true); }
+
+  miss(page, t) { this.waiting.push([page, t]); this.used.set(page, true); }
+
+  // pages enter behind the hand when their own event's evictions are over
+  victim(candidates, t) {
+    const early = this.waiting.filter(([, at]) => at < t), mayGo = page => candidates.includes(page);
+    this.ring.push(...early.map(([page]) => page));
+    this.waiting = this.waiting.filter(([, at]) => at >= t);
+    for (;;) {
+      const page = this.ring.shift();
+      if (mayGo(page) && !this.used.get(page)) return page;
+      if (mayGo(page)) this.used.set(page, false);
+      this.ring.push(page);
+    }
+  }
+}
+
 // the first candidate in ascending order goes; the last entry of every order is the page number
 const never = f => f.next < 0 ? Infinity : f.next;
 const again = f => f.next < 0 ? "never requested again" : `next requested at step ${f.next}`;
@@ -107,10 +129,9 @@ const RULES = {
   "mark-lru": { phases: true, order: f => [f.marked, f.last, f.page], why: f => `unmarked, ${used(f)}, longest ago`, text: "of the pages not requested in this phase, the one requested longest ago goes" },
   "mark-far": { phases: true, order: f => [f.marked, -f.D, f.last, f.page], why: f => `unmarked, ${counted(f.D, "layer")} ahead, furthest`, text: "of the pages not requested in this phase, the one whose layer comes round last goes" },
   "least-stale": { order: f => [!f.stale, f.last, f.page], why: f => f.stale ? `its layer has passed without it, ${used(f)}` : `${used(f)}, longest ago`, text: "pages that their layer has passed over in this round go first, then the oldest" },
+  clock: { machine: Clock, why: () => "the first that the hand met and that was not used since it last came by", text: "a hand goes round: a page used since the last time is spared once, the first other one goes" },
   fwf: { flush: true, order: f => [f.page], why: () => "everything outside the event goes", text: "everything goes when the cache is full" },
 };
-const plainRule = { order: f => [f.last, f.page], why: f => `${used(f)}, ${counted(f.uses, "use")}, ${again(f)}` };
-
 const compared = (a, b) => {
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i] < b[i] ? -1 : 1;
   return 0;
@@ -119,17 +140,20 @@ const compared = (a, b) => {
 // candidates in the order in which a rule would let them go
 const ordered = (rule, rows) => rows.map(f => [rule.order(f), f]).sort((x, y) => compared(x[0], y[0])).map(x => x[1]);
 
+const plainRule = { order: f => [f.last, f.page], why: f => `${used(f)}, ${counted(f.uses, "use")}, ${again(f)}` };
+
 // the step at which the present phase began, after the policy was asked for a victim among these at step t
 const phaseAfter = (timeline, candidates, t, phase) => candidates.every(page => timeline.last(page, t) >= phase) ? t : phase;
 
 // Play a rule on a timeline: one frame a step, with what is held in which slot afterwards.
 // `choose(candidates, t)` in place of a rule lets a person decide; undefined ends the play there.
 function play(timeline, slots, { rule, params = {}, choose, until = timeline.length } = {}) {
-  const held = new Array(slots).fill(-1), loaded = new Map(), frames = [];
+  const held = new Array(slots).fill(-1), loaded = new Map(), frames = [], machine = rule && rule.machine ? new rule.machine() : null;
   let phase = 0, misses = 0;
   for (let t = 0; t < until; t++) {
     const event = timeline.steps[t], hits = event.filter(p => held.includes(p)), absent = event.filter(p => !held.includes(p));
     absent.forEach(p => loaded.set(p, t));
+    if (machine) { hits.forEach(p => machine.hit(p)); absent.forEach(p => machine.miss(p, t)); }
     const evicted = [], asked = [];
     let over = held.filter(p => p >= 0).length + absent.length - slots;
     while (over > 0) {
@@ -138,7 +162,7 @@ function play(timeline, slots, { rule, params = {}, choose, until = timeline.len
       if (rule && rule.phases) phase = phaseAfter(timeline, candidates, t, phase);
       asked.push({ candidates, phase });
       const rows = () => candidates.map(p => timeline.facts(p, t, params, { loaded: loaded.get(p), phase }));
-      const gone = choose ? [choose(candidates, t)] : rule.flush ? candidates : [ordered(rule, rows())[0].page];
+      const gone = choose ? [choose(candidates, t)] : machine ? [machine.victim(candidates, t)] : rule.flush ? candidates : [ordered(rule, rows())[0].page];
       if (gone[0] === undefined) return { frames, misses, waiting: { t, candidates, hits, absent } };
       for (const page of gone) { held[held.indexOf(page)] = -1; evicted.push(page); }
       over -= gone.length;
@@ -152,7 +176,7 @@ function play(timeline, slots, { rule, params = {}, choose, until = timeline.len
 
 // what a policy could have evicted at a step of a play, in its order, with what it knew
 function considered(timeline, frame, t, rule, params) {
-  if (!frame.asked.length) return [];
+  if (!frame.asked.length || !rule.order) return [];
   const { candidates, phase } = frame.asked[0];
   return ordered(rule, candidates.map(p => timeline.facts(p, t, params, { loaded: frame.loaded.get(p), phase })));
 }

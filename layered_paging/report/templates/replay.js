@@ -21,7 +21,7 @@ const different = t => data.policies.some(p => p.missed[t] !== data.policies[0].
 
 // what each policy holds after step t: kept every SPAN steps, the rest replayed
 const SPAN = 256;
-const rules = data.policies.map(p => RULES[p.rule] || plainRule);
+const rules = data.policies.map(p => RULES[p.rule] && RULES[p.rule].order ? RULES[p.rule] : plainRule);
 const empty = () => ({ held: new Uint8Array(pages), loaded: new Int32Array(pages).fill(-1), phase: 0 });
 const copied = ({ held, loaded, phase }) => ({ held: held.slice(), loaded: loaded.slice(), phase });
 const kept = data.policies.map(() => [empty()]);
@@ -90,7 +90,7 @@ function explain(p) {
   const rows = !gone.length ? [] : candidates(p, before[p], now).map(page => known(p, page, held[page] && !fresh ? loaded[page] : now));
   fillCandidates(parts[p].table, ordered(rules[p], rows), gone);
 }
-const ruled = data.policies.map(p => p.rule in RULES && p.rule !== "fwf");
+const ruled = data.policies.map((p, at) => rules[at] !== plainRule && p.rule !== "fwf");
 function reason(p, page, loaded) {
   const fact = known(p, page, loaded), ending = fact.next < 0 && timeline.emptied ? " before the reset" : "";
   const said = rules[p].why(fact);
