@@ -40,7 +40,7 @@ def _headline(found: dict[str, Any]) -> str:
     saved = found["parts"]["tried"]
     if found["verdict"] == "policy":
         return (
-            f"Policy failure: another policy helps. {best} has {share(saved, misses)} fewer misses than {policy}, "
+            f"Policy failure{_where(found)}: another policy helps. {best} has {share(saved, misses)} fewer misses than {policy}, "
             f"which is {share(saved, loss)} of what {policy} loses to the optimum."
         )
     if found["verdict"] == "prefill":
@@ -54,7 +54,7 @@ def _headline(found: dict[str, Any]) -> str:
         least = min(found["references"], key=lambda reference: int(reference["misses"]))
         more = misses - least["misses"]
         return (
-            f"Policy failure, by a reference: no policy tried helps much, but {least['policy']}, made for "
+            f"Policy failure{_where(found)}, by a reference: no policy tried helps much, but {least['policy']}, made for "
             f"{least['model']}, has {share(more, misses)} fewer misses than {policy}."
         )
     tried = f"the best policy tried, {best}, has {share(saved, misses)} fewer misses than {policy}"
@@ -64,6 +64,11 @@ def _headline(found: dict[str, Any]) -> str:
         "working set": f"Working-set failure: the largest part of the misses is unavoidable at this capacity. {less}",
         "cold": f"Cold trace: the largest part of the misses are first requests since the cache was empty, which no policy can avoid. {less}",
     }[found["verdict"]]
+
+
+def _where(found: dict[str, Any]) -> str:
+    """Say so where the verdict rests on one session, however often it is there."""
+    return " on this one session" if found["evidence"]["distinct"] < 2 else ""
 
 
 def _split(found: dict[str, Any]) -> str:

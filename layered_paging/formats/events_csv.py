@@ -47,7 +47,9 @@ def read(path: Path) -> Trace:
             at = int(np.argmax(layer >= widths[0]))
             raise FormatError(f"{path} line {at + 2}: 'layer' must be in 0..{widths[0] - 1}; got {layer[at]}")
         layers = widths[0]
-    afford(path, f"{rounds} rounds of {layers} layers x {top_k} experts", rounds * layers * (8 + 2 * top_k))
+    # the ids, and while they are checked and laid out two copies of them
+    each = 3 * np.dtype(id_dtype(1 + int(member.max(initial=0)))).itemsize
+    afford(path, f"{rounds} rounds of {layers} layers x {top_k} experts", rounds * layers * (8 + each * top_k))
     place = round_of * layers + layer
     owner = np.full(rounds * layers, -1, np.int64)
     owner[place] = np.arange(len(place))

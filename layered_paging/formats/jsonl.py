@@ -410,7 +410,10 @@ class JsonLines(Format):
 
     def read(self, path: Path, how: Reading) -> Trace:
         """Read all rounds."""
-        return read(path)
+        trace = read(path)
+        for what in trace.meta.get("not_read", []):
+            how.assume(what, "read past", "no entry of this format")
+        return trace
 
     def open(self, path: Path, how: Reading) -> LongTrace:
         """Read rounds in chunks."""

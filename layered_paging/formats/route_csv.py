@@ -332,7 +332,10 @@ class RouteCsv(Format):
 
     def read(self, path: Path, how: Reading) -> Trace:
         """Read comments and rows."""
-        return read(path)
+        trace = read(path)
+        for what in trace.meta.get("not_read", []):
+            how.assume(what, "read past", "no entry of this format")
+        return trace
 
     def refuse(self, trace: Trace, path: Path) -> str | None:
         """Refuse what rows and comments have no place for."""
