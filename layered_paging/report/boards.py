@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ..engine.run import history
 from ..errors import ParameterError
 from ..policies.names import resolve
 
-__all__ = ["board"]
+__all__ = ["board", "labels"]
 
 _MOST = 2000  # cells of all tables together
 _CELL = "border:1px solid #888;padding:.15em .3em;text-align:center;min-width:1.6em;"
@@ -69,16 +69,22 @@ def board(
     return "".join(_table(trace, name, slots, blank, reset, admission) for name in names)
 
 
-def _table(trace: Trace, name: str, slots: int, blank: bool, reset: str, admission: str) -> str:
+def labels(trace: Trace) -> Callable[[int], str]:
+    """Return how a page is written: the letter of its layer and the expert; the expert alone where there is one layer."""
     first = np.concatenate(([0], np.cumsum(trace.n_experts)))
 
-    def called(page: int) -> str:
+    def label(page: int) -> str:
         layer = int(np.searchsorted(first, page, side="right")) - 1
         expert = page - int(first[layer])
         if trace.layers == 1:
             return str(expert)
         return f"{chr(97 + layer)}{expert}" if trace.layers <= 26 else f"{layer}:{expert}"
 
+    return label
+
+
+def _table(trace: Trace, name: str, slots: int, blank: bool, reset: str, admission: str) -> str:
+    called = labels(trace)
     held: list[int | None] = [None] * slots
     heads, marks, columns, misses = [], [], [], 0
     for step in history(trace, resolve("belady" if name == "opt" else name), slots, reset=reset, admission=admission):

@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ..core.instance import integer
 from ..core.trace import Trace
 from ..core.words import counted
 from ..engine.run import history
 from ..errors import ParameterError
 from ..policies.names import resolve
+from .boards import labels
 from .replaying import shown_as
 
 __all__ = ["figure"]
@@ -94,7 +93,7 @@ def figure(
         raise ParameterError(
             f"a figure must have at most {_MOST} steps; got {trace.rounds * trace.layers}: cut the trace"
         )
-    label = _labels(trace)
+    label = labels(trace)
     played = {name: _frames(trace, name, integer("slots", slots, 1), reset) for name in policies}
     shapes, width, height = _shapes(trace, label, [(shown_as(name), frames) for name, frames in played.items()])
     steps = [[e for e in event if e >= 0] for row in trace.experts.tolist() for event in row]
@@ -103,17 +102,6 @@ def figure(
     names = ", ".join(shown_as(name) for name in policies)
     title = title or f"{names}: {counted(slots, 'slot')}, {' '.join(rounds)}"
     return _svg(shapes, width, height, title) if form == "svg" else _tikz(shapes, title)
-
-
-def _labels(trace: Trace) -> Callable[[int], str]:
-    first = np.concatenate(([0], np.cumsum(trace.n_experts)))
-
-    def label(page: int) -> str:
-        layer = int(np.searchsorted(first, page, side="right")) - 1
-        expert = page - int(first[layer])
-        return f"{chr(97 + layer)}{expert}" if trace.layers <= 26 else f"{layer}:{expert}"
-
-    return label
 
 
 def _frames(trace: Trace, name: str, slots: int, reset: str) -> list[_Frame]:

@@ -20,10 +20,11 @@ class Layout {
 
   label(page) {
     const layer = this.layerOf[page], expert = page - this.first[layer];
+    if (this.layers === 1) return String(expert);
     return this.layers <= 26 ? this.letter(layer) + expert : layer + ":" + expert;
   }
 
-  layerName(layer) { return "layer " + this.letter(layer); }
+  layerName(layer) { return this.layers === 1 ? "the layer" : "layer " + this.letter(layer); }
 }
 
 // number of entries of a sorted list below x
