@@ -113,3 +113,73 @@ def test_a_file_without_prompts_is_refused(tmp_path: Path) -> None:
         read_prompts(tmp_path / "p.txt")
     with pytest.raises(lp.LayeredPagingError, match="no such file"):
         read_prompts(tmp_path / "absent.txt")
+
+
+# experts without parameters
+
+
+class Tensor:
+    """What is asked of a tensor."""
+
+    def __init__(self, *shape: int) -> None:
+        self.shape = shape
+
+    def dim(self) -> int:
+        return len(self.shape)
+
+    def numel(self) -> int:
+        return int(np.prod(self.shape))
+
+    def element_size(self) -> int:
+        return 4
+
+
+class Module:
+    def __init__(self, *tensors: Tensor, **named: int) -> None:
+        self._tensors = tensors
+        self.__dict__.update(named)
+
+    def parameters(self) -> list[Tensor]:
+        return list(self._tensors)
+
+    def buffers(self) -> list[Tensor]:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("module", "found"),
+    [
+        (Module(Tensor(12, 32, 32), Tensor(8, 16, 32)), (8, 4096 + 2048, 4)),  # gate and up of 12, down of 8
+        (Module(Tensor(8, 32, 32), Tensor(8, 16, 32)), (8, 4096 + 2048, 0)),
+        (Module(Tensor(8, 32, 32), Tensor(8, 32), num_experts=8), (8, 4096 + 128, 0)),
+        (Module(Tensor(12, 32, 32), Tensor(8, 16, 32), num_experts=12), (8, 4096 + 2048, 4)),
+        (Module(Tensor(5, 5)), (0, None, 0)),
+    ],
+)
+def test_stacked_experts_without_parameters_are_not_counted(module: Module, found: tuple[int, int | None, int]) -> None:
+    from layered_paging.recording.sites import _stacked
+
+    assert _stacked(module) == found
+
+
+def test_listed_experts_without_parameters_stand_at_the_end() -> None:
+    from layered_paging.recording.sites import _idle
+
+    assert _idle("x", [8, 8, 0, 0, 0]) == 3 and _idle("x", [8]) == 0
+    for sizes in ([8, 0, 8], [0, 0]):
+        with pytest.raises(lp.LayeredPagingError, match="must stand behind the others"):
+            _idle("x", sizes)
+
+
+def test_a_model_that_fails_is_one_line() -> None:
+    from layered_paging.recording.driving import failing
+
+    with (
+        pytest.raises(lp.LayeredPagingError, match=r"^Tiny: the model failed at prompt 3; RuntimeError: a b$"),
+        failing("Tiny", 2),
+    ):
+        raise RuntimeError("a\n  b")
+    with pytest.raises(KeyboardInterrupt), failing("Tiny", 2):
+        raise KeyboardInterrupt
+    with pytest.raises(lp.LayeredPagingError, match=r"^ours$"), failing("Tiny", 2):
+        raise lp.LayeredPagingError("ours")

@@ -220,7 +220,7 @@ def _run(model: Any, tokenizer: Any, tokens: list[list[int]], running: Running, 
     longest = max(map(len, tokens))
     ids = torch.tensor([[pad] * (longest - len(row)) + row for row in tokens], device=model.device)
     mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in tokens], device=model.device)
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), _quiet(), failing(type(model).__name__, at):
         if running.mode == "text":
             model(ids, attention_mask=mask, use_cache=False, logits_to_keep=1)
             return
@@ -240,6 +240,18 @@ def _loading(name: str, what: str) -> Iterator[None]:
         yield
     except Exception as error:
         raise LayeredPagingError(f"{name}: {what} cannot be loaded; {type(error).__name__}: {brief(error)}") from None
+
+
+@contextmanager
+def failing(name: str, at: int) -> Iterator[None]:
+    """Turn whatever a model raises while it runs into one line; our own errors pass."""
+    try:
+        yield
+    except LayeredPagingError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {brief(error)}"
+        raise LayeredPagingError(f"{name}: the model failed at prompt {at + 1}; {said}") from error
 
 
 @contextmanager

@@ -29,11 +29,14 @@ class Site:
         ``"experts"``: watch what the experts are called with; ``"router"``: what the router
         returns; ``"logits"``: a linear router, the largest of whose logits are chosen.
     n_experts : int
-        Routed experts; shared ones are always used and not counted.
+        Routed experts with parameters; shared ones are always used and not counted.  Ids from ``n_experts`` on are of
+        zero-computation experts: nothing is loaded for them, so that they are no requests.
     expert_bytes : int or None
         Parameters and buffers of one expert, or None where they are not equal.
     top_k, normalise : int, bool
         Used with ``"logits"`` only.
+    idle : int
+        Zero-computation experts, which have no parameters; the router numbers them behind the others.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Site:
     expert_bytes: int | None
     top_k: int = 0
     normalise: bool = False
+    idle: int = 0
 
 
 def find_sites(model: Any) -> list[Site]:
@@ -81,18 +85,20 @@ def _site(model: Any, name: str, children: Mapping[str, Any]) -> Site:
     path = f"{name}.experts".lstrip(".")
     listed = re.search("ModuleList|ModuleDict", " ".join(kind.__name__ for kind in type(experts).__mro__)) is not None
     if not listed:
-        count, size = _stacked(experts)
+        count, size, idle = _stacked(experts)
         if count:
-            return Site(path, experts, "experts", count, size)
+            return Site(path, experts, "experts", count, size, idle=idle)
         raise LayeredPagingError(f"{path}: cannot tell how many experts a {type(experts).__name__} holds")
-    sizes = {_size(part) for part in parts}
+    count = len(parts) - _idle(path, [_size(part) for part in parts])
+    idle = len(parts) - count
+    sizes = {_size(part) for part in parts[:count]}
     size = sizes.pop() if len(sizes) == 1 else None
     router = children.get("gate", children.get("router"))
     if router is None:
         raise LayeredPagingError(f"{name}: experts, but no module named 'gate' or 'router' beside them")
     path = f"{name}.{'gate' if 'gate' in children else 'router'}".lstrip(".")
     if not hasattr(router, "out_features"):
-        return Site(path, router, "router", len(parts), size)
+        return Site(path, router, "router", count, size, idle=idle)
     config = model.config
     kind = getattr(config, "model_type", "")
     if kind not in _PLAIN:
@@ -100,7 +106,23 @@ def _site(model: Any, name: str, children: Mapping[str, Any]) -> Site:
             f"{path}: a linear router of model type {kind!r}, whose rule is not known; known are {', '.join(_PLAIN)}"
         )
     normalise = _PLAIN[kind] or bool(getattr(config, "norm_topk_prob", False))
-    return Site(path, router, "logits", len(parts), size, int(config.num_experts_per_tok), normalise)
+    return Site(path, router, "logits", count, size, int(config.num_experts_per_tok), normalise, idle)
+
+
+def _idle(path: str, sizes: Sequence[int]) -> int:
+    """Return how many experts at the end have no parameters.
+
+    Raises
+    ------
+    LayeredPagingError
+        All have none, or one that has none stands before one that has some: their numbers would not be the router's.
+    """
+    count = sum(size > 0 for size in sizes)
+    if count == 0 or any(size == 0 for size in sizes[:count]):
+        raise LayeredPagingError(
+            f"{path}: experts without parameters must stand behind the others; sizes are {list(sizes)[:16]}"
+        )
+    return len(sizes) - count
 
 
 def _size(module: Any) -> int:
@@ -108,14 +130,19 @@ def _size(module: Any) -> int:
     return sum(int(tensor.numel()) * int(tensor.element_size()) for tensor in tensors)
 
 
-def _stacked(experts: Any) -> tuple[int, int | None]:
-    """Return the number of experts and the bytes of one, of a module whose parameters start with the expert."""
+def _stacked(experts: Any) -> tuple[int, int | None, int]:
+    """Return the number of experts, the bytes of one, and how many more have no parameters of their own.
+
+    The parameters of the module start with the expert.  A stack that is shorter than the others tells the experts that
+    compute from those that do not: all of an expert's parameters are needed.
+    """
     tensors = [*experts.parameters(), *experts.buffers()]
     widths = [int(tensor.shape[0]) for tensor in tensors if tensor.dim() >= 3]
-    count = int(getattr(experts, "num_experts", 0) or (widths[0] if widths else 0))
-    own = [tensor for tensor in tensors if tensor.dim() >= 1 and int(tensor.shape[0]) == count]
-    size = sum(int(tensor.numel()) * int(tensor.element_size()) for tensor in own)
-    return count, size // count if count and size and size % count == 0 else None
+    total = int(getattr(experts, "num_experts", 0) or max(widths, default=0))
+    count = min([total, *(width for width in widths if width > 1)])
+    own = [tensor for tensor in tensors if tensor.dim() >= 1 and int(tensor.shape[0]) in (total, count)]
+    size = sum(int(tensor.numel()) // int(tensor.shape[0]) * int(tensor.element_size()) for tensor in own)
+    return count, size or None, total - count
 
 
 def chosen(site: Site, values: Sequence[Any], *, weights: bool) -> tuple[Any, Any]:
@@ -146,7 +173,7 @@ def chosen(site: Site, values: Sequence[Any], *, weights: bool) -> tuple[Any, An
         return ids, None
     floats = [t.reshape(-1, t.shape[-1]) for t in tensors if t.dtype.is_floating_point and t.dim() >= 2]
     same = [t for t in floats if t.shape == ids.shape]
-    wide = [t for t in floats if t.shape == (ids.shape[0], site.n_experts)]
+    wide = [t for t in floats if t.shape == (ids.shape[0], site.n_experts + site.idle)]
     if same:
         return ids, same[-1]
     if site.kind == "router" and wide:
