@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,19 +98,24 @@ print(same, has_one_pass(name), all(curves), len(legal), run["kernel"].misses)
 """
 
 
+def install(folder: Path, name: str, policy: str, code: str, twin: str) -> None:
+    """Put a package with one policy and its twin into a folder, as installed."""
+    package, info = folder / name, folder / f"{name}-1.0.dist-info"
+    (package / "twins").mkdir(parents=True)
+    info.mkdir()
+    (package / "__init__.py").write_text(f"from . import {policy}\n")
+    (package / f"{policy}.py").write_text(code)
+    (package / "twins" / "__init__.py").write_text("")
+    (package / "twins" / f"{policy}.py").write_text(twin)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[layered_paging.content]\n{name} = {name}\n")
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A folder with an installed package ``upper_paging``."""
-    package, info = tmp_path / "upper_paging", tmp_path / "upper_paging-1.0.dist-info"
-    (package / "twins").mkdir(parents=True)
-    info.mkdir()
-    (package / "__init__.py").write_text("from . import upper_first\n")
-    (package / "upper_first.py").write_text(POLICY)
-    (package / "order.py").write_text("SIGN = 1\n")
-    (package / "twins" / "__init__.py").write_text("")
-    (package / "twins" / "upper_first.py").write_text(TWIN)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: upper-paging\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[layered_paging.content]\nupper = upper_paging\n")
+    install(tmp_path, "upper_paging", "upper_first", POLICY, TWIN)
+    (tmp_path / "upper_paging" / "order.py").write_text("SIGN = 1\n")
     return tmp_path
 
 
@@ -133,6 +139,16 @@ def test_a_policy_of_another_package_has_a_twin_and_a_curve_and_no_stale_kernel(
     assert others != misses
 
 
+def test_the_examples_of_the_guide_are_a_policy_and_its_twin(tmp_path: Path) -> None:
+    """The two examples of CONTRIBUTING, as a package."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    policy, twin = (next(b for b in blocks if b.startswith(head)) for head in ('"""My-MRU', '"""Twin of my-mru'))
+    install(tmp_path, "yours", "my_mru", policy, twin)
+    same, one_pass, curves, sizes, _ = run(tmp_path, USE.replace("upper-first", "my-mru"))
+    assert (same, one_pass, curves) == ("True", "True", "True")
+    assert int(sizes) > 5
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -151,6 +167,4 @@ def test_a_wrong_twin_is_one_line(site: Path, old: str, new: str, said: str) -> 
         "import layered_paging as lp\ntry:\n    lp.replay(lp.Trace([[0]]), 'upper-first', 1)\n"
         "except lp.errors.PolicyError as error:\n    print(repr(str(error)))"
     )
-    import re
-
     assert re.search(said, " ".join(run(site, code)))

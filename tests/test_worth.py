@@ -130,7 +130,7 @@ def test_mistakes_and_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[
             worth(trace, 8, **options)
     with pytest.raises(ParameterError, match="two kinds"):
         worth(trace.select([0, 2]), 8, key="topic")
-    prompts = lp.Trace(trace.experts, 12, trace.sessions, np.arange(900) % 150 >= 20, meta=trace.meta)
+    prompts = lp.Trace(trace.experts, 12, trace.sessions, (np.arange(900) % 150 >= 20).astype(int), meta=trace.meta)
     some = ("lru", "lru, warm")
     a, b = (worth(t, 8, key="topic", methods=some).of("lru, warm", "same topic") for t in (trace, prompts))
     assert a.hit_rate["all"].tolist() == b.hit_rate["all"].tolist()  # a prompt's tokens count like any others

@@ -1,8 +1,8 @@
 """A replay of ``lru`` and ``llru`` of its own: the cache as a bitmap over the requests of the trace.
 
-The common loop serves them at a third of the speed or less: it moves pages through linked lists, or looks through all pages at
-each eviction (``python tests/benchmarks/kernels.py`` prints the ratios).  Three loops here: LRU and LLRU where each event has one
-member, and either in every mode.
+The common loop takes 7 to 16 times as long for LRU, as it moves pages through linked lists, and more than 20 times as long for
+LLRU, as it looks through all pages at each eviction (``python tests/benchmarks/kernels.py`` prints the ratios).  Three loops here:
+LRU and LLRU where each event has one member, and either in every mode.
 
 Every request has a *place*: its index in the laid-out trace.  A page that was requested is *live*
 at the place of its last request until it is evicted or requested again.  One bit per place says what
@@ -128,12 +128,12 @@ def _lru_single(grid: Arrays, resets: bool, slots: int, bits: Bits, tally: Tally
     word = _FULL  # its live bits
     tail = _PAD64
     total: Any = 0
-    full_from = slots  # once so many misses have happened, the cache is full
+    full_from = slots  # the number of misses at which the cache is full
     session = 0
     for r in range(rounds):
         while session + 1 < starts.shape[0] and starts[session + 1] <= r:
             session += 1
-            if resets:
+            if resets:  # everything before the present place is dead, and the cache is empty
                 full_from = total + slots
                 tail = np.uint64(place)
                 base = tail & ~_LOW
@@ -141,7 +141,7 @@ def _lru_single(grid: Arrays, resets: bool, slots: int, bits: Bits, tally: Tally
         before = total
         for c in range(columns):
             e = experts[r, c, 0]
-            if e < 0:
+            if e < 0:  # no request: its place is dead, which matters to the register if its word is held there
                 bit = _ONE << (np.uint64(place) & _LOW)
                 words[place >> 6] &= ~bit
                 if np.uint64(place) - base < _PAD64:
@@ -153,6 +153,7 @@ def _lru_single(grid: Arrays, resets: bool, slots: int, bits: Bits, tally: Tally
                 place += np.uint32(1)
                 continue
             page = np.uint32(first[c] + e)
+            # the page's previous place dies; the new one is live already
             old = np.uint64(last[page])
             last[page] = place
             place += np.uint32(1)
@@ -160,6 +161,7 @@ def _lru_single(grid: Arrays, resets: bool, slots: int, bits: Bits, tally: Tally
             words[old >> _SIX] &= keep
             missed = old < tail
             evict = missed and total >= full_from
+            # the register and the tail without an eviction, and with one: the lowest live bit goes
             stays = word & (keep if old - base < _PAD64 else _FULL)
             leaves = stays & (stays - _ONE)
             tail_stays = base + trailing_zeros(stays)
@@ -168,6 +170,7 @@ def _lru_single(grid: Arrays, resets: bool, slots: int, bits: Bits, tally: Tally
             by_column[c] += missed
             word = leaves if evict else stays
             tail = tail_leaves if evict else tail_stays
+            # an empty register: the tail is in a later word
             while word == _NONE:
                 base += _PAD64
                 word = words[base >> _SIX]
@@ -209,6 +212,7 @@ def _llru_single(grid: Arrays, resets: bool, slots: int, bits: Bits, far: bool, 
                 tail = np.uint64(place)
                 turn = tail
         before = total
+        # look up the last places of the whole round, and set the new ones
         now = np.uint64(place) - _ONE
         for c in range(columns):
             e = experts[r, c, 0]
@@ -223,6 +227,7 @@ def _llru_single(grid: Arrays, resets: bool, slots: int, bits: Bits, far: bool, 
                 olds[c] = old
                 lives[c] = np.uint8((words[old >> 6] >> (np.uint64(old) & _LOW)) & _ONE)
             place += np.uint32(1)
+        # serve the requests; a page that was live at the lookup may have been evicted since
         for c in range(columns):
             now += _ONE
             old = np.uint64(olds[c])
@@ -235,6 +240,7 @@ def _llru_single(grid: Arrays, resets: bool, slots: int, bits: Bits, far: bool, 
                 by_column[c] += 1
                 total += 1
                 if total > full_from:
+                    # 64 places from the tail on, read across two words; the tail moves to the first live place
                     at = tail >> _SIX
                     shift = tail & _LOW
                     window = (words[at] >> shift) | ((words[at + _ONE] << _ONE) << (_LOW - shift))
@@ -245,17 +251,22 @@ def _llru_single(grid: Arrays, resets: bool, slots: int, bits: Bits, far: bool, 
                     begin = tail
                     skip = trailing_zeros(window)
                     tail += skip
+                    # the round of the tail: it rarely moves by more than one
                     turn = turn + layers if tail >= turn + layers else turn
                     while tail >= turn + layers:
                         turn += layers
                     reach = turn + np.uint64(c) - tail  # places from the tail to the present layer's, modulo the layers
                     reach = reach + layers if reach >= layers else reach
-                    if skip + reach > _LOW:
+                    if (
+                        skip + reach > _LOW
+                    ):  # the window does not fit behind the dead places: read it again from the tail
                         begin = tail
                         skip = _NONE
                         at = tail >> _SIX
                         shift = tail & _LOW
                         window = (words[at] >> shift) | ((words[at + _ONE] << _ONE) << (_LOW - shift))
+                    # its last live place goes; the one at its end, of the present layer, goes last if that layer is near,
+                    # or if it is the present request itself
                     inside = window & (_FULL >> (_LOW - skip - reach))
                     if not far or tail + reach == now:
                         others = inside & ~(_ONE << (skip + reach))
@@ -293,6 +304,7 @@ def _events(grid: Arrays, resets: bool, capacity: int, bits: Bits, sizes: Any, m
                 held = 0
         missed = 0
         for c in range(columns):
+            # the members move to new places, there or not
             begin = place
             count: Any = 0
             for q in range(width):
@@ -316,6 +328,7 @@ def _events(grid: Arrays, resets: bool, capacity: int, bits: Bits, sizes: Any, m
                 place += 1
             missed += count
             by_layer[layer[c]] += count
+            # evict until it fits
             limit = place if mode.bypass else begin  # victims lie before it
             while held > capacity:
                 tail = _first_live(words, tail, limit)
@@ -325,6 +338,7 @@ def _events(grid: Arrays, resets: bool, capacity: int, bits: Bits, sizes: Any, m
                     victim = tail
                 else:
                     victim = _victim(words, tail, limit, r * layers, c * layers // columns, layers, group, convention)
+                    # ties go to the lowest page, which is the first of the group where members are sorted
                     if mode.unsorted:
                         victim = _lowest_page(words, victim, limit, experts, first, group)
                     else:

@@ -144,6 +144,7 @@ def _lru(grid: Arrays, resets: bool, histogram: Any) -> None:
     experts, first, starts = grid.experts, grid.first, grid.starts
     rounds, columns, width = experts.shape
     pages = histogram.shape[0] - 2
+    # room for four times the pages, so that a compaction is rare
     n_words = max(4, (4 * pages + 64 * width) // 64)
     size = n_words * 64
     bits = np.zeros(n_words, np.uint64)
@@ -170,12 +171,14 @@ def _lru(grid: Arrays, resets: bool, histogram: Any) -> None:
                 if e >= 0:
                     members[m] = first[c] + e
                     m += 1
+            # positions: pages requested after the last request of each member, as of the begin of the event
             for q in range(m):
                 old = last[members[q]]
                 if old < 0:
                     histogram[pages + 1] += 1
                 else:
                     word = old >> 6
+                    # live places up to the old one: inside its word, and in the words before it (prefix sum of the tree)
                     below = _ones(bits[word] & (_FULL >> (_LOW - (np.uint64(old) & _LOW))))
                     at = word
                     while at > 0:
@@ -184,6 +187,7 @@ def _lru(grid: Arrays, resets: bool, histogram: Any) -> None:
                     histogram[alive - below + 1] += 1
             if place + m > size:
                 place = _compact(bits, tree, last, owner, place)
+            # the members move to the end: bit and tree are taken back at the old place, and set at the new one
             for q in range(m):
                 page = members[q]
                 old = last[page]
