@@ -53,7 +53,6 @@ Proof.
   - apply in_remove in Hx. apply full_lacks with p; tauto.
 Qed.
 
-Definition gone (y : nat) (C : cache) : Q := if mem y C then 0 else 1.
 (* what the policy does with one cache *)
 Lemma policy_one C p h : backwards l n (p :: h) -> NoDup C -> incl C all -> (length C <= k)%nat ->
   is_law (policy (p :: h) C) /\

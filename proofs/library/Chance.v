@@ -45,6 +45,8 @@ Qed.
 (* what a cache loads *)
 Definition q (m : nat) : Q := inject_Z (Z.of_nat m).
 Definition loads (c c' : cache) : Q := q (length (minus c' c)).
+(* whether a page is absent *)
+Definition gone (y : nat) (c : cache) : Q := if mem y c then 0 else 1.
 
 Section Randomized.
 Variable kernel : list nat -> cache -> dist cache.   (* history, its newest request included; cache before it *)
@@ -55,6 +57,13 @@ Fixpoint expected (h : list nat) : Q :=
 Definition randomized (l n k : nat) : Prop := forall p h, layered l n 0 (rev (p :: h)) -> forall w c, In (w, c) (law h) ->
   is_law (kernel (p :: h) c) /\ forall v c', In (v, c') (kernel (p :: h) c) -> is_cache k c' /\ In p c'.
 End Randomized.
+
+(* the expected ratio is at most r; the best expected ratio is r *)
+Definition expected_at_most (l n k : nat) (kernel : list nat -> cache -> dist cache) (r : Q) : Prop := exists add, forall h m,
+  layered l n 0 (rev h) -> schedule k [] (rev h) m -> expected kernel h <= r * q m + add.
+Definition best_randomized (l n k : nat) (r : Q) : Prop :=
+  (exists kernel, randomized kernel l n k /\ expected_at_most l n k kernel r) /\
+  forall kernel, randomized kernel l n k -> forall s, 0 <= s -> expected_at_most l n k kernel s -> r <= s.
 
 Fixpoint harmonic (m : nat) : Q := match m with O => 0 | S r => harmonic r + / q (S r) end.
 
@@ -102,3 +111,38 @@ Proof.
 Qed.
 Lemma mean_chosen {A} (t : nat -> Q) (g : nat -> A) f L : mean (map (fun y => (t y, g y)) L) f == sum (fun y => t y * f (g y)) L.
 Proof. induction L as [|x L IH]; simpl; [reflexivity|]. rewrite IH. reflexivity. Qed.
+Lemma sum_app f L M : sum f (L ++ M) == sum f L + sum f M.
+Proof. induction L as [|x L IH]; simpl; [ring|]. rewrite IH. ring. Qed.
+Lemma sum_map f g L : sum f (map g L) = sum (fun x => f (g x)) L.
+Proof. induction L as [|x L IH]; simpl; auto. rewrite IH. auto. Qed.
+Lemma sum_mean {A} (d : dist A) (F : nat -> A -> Q) L :
+  sum (fun y => mean d (F y)) L == mean d (fun c => sum (fun y => F y c) L).
+Proof.
+  induction L as [|x L IH]; simpl.
+  - induction d as [|[w c] d IH]; simpl; [reflexivity|]. rewrite <- IH. ring.
+  - rewrite IH, mean_plus. reflexivity.
+Qed.
+Lemma mean_le {A} (d : dist A) f g : (forall w x, In (w, x) d -> 0 <= w /\ f x <= g x) -> mean d f <= mean d g.
+Proof.
+  induction d as [|[w x] d IH]; simpl; intros H; [lra|]. destruct (H w x (or_introl eq_refl)) as [H1 H2].
+  assert (w * f x <= w * g x) by (rewrite !(Qmult_comm w); apply Qmult_le_compat_r; auto).
+  assert (mean d f <= mean d g) by (apply IH; intros v y Hy; apply H; auto). lra.
+Qed.
+Lemma mean_const {A} (d : dist A) a : mean d (fun _ => 1) == 1 -> mean d (fun _ => a) == a.
+Proof.
+  intros H. rewrite (mean_ext d _ (fun _ => a * 1)) by (intros; ring). rewrite mean_mult, H. ring.
+Qed.
+Lemma sum_gone C Y : sum (fun y => gone y C) Y == q (length (minus Y C)).
+Proof.
+  rewrite (sum_ext _ (fun y => if negb (mem y C) then 1 else 0)).
+  - rewrite sum_count. unfold minus. ring.
+  - intros y _. unfold gone. destruct (mem y C); reflexivity.
+Qed.
+Lemma sum_le f g L : (forall y, In y L -> f y <= g y) -> sum f L <= sum g L.
+Proof.
+  induction L as [|y L IH]; simpl; intros H; [lra|]. assert (f y <= g y) by auto. assert (sum f L <= sum g L) by auto. lra.
+Qed.
+Lemma sum_scale a f L : sum (fun y => a * f y) L == a * sum f L.
+Proof. induction L as [|y L IH]; simpl; [ring|]. rewrite IH. ring. Qed.
+Lemma harmonic_0 m : 0 <= harmonic m.
+Proof. induction m as [|m IH]; cbn [harmonic]; [lra|]. pose proof (q_inv (S m)). lra. Qed.

@@ -1,0 +1,452 @@
+(* One slot short of all pages, k + 1 = l n, n >= 2: no randomized policy has a ratio below H_(k-l+1) + (l-1)/(k+1).
+   The adversary knows the probabilities, not the dice.  In a phase it asks once for each page, and for the pages asked for
+   (D) in between.  First it asks in every other layer for the page that is most likely absent.  Then it waits until what is
+   asked for already is hardly ever absent, and asks for the page that is absent most likely.  A schedule misses once. *)
+From Coq Require Import List Arith Bool Lia QArith Qround Lqa.
+From LP.library Require Import Model Online Layers Lower Chance OneShort Absent.
+Import ListNotations.
+Local Open Scope Q_scope.
+
+(* the page of the largest probability *)
+Fixpoint top (f : nat -> Q) (L : list nat) : nat :=
+  match L with [] => 0%nat | [y] => y | y :: r => let b := top f r in if Qle_bool (f b) (f y) then y else b end.
+Lemma top_ok f L : L <> [] -> In (top f L) L /\ forall y, In y L -> f y <= f (top f L).
+Proof.
+  induction L as [|y [|z r] IH]; intros H; [congruence| |].
+  - simpl. split; auto. intros u [->|[]]. lra.
+  - destruct (IH ltac:(discriminate)) as [I1 I2]. set (b := top f (z :: r)) in *.
+    change (top f (y :: z :: r)) with (if Qle_bool (f b) (f y) then y else b). destruct (Qle_bool (f b) (f y)) eqn:E.
+    + apply Qle_bool_iff in E. split; [left; auto|]. intros u [<-|Hu]; [lra|]. apply I2 in Hu. lra.
+    + assert (f y <= f b).
+      { destruct (Qlt_le_dec (f y) (f b)) as [|C]; [lra|]. apply Qle_bool_iff in C. congruence. }
+      split; [right; auto|]. intros u [<-|Hu]; auto.
+Qed.
+Lemma top_sum f L : L <> [] -> sum f L <= q (length L) * f (top f L).
+Proof.
+  intros H. destruct (top_ok f L H) as [_ T]. revert T. generalize (f (top f L)). clear H. intros a T.
+  induction L as [|y r IH]; simpl length.
+  - simpl. change (q 0) with 0. lra.
+  - simpl sum. rewrite q_S. assert (f y <= a) by (apply T; left; auto).
+    assert (sum f r <= q (length r) * a) by (apply IH; intros u Hu; apply T; right; auto). lra.
+Qed.
+Lemma sum_rows f n l : sum f (seq 0 (l * n)) == sum (fun j => sum f (seq (j * n) n)) (seq 0 l).
+Proof.
+  induction l as [|l IH]; [reflexivity|]. rewrite seq_S, sum_app. replace (S l * n)%nat with (l * n + n)%nat by lia.
+  rewrite seq_app, sum_app, IH. simpl. ring.
+Qed.
+(* a number of times eps that is at least B *)
+Lemma archimedes B eps : 0 < eps -> exists M, B <= q M * eps.
+Proof.
+  intros H. exists (Z.to_nat (Qceiling (B / eps))). assert (E : B / eps <= q (Z.to_nat (Qceiling (B / eps)))).
+  { apply Qle_trans with (inject_Z (Qceiling (B / eps))); [apply Qle_ceiling|]. unfold q. rewrite <- Zle_Qle. lia. }
+  assert (B / eps * eps <= q (Z.to_nat (Qceiling (B / eps))) * eps) by (apply Qmult_le_compat_r; lra).
+  assert (B / eps * eps == B) by (field; lra). lra.
+Qed.
+
+Section Adversary.
+Variables l n : nat.
+Hypothesis l_pos : (1 <= l)%nat.
+Hypothesis n_two : (2 <= n)%nat.
+Notation k := (slots l n).
+Notation lay := (layer n).
+Notation all := (all l n).
+Notation size := (size l n n_two).
+Notation all_In := (all_In l n l_pos n_two).
+Variable kernel : list nat -> cache -> dist cache.
+Hypothesis kernel_ok : randomized kernel l n k.
+Notation expected := (expected kernel).
+Notation x := (x kernel).
+Notation window_pays := (window_pays l n k kernel kernel_ok).
+Notation grows := (expected_grows l n k kernel kernel_ok).
+
+(* requests to pages of D only, which has a page in each layer *)
+Definition rich (D : list nat) : Prop := NoDup D /\ incl D all /\ forall j, (j < l)%nat -> exists d, In d D /\ lay d = j.
+Lemma wait D c : rich D -> forall h, backwards l n h -> exists s, length s = c /\ incl s D /\ backwards l n (s ++ h).
+Proof.
+  intros [_ [R2 R3]]. induction c as [|c IH]; intros h Hb; [exists []; split; auto; split; [intros y []|auto]|].
+  destruct (R3 (length h mod l)%nat (Nat.mod_upper_bound (length h) l ltac:(lia))) as [d [D1 D2]].
+  destruct (IH (d :: h)) as [s [S1 [S2 S3]]].
+  { split; [apply all_In; auto|]. split; auto. }
+  exists (s ++ [d]). rewrite <- app_assoc. split; [rewrite app_length; simpl; lia|]. split; [|exact S3].
+  intros y Hy. apply in_app_or in Hy. destruct Hy as [Hy|[<-|[]]]; auto.
+Qed.
+Lemma reach D y h : rich D -> In y all -> backwards l n h -> exists s, incl s D /\ backwards l n (y :: s ++ h).
+Proof.
+  intros HD Hy Hb. pose proof (lay_small l n l_pos n_two y Hy) as Ly.
+  destruct (wait D (lay y + l - length h mod l) HD h Hb) as [s [S1 [S2 S3]]]. exists s. split; auto.
+  split; [apply all_In; auto|]. split; auto. rewrite app_length, S1.
+  pose proof (Nat.mod_upper_bound (length h) l ltac:(lia)). rewrite <- Nat.add_mod_idemp_r by lia.
+  replace (lay y + l - length h mod l + length h mod l)%nat with (lay y + 1 * l)%nat by lia.
+  rewrite Nat.mod_add by lia. rewrite Nat.mod_small; auto.
+Qed.
+Lemma sweep D L h : rich D -> incl L D -> backwards l n h -> exists s, incl s D /\ incl L s /\ backwards l n (s ++ h).
+Proof.
+  intros HD. revert h. induction L as [|y L IH]; intros h Hi Hb; [exists []; split; [intros z []|split; [intros z []|auto]]|].
+  destruct (reach D y h HD) as [s1 [A1 A2]]; auto; [apply (proj1 (proj2 HD)), Hi; left; auto|].
+  destruct (IH (y :: s1 ++ h)) as [s2 [B1 [B2 B3]]]; [intros z Hz; apply Hi; right; auto|auto|].
+  exists (s2 ++ y :: s1). rewrite <- app_assoc. split; [|split; [|exact B3]].
+  - intros z Hz. apply in_app_or in Hz. destruct Hz as [Hz|[<-|Hz]]; auto. apply Hi. left; auto.
+  - intros z [<-|Hz]; apply in_or_app; [right; left; auto|left; auto].
+Qed.
+
+Variable eps : Q.
+Hypothesis eps_pos : 0 < eps.
+Hypothesis eps_small : eps < 1.
+
+(* wait until D is hardly ever absent, or until much has been paid *)
+Lemma settle D M h : rich D -> backwards l n h -> exists s, incl s D /\ backwards l n (s ++ h) /\
+  (sum (x (s ++ h)) D <= eps \/ expected h + q M * eps <= expected (s ++ h)).
+Proof.
+  intros HD. revert h. induction M as [|M IH]; intros h Hb.
+  - exists []. split; [intros y []|]. split; auto. right. change (q 0) with 0. simpl. lra.
+  - destruct (Qlt_le_dec eps (sum (x h) D)) as [C|C].
+    + destruct (sweep D D h HD (incl_refl D) Hb) as [s1 [A1 [A2 A3]]].
+      pose proof (window_pays D h (proj1 HD) s1 A3 A2) as W. destruct (IH (s1 ++ h) A3) as [s2 [B1 [B2 B3]]].
+      exists (s2 ++ s1). rewrite <- app_assoc. split; [intros y Hy; apply in_app_or in Hy; destruct Hy; auto|]. split; auto.
+      destruct B3 as [B3|B3]; [left; auto|right]. rewrite q_S. lra.
+    + exists []. split; [intros y []|]. split; auto.
+Qed.
+
+Definition rest (D : list nat) : list nat := filter (fun y => negb (mem y D)) all.
+Lemma rest_In D y : In y (rest D) <-> In y all /\ ~ In y D.
+Proof. unfold rest. rewrite filter_In, negb_true_iff, <- not_true_iff_false, mem_In. tauto. Qed.
+Lemma all_length : length all = (l * n)%nat.
+Proof. apply seq_length. Qed.
+Lemma rest_length D : NoDup D -> incl D all -> (length D + length (rest D) = l * n)%nat.
+Proof.
+  intros H1 H2. pose proof (filter_split (fun y => mem y D) all) as S. cbn beta in S. fold (rest D) in S.
+  rewrite (filter_length_iff (fun y => mem y D) all D) in S; auto; [rewrite all_length in S; auto|apply all_NoDup|].
+  intros y. rewrite mem_In. split; [auto|tauto].
+Qed.
+Lemma sum_rest f D : NoDup D -> incl D all -> sum f all == sum f D + sum f (rest D).
+Proof.
+  intros H1 H2. rewrite <- sum_app. apply sum_same; [apply all_NoDup| |].
+  - apply NoDup_app_; [auto|apply NoDup_filter, all_NoDup|]. intros y Y1 Y2. apply rest_In in Y2. tauto.
+  - intros y. rewrite in_app_iff, rest_In. split; [|intros [?|?]; [auto|tauto]].
+    intros Hy. destruct (in_dec Nat.eq_dec y D); tauto.
+Qed.
+
+(* the later part of a phase: u pages are left *)
+Lemma later B : forall u D h, rich D -> length (rest D) = S u -> backwards l n h -> exists s z,
+  backwards l n (z :: s ++ h) /\ ~ In z D /\ ~ In z s /\
+  (expected h + B <= expected (z :: s ++ h) \/ expected h + (1 - eps) * harmonic (S u) <= expected (z :: s ++ h)).
+Proof.
+  destruct (archimedes B eps eps_pos) as [M HM].
+  induction u as [|u IH]; intros D h HD Hu Hb.
+  all: destruct (settle D M h HD Hb) as [s1 [A1 [A2 A3]]].
+  all: assert (Hne : rest D <> []) by (intros E; rewrite E in Hu; discriminate).
+  all: destruct (top_ok (x (s1 ++ h)) (rest D) Hne) as [T1 _]; pose proof (top_sum (x (s1 ++ h)) (rest D) Hne) as T2.
+  all: set (y := top (x (s1 ++ h)) (rest D)) in *; apply rest_In in T1; destruct T1 as [Ya Yd].
+  all: destruct (reach D y (s1 ++ h) HD Ya A2) as [s2 [B1 B2]].
+  all: pose proof (grows s1 h A2) as G1.
+  all: assert (W : expected (s1 ++ h) + x (s1 ++ h) y <= expected (y :: s2 ++ s1 ++ h)) by
+    (pose proof (window_pays [y] (s1 ++ h) ltac:(constructor; [intros []|constructor]) (y :: s2) B2
+       ltac:(intros z [<-|[]]; left; auto)) as W; cbn [sum app] in W; lra).
+  all: assert (X0 : 0 <= x (s1 ++ h) y) by (apply (x_0 l n k kernel kernel_ok); auto).
+  all: assert (Heavy : sum (x (s1 ++ h)) D <= eps -> 1 - eps <= q (length (rest D)) * x (s1 ++ h) y) by
+    (intros Hs; pose proof (sum_rest (x (s1 ++ h)) D (proj1 HD) (proj1 (proj2 HD))) as Sr; pose proof size;
+     pose proof (x_total l n k kernel kernel_ok (s1 ++ h) all A2 (all_NoDup l n) ltac:(rewrite all_length; unfold slots; lia)); lra).
+  all: assert (Hs12 : incl (s2 ++ s1) D) by (intros z Hz; apply in_app_or in Hz; destruct Hz; auto).
+  - exists (s2 ++ s1), y. rewrite <- app_assoc. split; auto. split; auto. split; [auto|].
+    destruct A3 as [A3|A3]; [right|left; lra]. specialize (Heavy A3). rewrite Hu in Heavy. change (q 1) with 1 in Heavy.
+    change (harmonic 1) with (0 + / q 1). change (/ q 1) with 1. lra.
+  - assert (HD' : rich (y :: D)).
+    { destruct HD as [R1 [R2 R3]]. split; [constructor; auto|]. split; [intros z [<-|Hz]; auto|].
+      intros j Hj. destruct (R3 j Hj) as [d [D1 D2]]. exists d. split; [right; auto|auto]. }
+    assert (Hu' : length (rest (y :: D)) = S u).
+    { pose proof (rest_length D (proj1 HD) (proj1 (proj2 HD))). pose proof (rest_length (y :: D) (proj1 HD') (proj1 (proj2 HD'))) as E.
+      simpl in E. lia. }
+    destruct (IH (y :: D) (y :: s2 ++ s1 ++ h) HD' Hu' B2) as [s3 [z [C1 [C2 [C3 C4]]]]].
+    exists (s3 ++ y :: s2 ++ s1), z. rewrite <- !app_assoc. simpl app. rewrite <- !app_assoc. split; [exact C1|].
+    split; [intros H; apply C2; right; auto|]. split.
+    { rewrite in_app_iff. simpl In. intros [H|[H|H]]; [auto|apply C2; left; auto|apply C2; right; auto]. }
+    assert (Hp : 0 <= (1 - eps) * harmonic (S u)).
+    { apply Qmult_le_0_compat; [lra|]. apply harmonic_0. }
+    pose proof (grows (z :: s3) (y :: s2 ++ s1 ++ h) C1) as G2. simpl app in G2.
+    destruct C4 as [C4|C4]; [left; lra|]. destruct A3 as [A3|A3]; [right|left; lra].
+    specialize (Heavy A3). rewrite Hu in Heavy. change (harmonic (S (S u))) with (harmonic (S u) + / q (S (S u))).
+    assert (Qu : 0 < q (S (S u))) by (apply q_pos; lia).
+    assert (E : (1 - eps) * / q (S (S u)) <= x (s1 ++ h) y).
+    { setoid_replace (x (s1 ++ h) y) with (q (S (S u)) * x (s1 ++ h) y * / q (S (S u))) by (field; lra).
+      apply Qmult_le_compat_r; [auto|apply q_inv]. }
+    lra.
+Qed.
+
+(* the beginning of a phase, after a request to p *)
+Definition row (j : nat) : list nat := seq (j * n) n.
+Lemma row_In j y : (j < l)%nat -> In y (row j) <-> In y all /\ lay y = j.
+Proof. intros Hj. unfold row. rewrite (layer_row l n l_pos n_two j y Hj), Nat.eqb_eq. tauto. Qed.
+
+Section Opening.
+Variable p : nat.
+Variable h0 : list nat.
+Let h := p :: h0.
+Hypothesis Hb : backwards l n h.
+Let i := lay p.
+Let t := length h.
+Definition among (j : nat) : list nat := if (j =? i)%nat then remove Nat.eq_dec p (row j) else row j.
+Definition pick (j : nat) : nat := top (x h) (among j).
+Definition chosen (d : nat) : nat := pick ((t + d) mod l).
+Definition opening : list nat := map chosen (seq 0 (l - 1)).
+
+Lemma p_all : In p all.
+Proof. apply all_In, Hb. Qed.
+Lemma i_small : (i < l)%nat.
+Proof. apply (lay_small l n l_pos n_two), p_all. Qed.
+Lemma i_due : ((t + (l - 1)) mod l = i)%nat.
+Proof.
+  destruct Hb as [_ [H _]]. unfold t, h, i. simpl length. rewrite H.
+  replace (S (length h0) + (l - 1))%nat with (length h0 + 1 * l)%nat by lia. apply Nat.mod_add. lia.
+Qed.
+Lemma among_length j : (j < l)%nat -> length (among j) = if (j =? i)%nat then (n - 1)%nat else n.
+Proof.
+  intros Hj. unfold among. assert (Lr : length (row j) = n) by apply seq_length. destruct (j =? i)%nat eqn:E; auto.
+  apply Nat.eqb_eq in E. subst j. pose proof (length_remove p (row i) (seq_NoDup _ _)) as L.
+  specialize (L (proj2 (row_In i p i_small) (conj p_all eq_refl))). unfold row in *. lia.
+Qed.
+Lemma pick_In j : (j < l)%nat -> In (pick j) all /\ lay (pick j) = j /\ pick j <> p.
+Proof.
+  intros Hj. assert (Hne : among j <> []).
+  { intros E. pose proof (among_length j Hj) as L. rewrite E in L. simpl in L. destruct (j =? i)%nat; lia. }
+  destruct (top_ok (x h) (among j) Hne) as [T _]. fold (pick j) in T. unfold among in T. destruct (j =? i)%nat eqn:E.
+  - apply in_remove in T. destruct T as [T1 T2]. apply row_In in T1; tauto.
+  - apply row_In in T; [|auto]. apply Nat.eqb_neq in E. destruct T as [T1 T2]. split; auto. split; auto. intros Ep. rewrite Ep in T2. unfold i in E. congruence.
+Qed.
+Lemma row_sum j : (j < l)%nat -> sum (x h) (row j) <= (if (j =? i)%nat then q (n - 1) else q n) * x h (pick j).
+Proof.
+  intros Hj. pose proof (among_length j Hj) as L. assert (Hne : among j <> []).
+  { intros E. rewrite E in L. simpl in L. destruct (j =? i)%nat; lia. }
+  pose proof (top_sum (x h) (among j) Hne) as T. fold (pick j) in T. rewrite L in T. unfold among in T.
+  destruct (j =? i)%nat eqn:E; [|exact T]. apply Nat.eqb_eq in E. subst j.
+  rewrite (sum_remove _ p (row i) (seq_NoDup _ _)) by (apply row_In; [apply i_small|split; [apply p_all|auto]]).
+  pose proof (x_self l n k kernel kernel_ok p h0 Hb) as X. fold h in X. rewrite X. lra.
+Qed.
+(* what the opening asks for is likely to be absent, or the page left for layer i is *)
+Lemma likely : 1 <= q n * sum (x h) opening + q (n - 1) * x h (pick i).
+Proof.
+  pose proof size as Sz.
+  pose proof (x_total l n k kernel kernel_ok h all Hb (all_NoDup l n) ltac:(rewrite all_length; unfold slots; lia)) as T.
+  unfold OneShort.all in T. rewrite sum_rows in T.
+  set (B := fun j => (if (j =? i)%nat then q (n - 1) else q n) * x h (pick j)).
+  assert (T2 : sum (fun j => sum (x h) (seq (j * n) n)) (seq 0 l) <= sum B (seq 0 l)).
+  { apply sum_le. intros j Hj. apply in_seq in Hj. apply row_sum. lia. }
+  assert (Perm : sum B (seq 0 l) == sum B (map (fun d => ((t + d) mod l)%nat) (seq 0 l))).
+  { assert (Dm : NoDup (map (fun d => ((t + d) mod l)%nat) (seq 0 l))).
+    { apply NoDup_nth with (d := 0%nat). intros a b Ha Hb2 E. rewrite map_length, seq_length in Ha, Hb2.
+      rewrite !nth_indep with (d := 0%nat) (d' := ((t + 0) mod l)%nat) in E by (rewrite map_length, seq_length; auto).
+      rewrite !(map_nth (fun d => ((t + d) mod l)%nat)), !seq_nth in E by auto. rewrite !Nat.add_0_l in E.
+      destruct (lt_eq_lt_dec a b) as [[C|C]|C]; auto; exfalso.
+      - apply (mod_apart l l_pos (t + a) (b - a)); try lia. rewrite E. f_equal. lia.
+      - apply (mod_apart l l_pos (t + b) (a - b)); try lia. rewrite <- E. f_equal. lia. }
+    assert (Im : incl (map (fun d => ((t + d) mod l)%nat) (seq 0 l)) (seq 0 l)).
+    { intros j Hj. apply in_map_iff in Hj. destruct Hj as [d [<- _]]. apply in_seq.
+      pose proof (Nat.mod_upper_bound (t + d) l ltac:(lia)). lia. }
+    apply sum_same; auto; [apply seq_NoDup|]. intros j. split; [|apply Im].
+    apply NoDup_length_incl; auto. rewrite map_length, !seq_length. lia. }
+  rewrite sum_map in Perm. replace (seq 0 l) with (seq 0 (l - 1) ++ [(l - 1)%nat]) in Perm at 2.
+  2: { replace l with (S (l - 1)) at 3 by lia. rewrite seq_S. auto. }
+  rewrite sum_app in Perm. cbn [sum] in Perm. rewrite i_due in Perm.
+  rewrite (sum_ext (fun d => B ((t + d) mod l)%nat) (fun d => q n * x h (chosen d))) in Perm.
+  - rewrite sum_scale in Perm. unfold opening. rewrite sum_map.
+    assert (Bi : B i == q (n - 1) * x h (pick i)) by (unfold B; rewrite Nat.eqb_refl; reflexivity). rewrite Bi in Perm. lra.
+  - intros d Hd. apply in_seq in Hd. unfold B, chosen. replace ((t + d) mod l =? i)%nat with false; [reflexivity|].
+    symmetry. apply Nat.eqb_neq. rewrite <- i_due. intros E. apply (mod_apart l l_pos (t + d) (l - 1 - d)); try lia.
+    rewrite E. f_equal. lia.
+Qed.
+Lemma opening_length : length opening = (l - 1)%nat.
+Proof. unfold opening. rewrite map_length, seq_length. auto. Qed.
+Lemma opening_backwards : backwards l n (rev opening ++ h).
+Proof.
+  assert (G : forall m s, layered l n (t + s) (map chosen (seq s m))).
+  { induction m as [|m IH]; intros s; [exact I|]. cbn [seq map]. unfold chosen at 1.
+    destruct (pick_In ((t + s) mod l)%nat (Nat.mod_upper_bound (t + s) l ltac:(lia))) as [P1 [P2 _]].
+    split; [apply all_In; exact P1|]. split; [exact P2|]. specialize (IH (S s)).
+    replace (t + S s)%nat with (S (t + s)) in IH by lia. exact IH. }
+  apply backwards_app. split; [exact Hb|]. specialize (G (l - 1)%nat 0%nat). rewrite Nat.add_0_r in G. exact G.
+Qed.
+Lemma opening_layers : NoDup (map lay (p :: opening)).
+Proof.
+  pose proof (window_layers l n l_pos _ opening_backwards) as W. rewrite firstn_app, rev_length, opening_length in W.
+  replace (l - (l - 1))%nat with 1%nat in W by lia. rewrite firstn_all2 in W by (rewrite rev_length, opening_length; lia).
+  unfold h in W. cbn [firstn] in W. apply NoDup_rev in W. rewrite <- map_rev, rev_app_distr, rev_involutive in W. exact W.
+Qed.
+Lemma opening_rich : rich (p :: opening).
+Proof.
+  split; [apply (NoDup_map_inv lay), opening_layers|]. split.
+  - intros y [<-|Hy]; [apply p_all|]. apply in_map_iff in Hy. destruct Hy as [d [<- _]].
+    apply pick_In. apply Nat.mod_upper_bound. lia.
+  - intros j Hj. assert (Hi : incl (seq 0 l) (map lay (p :: opening))).
+    { apply NoDup_length_incl; [apply opening_layers|rewrite map_length, seq_length; cbn [length]; rewrite opening_length; lia|].
+      intros v Hv. apply in_map_iff in Hv. destruct Hv as [y [<- Hy]]. apply in_seq.
+      assert (Ya : In y all).
+      { destruct Hy as [<-|Hy]; [apply p_all|]. apply in_map_iff in Hy. destruct Hy as [d [<- _]].
+        apply pick_In. apply Nat.mod_upper_bound. lia. }
+      pose proof (lay_small l n l_pos n_two y Ya). lia. }
+    assert (Hjl : In j (seq 0 l)) by (apply in_seq; lia). apply Hi, in_map_iff in Hjl. destruct Hjl as [y [Y1 Y2]]. eauto.
+Qed.
+
+Definition bound : Q := harmonic (l * n - l) + q (l - 1) / q (l * n).
+Lemma phase : exists s z, backwards l n (z :: s ++ h) /\ z <> p /\ ~ In z s /\
+  expected h + (1 - eps) * bound <= expected (z :: s ++ h).
+Proof.
+  pose proof size as Sz. pose proof likely as Li. pose proof opening_rich as Ri. pose proof opening_backwards as Bw.
+  set (S := sum (x h) opening) in *. set (a := x h (pick i)) in *.
+  assert (S0 : 0 <= S).
+  { unfold S. rewrite <- (Qmult_0_l (sum (x h) opening)), <- sum_scale. apply sum_le. intros y _.
+    pose proof (x_0 l n k kernel kernel_ok h y Hb). lra. }
+  assert (a0 : 0 <= a) by (apply (x_0 l n k kernel kernel_ok); auto).
+  assert (NDo : NoDup opening) by (pose proof (proj1 Ri) as D; inversion D; auto).
+  pose proof (window_pays opening h NDo (rev opening) Bw ltac:(intros y Hy; apply in_rev in Hy; auto)) as W. fold S in W.
+  assert (Lr : (length (rest (p :: opening)) = l * n - l)%nat).
+  { pose proof (rest_length (p :: opening) (proj1 Ri) (proj1 (proj2 Ri))) as L. cbn [length] in L. rewrite opening_length in L. lia. }
+  assert (Ql : 0 < q l) by (apply q_pos; lia). assert (Qm : 0 < q (n - 1)) by (apply q_pos; lia).
+  pose proof (q_n l n l_pos n_two) as Qn.
+  assert (QN : q (l * n - l) == q l * q (n - 1)) by (replace (l * n - l)%nat with (l * (n - 1))%nat by nia; apply q_mult).
+  assert (Q1 : q (l - 1) == q l - 1) by (assert (E : q l == q (l - 1) + 1) by (replace l with (Datatypes.S (l - 1)) at 1 by lia; apply q_S); lra).
+  assert (Qln : q (l * n) == q l * (q (n - 1) + 1)) by (rewrite q_mult, Qn; reflexivity).
+  set (L := q l) in *. set (m := q (n - 1)) in *.
+  assert (R0 : 0 <= bound).
+  { unfold bound. pose proof (harmonic_0 (l * n - l)). assert (0 <= q (l - 1) / q (l * n)); [|lra].
+    unfold Qdiv. apply Qmult_le_0_compat; [apply q_0|apply q_inv]. }
+  assert (Re : (1 - eps) * bound <= bound) by (assert (0 <= eps * bound) by (apply Qmult_le_0_compat; lra); lra).
+  assert (F1 : q (l - 1) / q (l * n) == (L - 1) * / (L * (m + 1))) by (rewrite Q1, Qln; reflexivity).
+  assert (Dec : (l * n - l = 1)%nat \/ a < (1 - eps) * / (L * m) \/ ((2 <= l * n - l)%nat /\ (1 - eps) * / (L * m) <= a)).
+  { destruct (Nat.eq_dec (l * n - l) 1); [auto|]. destruct (Qlt_le_dec a ((1 - eps) * / (L * m))); [auto|]. right; right. split; [nia|auto]. }
+  assert (CaseB : (1 - eps) * ((L - 1) * / (L * (m + 1))) <= S -> exists s z, backwards l n (z :: s ++ h) /\ z <> p /\ ~ In z s /\
+            expected h + (1 - eps) * bound <= expected (z :: s ++ h)).
+  { intros HS. destruct (later bound (l * n - l - 1) (p :: opening) (rev opening ++ h) Ri ltac:(lia) Bw) as [s [z [Z1 [Z2 [Z3 Z4]]]]].
+    exists (s ++ rev opening), z. rewrite <- app_assoc. split; [exact Z1|]. split; [intros ->; apply Z2; left; auto|].
+    split; [rewrite in_app_iff, <- in_rev; intros [?|?]; [auto|apply Z2; right; auto]|].
+    destruct Z4 as [Z4|Z4]; [lra|]. replace (Datatypes.S (l * n - l - 1)) with (l * n - l)%nat in Z4 by lia.
+    unfold bound. rewrite F1. lra. }
+  destruct Dec as [N1|[C|[N2 C]]].
+  - apply CaseB. assert (E1 : l = 1%nat) by nia. assert (EL : L == 1) by (unfold L; rewrite E1; reflexivity).
+    rewrite EL. setoid_replace ((1 - eps) * ((1 - 1) * / (1 * (m + 1)))) with 0 by (field; lra). auto.
+  - apply CaseB. rewrite Qn in Li.
+    assert (Hm : m * a <= / L).
+    { assert (a <= / (L * m)).
+      { assert (0 <= / (L * m)) by (apply Qinv_le_0_compat; apply Qmult_le_0_compat; lra).
+        assert (0 <= eps * / (L * m)) by (apply Qmult_le_0_compat; lra). lra. }
+      assert (a * m <= / (L * m) * m) by (apply Qmult_le_compat_r; lra).
+      assert (/ (L * m) * m == / L) by (field; lra). lra. }
+    assert (HS : 1 - / L <= (m + 1) * S) by lra.
+    assert (HS2 : (1 - / L) * / (m + 1) <= (m + 1) * S * / (m + 1)) by (apply Qmult_le_compat_r; [auto|apply Qinv_le_0_compat; lra]).
+    assert (E1 : (m + 1) * S * / (m + 1) == S) by (field; lra).
+    assert (E2 : (1 - / L) * / (m + 1) == (L - 1) * / (L * (m + 1))) by (field; lra).
+    assert (E3 : 0 <= (L - 1) * / (L * (m + 1))).
+    { apply Qmult_le_0_compat; [pose proof (q_0 (l - 1)); lra|]. apply Qinv_le_0_compat, Qmult_le_0_compat; lra. }
+    assert (0 <= eps * ((L - 1) * / (L * (m + 1)))) by (apply Qmult_le_0_compat; lra). lra.
+  - destruct (pick_In i i_small) as [P1 [P2 P3]].
+    assert (Pn : ~ In (pick i) (p :: opening)).
+    { intros [H|H]; [congruence|]. pose proof opening_layers as D. cbn [map] in D. inversion D as [|u v D1 D2]; subst. apply D1.
+      fold i. rewrite <- P2. apply in_map. auto. }
+    assert (Ra : rich (pick i :: p :: opening)).
+    { destruct Ri as [R1 [R2 R3]]. split; [constructor; auto|]. split; [intros y [<-|Hy]; auto|].
+      intros j Hj. destruct (R3 j Hj) as [d [D1 D2]]. exists d. split; [right; auto|auto]. }
+    assert (La : (length (rest (pick i :: p :: opening)) = l * n - l - 1)%nat).
+    { pose proof (rest_length _ (proj1 Ra) (proj1 (proj2 Ra))) as E. cbn [length] in E. rewrite opening_length in E. lia. }
+    assert (Ba : backwards l n (pick i :: rev opening ++ h)).
+    { split; [apply all_In; auto|]. split; [|exact Bw]. rewrite P2, app_length, rev_length, opening_length. fold t.
+      rewrite <- i_due. f_equal. lia. }
+    assert (Wa := window_pays (pick i :: opening) h ltac:(constructor; [intros H; apply Pn; right; auto|auto]) (pick i :: rev opening) Ba
+              ltac:(intros y [<-|Hy]; [left; auto|right; apply in_rev in Hy; auto])). cbn [sum app] in Wa. fold S a in Wa.
+    destruct (later bound (l * n - l - 2) (pick i :: p :: opening) (pick i :: rev opening ++ h) Ra ltac:(lia) Ba)
+      as [s [z [Z1 [Z2 [Z3 Z4]]]]].
+    exists (s ++ pick i :: rev opening), z. rewrite <- app_assoc. split; [exact Z1|]. split; [intros ->; apply Z2; right; left; auto|].
+    split.
+    { rewrite in_app_iff. cbn [In]. rewrite <- in_rev. intros [H|[H|H]]; [auto|apply Z2; left; auto|apply Z2; right; right; auto]. }
+    simpl app. destruct Z4 as [Z4|Z4]; [lra|].
+    replace (Datatypes.S (l * n - l - 2)) with (l * n - l - 1)%nat in Z4 by lia.
+    assert (HN : harmonic (l * n - l) == harmonic (l * n - l - 1) + / (L * m)).
+    { replace (l * n - l)%nat with (Datatypes.S (l * n - l - 1)) at 1 by lia. cbn [harmonic].
+      replace (Datatypes.S (l * n - l - 1)) with (l * n - l)%nat by lia. rewrite QN. reflexivity. }
+    assert (Key : (1 - eps) * ((L - 1) * / (L * (m + 1)) + / (L * m)) <= S + a).
+    { rewrite Qn in Li. assert (H1 : 1 + a <= (m + 1) * (S + a)) by lra.
+      assert (H2 : (1 + a) * / (m + 1) <= (m + 1) * (S + a) * / (m + 1)) by (apply Qmult_le_compat_r; [auto|apply Qinv_le_0_compat; lra]).
+      assert (E1 : (m + 1) * (S + a) * / (m + 1) == S + a) by (field; lra).
+      assert (H3 : (1 + (1 - eps) * / (L * m)) * / (m + 1) <= (1 + a) * / (m + 1))
+        by (apply Qmult_le_compat_r; [lra|apply Qinv_le_0_compat; lra]).
+      assert (E2 : (L - 1) * / (L * (m + 1)) + / (L * m) == (1 + / (L * m)) * / (m + 1)) by (field; lra).
+      assert (E3 : (1 - eps) * ((1 + / (L * m)) * / (m + 1)) <= (1 + (1 - eps) * / (L * m)) * / (m + 1)).
+      { setoid_replace ((1 - eps) * ((1 + / (L * m)) * / (m + 1))) with ((1 - eps + (1 - eps) * / (L * m)) * / (m + 1)) by (field; lra).
+        apply Qmult_le_compat_r; [lra|apply Qinv_le_0_compat; lra]. }
+      rewrite E2. lra. }
+    unfold bound. rewrite F1, HN. lra.
+Qed.
+End Opening.
+
+(* the schedule lacks the page that ends the phase *)
+Definition but (y : nat) : cache := remove Nat.eq_dec y all.
+Lemma but_cache y : In y all -> is_cache k (but y).
+Proof.
+  intros H. split; [apply NoDup_remove_eq, all_NoDup|]. pose proof (length_remove y all (all_NoDup l n) H) as L.
+  rewrite all_length in L. unfold but, slots. lia.
+Qed.
+Lemma free s y : In y all -> incl s all -> ~ In y s -> runs k (but y) s 0 (but y).
+Proof.
+  intros Hy. induction s as [|p s IH]; intros Hi Hn; [constructor|]. cbn [In] in Hn.
+  replace 0%nat with (length (minus (but y) (but y)) + 0)%nat by (rewrite minus_self; auto). constructor.
+  - apply but_cache; auto.
+  - apply in_in_remove; [tauto|apply Hi; left; auto].
+  - apply IH; [|tauto]. intros z Hz. apply Hi. right; auto.
+Qed.
+Lemma backwards_all h : backwards l n h -> incl h all.
+Proof.
+  induction h as [|p h IH]; intros H y Hy; [inversion Hy|]. destruct Hy as [<-|Hy]; [apply all_In, H|]. apply IH; auto. apply H.
+Qed.
+
+Lemma phases N : forall p h0, backwards l n (p :: h0) -> exists s m d y, backwards l n (s ++ p :: h0) /\ In y all /\ y <> p /\
+  runs k (but y) (rev s) m d /\ (m <= N)%nat /\ expected (p :: h0) + q N * ((1 - eps) * bound) <= expected (s ++ p :: h0).
+Proof.
+  pose proof size as Sz. induction N as [|N IH]; intros p h0 Hb.
+  - exists [], 0%nat, (but (if (p =? 0)%nat then 1 else 0)%nat), (if (p =? 0)%nat then 1 else 0)%nat.
+    split; [exact Hb|]. split; [apply all_In; destruct (p =? 0)%nat; lia|].
+    split; [destruct (p =? 0)%nat eqn:E; [apply Nat.eqb_eq in E|apply Nat.eqb_neq in E]; lia|].
+    split; [constructor|]. split; [auto|]. change (q 0) with 0. cbn [app]. lra.
+  - destruct (phase p h0 Hb) as [s1 [z [A1 [A2 [A3 A4]]]]].
+    destruct (IH z (s1 ++ p :: h0) A1) as [s2 [m [d [y [B1 [B2 [B3 [B4 [B5 B6]]]]]]]]].
+    pose proof (backwards_all _ A1) as Ia.
+    assert (Za : In z all) by (apply Ia; left; auto).
+    assert (F1 : runs k (but z) (rev s1) 0 (but z)).
+    { apply free; auto; [|rewrite <- in_rev; auto]. intros u Hu. apply Ia. right. apply in_or_app. left. apply in_rev; auto. }
+    assert (F2 : runs k (but z) (z :: rev s2) (length (minus (but y) (but z)) + m)%nat d).
+    { constructor; [apply but_cache; auto|apply in_in_remove; auto|exact B4]. }
+    assert (F3 : (length (minus (but y) (but z)) <= 1)%nat).
+    { change 1%nat with (length [z]). apply NoDup_incl_length; [apply minus_NoDup, NoDup_remove_eq, all_NoDup|].
+      intros u Hu. apply minus_In in Hu. destruct Hu as [U1 U2]. apply in_remove in U1.
+      destruct (Nat.eq_dec z u); [left; auto|]. exfalso. apply U2, in_in_remove; [auto|tauto]. }
+    exists (s2 ++ z :: s1), (0 + (length (minus (but y) (but z)) + m))%nat, d, z. rewrite <- app_assoc. split; [exact B1|].
+    split; auto. split; auto. split.
+    { rewrite rev_app_distr. cbn [rev]. rewrite <- app_assoc. eapply runs_app; eauto. }
+    split; [lia|]. rewrite q_S. simpl app. lra.
+Qed.
+End Adversary.
+
+Theorem randomized_one_short_lower : forall l n k, (1 <= l)%nat -> (2 <= n)%nat -> (k + 1 = l * n)%nat ->
+  forall kernel, randomized kernel l n k -> forall r add, 0 <= r ->
+  (forall h m, layered l n 0 (rev h) -> schedule k [] (rev h) m -> expected kernel h <= r * q m + add) ->
+  harmonic (k - l + 1) + q (l - 1) / q (k + 1) <= r.
+Proof.
+  intros l n k Hl Hn Hk kernel Hr r add Hr0 Hall. assert (E : k = slots l n) by (unfold slots; lia).
+  pose proof (size l n Hn) as Sz. rewrite Hk. replace (k - l + 1)%nat with (l * n - l)%nat by lia.
+  fold (bound l n). destruct (Qlt_le_dec r (bound l n)) as [C|]; auto. exfalso. rewrite E in Hr, Hall.
+  set (R := bound l n) in *. assert (R0 : 0 < R) by lra.
+  set (eps := (R - r) / (2 * R)).
+  assert (E1 : eps * (2 * R) == R - r) by (unfold eps; field; lra).
+  assert (P1 : 0 < eps) by (unfold eps; apply Qlt_shift_div_l; lra).
+  assert (P2 : eps < 1) by (unfold eps; apply Qlt_shift_div_r; lra).
+  assert (B0 : backwards l n [0%nat]).
+  { split; [nia|]. split; [|exact I]. simpl length. rewrite Nat.mod_0_l by lia. unfold layer. apply Nat.div_0_l. lia. }
+  destruct (after (slots l n) [0%nat] ltac:(unfold slots; lia)) as [c Hc].
+  destruct (archimedes (r * q c + add + 1) ((R - r) / 2)) as [N HN]; [apply Qlt_shift_div_l; lra|].
+  destruct (phases l n Hl Hn kernel Hr eps P1 P2 N 0%nat [] B0) as [s [m [d [y [S1 [_ [_ [S2 [S3 S4]]]]]]]]].
+  destruct (Hc _ _ _ (runs_schedule _ _ _ _ _ S2)) as [m' [M1 M2]].
+  assert (Hb : layered l n 0 (rev (s ++ [0%nat]))) by (apply layered_backwards; exact S1).
+  specialize (Hall (s ++ [0%nat]) m' Hb). rewrite rev_app_distr in Hall. specialize (Hall M1).
+  pose proof (expected_grows l n (slots l n) kernel Hr [0%nat] [] B0) as G. cbn [app expected] in G.
+  assert (Hm : r * q m' <= r * (q N + q c)).
+  { rewrite !(Qmult_comm r). apply Qmult_le_compat_r; [|auto]. rewrite <- q_plus. apply q_le. lia. }
+  fold R in S4. assert (E2 : q N * ((1 - eps) * R) == q N * R - q N * (eps * (2 * R)) * (1 # 2)) by (field).
+  rewrite E1 in E2. assert (E3 : q N * ((R - r) / 2) == q N * (R - r) * (1 # 2)) by field.
+  cbn [expected] in S4. lra.
+Qed.
