@@ -210,7 +210,8 @@ Proof.
   { intros E. pose proof (among_length j Hj) as L. rewrite E in L. simpl in L. destruct (j =? i)%nat; lia. }
   destruct (top_ok (x h) (among j) Hne) as [T _]. fold (pick j) in T. unfold among in T. destruct (j =? i)%nat eqn:E.
   - apply in_remove in T. destruct T as [T1 T2]. apply row_In in T1; tauto.
-  - apply row_In in T; [|auto]. apply Nat.eqb_neq in E. destruct T as [T1 T2]. split; auto. split; auto. intros Ep. rewrite Ep in T2. unfold i in E. congruence.
+  - apply row_In in T; [|auto]. apply Nat.eqb_neq in E. destruct T as [T1 T2]. split; auto. split; auto.
+    intros Ep. rewrite Ep in T2. unfold i in E. congruence.
 Qed.
 Lemma row_sum j : (j < l)%nat -> sum (x h) (row j) <= (if (j =? i)%nat then q (n - 1) else q n) * x h (pick j).
 Proof.
