@@ -100,6 +100,22 @@ def test_every_policy_and_the_optimum_are_ours(open_page: Any) -> None:
     assert evictions > 15_000
 
 
+CONSIDERED = """games => games.flatMap(({ experts, slots, steps }) => {
+  const timeline = new Timeline(new Layout(experts), steps);
+  return Object.entries(PLAYERS).filter(([, { rule }]) => RULES[rule].order && !RULES[rule].flush).flatMap(([name, { rule, params }]) =>
+    playerPlays(timeline, slots, name).frames.map((frame, t) => {
+      const first = considered(timeline, frame, t, RULES[rule], params).slice(0, frame.evicted.length).map(f => f.page);
+      return first.join() === frame.evicted.join() ? frame.evicted.length : `${name}, step ${t}: ${first} but ${frame.evicted}`;
+    }));
+})"""
+
+
+def test_what_could_go_is_listed_in_the_order_of_the_evictions(open_page: Any) -> None:
+    found = open_page().evaluate(CONSIDERED, [drawn(seed) for seed in range(200)])
+    assert not [line for line in found if isinstance(line, str)][:3]
+    assert found.count(2) > 100 and found.count(1) > 5_000
+
+
 def test_the_optimum_is_that_of_every_beginning(open_page: Any) -> None:
     games = [game for seed in range(40) if (game := drawn(seed))["steps"]]
     for game, plays in zip(games, open_page().evaluate(PLAY, games), strict=True):

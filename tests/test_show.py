@@ -190,6 +190,38 @@ def test_the_reasons_are_the_policys_own(browser: Any, tmp_path: Path) -> None:
         assert not said
 
 
+ORDERS = """() => data.policies.map((policy, p) => {
+  const wrong = [];
+  for (now = 0; now < N; now++) {
+    panel(p);
+    const gone = policy.evicted[now], first = choices(p).slice(0, gone.length).map(f => f.page);
+    if (gone.join() !== first.join()) wrong.push([now, gone, first]);
+  }
+  return wrong;
+})"""
+RULED = ["lru", "llru(rounds='absolute')", "lfu", "lfu(history='cache')", "fifo", "lifo", "lru-2", "mark-far"]
+MORE_RULED = ["llru", "llru(same_layer='near')", "mark-lru", "least-stale", "opt"]
+
+
+@pytest.mark.parametrize("names", [RULED, MORE_RULED], ids=["these", "those"])
+@pytest.mark.parametrize("admission", ["forced", "bypass"])
+@pytest.mark.parametrize("pool", ["shared", "per-layer"])
+@pytest.mark.parametrize("reset", ["never", "session", "cache"])
+def test_the_order_shown_is_that_of_the_evictions(
+    reset: str, pool: str, admission: str, names: list[str], browser: Any, tmp_path: Path
+) -> None:
+    made = lp.workloads.markov(3, 5, 40, top_k=2, stickiness=0.4, exponent=0.5, seed=9, sessions=3)
+    path = tmp_path / "a.html"
+    path.write_text(replay_page(made, names, 8, pool=pool, admission=admission, reset=reset))
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    assert page.evaluate("[data.sessions.length, N]") == [2, 120]
+    assert min(page.evaluate("data.policies.map(p => p.evicted.filter(gone => gone.length > 1).length)")) > 2
+    for name, wrong in zip(names, page.evaluate(ORDERS), strict=True):
+        assert not wrong, (name, wrong[:3])
+    page.close()
+
+
 def test_a_link_opens_at_its_step_and_hostile_titles_are_text(browser: Any, tmp_path: Path) -> None:
     evil = "</title><script>document.title='owned'</script>"
     words = ["--sequence", SLIDE, "--slots", "3", "--title", evil]

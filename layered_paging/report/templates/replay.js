@@ -23,7 +23,7 @@ const different = t => data.policies.some(p => p.missed[t] !== data.policies[0].
 const SPAN = 256;
 const rules = data.policies.map(p => RULES[p.rule] && RULES[p.rule].order ? RULES[p.rule] : plainRule);
 const empty = () => ({ held: new Uint8Array(pages), loaded: new Int32Array(pages).fill(-1), phase: 0 });
-const copied = ({ held, loaded, phase }) => ({ held: held.slice(), loaded: loaded.slice(), phase });
+const copied = ({ held, loaded, phase }) => ({ held: held.slice(), loaded: loaded.slice(), phase, ruled: phase });
 const kept = data.policies.map(() => [empty()]);
 
 // pages that the policy could let go at step t, given what it held before
@@ -36,10 +36,19 @@ function candidates(p, { held }, t) {
   return found;
 }
 function advance(p, state, t) {
-  if (rules[p].phases && data.policies[p].evicted[t].length) state.phase = phaseAfter(timeline, candidates(p, state, t), t, state.phase);
+  const gone = data.policies[p].evicted[t];
+  if (timeline.begins(t)) state.phase = data.reset === "session" ? 0 : t;
+  if (rules[p].phases) {
+    let left = candidates(p, state, t);
+    for (const page of gone) {
+      state.phase = phaseAfter(timeline, left, t, state.phase);
+      if (page === gone[0]) state.ruled = state.phase; // by which the policy chose first
+      left = left.filter(other => other !== page);
+    }
+  }
   if (timeline.begins(t)) state.held.fill(0);
   data.steps[t].forEach((page, q) => { if (isMiss(p, t, q)) { state.held[page] = 1; state.loaded[page] = t; } });
-  for (const page of data.policies[p].evicted[t]) state.held[page] = 0;
+  for (const page of gone) state.held[page] = 0;
 }
 function contents(p, t) { // after steps 0..t-1
   let k = Math.min(Math.floor(t / SPAN), kept[p].length - 1);
@@ -85,10 +94,14 @@ let now = 0, timer = null, before = [];
 function known(p, page, loaded) {
   return timeline.facts(page, now, data.policies[p].params, { loaded, phase: before[p].ruled });
 }
+// what a policy could evict at this step, in its order
+function choices(p) {
+  const { held, loaded } = before[p], fresh = timeline.begins(now);
+  return ordered(rules[p], candidates(p, before[p], now).map(page => known(p, page, held[page] && !fresh ? loaded[page] : now)));
+}
 function explain(p) {
-  const gone = data.policies[p].evicted[now], { held, loaded } = before[p], fresh = timeline.begins(now);
-  const rows = !gone.length ? [] : candidates(p, before[p], now).map(page => known(p, page, held[page] && !fresh ? loaded[page] : now));
-  fillCandidates(parts[p].table, ordered(rules[p], rows), gone);
+  const gone = data.policies[p].evicted[now];
+  fillCandidates(parts[p].table, gone.length ? choices(p) : [], gone);
 }
 const ruled = data.policies.map((p, at) => rules[at] !== plainRule && p.rule !== "fwf");
 function reason(p, page, loaded) {
@@ -128,7 +141,7 @@ function panel(p) {
   before[p] = contents(p, now);
   const after = copied(before[p]);
   advance(p, after, now);
-  before[p].ruled = after.phase;
+  before[p].ruled = after.ruled;
   const look = new Map();
   data.steps[now].forEach((page, q) => look.set(page, !isMiss(p, now, q) ? "hit" : after.held[page] ? "load" : "pass"));
   for (const page of policy.evicted[now]) if (!look.has(page)) look.set(page, "gone");
