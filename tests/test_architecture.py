@@ -24,7 +24,7 @@ ORDER = [
     {"prefetch", "profiles"},
     {"edge", "catalog", "analysis"},
     {"theorems", "proved"},
-    {"claims", "testing", "formats", "plan"},
+    {"claims", "testing", "formats", "plan", "scaffold"},
     {"recording"},
     {"samples", "plot"},
     {"report", "reproduction", "sweep"},

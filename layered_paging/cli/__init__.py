@@ -50,6 +50,7 @@ COMMANDS = {
     "attack": "play an adversary against a policy, beside the exact optimum",
     "place": "place experts on edge servers: algorithms, bounds, certificates",
     "sweep": "run a study of many jobs, here or on a cluster, resumable",
+    "new": "begin a contribution: a working package with a test",
     "verify": "run the claims and their controls",
     "reproduce": "run the results of a paper: reported, ours, agrees?",
 }
