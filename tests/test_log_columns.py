@@ -137,7 +137,10 @@ def test_parsers_agree(style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return made
 
     monkeypatch.setattr(tables.Sheet, "_compiled", compiled)
-    found = [lp.load_trace(path)]  # small files are not worth compiling
+    found = [lp.load_trace(path)]  # small files are worth neither compiling nor pyarrow
+    assert not used
+    monkeypatch.setattr(tables, "BULK", 0)
+    found.append(lp.load_trace(path))
     assert not used
     monkeypatch.setattr(tables, "COMPILED", 0)
     found.append(lp.load_trace(path))
@@ -157,6 +160,7 @@ def test_json_lines_without_pyarrow_agree(tmp_path: Path, monkeypatch: pytest.Mo
 
     trace = lp.workloads.zipf(layers=3, experts=9, rounds=100, top_k=3)
     path = jsonl(tmp_path / "t.jsonl", rows_of(lp.Trace(trace.experts, 9), "word"))
+    monkeypatch.setattr(tables, "BULK", 0)
     one = lp.load_trace(path)
     for module in (records, tables):
         monkeypatch.setattr(module, "arrow", lambda name: None)
@@ -308,6 +312,12 @@ def test_the_plain_parser_says_the_same(tmp_path: Path, monkeypatch: pytest.Monk
     assert messages[0] == messages[1] and "line 3" in messages[0]
 
 
+@pytest.fixture(autouse=True, params=[0, 1 << 16], ids=["bulk", "plain"])
+def bulk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is read in bulk where that can be, and value by value."""
+    monkeypatch.setattr(tables, "BULK", request.param)
+
+
 def test_blocks_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from layered_paging.formats import common
 
@@ -383,6 +393,18 @@ def test_tables_in_parts_are_the_whole(
             assert long.rounds in (None, whole.rounds)
         finally:
             common.BLOCK = before
+
+
+def test_parquet_of_others_in_parts(tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    trace = lp.workloads.zipf(layers=3, experts=9, rounds=200, top_k=3, sessions=4)
+    rows = rows_of(lp.Trace(trace.experts, 9, trace.sessions), "word")
+    pq.write_table(
+        pa.table({name: [row[name] for row in rows] for name in rows[0]}), tmp_path / "t.parquet", row_group_size=70
+    )
+    whole, long = lp.load_trace(tmp_path / "t.parquet"), lp.open_trace(tmp_path / "t.parquet")
+    assert np.array_equal(whole.experts, trace.experts)
+    assert np.array_equal(np.concatenate([part.experts for part in long.parts()]), trace.experts)
 
 
 def test_rows_out_of_order_are_held_and_this_is_told(tmp_path: Path) -> None:

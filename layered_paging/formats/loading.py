@@ -69,8 +69,15 @@ def _check_options(file: Path, known: Format, how: Reading) -> None:
 def open_long(path: AnyPath, how: Reading) -> LongTrace:
     """Open a file to be read in parts."""
     file = Path(path)
+    if str(path) == STDIN or file.is_dir():
+        raise FormatError(f"{path}: must be a file to be read in parts, since it is read more than once")
     known = detect(file)
+    how.formats.append(known.name)
     _check_options(file, known, how)
+    if not known.in_parts and not known.writes:
+        trace = load(file, how)
+        how.assume("memory", "whole", f"{known.name} is not read in parts")
+        return LongTrace.of(trace)
     if not known.in_parts:
         raise FormatError(
             f"{file}: {known.name} is not read in parts; 'layered-paging convert' writes .parquet or .jsonl"

@@ -18,8 +18,9 @@ from ..core.trace import Trace
 from ..errors import FormatError, LayeredPagingError, ParameterError
 from .base import Format, Reading
 from .common import WIDEST, afford, brief, build, check_part, checked_head, guarded, id_dtype, meta_refused, parse_json
+from .in_parts import in_parts
 from .opening import Start, plain
-from .parquet_table import KEY, is_ours, read_table
+from .parquet_table import KEY, ParquetRows, is_ours, read_table
 
 __all__ = ["Parquet", "open_long", "write_long"]
 
@@ -292,8 +293,12 @@ class Parquet(Format):
         return read(path, how)
 
     def open(self, path: Path, how: Reading) -> LongTrace:
-        """Read row groups as they are asked for."""
-        return open_long(path)
+        """Read row groups as they are asked for; tables of others where rows come in order of tokens."""
+        pyarrow, parquet = _pyarrow()
+        with _plainly(path, pyarrow):
+            if is_ours(path, parquet):
+                return open_long(path)
+            return in_parts(ParquetRows(path, parquet, how), how, lambda: self.read(path, how))
 
     def refuse(self, trace: Trace, path: Path) -> str | None:
         """Refuse weights of other types than float16, float32 and float64."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from ..errors import FormatError
 from .base import Reading
 from .cells import ArrowBlock, NotPlain, PlainBlock
 from .common import brief, guarded
-from .names import normal, resolve
+from .names import normal, others, resolve
 from .rows import Names, Rows, Table
 from .table import noted
 
-__all__ = ["KEY", "is_layer", "is_ours", "read_layers", "read_table"]
+__all__ = ["KEY", "ParquetRows", "is_layer", "is_ours", "read_layers", "read_table"]
 
 KEY = b"layered_paging"
 IDS = ("indices", "experts", "expert_ids", "topk_ids", "topk_indices", "selected_experts")
@@ -48,31 +48,56 @@ def _rows(path: Path, table: Table, row: int, batch: Any) -> Rows:
     return table.rows_of(PlainBlock(path, columns, range(row, row + batch.num_rows)))
 
 
-def read_table(path: Path, parquet: Any, how: Reading) -> Trace:
-    """Read a table whose columns name layers and experts; errors give the row, counted from 0, as the line."""
-    with path.open("rb") as stream:
-        file = parquet.ParquetFile(stream, page_checksum_verification=True)
-        schema = file.schema_arrow
-        names = list(schema.names)
-        kinds = {field.name: str(field.type) for field in schema}
+class ParquetRows:
+    """The rows of a table whose columns name layers and experts, batch by batch, as often as they are asked for.
+
+    Errors give the row, counted from 0, as the line.
+    """
+
+    def __init__(self, path: Path, parquet: Any, how: Reading) -> None:
+        self.path, self.parquet, self.how = path, parquet, how
+        self.table: Table | None = None
+        self.names: list[str] = []
+
+    def need(self) -> Table:
+        """Return the table, once it is known."""
+        if self.table is None:
+            raise FormatError(f"{self.path}: must hold at least one row")
+        return self.table
+
+    def blocks(self) -> Iterator[Rows]:
+        """Yield the rows of the file."""
+        with self.path.open("rb") as stream:
+            file = self.parquet.ParquetFile(stream, page_checksum_verification=True)
+            if self.table is None:
+                self.names = list(file.schema_arrow.names)
+                self.table = self._table({field.name: str(field.type) for field in file.schema_arrow})
+            for row, batch in _blocks(self.path, file, list(self.table.columns.values())):
+                yield _rows(self.path, self.table, row, batch)
+
+    def _table(self, kinds: dict[str, str]) -> Table:
         words = [name for name, kind in kinds.items() if not kind.startswith(("int", "uint"))]
         parts = [name for name, kind in kinds.items() if kind.startswith(("float", "double", "halffloat", "list"))]
-        if not how.columns and layer_columns(names) is not None:
+        if not self.how.columns and layer_columns(self.names) is not None:
             raise FormatError(
-                f"{path}: a table must have a column of layers; there are {', '.join(names)[:200]} "
+                f"{self.path}: a table must have a column of layers; there are {', '.join(self.names)[:200]} "
                 "(where each file is a layer, name their folder)"
             )
-        roles = resolve(path, names, how.columns, words, parts)
+        roles = resolve(self.path, self.names, self.how.columns, words, parts)
         if roles.get("token") in words:
-            how.assume("tokens", "not by name", f"column {roles.pop('token')!r} holds no integers")
-        if kinds[roles["experts"]].startswith(("list", "large_list", "fixed_size_list")):
+            self.how.assume("tokens", "not by name", f"column {roles.pop('token')!r} holds no integers")
+        lists = kinds[roles["experts"]].startswith(("list", "large_list", "fixed_size_list"))
+        if lists:
             roles.pop("rank", None)
-        table = Table(
-            path, roles, how, lists=kinds[roles["experts"]].startswith(("list", "large_list", "fixed_size_list"))
-        )
-        for row, batch in _blocks(path, file, list(roles.values())):
-            table.keep(_rows(path, table, row, batch))
-    return table.trace(noted(table, names, {}))
+        return Table(self.path, roles, self.how, others=tuple(others(self.names, roles)), lists=lists)
+
+
+def read_table(path: Path, parquet: Any, how: Reading) -> Trace:
+    """Read all rows of a table of others."""
+    source = ParquetRows(path, parquet, how)
+    for rows in source.blocks():
+        source.need().keep(rows)
+    return source.need().trace(noted(source.need(), source.names, {}))
 
 
 def layer_columns(names: Sequence[str]) -> tuple[str, str | None] | None:

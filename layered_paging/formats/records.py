@@ -10,6 +10,7 @@ from ..core.parts import LongTrace
 from ..core.registry import register
 from ..core.trace import Trace
 from ..errors import FormatError
+from . import table as tables
 from .base import Format, Reading
 from .cells import ArrowBlock, PlainBlock
 from .common import guarded, parse_json
@@ -101,7 +102,7 @@ class Records:
 
     def parse(self, number: int, data: bytes) -> Rows:
         """Return a block's rows."""
-        quick = [] if arrow("") is None else [lambda: self._quick(data)]
+        quick = [] if len(data) < tables.BULK or arrow("") is None else [lambda: self._quick(data)]
         return bulk_or_plain(self.table, quick, lambda: self.plain(*objects_of(self.path, number, data)))
 
     def _quick(self, data: bytes) -> ArrowBlock:

@@ -46,7 +46,7 @@ _DECODE = (
 )
 _NUMBER = re.compile(r"\d{1,9}")
 _LAYER = re.compile(r"(?:^|[._\s/\[])(?:layers?|blocks?|blk|h|l)[._\s/\[]*(\d{1,9})", re.IGNORECASE)
-KEPT = 100_000  # names of requests that are kept at most
+KEPT = 10_000  # names of requests that are kept at most
 
 
 class Names:
@@ -218,7 +218,7 @@ class Table:
             request = _small(place[request])
             names = [names[n] for n in order]
         if names != list(range(len(names))) and len(names) <= KEPT and "items" not in meta:
-            meta["items"] = [{"name": name if isinstance(name, int) else str(name)[:200]} for name in names]
+            meta["items"] = [{"name": name if isinstance(name, int) else str(name)[:80]} for name in names]
         changes = int(np.count_nonzero(np.diff(request)))
         if changes > len(names) - 1:
             self.how.assume("sessions", "one after the other", f"rows of {len(names)} requests come interleaved")

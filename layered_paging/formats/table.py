@@ -28,6 +28,7 @@ __all__ = ["arrow", "bulk_or_plain"]
 
 DELIMITERS = "\t,;|"
 COMPILED = 1 << 21  # bytes of a block for which the compiled parser is worth its start
+BULK = 1 << 16  # and for which pyarrow is
 SAMPLE = 200  # rows that are looked at to find out what the columns hold
 
 
@@ -44,7 +45,7 @@ def arrow(name: str) -> Any:
 
 def bulk_or_plain(table: Table, quick: Sequence[Callable[[], Block]], plain: Callable[[], Block]) -> Rows:
     """Return the rows of a block: in bulk where that can be, else value by value, which says what is wrong."""
-    module = arrow("")
+    module = arrow("") if quick else None
     failures = (NotPlain,) if module is None else (NotPlain, module.ArrowException)
     known = (dict(table.layers.known), dict(table.requests.known), dict(table.phases.known))
     for way in quick:
@@ -132,7 +133,7 @@ class Sheet:
         quick: list[Callable[[], Block]] = []
         if len(data) >= COMPILED:
             quick.append(lambda: self._compiled(table, data))
-        if arrow("") is not None:
+        if len(data) >= BULK and arrow("") is not None:
             quick.append(lambda: self._quick(table, data))
         return bulk_or_plain(table, quick, lambda: _fields(self.path, number, data, self.names, self.mark))
 
