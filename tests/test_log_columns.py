@@ -448,3 +448,18 @@ def test_nested_lists_are_not_flattened(tmp_path: Path) -> None:
     ):
         trace = lp.load_trace(saved(tmp_path / "t.csv", f'token,layer,experts\n0,0,"{cell}"\n'))
         assert trace.experts.tolist() == [[[4, 3]]], cell
+
+
+def test_rows_that_no_column_numbers(tmp_path: Path) -> None:
+    rows = [{"layer": j, "experts": [t, 7]} for t in range(3) for j in (0, 1)]
+    trace = lp.load_trace(jsonl(tmp_path / "t.jsonl", rows))
+    assert trace.rounds == 3 and assumed(trace)["tokens"] == "rows in file order"
+    with pytest.raises(FormatError, match=r"layers have different numbers of rows \(2 to 3\)"):
+        lp.load_trace(jsonl(tmp_path / "u.jsonl", rows[:-1]))
+    assert lp.load_trace(tmp_path / "u.jsonl", tokens="guess").rounds == 3
+
+
+@pytest.mark.parametrize("content", ['{"0": [[4, 3], [1, 4]], "1": [[4, 3], [1, 5]]}', '{"top_k": 2, "records": [[0, 1, 2]]}', '{"a": {"b": 1}}\n'])  # fmt: skip
+def test_json_of_no_known_kind_says_what_it_holds(content: str, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="JSON of no known kind; it holds"):
+        lp.load_trace(saved(tmp_path / "t.json", content))

@@ -14,20 +14,13 @@ from ..errors import FormatError
 from .base import Format, Reading
 from .layout import Facts, trace_of
 from .opening import Start, document
+from .records import depth_of
 from .responses import array_in
 
 __all__ = ["JsonArrays"]
 
 _FIELDS = ("experts", "expert_ids", "selected_experts", "topk_ids", "routing")
 _SERVER = ("routed_experts", "prompt_routed_experts")
-
-
-def depth_of(value: Any) -> int:
-    """Return how deep lists of integers are nested, or 0 where they are none."""
-    depth = 0
-    while isinstance(value, list) and value and depth < 6:
-        value, depth = value[0], depth + 1
-    return depth if type(value) is int else 0
 
 
 def _field(value: Any) -> str | None:

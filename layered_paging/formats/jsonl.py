@@ -112,7 +112,7 @@ def chunks(path: str | Path, rounds: int | None = None) -> Generator[Header | Ch
         raise FormatError(f"{file}: must hold at least one round; there is only the header")
 
 
-def read(path: Path) -> Trace:
+def read(path: Path, how: Reading) -> Trace:
     stream = chunks(path)
     header = next(stream)
     assert isinstance(header, Header)
@@ -128,6 +128,8 @@ def read(path: Path) -> Trace:
         meta["session_names" if "items" in meta else "items"] = [{"name": name} for name in header.names]
     if header.not_read:
         meta["not_read"] = list(header.not_read)
+        for what in header.not_read:
+            how.assume(what, "read past", "no entry of this format")
     session = np.concatenate([part.session for part in parts])
     weights = None
     if header.weights is not None:
@@ -410,10 +412,7 @@ class JsonLines(Format):
 
     def read(self, path: Path, how: Reading) -> Trace:
         """Read all rounds."""
-        trace = read(path)
-        for what in trace.meta.get("not_read", []):
-            how.assume(what, "read past", "no entry of this format")
-        return trace
+        return read(path, how)
 
     def open(self, path: Path, how: Reading) -> LongTrace:
         """Read rounds in chunks."""

@@ -33,7 +33,7 @@ def load(path: AnyPath | Sequence[AnyPath], how: Reading) -> Trace:
     else:
         trace = _joined([Path(p) for p in path], how)
     if how.assumed:
-        trace.meta["assumed"] = list(how.assumed)
+        trace.meta["assumed"] = list(how.assumed)  # of this reading; what an earlier one assumed is in that file
     return trace
 
 

@@ -130,6 +130,14 @@ class Records:
         return self.table.trace(meta)
 
 
+def depth_of(value: Any) -> int:
+    """Return how deep lists of integers are nested, or 0 where they are none."""
+    depth = 0
+    while isinstance(value, list) and value and depth < 6:
+        value, depth = value[0], depth + 1
+    return depth if type(value) is int else 0
+
+
 def is_row(value: Any) -> bool:
     """Say whether an object could be a row: it has entries that mean a layer and experts."""
     if not isinstance(value, dict):
@@ -203,7 +211,13 @@ class JsonRecords(Format):
         """Look for JSON whose rows name a layer and experts."""
         if not start.data.lstrip().startswith((b"{", b"[")):
             return False
-        return start.is_lines or table_in(start.value) is not None  # one line may be either
+        if start.is_lines and start.is_single and isinstance(start.value, dict):  # one line may be either
+            inside = [
+                depth_of(part) if isinstance(part, list) else 2 * isinstance(part, dict)
+                for part in start.value.values()
+            ]
+            return is_row(start.value) or table_in(start.value) is not None or max(inside, default=0) < 2
+        return start.is_lines or table_in(start.value) is not None
 
     def open(self, path: Path, how: Reading) -> LongTrace:
         """Read rows in parts where they come in order of tokens, else whole; a document is read whole."""

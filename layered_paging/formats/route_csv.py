@@ -32,9 +32,12 @@ _ROW, _WEIGHED = "%d,%d,%d,%d,%d,%d,,0,0\n", "%d,%d,%d,%d,%d,%d,%.9g,0,0\n"
 _LONGEST = 1 << 20  # comment lines
 
 
-def read(path: Path) -> Trace:
+def read(path: Path, how: Reading | None = None) -> Trace:
+    how = how or Reading()
     with guarded(path), text(path) as stream:
         head, meta, sizes, line, columns = _header(path, stream)
+        for name in [name for name in columns if name not in COLUMNS][:100]:
+            how.assume(f"column {name}", "read past", "no column of this format")
         parts = []
         blank = None
         for number, data in blocks(stream, path, line):
@@ -86,6 +89,8 @@ def read(path: Path) -> Trace:
             f"{path} line {line + int(rows[-1])}: the experts of an event must be distinct; got {expert[rows].tolist()}"
         )
     weights = _gates(path, line, weight, ids, place, meta)
+    if weights is None and np.isinf(weight).any() and not np.isinf(weight).all():
+        how.assume("weights", "left out", "some rows say nan")
     sessions = np.flatnonzero(np.diff(keys >> 32, prepend=-1))
     return build(path, ids, experts, sessions, stage, _sizes(path, sizes, layer), meta, weights)
 
@@ -332,10 +337,7 @@ class RouteCsv(Format):
 
     def read(self, path: Path, how: Reading) -> Trace:
         """Read comments and rows."""
-        trace = read(path)
-        for what in trace.meta.get("not_read", []):
-            how.assume(what, "read past", "no entry of this format")
-        return trace
+        return read(path, how)
 
     def refuse(self, trace: Trace, path: Path) -> str | None:
         """Refuse what rows and comments have no place for."""
