@@ -520,3 +520,49 @@ def test_help_imports_nothing_heavy() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.splitlines()[-1] == "[]"
+
+
+def test_a_profile_is_replayed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    import numpy as np
+
+    from layered_paging.profiles.profile import Profile
+
+    trace, hot = str(tmp_path / "t.npz"), str(tmp_path / "hot.json")
+    lp.save_trace(lp.workloads.zipf(3, 8, 80, top_k=2, seed=1), trace)
+    assert main(["profile", "make", trace, "-o", hot]) == 0
+    capsys.readouterr()
+    found = answer(capsys, "replay", trace, "--slots", "10", "--policy", "lru", "--profile", hot, "--pin", "4", "24")
+    runs = {run["policy"]: run["misses"] for run in found["runs"]}
+    rates = Profile.load(hot).page_rates
+    order = np.argsort(rates, kind="stable")
+    ranks = np.argsort(order).tolist()
+    four = [int(p in set(order[-4:].tolist())) for p in range(24)]
+    loaded = lp.load_trace(trace)
+    assert runs["hottest by hot.json"] == lp.replay(loaded, f"static(profile={ranks})", 10).misses
+    assert runs["pin 4, lru for the rest"] == lp.replay(loaded, f"static(profile={four})", 10).misses
+    assert runs["pin 24, lru for the rest"] == runs["lru"] == lp.replay(loaded, "lru", 10).misses  # all alike
+    assert main(["replay", trace, "--slots", "10", "--pin", "4"]) == 2
+    assert "--pin goes with --profile" in capsys.readouterr().err
+    assert main(["replay", trace, "--slots", "10", "--profile", hot, "--pin", "25"]) == 2
+    assert "--pin must be at most the pages, 24; got 25" in capsys.readouterr().err
+    assert main(["replay", TRACE, "--slots", "10", "--profile", hot]) == 2
+    assert "the profile is for" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--bytes", "-1GB"], ["--bytes=-1GB"], ["--bytes", "-.5GiB"]])
+def test_a_negative_size_says_what_is_wrong(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["replay", TRACE], ["diagnose", TRACE], ["optimum", TRACE, "--admission", "forced"]):
+        with pytest.raises(SystemExit):
+            main([*command, *words])
+        assert "a size must not be negative; got '-" in capsys.readouterr().err
+
+
+def test_layers_print_with_their_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = str(tmp_path / "t.npz")
+    ids = lp.workloads.zipf(3, 8, 40, seed=1).experts.copy()
+    ids[:, 1] = -1
+    lp.save_trace(lp.Trace(ids, 8, meta={"layer_names": ["blk.3", "blk.4", "blk.9"]}), path)
+    assert main(["replay", path, "--slots", "6", "--policy", "lru", "--by", "layer"]) == 0
+    assert "blk.9" in capsys.readouterr().out
+    assert main(["diagnose", path, "--slots", "6"]) == 0
+    assert "Layer blk.4 has no request" in capsys.readouterr().out

@@ -260,3 +260,15 @@ def test_the_table_of_verdicts_is_what_its_command_prints(capsys: pytest.Capture
         assert line in page
     for line in printed[2:]:
         assert ("**policy**" in line) == line.startswith(("| Zipf", "| drifting"))
+
+
+def test_a_recommended_policy_stands_with_its_idea_and_cost() -> None:
+    from layered_paging.analysis.costs import COSTS, about
+    from layered_paging.analysis.diagnosis import USUAL
+
+    assert set(USUAL) <= set(COSTS)
+    found = lp.diagnose(lp.workloads.zipf(8, 32, 400, top_k=4, seed=1, sessions=8), 96)
+    assert found.recommendation.endswith(about("lfu"))
+    assert "Its idea: evict the page with the fewest uses" in about("lfu")
+    assert "Its cost: a counter for every page" in about("lfu")
+    assert about("fwf").startswith("Its idea: ") and "Its cost" not in about("fwf")

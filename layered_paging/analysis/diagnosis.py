@@ -11,12 +11,13 @@ import numpy as np
 from ..core.layout import lay_out, merged_prefill
 from ..core.rules import choice
 from ..core.tables import Tabular
-from ..core.trace import Trace
+from ..core.trace import Trace, layer_names
 from ..engine.curves import miss_curve
 from ..engine.run import Run, replay, totals_of
 from ..errors import BudgetError
 from ..policies.names import resolve
 from . import shape
+from .costs import about
 from .evidence import distinct_sessions, weigh
 from .losses import Bounds, Room, bounds, references, uses_of
 from .sentences import recommendation, sentences
@@ -93,6 +94,8 @@ class Diagnosis(Tabular):
     reuse : dict
         10, 25, 50, 75 and 90 % points of the reuse distance: the slots that LRU needs to hit a repeated
         request.  Empty where nothing is repeated.
+    layer_names : list of str
+        As the trace says, else their numbers.
     recommendation : str
     sentences : list of str
         The findings in words; the first is the verdict.
@@ -140,6 +143,7 @@ class Diagnosis(Tabular):
     repeated: float
     repeated_by_chance: float
     reuse: dict[str, int]
+    layer_names: list[str] = field(default_factory=list)
     recommendation: str = ""
     sentences: list[str] = field(default_factory=list)
 
@@ -246,6 +250,7 @@ def diagnosed(
         "layers": int(trace.asked.sum()),
         "absent": np.flatnonzero(~trace.asked).tolist(),
         "constant": shape.constant_layers(trace),
+        "layer_names": layer_names(trace),
         "requests": int(totals.requests.sum()),
         "rounds": asked["rounds"],
         "demand": asked["typical"],
@@ -285,7 +290,7 @@ def diagnosed(
         **_bytes(trace, room, reset, mine),
     }
     found["verdict"] = _verdict(found)
-    found["recommendation"] = recommendation(found, HELPS)
+    found["recommendation"] = recommendation(found, HELPS, about(best))
     return Diagnosis(**found, sentences=sentences(found)), runs
 
 

@@ -113,14 +113,15 @@ def _cliff(found: dict[str, Any]) -> str:
 def _layers(found: dict[str, Any]) -> list[str]:
     said = []
     if found["absent"]:
-        names = ", ".join(map(str, found["absent"][:12])) + (", ..." if len(found["absent"]) > 12 else "")
+        names = ", ".join(found["layer_names"][j] for j in found["absent"][:12])
+        names += ", ..." if len(found["absent"]) > 12 else ""
         one = len(found["absent"]) == 1
         said.append(
             f"Layer{'' if one else 's'} {names} {'has' if one else 'have'} no request: dense, or not logged. "
             f"{'It counts' if one else 'They count'} neither as pages nor for quotas."
         )
     if found["constant"]:
-        names = ", ".join(map(str, found["constant"][:12]))
+        names = ", ".join(found["layer_names"][j] for j in found["constant"][:12])
         said.append(
             f"Layer{'' if len(found['constant']) == 1 else 's'} {names}: always the same single expert. If this is a dense layer "
             "logged as zeros, its requests are none: write -1 (lp.transforms.without_layers)."
@@ -224,8 +225,11 @@ def _skew(found: dict[str, Any]) -> str:
     )
 
 
-def recommendation(found: dict[str, Any], least: float) -> str:
-    """Return the recommendation with its evidence; ``least`` is the share of the misses that makes one worth while."""
+def recommendation(found: dict[str, Any], least: float, about: str) -> str:
+    """Return the recommendation with its evidence; ``least`` is the share of the misses that makes one worth while.
+
+    ``about`` says what the policy does and costs.
+    """
     policy, best, evidence, prompts = found["policy"], found["best"], found["evidence"], found["prompts"]
     saved = found["parts"]["tried"]
     if best == policy or saved == 0 or found["misses"] == found["compulsory"]:
@@ -254,4 +258,4 @@ def recommendation(found: dict[str, Any], least: float) -> str:
         return (
             f"No recommendation yet: {fewer}, but session by session it is {seen}: the interval holds 0. Record more."
         )
-    return f"Recommendation: use {best} instead of {policy}: {seen}."
+    return f"Recommendation: use {best} instead of {policy}: {seen}. {about}"

@@ -55,6 +55,8 @@ _UNITS = {
 
 def byte_size(text: str) -> int:
     """Read a size such as ``250MiB``, ``2GiB``, ``1.5GB`` or ``4096``; an argparse type."""
+    if text.lstrip().startswith("-"):
+        raise argparse.ArgumentTypeError(f"a size must not be negative; got {text!r}")
     match = re.fullmatch(r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*([a-zA-Z]*)\s*", text, re.ASCII)
     factor = None if match is None else _UNITS.get(match[2].lower())
     if match is None or factor is None:

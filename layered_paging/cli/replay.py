@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from ..core.instance import integer
 from ..core.layout import lay_out
 from ..core.parts import LongTrace
 from ..core.rules import Rules
-from ..core.trace import Trace
+from ..core.trace import Trace, layer_names
 from ..core.words import counted
 from ..engine.run import Run, replay
 from ..errors import ParameterError
@@ -28,6 +29,7 @@ EXAMPLES = """examples:
   layered-paging replay trace.npz --slots 192 --policy marking --repeat 20 --seed 1
   layered-paging replay trace.npz --slots 192 --policy llru blind-oracle guard --predictions "markov(distance=24)" --train other.npz
   layered-paging replay trace.npz --slots 192 --policy blind-oracle predictive-marker lmarker --predictions noisy:0.5
+  layered-paging profile make other.npz -o hot.json && layered-paging replay trace.npz --slots 192 --profile hot.json --pin 96
   layered-paging replay log.parquet --stream --slots 192 288 --reset session --workers 8
   layered-paging replay log.parquet --stream --slots 192 --reset session --sample 200
 """
@@ -55,6 +57,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "or learnt online: popularity, previous, markov, with parameters; NAME@request predicts at requests only",
     )
     parser.add_argument("--train", metavar="TRACE", help="another trace, which learnt predictions observe first")
+    parser.add_argument(
+        "--profile",
+        metavar="FILE",
+        help="also keep the hottest pages of a profile (profile make); its policy is 'static'",
+    )
+    parser.add_argument(
+        "--pin", nargs="+", type=positive, default=[], metavar="N",
+        help="with --profile: also keep only its N hottest pages, and use lru for the rest",
+    )  # fmt: skip
     parser.add_argument("--by", choices=("layer", "session"), help="also hits and misses of each layer or session")
     parser.add_argument(
         "--stream", action="store_true", help="read the file in parts (Parquet, JSON Lines): for traces of any length"
@@ -72,7 +83,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay every policy at every budget."""
     trace = open_or_load(args, args.stream)
-    specs = [resolve(name) for name in args.policy]
+    specs = [resolve(name) for name in args.policy] + _pinned(trace, args)
     integer("--seed", args.seed, 0)
     budgets: Sequence[int] = args.slots or args.bytes
     key = "slots" if args.slots else "budget_bytes"
@@ -105,6 +116,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "trace": str(args.trace),
         "rounds": trace.rounds,
         "layers": trace.layers,
+        "layer_names": layer_names(trace) if args.by == "layer" else None,
         "sessions": len(trace.starts) if isinstance(trace, LongTrace) else len(trace.sessions),
         "requests": rows[0]["requests"],
         "compulsory": rows[0]["compulsory"],
@@ -113,6 +125,29 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "runs": rows,
         "optimum": best,
     }
+
+
+def _pinned(trace: Trace | LongTrace, args: argparse.Namespace) -> list[PolicySpec]:
+    """Return the policies that a profile asks for: its hottest pages, or some of them and LRU for the rest."""
+    if args.profile is None:
+        if args.pin:
+            raise ParameterError("--pin goes with --profile")
+        return []
+    import numpy as np
+
+    from ..profiles.profile import Profile
+
+    rates = Profile.load(args.profile).check(trace).page_rates  # type: ignore[arg-type]
+    order = np.argsort(rates, kind="stable")
+    ranks = np.empty(len(rates), np.int64)
+    ranks[order] = np.arange(len(rates))
+    found = [replace(resolve(f"static(profile={ranks.tolist()})"), name=f"hottest by {Path(args.profile).name}")]
+    for number in args.pin:
+        if number > len(rates):
+            raise ParameterError(f"--pin must be at most the pages, {len(rates)}; got {number}")
+        held = np.where((ranks >= len(rates) - number) & (rates > 0), 1, 0).tolist()
+        found.append(replace(resolve(f"static(profile={held})"), name=f"pin {number}, lru for the rest"))
+    return found
 
 
 def _predictions(
@@ -315,7 +350,12 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     for row in answer["runs"] if args.by else ():
         name = f"{row['policy']}, {row['slots'] or row['budget_bytes']}"
         lines = [
-            (part[args.by], part["requests"], part["misses"], percent(1 - part["misses"] / max(1, part["requests"])))
+            (
+                answer["layer_names"][part["layer"]] if args.by == "layer" else part[args.by],
+                part["requests"],
+                part["misses"],
+                percent(1 - part["misses"] / max(1, part["requests"])),
+            )
             for part in row[f"by_{args.by}"]
         ]
         table(f"{name} by {args.by}", [args.by, "requests", "misses", "hits %"], lines)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..errors import ParameterError, TraceError
 from .instance import Instance, integer
 
-__all__ = ["DECODE", "PREFILL", "Trace"]
+__all__ = ["DECODE", "PREFILL", "Trace", "layer_names"]
 
 PREFILL, DECODE = 0, 1
 _CHUNK = 1 << 22  # entries looked at together while validating
@@ -187,6 +187,14 @@ class Trace:
     def __repr__(self) -> str:
         widths = self.n_experts[0] if len(set(self.n_experts)) == 1 else list(self.n_experts)
         return f"<Trace: {self.rounds} rounds in {len(self.sessions)} session(s), {self.layers} layers x {widths} experts, top_k {self.top_k}>"
+
+
+def layer_names(trace: Any) -> list[str]:
+    """Return what the layers of a trace are called: as ``meta["layer_names"]`` says, else their numbers."""
+    names = getattr(trace, "meta", {}).get("layer_names")
+    if isinstance(names, list) and len(names) == trace.layers:
+        return [str(name) for name in names]
+    return [str(layer) for layer in range(trace.layers)]
 
 
 def _id_array(experts: npt.ArrayLike) -> npt.NDArray[np.integer[Any]]:

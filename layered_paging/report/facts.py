@@ -11,7 +11,7 @@ from ..analysis.diagnosis import USUAL, diagnosed
 from ..analysis.evidence import distinct_sessions
 from ..analysis.losses import Room, bounds, event_weights
 from ..core.layout import lay_out, merged_prefill
-from ..core.trace import Trace
+from ..core.trace import Trace, layer_names
 from ..core.version import __version__
 from ..engine.curves import has_one_pass, miss_curve, optimum_curve
 from ..engine.run import Run, replay
@@ -89,7 +89,7 @@ def facts(
         "diagnosis": found.to_dict(),
         "curves": curves,
         "layers": _layers(in_use, runs[found.best], ahead),
-        "layer_names": _names(trace),
+        "layer_names": layer_names(trace),
         "chosen": _chosen(runs, found.policy, groups),
         "transfer": _transfer(replayed, room, groups),
         "prefetch": _prefetch(replayed, in_use),
@@ -111,14 +111,6 @@ def facts(
     }
     progress(done + 1)
     return told
-
-
-def _names(trace: Trace) -> list[str]:
-    """Return what the layers are called: as the trace says, else their numbers."""
-    names = trace.meta.get("layer_names")
-    if isinstance(names, list) and len(names) == trace.layers:
-        return [str(name) for name in names]
-    return [str(layer) for layer in range(trace.layers)]
 
 
 def _asked_bytes(trace: Trace) -> Any:
