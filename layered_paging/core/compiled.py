@@ -117,8 +117,10 @@ def _homes(arguments: Iterable[Any]) -> set[str]:
 
 
 @functools.cache
-def _digest(module: str) -> str:
-    return digest_of((module, str(sys.modules[module].__file__)))
+def _digest(module: str) -> str | None:
+    """Return the digest of a module's sources; None for what was typed at a prompt."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return digest_of((module, file)) if file and os.path.isfile(file) else None
 
 
 class _Kept:
@@ -140,9 +142,12 @@ class _Kept:
         return self._files
 
     def _key(self, signature: Any, codegen: Any) -> Any:
+        """Return what the machine code depends on beside the sources of its file; None if that cannot be known."""
+        kinds = [_digest(module) for module in sorted(_homes(sigutils.normalize_signature(signature)[0]))]
+        if None in kinds:
+            return None
         code = hashlib.sha256(self._function.__code__.co_code).hexdigest()
-        kinds = tuple(sorted(_digest(module) for module in _homes(sigutils.normalize_signature(signature)[0])))
-        return signature, codegen.magic_tuple(), code, sys.version_info[:3], kinds
+        return signature, codegen.magic_tuple(), code, sys.version_info[:3], tuple(kinds)
 
     def flush(self) -> None:
         """Forget nothing."""
@@ -150,7 +155,8 @@ class _Kept:
     def load_overload(self, signature: Any, context: Any) -> Any:
         """Return what was compiled for these types, if it was kept."""
         context.refresh()
-        data = self._at().load(self._key(signature, context.codegen()))
+        key = self._key(signature, context.codegen())
+        data = None if key is None else self._at().load(key)
         if data is None:
             return None
         try:
@@ -160,10 +166,11 @@ class _Kept:
 
     def save_overload(self, signature: Any, result: Any) -> None:
         """Keep what was compiled."""
-        if result.lifted or result.library.has_dynamic_globals:
-            return  # holds addresses of this process
+        key = self._key(signature, result.codegen)
+        if key is None or result.lifted or result.library.has_dynamic_globals:
+            return  # not known what it depends on, or it holds addresses of this process
         try:
-            self._at().save(self._key(signature, result.codegen), result._reduce())
+            self._at().save(key, result._reduce())
         except OSError as error:
             _say_once(_home(), error.strerror or type(error).__name__)
 

@@ -13,6 +13,7 @@ import layered_paging as lp
 from layered_paging.plot import COLOURS
 from layered_paging.policies.names import resolve
 from layered_paging.policies.spec import Time
+from layered_paging.policies.step import Pool
 from layered_paging.reproduction import Finding, Study
 from layered_paging.reproduction.measures import long_traces, mean_demand
 from layered_paging.reproduction.study import first_rounds
@@ -97,24 +98,19 @@ def played(trace: lp.Trace, policy: str, slots: int, delay: int) -> tuple[int, i
     spec = resolve(policy)
     chooser = spec.make(trace.instance(slots))
     first = trace.first_page.tolist()
-    ready: dict[int, int] = {}  # page -> event at which it is there
+    pool = Pool(chooser, slots, oversize=True)
+    ready: dict[int, int] = {}  # page that was loaded -> event at which it is there
     loads = waits = over = 0
     for r, tokens in enumerate(trace.experts.tolist()):
         for j, members in enumerate(tokens):
             clock = r * trace.layers + j
             time = Time(clock, r, j)
             event = sorted(first[j] + e for e in members if e >= 0)
-            for page in [p for p in event if p in ready]:
-                waits += ready[page] > clock
-                chooser.hit(page, time)
-            for page in [p for p in event if p not in ready]:
-                loads += 1
-                ready[page] = clock + delay
-                chooser.miss(page, time)
-            while len(ready) > slots:
-                free = sorted(p for p, at in ready.items() if (at <= clock or not delay) and p not in event)
-                if not free:
-                    over += 1
-                    break
-                ready.pop(chooser.victim(free, time))
+            hits, misses = pool.admit(event, time)
+            waits += sum(ready[page] > clock for page in hits)
+            loads += len(misses)
+            ready |= dict.fromkeys(misses, clock + delay)
+            on_its_way = {page for page in pool.cache if delay and ready[page] > clock}
+            pool.make_room(time, on_its_way.union(event))
+            over += len(pool.cache) > slots
     return loads, waits, over
