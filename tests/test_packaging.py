@@ -67,6 +67,14 @@ def test_the_command_of_the_wheel_replays_its_sample(installed: Path, tmp_path: 
     assert answer["runs"][0]["misses"] == lp.replay(lp.load_trace(sample), "lru", 48, engine="reference").misses
 
 
+def test_the_wheel_writes_the_pages(installed: Path, tmp_path: Path) -> None:
+    run(installed.parent / "layered-paging", "show", "--play", "-o", tmp_path / "play.html", cwd=tmp_path)
+    assert (tmp_path / "play.html").read_text() == lp.report.play_page()
+    words = ["show", "--sequence", "0,0 1,1", "--slots", "3", "-o", tmp_path / "replay.html"]
+    run(installed.parent / "layered-paging", *words, cwd=tmp_path)
+    assert "{{" not in (tmp_path / "replay.html").read_text()
+
+
 def test_the_wheel_is_typed_and_licensed(installed: Path, tmp_path: Path) -> None:
     out = run(
         installed,
