@@ -81,7 +81,7 @@ def as_trace(game: dict[str, Any]) -> lp.Trace:
 
 
 def test_every_policy_and_the_optimum_are_ours(open_page: Any) -> None:
-    games = [drawn(seed) for seed in range(300)]
+    games = [drawn(seed) for seed in range(200)]
     page = open_page()
     names = page.evaluate("Object.fromEntries(Object.entries(PLAYERS).map(([name, p]) => [name, p.python]))")
     assert {"lru", "llru", "fifo", "lfu", "mark-far", "clock", "opt"} <= set(names)
@@ -97,7 +97,7 @@ def test_every_policy_and_the_optimum_are_ours(open_page: Any) -> None:
                 evictions += len(evicted)
         best = lp.optimum(trace, game["slots"], admission="forced").misses
         assert sum(len(absent) for absent, _, _ in plays["opt"]) == best
-    assert evictions > 15_000
+    assert evictions > 10_000
 
 
 CONSIDERED = """games => games.flatMap(({ experts, slots, steps }) => {
