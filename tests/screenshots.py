@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import layered_paging as lp
+from layered_paging.core.cutting import window
 from layered_paging.report.facts import facts
-from layered_paging.report.replaying import parse_sequence, window
+from layered_paging.report.replaying import parse_sequence
 from layered_paging.report.summary import report_page
 from layered_paging.samples import SAMPLE
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 import layered_paging as lp
 from layered_paging.cli import main
+from layered_paging.core.cutting import sessions_where
 from layered_paging.errors import FormatError, LayeredPagingError, ParameterError
 from layered_paging.prediction import predictor
-from layered_paging.profiles.drift import drift, sessions_where
+from layered_paging.profiles.drift import drift
 from layered_paging.profiles.profile import Profile, compare, jensen_shannon, merge
 
 

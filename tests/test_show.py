@@ -13,11 +13,12 @@ import pytest
 import layered_paging as lp
 from layered_paging.certificate import Certificate
 from layered_paging.cli import main
+from layered_paging.core.cutting import window
 from layered_paging.engine.run import history
 from layered_paging.errors import ParameterError
 from layered_paging.policies.names import resolve
 from layered_paging.report.opponents import attack
-from layered_paging.report.replaying import parse_sequence, replay_page, window
+from layered_paging.report.replaying import parse_sequence, replay_page
 from layered_paging.report.witness import _trace
 from layered_paging.samples import SAMPLE
 

@@ -91,15 +91,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _part(trace: Trace, args: argparse.Namespace) -> Trace:
     """Return what ``prefetch`` replays of a trace, with the same options."""
+    from ..core.cutting import first_rounds, sessions_where
     from ..core.layout import merged_prefill
-    from ..profiles.drift import sessions_where
-    from .prefetch import cut
 
     if args.prefill == "merged":
         trace = merged_prefill(trace)
     if args.where:
         trace = trace.select(sessions_where(trace, args.where))
-    return cut(trace, args.first) if args.first is not None and args.first < trace.rounds else trace
+    return first_rounds(trace, args.first) if args.first is not None and args.first < trace.rounds else trace
 
 
 def _obtained(certificate: Certificate, program: Path, kernel: bool) -> dict[str, Any]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
-from ..core.parts import LongTrace
-from ..core.trace import Trace
-from ..formats import Reading, open_trace, read_trace
 from .common import positive
+
+if TYPE_CHECKING:
+    from ..core.parts import LongTrace
+    from ..core.trace import Trace
+    from ..formats import Reading
 
 __all__ = ["add_trace_options", "open_or_load", "read_of", "reading_of", "told", "trace_of"]
 
@@ -45,6 +48,8 @@ def add_trace_options(parser: argparse.ArgumentParser, also: bool = True) -> Non
 
 def reading_of(args: argparse.Namespace) -> Reading:
     """Return how a log is to be read, as the options say."""
+    from ..formats import Reading
+
     return Reading(
         getattr(args, "log_layout", None),
         getattr(args, "log_columns", None) or {},
@@ -84,6 +89,8 @@ def read_of(args: argparse.Namespace, path: str | None = None) -> tuple[Trace, R
     how = reading_of(args)
     more = getattr(args, "log_also", []) if path is None else []
     first = args.trace if path is None else path
+    from ..formats import read_trace
+
     trace = read_trace([first, *more] if more else first, how)
     told(how, args)
     return trace, how
@@ -99,6 +106,8 @@ def open_or_load(args: argparse.Namespace, stream: bool) -> Trace | LongTrace:
     if not stream:
         return trace_of(args)
     how = reading_of(args)
+    from ..formats import open_trace
+
     opened = open_trace(args.trace, how)
     told(how, args)
     return opened

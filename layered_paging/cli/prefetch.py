@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.cutting import first_rounds, sessions_where
 from ..core.layout import merged_prefill
 from ..core.trace import Trace
 from ..core.words import counted
@@ -20,7 +21,6 @@ from ..prefetch.guessing import guesses
 from ..prefetch.replay import LOADS, Prefetched, prefetch
 from ..prefetch.stall import least_stall
 from ..prefetch.timing import TimeModel
-from ..profiles.drift import sessions_where
 from ..profiles.profile import Profile
 from .common import add_model_options, byte_size, percent, positive, progress, table
 from .options import add_trace_options, trace_of
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     trace = whole.select(sessions_where(whole, args.where)) if args.where else whole
     train = _train(whole, args) if args.train else None
     if args.first is not None and args.first < trace.rounds:
-        trace = cut(trace, args.first)
+        trace = first_rounds(trace, args.first)
     if args.guesses and args.where:
         raise ParameterError("--guesses are about the whole trace, event by event; --where cannot go with it")
     if args.optimum is not None and (args.pool != "shared" or (args.reset == "session" and len(trace.sessions) > 1)):
@@ -166,12 +166,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "sensitivity": lines,
         "picture": args.sensitivity,
     }
-
-
-def cut(trace: Trace, rounds: int) -> Trace:
-    """Return the trace of the first rounds."""
-    starts = trace.sessions[trace.sessions < rounds]
-    return Trace(trace.experts[:rounds], trace.n_experts, starts, trace.stage[:rounds], trace.expert_bytes)
 
 
 def _train(whole: Trace, args: argparse.Namespace) -> Trace:

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..core.cutting import sessions_where
 from ..core.rules import POOLS
 from ..core.words import counted
 from ..errors import ParameterError
 from ..formats.counts import is_counts, read_counts, write_counts
-from ..profiles.drift import drift, sessions_where
+from ..profiles.drift import drift
 from ..profiles.profile import Profile, compare, merge
 from ..profiles.value import WINDOWS, worth
 from .common import percent, positive, progress, table

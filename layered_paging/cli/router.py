@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.cutting import sessions_where
 from ..core.trace import Trace
 from ..core.words import counted
 from ..errors import ParameterError
 from ..plot import check_picture, draw_heat, draw_map, new_figure, save_figure
 from ..profiles.behaviour import behaviour, gates, transition_counts
-from ..profiles.drift import asking, sessions_where
+from ..profiles.drift import asking
 from .common import add_model_options, percent, table
 from .options import add_trace_options, trace_of
 

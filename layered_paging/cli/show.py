@@ -83,8 +83,9 @@ def _playground(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _replay(args: argparse.Namespace) -> dict[str, Any]:
+    from ..core.cutting import window
     from ..engine.run import replay
-    from ..report.replaying import SHOWN, headline, parse_sequence, replay_page, window
+    from ..report.replaying import SHOWN, headline, parse_sequence, replay_page
 
     if args.slots is None:
         raise ParameterError("--slots must be given: the total number of slots")

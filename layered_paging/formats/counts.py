@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,14 @@ from ..core.files import replacing
 from ..core.registry import register
 from ..core.trace import Trace
 from ..errors import FormatError, ParameterError
-from ..profiles.profile import MOST, Profile
 from .base import Format, Reading
 from .common import WIDEST, afford, blocks, guarded
 from .names import normal
 from .npy import MAGIC, array_of
 from .opening import Start, plain, text
+
+if TYPE_CHECKING:
+    from ..profiles.profile import Profile
 
 __all__ = ["WAYS", "is_counts", "read_counts", "write_counts"]
 
@@ -110,10 +112,14 @@ def read_counts(path: str | os.PathLike[str], experts: int | None = None, top_k:
         raise FormatError(f"{file}: must hold {experts} experts a layer, as stated; it has {counts.shape[1]}")
     events = np.maximum(counts.sum(axis=1) / (top_k or 1), counts.max(axis=1))
     source = {"trace": None, "sessions": None, "rounds": None, "name": file.name}
+    from ..profiles.profile import Profile
+
     return Profile(tuple(row.copy() for row in counts), events, None, sources=(source,))
 
 
 def _checked(path: Path, counts: npt.NDArray[Any]) -> Counts:
+    from ..profiles.profile import MOST
+
     if not np.isfinite(counts).all() or (counts < 0).any() or (counts != np.floor(counts)).any():
         raise FormatError(f"{path}: counts must be whole numbers of at least 0")
     if not counts.any() or counts.sum(dtype=np.float64) >= MOST:

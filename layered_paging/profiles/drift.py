@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +9,9 @@ import numpy as np
 
 from ..core.instance import integer
 from ..core.trace import Trace
-from ..errors import ParameterError
 from .profile import Profile, jensen_shannon
 
-__all__ = ["Block", "drift", "sessions_where"]
+__all__ = ["Block", "drift"]
 
 
 @dataclass(frozen=True)
@@ -104,50 +102,3 @@ def asking(trace: Trace) -> list[int]:
     """Return the sessions that have a request."""
     asked = (trace.experts >= 0).any(axis=(1, 2))
     return [int(n) for n in np.flatnonzero(np.logical_or.reduceat(asked, trace.sessions))]
-
-
-def sessions_where(trace: Trace, conditions: Sequence[str]) -> list[int]:
-    """Return the sessions whose ``meta["items"]`` fulfil all conditions.
-
-    Parameters
-    ----------
-    trace : Trace
-    conditions : sequence of str
-        ``key=value`` or ``key!=value`` about the items; or ``session=3-7`` about the number itself.
-
-    Raises
-    ------
-    ParameterError
-        A condition that cannot be read or that no session fulfils, or items that the trace does not have.
-
-    Examples
-    --------
-    >>> trace = Trace([[0], [1], [0]], sessions=[0, 1, 2], meta={"items": [{"topic": t} for t in "aba"]})
-    >>> sessions_where(trace, ["topic=a"]), sessions_where(trace, ["topic=a", "session=1-2"])
-    ([0, 2], [2])
-    """
-    chosen = list(range(len(trace.sessions)))
-    for condition in conditions:
-        key, sign, value = condition.partition("=")
-        negated = key.endswith("!")
-        key = key.removesuffix("!").strip()
-        if not sign or not key:
-            raise ParameterError(f"a condition is written key=value or key!=value; got {condition!r}")
-        if key == "session":
-            low, _, high = value.partition("-")
-            if not (low.isascii() and low.isdigit() and (not high or (high.isascii() and high.isdigit()))):
-                raise ParameterError(f"sessions are written session=3 or session=3-7; got {condition!r}")
-            fits = {s for s in chosen if int(low) <= s <= int(high or low)}
-        else:
-            items = trace.meta.get("items")
-            if not isinstance(items, list) or len(items) != len(trace.sessions):
-                raise ParameterError(f"{condition!r} needs one item for each session in the trace's meta; it has none")
-            values = [str(item.get(key)) if isinstance(item, dict) and key in item else None for item in items]
-            known = sorted({v for v in values if v is not None})
-            if value not in known:
-                raise ParameterError(f"no session has {key}={value!r}; available: {', '.join(known) or 'none'}")
-            fits = {s for s in chosen if values[s] == value}
-        chosen = [s for s in chosen if (s in fits) != negated]
-    if not chosen:
-        raise ParameterError(f"no session fulfils {', '.join(map(repr, conditions))}")
-    return chosen

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.cutting import sessions_where
 from ..core.instance import integer
 from ..core.layout import quotas
 from ..core.rules import POOLS, choice
@@ -17,7 +18,7 @@ from ..engine.run import replay
 from ..errors import ParameterError
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
-from .drift import asking, sessions_where
+from .drift import asking
 from .profile import Profile, compare, merge
 
 __all__ = ["METHODS", "WINDOWS", "Outcome", "Transfer", "Worth", "hot_pages", "seeded", "transfer", "warmed", "worth"]

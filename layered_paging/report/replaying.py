@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.instance import integer
+from ..core.cutting import window
 from ..core.layout import Event, lay_out
 from ..core.trace import Trace
 from ..core.words import counted
@@ -61,27 +61,6 @@ def parse_sequence(text: str, experts: int | Sequence[int] | None = None) -> Tra
     if experts is None:
         experts = [max([0, *(e for row in rounds for e in row[layer])]) + 1 for layer in range(len(rounds[0]))]
     return Trace(padded, experts)
-
-
-def window(trace: Trace, start: int, rounds: int | None) -> Trace:
-    """Return the rounds from ``start``, so many or to the end, as a trace of their own (sessions kept)."""
-    integer("first round", start, 0)
-    if start >= trace.rounds:
-        raise ParameterError(f"first round must be below {trace.rounds}, the rounds of the trace; got {start}")
-    end = trace.rounds if rounds is None else min(trace.rounds, start + integer("rounds", rounds, 1))
-    if (start, end) == (0, trace.rounds):
-        return trace
-    inside = [int(s) - start for s in trace.sessions if start < s < end]
-    weights = None if trace.weights is None else trace.weights[start:end]
-    return Trace(
-        trace.experts[start:end],
-        trace.n_experts,
-        [0, *inside],
-        trace.stage[start:end],
-        trace.expert_bytes,
-        {},
-        weights,
-    )
 
 
 def replay_page(
