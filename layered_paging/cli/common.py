@@ -103,6 +103,19 @@ def add_model_options(parser: argparse.ArgumentParser, *names: str) -> None:
         parser.add_argument(f"--{name}", choices=choices, default=choices[0], help=f"{text} (default: {choices[0]})")
 
 
+def prefill_note(trace: Any, prefill: str) -> str | None:
+    """Return a sentence for a trace whose prompts are replayed token by token, or None."""
+    from ..analysis.shape import prefill_rounds
+
+    rounds = prefill_rounds(trace) if prefill == "token" else 0
+    if not rounds:
+        return None
+    return (
+        f"{rounds:,} of {trace.rounds:,} rounds are prefill, replayed token by token here; an engine serves a prompt layer by "
+        "layer at once: --prefill merged."
+    )
+
+
 def percent(value: float | None) -> str:
     """Format a share in percent with three decimals; a dash for None."""
     return "-" if value is None else f"{100 * value:.3f}"

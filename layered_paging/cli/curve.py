@@ -9,7 +9,7 @@ from ..core.layout import merged_prefill
 from ..engine.curves import has_one_pass, miss_curve, optimum_curve
 from ..errors import ParameterError
 from ..policies.names import resolve
-from .common import add_model_options, percent, positive, progress, table
+from .common import add_model_options, percent, positive, prefill_note, progress, table
 from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
         check_picture(args.output)
     trace = trace_of(args)
+    note = prefill_note(trace, args.prefill)
     if args.prefill == "merged":
         trace = merged_prefill(trace)
     points = min(args.points, trace.pages)
@@ -76,6 +77,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "pool": args.pool,
         "reset": args.reset,
         "prefill": args.prefill,
+        "note": note,
         "curves": curves,
         "output": args.output,
     }
@@ -96,5 +98,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     table(
         f"{answer['trace']}: hits % by slots ({answer['pool']} pool, reset {answer['reset']})", ["slots", *curves], rows
     )
+    if answer["note"]:
+        print(answer["note"])
     if answer["output"]:
         print(f"wrote {answer['output']}")

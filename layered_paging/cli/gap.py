@@ -12,7 +12,7 @@ from ..analysis.gaps import TOKENS, gap_table
 from ..core.files import write_atomic
 from ..core.rules import RESETS
 from ..errors import ParameterError
-from .common import add_model_options, progress, table
+from .common import add_model_options, prefill_note, progress, table
 from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
@@ -54,7 +54,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             prefill=args.prefill,
             progress=advance,
         )
-    answer = found.to_dict()
+    notes = {name: note for name, trace in traces.items() if (note := prefill_note(trace, args.prefill)) is not None}
+    answer = {**found.to_dict(), "notes": notes}
     if args.output is not None:
         text = io.StringIO()
         fields = ["policy", "trace", "reset", "tokens", "slots", "misses", "base", "optimum", "share", "margin"]
@@ -97,5 +98,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     )
     if any(cell["margin"] is not None for cell in answer["cells"]):
         print("+-: 95 % interval over sessions, paired")
+    for name, note in answer["notes"].items():
+        print(f"{name}: {note}")
     if answer["output"]:
         print(f"wrote {answer['output']}")

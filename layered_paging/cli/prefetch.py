@@ -22,7 +22,7 @@ from ..prefetch.replay import LOADS, Prefetched, prefetch
 from ..prefetch.stall import least_stall
 from ..prefetch.timing import TimeModel
 from ..profiles.profile import Profile
-from .common import add_model_options, byte_size, percent, positive, progress, table
+from .common import add_model_options, byte_size, percent, positive, prefill_note, progress, table
 from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
@@ -69,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", metavar="FILE", help="for the predictor 'profile'")
     parser.add_argument("--guesses", metavar="FILE", help="for 'imported': a trace file whose experts are the guesses")
     parser.add_argument("--sensitivity", metavar="FILE", help="draw tokens a second against bandwidth and compute time")
-    parser.add_argument("--first", type=positive, metavar="N", help="only the first N tokens of what was chosen")
+    parser.add_argument("--first", type=positive, metavar="N", help="only the first N rounds of what was chosen")
     parser.add_argument(
         "--optimum", nargs="?", const="", metavar="FILE",
         help="bounds on the least stall of any schedule (small cases); FILE gets the certificate of the last slots",
@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.sensitivity:
         check_picture(args.sensitivity)
     whole = trace_of(args)
+    note = prefill_note(whole, args.prefill)
     if args.prefill == "merged":
         if args.guesses:
             raise ParameterError(
@@ -165,6 +166,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "optimum": best,
         "sensitivity": lines,
         "picture": args.sensitivity,
+        "note": note,
     }
 
 
@@ -270,7 +272,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     time = ", ".join(f"{key} {value}" for key, value in answer["time"].items())
     table(
         f"{args.policy}, {args.pool}, reset {args.reset}; {time}",
-        ["predictor", "slots", "ready %", "stall ms", "tokens/s", "precision %", "recall %", "cache prec. %",
+        ["predictor", "slots", "ready %", "stall ms", "tokens/s" if args.prefill == "token" else "rounds/s", "precision %", "recall %", "cache prec. %",
          *(kind.replace("_", " ") for kind in LOADS), "not loaded"],
         rows,
     )  # fmt: skip
@@ -279,6 +281,8 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         print(
             f"{counted(row['slots'], 'slot')}: any schedule stalls at least {low:.3f} ms a token; one stalls {high:.3f}"
         )
+    if answer["note"]:
+        print(answer["note"])
     if args.optimum:
         part = [] if args.first is None else ["--first", str(args.first)]
         part += ["--where", *args.where] if args.where else []

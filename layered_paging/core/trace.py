@@ -255,7 +255,10 @@ def _check_ids(ids: npt.NDArray[np.integer[Any]], widths: tuple[int, ...]) -> No
             twice = (ordered[:, :, 1:] == ordered[:, :, :-1]) & (ordered[:, :, 1:] >= 0)
             if twice.any():
                 r, j, _ = (int(x) for x in np.argwhere(twice)[0])
-                raise TraceError(f"experts[{at + r}, {j}] must be distinct within an event; got {part[r, j].tolist()}")
+                dense = "" if part[r, j].any() else " (for a dense layer, which has no experts, write -1)"
+                raise TraceError(
+                    f"experts[{at + r}, {j}] must be distinct within an event; got {part[r, j].tolist()}{dense}"
+                )
     if not seen:
         raise TraceError("a trace must hold at least one request; got none but -1")
 
