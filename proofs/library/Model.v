@@ -167,3 +167,10 @@ Proof.
 Qed.
 Lemma filter_split (g : nat -> bool) C : length (filter g C) + length (filter (fun x => negb (g x)) C) = length C.
 Proof. induction C as [|x C IH]; simpl; auto. destruct (g x); simpl; lia. Qed.
+Lemma filter_length_iff (P : nat -> bool) L M : NoDup L -> NoDup M -> (forall x, In x M <-> In x L /\ P x = true) ->
+  length (filter P L) = length M.
+Proof.
+  intros HL HM H. apply Nat.le_antisymm; apply NoDup_incl_length; auto; [apply NoDup_filter; auto| |]; intros x Hx.
+  - apply filter_In in Hx. apply H. auto.
+  - apply filter_In, H. auto.
+Qed.

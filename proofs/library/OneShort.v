@@ -187,13 +187,6 @@ Proof.
       * destruct (lay p =? lay y)%nat; field; repeat split; lra.
 Qed.
 (* the weights are a law *)
-Lemma filter_length_iff (P : nat -> bool) L M : NoDup L -> NoDup M -> (forall x, In x M <-> In x L /\ P x = true) ->
-  length (filter P L) = length M.
-Proof.
-  intros HL HM H. apply Nat.le_antisymm; apply NoDup_incl_length; auto; [apply NoDup_filter; auto| |]; intros x Hx.
-  - apply filter_In in Hx. apply H. auto.
-  - apply filter_In, H. auto.
-Qed.
 Lemma layer_row j y : (j < l)%nat -> In y (seq (j * n) n) <-> In y all /\ (lay y =? j)%nat = true.
 Proof.
   intros Hj. rewrite in_seq, all_In, Nat.eqb_eq. unfold layer. split.

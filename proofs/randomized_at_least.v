@@ -1,9 +1,10 @@
-(* One slot short of all pages, k + 1 = l n, n >= 2: no randomized policy has a ratio below H_(k-l+1) + (l-1)/(k+1).
-   The adversary knows the probabilities, not the dice.  In a phase it asks once for each page, and for the pages asked for
-   (D) in between.  First it asks in every other layer for the page that is most likely absent.  Then it waits until what is
-   asked for already is hardly ever absent, and asks for the page that is absent most likely.  A schedule misses once. *)
+(* Where l divides k + 1, k + 1 = l w and 2 <= w <= n: no randomized policy has a ratio below H_(k-l+1) + (l-1)/(k+1).
+   w pages of each layer are asked for, one more than there are slots.  The adversary knows the probabilities, not the dice.
+   In a phase it asks once for each page, and for the pages asked for (D) in between.  First it asks in every other layer for
+   the page that is most likely absent.  Then it waits until what is asked for already is hardly ever absent, and asks for the
+   page that is absent most likely.  A schedule misses once. *)
 From Coq Require Import List Arith Bool Lia QArith Qround Lqa.
-From LP.library Require Import Model Online Layers Lower Chance OneShort Absent.
+From LP.library Require Import Model Online Layers Lower Chance Absent.
 Import ListNotations.
 Local Open Scope Q_scope.
 
@@ -29,11 +30,6 @@ Proof.
   - simpl sum. rewrite q_S. assert (f y <= a) by (apply T; left; auto).
     assert (sum f r <= q (length r) * a) by (apply IH; intros u Hu; apply T; right; auto). lra.
 Qed.
-Lemma sum_rows f n l : sum f (seq 0 (l * n)) == sum (fun j => sum f (seq (j * n) n)) (seq 0 l).
-Proof.
-  induction l as [|l IH]; [reflexivity|]. rewrite seq_S, sum_app. replace (S l * n)%nat with (l * n + n)%nat by lia.
-  rewrite seq_app, sum_app, IH. simpl. ring.
-Qed.
 (* a number of times eps that is at least B *)
 Lemma archimedes B eps : 0 < eps -> exists M, B <= q M * eps.
 Proof.
@@ -44,14 +40,51 @@ Proof.
 Qed.
 
 Section Adversary.
-Variables l n : nat.
+Variables l n w : nat.
 Hypothesis l_pos : (1 <= l)%nat.
-Hypothesis n_two : (2 <= n)%nat.
-Notation k := (slots l n).
+Hypothesis w_two : (2 <= w)%nat.
+Hypothesis w_le_n : (w <= n)%nat.
+Notation k := (l * w - 1)%nat.
 Notation lay := (layer n).
-Notation all := (all l n).
-Notation size := (size l n n_two).
-Notation all_In := (all_In l n l_pos n_two).
+(* the pages that are asked for *)
+Definition row (j : nat) : list nat := seq (j * n) w.
+Definition all : list nat := flat_map row (seq 0 l).
+
+Lemma size : (2 * l <= l * w)%nat.
+Proof. rewrite (Nat.mul_comm 2). apply Nat.mul_le_mono_l. auto. Qed.
+Lemma row_lay j y : In y (row j) -> lay y = j.
+Proof.
+  unfold row. rewrite in_seq. intros [H1 H2]. replace y with (j * n + (y - j * n))%nat by lia. apply layer_page. lia.
+Qed.
+Lemma row_In j y : (j < l)%nat -> In y (row j) <-> In y all /\ lay y = j.
+Proof.
+  intros Hj. unfold all. rewrite in_flat_map. split.
+  - intros H. split; [|apply row_lay; auto]. exists j. split; auto. apply in_seq. lia.
+  - intros [[i [_ H]] E]. rewrite (row_lay i y H) in E. subst i. auto.
+Qed.
+Lemma lay_small y : In y all -> (lay y < l)%nat.
+Proof. unfold all. rewrite in_flat_map. intros [j [Hj H]]. apply in_seq in Hj. rewrite (row_lay j y H). lia. Qed.
+Lemma all_small y : In y all -> (y < l * n)%nat.
+Proof.
+  unfold all. rewrite in_flat_map. intros [j [Hj H]]. apply in_seq in Hj. unfold row in H. apply in_seq in H.
+  assert (S j * n <= l * n)%nat by (apply Nat.mul_le_mono_r; lia). simpl in H0. lia.
+Qed.
+Lemma rows_ok f s m : NoDup (flat_map row (seq s m)) /\ length (flat_map row (seq s m)) = (m * w)%nat /\
+  sum f (flat_map row (seq s m)) == sum (fun j => sum f (row j)) (seq s m).
+Proof.
+  revert s. induction m as [|m IH]; intros s; simpl; [split; [constructor|split; reflexivity]|].
+  destruct (IH (S s)) as [I1 [I2 I3]]. split; [|split].
+  - apply NoDup_app_; [apply seq_NoDup|auto|]. intros y H1 H2. apply in_flat_map in H2. destruct H2 as [j [J1 J2]].
+    apply in_seq in J1. apply row_lay in H1, J2. lia.
+  - rewrite app_length, I2. unfold row. rewrite seq_length. lia.
+  - rewrite sum_app, I3. reflexivity.
+Qed.
+Lemma all_NoDup : NoDup all.
+Proof. apply (rows_ok (fun _ => 0)). Qed.
+Lemma all_length : length all = (l * w)%nat.
+Proof. apply (rows_ok (fun _ => 0)). Qed.
+Lemma sum_rows f : sum f all == sum (fun j => sum f (row j)) (seq 0 l).
+Proof. apply rows_ok. Qed.
 Variable kernel : list nat -> cache -> dist cache.
 Hypothesis kernel_ok : randomized kernel l n k.
 Notation expected := (expected kernel).
@@ -66,15 +99,15 @@ Proof.
   intros [_ [R2 R3]]. induction c as [|c IH]; intros h Hb; [exists []; split; auto; split; [intros y []|auto]|].
   destruct (R3 (length h mod l)%nat (Nat.mod_upper_bound (length h) l ltac:(lia))) as [d [D1 D2]].
   destruct (IH (d :: h)) as [s [S1 [S2 S3]]].
-  { split; [apply all_In; auto|]. split; auto. }
+  { split; [apply all_small; auto|]. split; auto. }
   exists (s ++ [d]). rewrite <- app_assoc. split; [rewrite app_length; simpl; lia|]. split; [|exact S3].
   intros y Hy. apply in_app_or in Hy. destruct Hy as [Hy|[<-|[]]]; auto.
 Qed.
 Lemma reach D y h : rich D -> In y all -> backwards l n h -> exists s, incl s D /\ backwards l n (y :: s ++ h).
 Proof.
-  intros HD Hy Hb. pose proof (lay_small l n l_pos n_two y Hy) as Ly.
+  intros HD Hy Hb. pose proof (lay_small y Hy) as Ly.
   destruct (wait D (lay y + l - length h mod l) HD h Hb) as [s [S1 [S2 S3]]]. exists s. split; auto.
-  split; [apply all_In; auto|]. split; auto. rewrite app_length, S1.
+  split; [apply all_small; auto|]. split; auto. rewrite app_length, S1.
   pose proof (Nat.mod_upper_bound (length h) l ltac:(lia)). rewrite <- Nat.add_mod_idemp_r by lia.
   replace (lay y + l - length h mod l + length h mod l)%nat with (lay y + 1 * l)%nat by lia.
   rewrite Nat.mod_add by lia. rewrite Nat.mod_small; auto.
@@ -110,9 +143,7 @@ Qed.
 Definition rest (D : list nat) : list nat := filter (fun y => negb (mem y D)) all.
 Lemma rest_In D y : In y (rest D) <-> In y all /\ ~ In y D.
 Proof. unfold rest. rewrite filter_In, negb_true_iff, <- not_true_iff_false, mem_In. tauto. Qed.
-Lemma all_length : length all = (l * n)%nat.
-Proof. apply seq_length. Qed.
-Lemma rest_length D : NoDup D -> incl D all -> (length D + length (rest D) = l * n)%nat.
+Lemma rest_length D : NoDup D -> incl D all -> (length D + length (rest D) = l * w)%nat.
 Proof.
   intros H1 H2. pose proof (filter_split (fun y => mem y D) all) as S. cbn beta in S. fold (rest D) in S.
   rewrite (filter_length_iff (fun y => mem y D) all D) in S; auto; [rewrite all_length in S; auto|apply all_NoDup|].
@@ -128,7 +159,7 @@ Qed.
 
 (* the later part of a phase: u pages are left *)
 Lemma later B : forall u D h, rich D -> length (rest D) = S u -> backwards l n h -> exists s z,
-  backwards l n (z :: s ++ h) /\ ~ In z D /\ ~ In z s /\
+  backwards l n (z :: s ++ h) /\ ~ In z D /\ ~ In z s /\ incl (z :: s) all /\
   (expected h + B <= expected (z :: s ++ h) \/ expected h + (1 - eps) * harmonic (S u) <= expected (z :: s ++ h)).
 Proof.
   destruct (archimedes B eps eps_pos) as [M HM].
@@ -145,9 +176,10 @@ Proof.
   all: assert (X0 : 0 <= x (s1 ++ h) y) by (apply (x_0 l n k kernel kernel_ok); auto).
   all: assert (Heavy : sum (x (s1 ++ h)) D <= eps -> 1 - eps <= q (length (rest D)) * x (s1 ++ h) y) by
     (intros Hs; pose proof (sum_rest (x (s1 ++ h)) D (proj1 HD) (proj1 (proj2 HD))) as Sr; pose proof size;
-     pose proof (x_total l n k kernel kernel_ok (s1 ++ h) all A2 (all_NoDup l n) ltac:(rewrite all_length; unfold slots; lia)); lra).
+     pose proof (x_total l n k kernel kernel_ok (s1 ++ h) all A2 all_NoDup ltac:(rewrite all_length; lia)); lra).
   all: assert (Hs12 : incl (s2 ++ s1) D) by (intros z Hz; apply in_app_or in Hz; destruct Hz; auto).
   - exists (s2 ++ s1), y. rewrite <- app_assoc. split; auto. split; auto. split; [auto|].
+    split; [intros z [<-|Hz]; [auto|apply (proj1 (proj2 HD)), Hs12; auto]|].
     destruct A3 as [A3|A3]; [right|left; lra]. specialize (Heavy A3). rewrite Hu in Heavy. change (q 1) with 1 in Heavy.
     change (harmonic 1) with (0 + / q 1). change (/ q 1) with 1. lra.
   - assert (HD' : rich (y :: D)).
@@ -156,10 +188,14 @@ Proof.
     assert (Hu' : length (rest (y :: D)) = S u).
     { pose proof (rest_length D (proj1 HD) (proj1 (proj2 HD))). pose proof (rest_length (y :: D) (proj1 HD') (proj1 (proj2 HD'))) as E.
       simpl in E. lia. }
-    destruct (IH (y :: D) (y :: s2 ++ s1 ++ h) HD' Hu' B2) as [s3 [z [C1 [C2 [C3 C4]]]]].
+    destruct (IH (y :: D) (y :: s2 ++ s1 ++ h) HD' Hu' B2) as [s3 [z [C1 [C2 [C3 [C5 C4]]]]]].
     exists (s3 ++ y :: s2 ++ s1), z. rewrite <- !app_assoc. simpl app. rewrite <- !app_assoc. split; [exact C1|].
     split; [intros H; apply C2; right; auto|]. split.
     { rewrite in_app_iff. simpl In. intros [H|[H|H]]; [auto|apply C2; left; auto|apply C2; right; auto]. }
+    split.
+    { intros v [<-|Hv]; [apply C5; left; auto|]. apply in_app_or in Hv. destruct Hv as [Hv|[<-|Hv]]; auto.
+      - apply C5. right; auto.
+      - apply (proj1 (proj2 HD)), Hs12. auto. }
     assert (Hp : 0 <= (1 - eps) * harmonic (S u)).
     { apply Qmult_le_0_compat; [lra|]. apply harmonic_0. }
     pose proof (grows (z :: s3) (y :: s2 ++ s1 ++ h) C1) as G2. simpl app in G2.
@@ -173,12 +209,9 @@ Proof.
 Qed.
 
 (* the beginning of a phase, after a request to p *)
-Definition row (j : nat) : list nat := seq (j * n) n.
-Lemma row_In j y : (j < l)%nat -> In y (row j) <-> In y all /\ lay y = j.
-Proof. intros Hj. unfold row. rewrite (layer_row l n l_pos n_two j y Hj), Nat.eqb_eq. tauto. Qed.
-
 Section Opening.
 Variable p : nat.
+Hypothesis p_all : In p all.
 Variable h0 : list nat.
 Let h := p :: h0.
 Hypothesis Hb : backwards l n h.
@@ -189,18 +222,16 @@ Definition pick (j : nat) : nat := top (x h) (among j).
 Definition chosen (d : nat) : nat := pick ((t + d) mod l).
 Definition opening : list nat := map chosen (seq 0 (l - 1)).
 
-Lemma p_all : In p all.
-Proof. apply all_In, Hb. Qed.
 Lemma i_small : (i < l)%nat.
-Proof. apply (lay_small l n l_pos n_two), p_all. Qed.
+Proof. apply lay_small, p_all. Qed.
 Lemma i_due : ((t + (l - 1)) mod l = i)%nat.
 Proof.
   destruct Hb as [_ [H _]]. unfold t, h, i. simpl length. rewrite H.
   replace (S (length h0) + (l - 1))%nat with (length h0 + 1 * l)%nat by lia. apply Nat.mod_add. lia.
 Qed.
-Lemma among_length j : (j < l)%nat -> length (among j) = if (j =? i)%nat then (n - 1)%nat else n.
+Lemma among_length j : (j < l)%nat -> length (among j) = if (j =? i)%nat then (w - 1)%nat else w.
 Proof.
-  intros Hj. unfold among. assert (Lr : length (row j) = n) by apply seq_length. destruct (j =? i)%nat eqn:E; auto.
+  intros Hj. unfold among. assert (Lr : length (row j) = w) by apply seq_length. destruct (j =? i)%nat eqn:E; auto.
   apply Nat.eqb_eq in E. subst j. pose proof (length_remove p (row i) (seq_NoDup _ _)) as L.
   specialize (L (proj2 (row_In i p i_small) (conj p_all eq_refl))). unfold row in *. lia.
 Qed.
@@ -213,7 +244,7 @@ Proof.
   - apply row_In in T; [|auto]. apply Nat.eqb_neq in E. destruct T as [T1 T2]. split; auto. split; auto.
     intros Ep. rewrite Ep in T2. unfold i in E. congruence.
 Qed.
-Lemma row_sum j : (j < l)%nat -> sum (x h) (row j) <= (if (j =? i)%nat then q (n - 1) else q n) * x h (pick j).
+Lemma row_sum j : (j < l)%nat -> sum (x h) (row j) <= (if (j =? i)%nat then q (w - 1) else q w) * x h (pick j).
 Proof.
   intros Hj. pose proof (among_length j Hj) as L. assert (Hne : among j <> []).
   { intros E. rewrite E in L. simpl in L. destruct (j =? i)%nat; lia. }
@@ -223,13 +254,13 @@ Proof.
   pose proof (x_self l n k kernel kernel_ok p h0 Hb) as X. fold h in X. rewrite X. lra.
 Qed.
 (* what the opening asks for is likely to be absent, or the page left for layer i is *)
-Lemma likely : 1 <= q n * sum (x h) opening + q (n - 1) * x h (pick i).
+Lemma likely : 1 <= q w * sum (x h) opening + q (w - 1) * x h (pick i).
 Proof.
   pose proof size as Sz.
-  pose proof (x_total l n k kernel kernel_ok h all Hb (all_NoDup l n) ltac:(rewrite all_length; unfold slots; lia)) as T.
-  unfold OneShort.all in T. rewrite sum_rows in T.
-  set (B := fun j => (if (j =? i)%nat then q (n - 1) else q n) * x h (pick j)).
-  assert (T2 : sum (fun j => sum (x h) (seq (j * n) n)) (seq 0 l) <= sum B (seq 0 l)).
+  pose proof (x_total l n k kernel kernel_ok h all Hb all_NoDup ltac:(rewrite all_length; lia)) as T.
+  rewrite sum_rows in T.
+  set (B := fun j => (if (j =? i)%nat then q (w - 1) else q w) * x h (pick j)).
+  assert (T2 : sum (fun j => sum (x h) (row j)) (seq 0 l) <= sum B (seq 0 l)).
   { apply sum_le. intros j Hj. apply in_seq in Hj. apply row_sum. lia. }
   assert (Perm : sum B (seq 0 l) == sum B (map (fun d => ((t + d) mod l)%nat) (seq 0 l))).
   { assert (Dm : NoDup (map (fun d => ((t + d) mod l)%nat) (seq 0 l))).
@@ -247,9 +278,9 @@ Proof.
   rewrite sum_map in Perm. replace (seq 0 l) with (seq 0 (l - 1) ++ [(l - 1)%nat]) in Perm at 2.
   2: { replace l with (S (l - 1)) at 3 by lia. rewrite seq_S. auto. }
   rewrite sum_app in Perm. cbn [sum] in Perm. rewrite i_due in Perm.
-  rewrite (sum_ext (fun d => B ((t + d) mod l)%nat) (fun d => q n * x h (chosen d))) in Perm.
+  rewrite (sum_ext (fun d => B ((t + d) mod l)%nat) (fun d => q w * x h (chosen d))) in Perm.
   - rewrite sum_scale in Perm. unfold opening. rewrite sum_map.
-    assert (Bi : B i == q (n - 1) * x h (pick i)) by (unfold B; rewrite Nat.eqb_refl; reflexivity). rewrite Bi in Perm. lra.
+    assert (Bi : B i == q (w - 1) * x h (pick i)) by (unfold B; rewrite Nat.eqb_refl; reflexivity). rewrite Bi in Perm. lra.
   - intros d Hd. apply in_seq in Hd. unfold B, chosen. replace ((t + d) mod l =? i)%nat with false; [reflexivity|].
     symmetry. apply Nat.eqb_neq. rewrite <- i_due. intros E. apply (mod_apart l l_pos (t + d) (l - 1 - d)); try lia.
     rewrite E. f_equal. lia.
@@ -261,7 +292,7 @@ Proof.
   assert (G : forall m s, layered l n (t + s) (map chosen (seq s m))).
   { induction m as [|m IH]; intros s; [exact I|]. cbn [seq map]. unfold chosen at 1.
     destruct (pick_In ((t + s) mod l)%nat (Nat.mod_upper_bound (t + s) l ltac:(lia))) as [P1 [P2 _]].
-    split; [apply all_In; exact P1|]. split; [exact P2|]. specialize (IH (S s)).
+    split; [apply all_small; exact P1|]. split; [exact P2|]. specialize (IH (S s)).
     replace (t + S s)%nat with (S (t + s)) in IH by lia. exact IH. }
   apply backwards_app. split; [exact Hb|]. specialize (G (l - 1)%nat 0%nat). rewrite Nat.add_0_r in G. exact G.
 Qed.
@@ -282,12 +313,12 @@ Proof.
       assert (Ya : In y all).
       { destruct Hy as [<-|Hy]; [apply p_all|]. apply in_map_iff in Hy. destruct Hy as [d [<- _]].
         apply pick_In. apply Nat.mod_upper_bound. lia. }
-      pose proof (lay_small l n l_pos n_two y Ya). lia. }
+      pose proof (lay_small y Ya). lia. }
     assert (Hjl : In j (seq 0 l)) by (apply in_seq; lia). apply Hi, in_map_iff in Hjl. destruct Hjl as [y [Y1 Y2]]. eauto.
 Qed.
 
-Definition bound : Q := harmonic (l * n - l) + q (l - 1) / q (l * n).
-Lemma phase : exists s z, backwards l n (z :: s ++ h) /\ z <> p /\ ~ In z s /\
+Definition bound : Q := harmonic (l * w - l) + q (l - 1) / q (l * w).
+Lemma phase : exists s z, backwards l n (z :: s ++ h) /\ z <> p /\ ~ In z s /\ incl (z :: s) all /\
   expected h + (1 - eps) * bound <= expected (z :: s ++ h).
 Proof.
   pose proof size as Sz. pose proof likely as Li. pose proof opening_rich as Ri. pose proof opening_backwards as Bw.
@@ -298,27 +329,29 @@ Proof.
   assert (a0 : 0 <= a) by (apply (x_0 l n k kernel kernel_ok); auto).
   assert (NDo : NoDup opening) by (pose proof (proj1 Ri) as D; inversion D; auto).
   pose proof (window_pays opening h NDo (rev opening) Bw ltac:(intros y Hy; apply in_rev in Hy; auto)) as W. fold S in W.
-  assert (Lr : (length (rest (p :: opening)) = l * n - l)%nat).
+  assert (Lr : (length (rest (p :: opening)) = l * w - l)%nat).
   { pose proof (rest_length (p :: opening) (proj1 Ri) (proj1 (proj2 Ri))) as L. cbn [length] in L. rewrite opening_length in L. lia. }
-  assert (Ql : 0 < q l) by (apply q_pos; lia). assert (Qm : 0 < q (n - 1)) by (apply q_pos; lia).
-  pose proof (q_n l n l_pos n_two) as Qn.
-  assert (QN : q (l * n - l) == q l * q (n - 1)) by (replace (l * n - l)%nat with (l * (n - 1))%nat by nia; apply q_mult).
+  assert (Ql : 0 < q l) by (apply q_pos; lia). assert (Qm : 0 < q (w - 1)) by (apply q_pos; lia).
+  assert (Qn : q w == q (w - 1) + 1) by (replace w with (Datatypes.S (w - 1)) at 1 by lia; apply q_S).
+  assert (QN : q (l * w - l) == q l * q (w - 1)) by (replace (l * w - l)%nat with (l * (w - 1))%nat by nia; apply q_mult).
   assert (Q1 : q (l - 1) == q l - 1) by (assert (E : q l == q (l - 1) + 1) by (replace l with (Datatypes.S (l - 1)) at 1 by lia; apply q_S); lra).
-  assert (Qln : q (l * n) == q l * (q (n - 1) + 1)) by (rewrite q_mult, Qn; reflexivity).
-  set (L := q l) in *. set (m := q (n - 1)) in *.
+  assert (Qln : q (l * w) == q l * (q (w - 1) + 1)) by (rewrite q_mult, Qn; reflexivity).
+  set (L := q l) in *. set (m := q (w - 1)) in *.
   assert (R0 : 0 <= bound).
-  { unfold bound. pose proof (harmonic_0 (l * n - l)). assert (0 <= q (l - 1) / q (l * n)); [|lra].
+  { unfold bound. pose proof (harmonic_0 (l * w - l)). assert (0 <= q (l - 1) / q (l * w)); [|lra].
     unfold Qdiv. apply Qmult_le_0_compat; [apply q_0|apply q_inv]. }
   assert (Re : (1 - eps) * bound <= bound) by (assert (0 <= eps * bound) by (apply Qmult_le_0_compat; lra); lra).
-  assert (F1 : q (l - 1) / q (l * n) == (L - 1) * / (L * (m + 1))) by (rewrite Q1, Qln; reflexivity).
-  assert (Dec : (l * n - l = 1)%nat \/ a < (1 - eps) * / (L * m) \/ ((2 <= l * n - l)%nat /\ (1 - eps) * / (L * m) <= a)).
-  { destruct (Nat.eq_dec (l * n - l) 1); [auto|]. destruct (Qlt_le_dec a ((1 - eps) * / (L * m))); [auto|]. right; right. split; [nia|auto]. }
+  assert (F1 : q (l - 1) / q (l * w) == (L - 1) * / (L * (m + 1))) by (rewrite Q1, Qln; reflexivity).
+  assert (Dec : (l * w - l = 1)%nat \/ a < (1 - eps) * / (L * m) \/ ((2 <= l * w - l)%nat /\ (1 - eps) * / (L * m) <= a)).
+  { destruct (Nat.eq_dec (l * w - l) 1); [auto|]. destruct (Qlt_le_dec a ((1 - eps) * / (L * m))); [auto|]. right; right. split; [nia|auto]. }
   assert (CaseB : (1 - eps) * ((L - 1) * / (L * (m + 1))) <= S -> exists s z, backwards l n (z :: s ++ h) /\ z <> p /\ ~ In z s /\
-            expected h + (1 - eps) * bound <= expected (z :: s ++ h)).
-  { intros HS. destruct (later bound (l * n - l - 1) (p :: opening) (rev opening ++ h) Ri ltac:(lia) Bw) as [s [z [Z1 [Z2 [Z3 Z4]]]]].
+            incl (z :: s) all /\ expected h + (1 - eps) * bound <= expected (z :: s ++ h)).
+  { intros HS. destruct (later bound (l * w - l - 1) (p :: opening) (rev opening ++ h) Ri ltac:(lia) Bw) as [s [z [Z1 [Z2 [Z3 [Z5 Z4]]]]]].
     exists (s ++ rev opening), z. rewrite <- app_assoc. split; [exact Z1|]. split; [intros ->; apply Z2; left; auto|].
     split; [rewrite in_app_iff, <- in_rev; intros [?|?]; [auto|apply Z2; right; auto]|].
-    destruct Z4 as [Z4|Z4]; [lra|]. replace (Datatypes.S (l * n - l - 1)) with (l * n - l)%nat in Z4 by lia.
+    split; [intros y [<-|Hy]; [apply Z5; left; auto|]; apply in_app_or in Hy; destruct Hy as [Hy|Hy];
+      [apply Z5; right; auto|apply (proj1 (proj2 Ri)); right; apply in_rev; auto]|].
+    destruct Z4 as [Z4|Z4]; [lra|]. replace (Datatypes.S (l * w - l - 1)) with (l * w - l)%nat in Z4 by lia.
     unfold bound. rewrite F1. lra. }
   destruct Dec as [N1|[C|[N2 C]]].
   - apply CaseB. assert (E1 : l = 1%nat) by nia. assert (EL : L == 1) by (unfold L; rewrite E1; reflexivity).
@@ -344,23 +377,27 @@ Proof.
     assert (Ra : rich (pick i :: p :: opening)).
     { destruct Ri as [R1 [R2 R3]]. split; [constructor; auto|]. split; [intros y [<-|Hy]; auto|].
       intros j Hj. destruct (R3 j Hj) as [d [D1 D2]]. exists d. split; [right; auto|auto]. }
-    assert (La : (length (rest (pick i :: p :: opening)) = l * n - l - 1)%nat).
+    assert (La : (length (rest (pick i :: p :: opening)) = l * w - l - 1)%nat).
     { pose proof (rest_length _ (proj1 Ra) (proj1 (proj2 Ra))) as E. cbn [length] in E. rewrite opening_length in E. lia. }
     assert (Ba : backwards l n (pick i :: rev opening ++ h)).
-    { split; [apply all_In; auto|]. split; [|exact Bw]. rewrite P2, app_length, rev_length, opening_length. fold t.
+    { split; [apply all_small; auto|]. split; [|exact Bw]. rewrite P2, app_length, rev_length, opening_length. fold t.
       rewrite <- i_due. f_equal. lia. }
     assert (Wa := window_pays (pick i :: opening) h ltac:(constructor; [intros H; apply Pn; right; auto|auto]) (pick i :: rev opening) Ba
               ltac:(intros y [<-|Hy]; [left; auto|right; apply in_rev in Hy; auto])). cbn [sum app] in Wa. fold S a in Wa.
-    destruct (later bound (l * n - l - 2) (pick i :: p :: opening) (pick i :: rev opening ++ h) Ra ltac:(lia) Ba)
-      as [s [z [Z1 [Z2 [Z3 Z4]]]]].
+    destruct (later bound (l * w - l - 2) (pick i :: p :: opening) (pick i :: rev opening ++ h) Ra ltac:(lia) Ba)
+      as [s [z [Z1 [Z2 [Z3 [Z5 Z4]]]]]].
     exists (s ++ pick i :: rev opening), z. rewrite <- app_assoc. split; [exact Z1|]. split; [intros ->; apply Z2; right; left; auto|].
     split.
     { rewrite in_app_iff. cbn [In]. rewrite <- in_rev. intros [H|[H|H]]; [auto|apply Z2; left; auto|apply Z2; right; right; auto]. }
+    split.
+    { intros y [<-|Hy]; [apply Z5; left; auto|]. apply in_app_or in Hy. destruct Hy as [Hy|[<-|Hy]]; auto.
+      - apply Z5. right; auto.
+      - apply (proj1 (proj2 Ri)). right. apply in_rev. auto. }
     simpl app. destruct Z4 as [Z4|Z4]; [lra|].
-    replace (Datatypes.S (l * n - l - 2)) with (l * n - l - 1)%nat in Z4 by lia.
-    assert (HN : harmonic (l * n - l) == harmonic (l * n - l - 1) + / (L * m)).
-    { replace (l * n - l)%nat with (Datatypes.S (l * n - l - 1)) at 1 by lia. cbn [harmonic].
-      replace (Datatypes.S (l * n - l - 1)) with (l * n - l)%nat by lia. rewrite QN. reflexivity. }
+    replace (Datatypes.S (l * w - l - 2)) with (l * w - l - 1)%nat in Z4 by lia.
+    assert (HN : harmonic (l * w - l) == harmonic (l * w - l - 1) + / (L * m)).
+    { replace (l * w - l)%nat with (Datatypes.S (l * w - l - 1)) at 1 by lia. cbn [harmonic].
+      replace (Datatypes.S (l * w - l - 1)) with (l * w - l)%nat by lia. rewrite QN. reflexivity. }
     assert (Key : (1 - eps) * ((L - 1) * / (L * (m + 1)) + / (L * m)) <= S + a).
     { rewrite Qn in Li. assert (H1 : 1 + a <= (m + 1) * (S + a)) by lra.
       assert (H2 : (1 + a) * / (m + 1) <= (m + 1) * (S + a) * / (m + 1)) by (apply Qmult_le_compat_r; [auto|apply Qinv_le_0_compat; lra]).
@@ -380,36 +417,34 @@ End Opening.
 Definition but (y : nat) : cache := remove Nat.eq_dec y all.
 Lemma but_cache y : In y all -> is_cache k (but y).
 Proof.
-  intros H. split; [apply NoDup_remove_eq, all_NoDup|]. pose proof (length_remove y all (all_NoDup l n) H) as L.
-  rewrite all_length in L. unfold but, slots. lia.
+  intros H. split; [apply NoDup_remove_eq, all_NoDup|]. pose proof (length_remove y all all_NoDup H) as L.
+  rewrite all_length in L. unfold but. lia.
 Qed.
 Lemma free s y : In y all -> incl s all -> ~ In y s -> runs k (but y) s 0 (but y).
 Proof.
   intros Hy. induction s as [|p s IH]; intros Hi Hn; [constructor|]. cbn [In] in Hn.
-  replace 0%nat with (length (minus (but y) (but y)) + 0)%nat by (rewrite minus_self; auto). constructor.
-  - apply but_cache; auto.
-  - apply in_in_remove; [tauto|apply Hi; left; auto].
-  - apply IH; [|tauto]. intros z Hz. apply Hi. right; auto.
+  assert (G : runs k (but y) (p :: s) (length (minus (but y) (but y)) + 0)%nat (but y)).
+  { constructor.
+    - apply but_cache; auto.
+    - apply in_in_remove; [tauto|apply Hi; left; auto].
+    - apply IH; [|tauto]. intros z Hz. apply Hi. right; auto. }
+  rewrite minus_self in G. exact G.
 Qed.
-Lemma backwards_all h : backwards l n h -> incl h all.
-Proof.
-  induction h as [|p h IH]; intros H y Hy; [inversion Hy|]. destruct Hy as [<-|Hy]; [apply all_In, H|]. apply IH; auto. apply H.
-Qed.
-
-Lemma phases N : forall p h0, backwards l n (p :: h0) -> exists s m d y, backwards l n (s ++ p :: h0) /\ In y all /\ y <> p /\
+Lemma phases N : forall p h0, In p all -> backwards l n (p :: h0) -> exists s m d y, backwards l n (s ++ p :: h0) /\ In y all /\ y <> p /\
   runs k (but y) (rev s) m d /\ (m <= N)%nat /\ expected (p :: h0) + q N * ((1 - eps) * bound) <= expected (s ++ p :: h0).
 Proof.
-  pose proof size as Sz. induction N as [|N IH]; intros p h0 Hb.
+  pose proof size as Sz. induction N as [|N IH]; intros p h0 Hp Hb.
   - exists [], 0%nat, (but (if (p =? 0)%nat then 1 else 0)%nat), (if (p =? 0)%nat then 1 else 0)%nat.
-    split; [exact Hb|]. split; [apply all_In; destruct (p =? 0)%nat; lia|].
+    split; [exact Hb|].
+    assert (R0 : forall e, (e < 2)%nat -> In e all) by (intros e He; apply (row_In 0 e ltac:(lia)); unfold row; apply in_seq; lia).
+    split; [destruct (p =? 0)%nat; apply R0; lia|].
     split; [destruct (p =? 0)%nat eqn:E; [apply Nat.eqb_eq in E|apply Nat.eqb_neq in E]; lia|].
     split; [constructor|]. split; [auto|]. change (q 0) with 0. cbn [app]. lra.
-  - destruct (phase p h0 Hb) as [s1 [z [A1 [A2 [A3 A4]]]]].
-    destruct (IH z (s1 ++ p :: h0) A1) as [s2 [m [d [y [B1 [B2 [B3 [B4 [B5 B6]]]]]]]]].
-    pose proof (backwards_all _ A1) as Ia.
+  - destruct (phase p Hp h0 Hb) as [s1 [z [A1 [A2 [A3 [Ia A4]]]]]].
     assert (Za : In z all) by (apply Ia; left; auto).
+    destruct (IH z (s1 ++ p :: h0) Za A1) as [s2 [m [d [y [B1 [B2 [B3 [B4 [B5 B6]]]]]]]]].
     assert (F1 : runs k (but z) (rev s1) 0 (but z)).
-    { apply free; auto; [|rewrite <- in_rev; auto]. intros u Hu. apply Ia. right. apply in_or_app. left. apply in_rev; auto. }
+    { apply free; auto; [|rewrite <- in_rev; auto]. intros u Hu. apply Ia. right. apply in_rev; auto. }
     assert (F2 : runs k (but z) (z :: rev s2) (length (minus (but y) (but z)) + m)%nat d).
     { constructor; [apply but_cache; auto|apply in_in_remove; auto|exact B4]. }
     assert (F3 : (length (minus (but y) (but z)) <= 1)%nat).
@@ -423,28 +458,28 @@ Proof.
 Qed.
 End Adversary.
 
-Theorem randomized_one_short_lower : forall l n k, (1 <= l)%nat -> (2 <= n)%nat -> (k + 1 = l * n)%nat ->
-  forall kernel, randomized kernel l n k -> forall r add, 0 <= r ->
-  (forall h m, layered l n 0 (rev h) -> schedule k [] (rev h) m -> expected kernel h <= r * q m + add) ->
+Theorem randomized_at_least : forall l n w k, (1 <= l)%nat -> (2 <= w)%nat -> (w <= n)%nat -> (k + 1 = l * w)%nat ->
+  forall kernel, randomized kernel l n k -> forall r, 0 <= r -> expected_at_most l n k kernel r ->
   harmonic (k - l + 1) + q (l - 1) / q (k + 1) <= r.
 Proof.
-  intros l n k Hl Hn Hk kernel Hr r add Hr0 Hall. assert (E : k = slots l n) by (unfold slots; lia).
-  pose proof (size l n Hn) as Sz. rewrite Hk. replace (k - l + 1)%nat with (l * n - l)%nat by lia.
-  fold (bound l n). destruct (Qlt_le_dec r (bound l n)) as [C|]; auto. exfalso. rewrite E in Hr, Hall.
-  set (R := bound l n) in *. assert (R0 : 0 < R) by lra.
+  intros l n w k Hl Hw Hn Hk kernel Hr r Hr0 [add Hall]. assert (E : k = (l * w - 1)%nat) by lia.
+  pose proof (size l w Hw) as Sz. rewrite Hk. replace (k - l + 1)%nat with (l * w - l)%nat by lia.
+  fold (bound l w). destruct (Qlt_le_dec r (bound l w)) as [C|]; auto. exfalso. rewrite E in Hr, Hall.
+  set (R := bound l w) in *. assert (R0 : 0 < R) by lra.
   set (eps := (R - r) / (2 * R)).
   assert (E1 : eps * (2 * R) == R - r) by (unfold eps; field; lra).
   assert (P1 : 0 < eps) by (unfold eps; apply Qlt_shift_div_l; lra).
   assert (P2 : eps < 1) by (unfold eps; apply Qlt_shift_div_r; lra).
   assert (B0 : backwards l n [0%nat]).
   { split; [nia|]. split; [|exact I]. simpl length. rewrite Nat.mod_0_l by lia. unfold layer. apply Nat.div_0_l. lia. }
-  destruct (after (slots l n) [0%nat] ltac:(unfold slots; lia)) as [c Hc].
+  assert (A0 : In 0%nat (all l n w)) by (unfold all; apply in_flat_map; exists 0%nat; unfold row; split; apply in_seq; lia).
+  destruct (after (l * w - 1) [0%nat] ltac:(lia)) as [c Hc].
   destruct (archimedes (r * q c + add + 1) ((R - r) / 2)) as [N HN]; [apply Qlt_shift_div_l; lra|].
-  destruct (phases l n Hl Hn kernel Hr eps P1 P2 N 0%nat [] B0) as [s [m [d [y [S1 [_ [_ [S2 [S3 S4]]]]]]]]].
+  destruct (phases l n w Hl Hw Hn kernel Hr eps P1 P2 N 0%nat [] A0 B0) as [s [m [d [y [S1 [_ [_ [S2 [S3 S4]]]]]]]]].
   destruct (Hc _ _ _ (runs_schedule _ _ _ _ _ S2)) as [m' [M1 M2]].
   assert (Hb : layered l n 0 (rev (s ++ [0%nat]))) by (apply layered_backwards; exact S1).
   specialize (Hall (s ++ [0%nat]) m' Hb). rewrite rev_app_distr in Hall. specialize (Hall M1).
-  pose proof (expected_grows l n (slots l n) kernel Hr [0%nat] [] B0) as G. cbn [app expected] in G.
+  pose proof (expected_grows l n (l * w - 1) kernel Hr [0%nat] [] B0) as G. cbn [app expected] in G.
   assert (Hm : r * q m' <= r * (q N + q c)).
   { rewrite !(Qmult_comm r). apply Qmult_le_compat_r; [|auto]. rewrite <- q_plus. apply q_le. lia. }
   fold R in S4. assert (E2 : q N * ((1 - eps) * R) == q N * R - q N * (eps * (2 * R)) * (1 # 2)) by (field).
