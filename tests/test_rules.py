@@ -106,3 +106,36 @@ def test_a_pool_says_what_does_not_fit() -> None:
     pool = Pool(resolve("lru").make(lp.Instance(1, 6, 1)), 1)
     with pytest.raises(BudgetError, match=r"^round 4, layer 0: an event of 2 does not fit into 1 slots$"):
         pool.serve([0, 1], Time(4, 4, 0))
+
+
+def test_an_event_is_served_in_one_place() -> None:
+    """In Python only ``policies.step`` asks a policy for a victim; the checker has its own, and costs times the answer."""
+    root, found = PACKAGE.parent, set()
+    for folder in ("layered_paging", "proofs", "papers", "adversaries"):
+        for path in sorted((root / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                called = node.func if isinstance(node, ast.Call) else None
+                if isinstance(called, ast.Attribute) and called.attr == "victim" and "super" not in ast.unparse(called):
+                    found.add(str(path.relative_to(root)))
+    assert found == {f"layered_paging/{p}" for p in ("policies/step.py", "certify/ratio.py", "reproduction/costs.py")}
+
+
+@pytest.mark.parametrize("room", ["core", "engine", "prefetch", "policies"])
+def test_functions_are_small(room: str) -> None:
+    """At most 80 lines without the docstring, 120 for a compiled loop; at most 10 parameters but for public functions."""
+    public = {*PUBLIC, "prefetch/replay.py:prefetch", "prefetch/guessing.py:guesses"}
+    wrong = []
+    for path in sorted((PACKAGE / room).rglob("*.py")):
+        if "kernels" in path.parent.name:
+            continue  # the special loop of one policy
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                name = f"{path.relative_to(PACKAGE)}:{node.name}"
+                body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+                lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+                compiled = any("kernel" in ast.unparse(decorator) for decorator in node.decorator_list)
+                if lines > (120 if compiled else 80):
+                    wrong.append((name, lines))
+                if len(node.args.args) + len(node.args.kwonlyargs) > 10 and name not in public:
+                    wrong.append((name, "parameters"))
+    assert not wrong
