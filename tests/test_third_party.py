@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from layered_paging.scaffold import files_of
+
 ROOT = Path(__file__).resolve().parent.parent
 
 POLICY = '''"""Evict by layer, then by the last use."""
@@ -139,12 +141,16 @@ def test_a_policy_of_another_package_has_a_twin_and_a_curve_and_no_stale_kernel(
     assert others != misses
 
 
-def test_the_examples_of_the_guide_are_a_policy_and_its_twin(tmp_path: Path) -> None:
-    """The two examples of CONTRIBUTING, as a package."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
-    policy, twin = (next(b for b in blocks if b.startswith(head)) for head in ('"""My-MRU', '"""Twin of my-mru'))
-    install(tmp_path, "yours", "my_mru", policy, twin)
-    same, one_pass, curves, sizes, _ = run(tmp_path, USE.replace("upper-first", "my-mru"))
+def test_what_new_writes_is_a_policy_with_a_twin_and_a_curve(tmp_path: Path) -> None:
+    """The files that ``layered-paging new policy`` writes, installed."""
+    for path, text in files_of("policy", "deep-sea").items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    info = tmp_path / "deep_sea-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: deep-sea\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[layered_paging.content]\ndeep = deep_sea\n")
+    same, one_pass, curves, sizes, _ = run(tmp_path, USE.replace("upper-first", "deep-sea"))
     assert (same, one_pass, curves) == ("True", "True", "True")
     assert int(sizes) > 5
 
