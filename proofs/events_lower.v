@@ -1,19 +1,13 @@
 (* Events of m pages, forced: every online algorithm has a ratio of at least k - l m + 1, for all l, n, k, m with
    l m <= k and k + 1 <= l n.  All pages of an event are in the cache when it has been served.  The algorithm is any
    function from histories to caches; it may prefetch and may start with any cache. *)
-From Coq Require Import List Arith Bool Lia FinFun.
-From LP.library Require Import Model.
+From Coq Require Import List Arith Bool Lia.
+From LP.library Require Import Model Events.
 Import ListNotations.
 
-Section Events.
+Section Forced.
 Variables l n k m : nat.
 
-(* a sequence of events of m different pages each, layered from time t on *)
-Fixpoint layered_events (t : nat) (s : list (list nat)) : Prop :=
-  match s with
-  | [] => True
-  | e :: s' => NoDup e /\ length e = m /\ (forall p, In p e -> p < l * n /\ layer n p = t mod l) /\ layered_events (S t) s'
-  end.
 (* any schedule of events, with its cost and its last cache *)
 Inductive event_runs : cache -> list (list nat) -> nat -> cache -> Prop :=
 | event_nil c : event_runs c [] 0 c
@@ -22,11 +16,6 @@ Inductive event_runs : cache -> list (list nat) -> nat -> cache -> Prop :=
 Lemma event_runs_app c s1 x1 d : event_runs c s1 x1 d -> forall s2 x2 e, event_runs d s2 x2 e ->
   event_runs c (s1 ++ s2) (x1 + x2) e.
 Proof. induction 1; intros; simpl; auto. rewrite <- Nat.add_assoc. econstructor; eauto. Qed.
-Lemma layered_events_app s1 : forall t s2, layered_events t s1 -> layered_events (t + length s1) s2 -> layered_events t (s1 ++ s2).
-Proof.
-  induction s1; simpl; intros t s2; [now rewrite Nat.add_0_r|]. intros [H1 [H2 [H3 H4]]] H5. repeat split; auto; try apply H3; auto.
-  apply IHs1; auto. now replace (S t + length s1) with (t + S (length s1)) by lia.
-Qed.
 
 Variable alg : list (list nat) -> cache.
 Fixpoint event_paid (h : list (list nat)) : nat :=
@@ -40,121 +29,28 @@ Hypothesis m_le_n : m <= n.
 Hypothesis fit : l * m <= k.
 Hypothesis enough : k + 1 <= l * n.
 Hypothesis alg_ok : online_events.
-
-(* k + 1 pages, the first m of each layer among them *)
-Definition base (j : nat) : list nat := map (fun e => j * n + e) (seq 0 m).
-Definition firsts : list nat := filter (fun p => p mod n <? m) (seq 0 (l * n)).
-Definition others : list nat := filter (fun p => negb (mem p firsts)) (seq 0 (l * n)).
-Definition pages : list nat := firsts ++ firstn (k + 1 - length firsts) others.
-
-Lemma base_ok j : NoDup (base j) /\ length (base j) = m /\ forall p, In p (base j) -> layer n p = j.
-Proof.
-  split; [apply FinFun.Injective_map_NoDup; [intros a b H; lia|apply seq_NoDup]|].
-  split; [unfold base; now rewrite map_length, seq_length|]. intros p H. apply in_map_iff in H. destruct H as [e [<- H]].
-  apply in_seq in H. unfold layer. rewrite Nat.add_comm, Nat.div_add, Nat.div_small; lia.
-Qed.
-Lemma firsts_few : length firsts <= l * m.
-Proof.
-  assert (L : length (flat_map base (seq 0 l)) = l * m).
-  { assert (G : forall js, length (flat_map base js) = length js * m).
-    { induction js as [|j js IH]; [reflexivity|]. simpl. rewrite app_length, IH. destruct (base_ok j) as [_ [E _]]. lia. }
-    now rewrite G, seq_length. }
-  rewrite <- L. apply NoDup_incl_length; [apply NoDup_filter, seq_NoDup|]. intros p H. apply filter_In in H. destruct H as [H1 H2].
-  apply in_seq in H1. apply Nat.ltb_lt in H2. apply in_flat_map. exists (p / n). split.
-  - apply in_seq. split; [lia|]. apply Nat.div_lt_upper_bound; lia.
-  - apply in_map_iff. exists (p mod n). split; [rewrite (Nat.div_mod p n) at 3 by lia; lia|apply in_seq; lia].
-Qed.
-Lemma others_many : k + 1 - length firsts <= length others.
-Proof.
-  assert (H : incl (seq 0 (l * n)) (firsts ++ others)).
-  { intros p Hp. apply in_or_app. destruct (in_dec Nat.eq_dec p firsts) as [|N]; auto. right.
-    apply filter_In. split; auto. apply negb_true_iff, not_true_iff_false. rewrite mem_In. auto. }
-  apply NoDup_incl_length in H; [|apply seq_NoDup]. rewrite app_length, seq_length in H. lia.
-Qed.
-Lemma pages_NoDup : NoDup pages.
-Proof.
-  apply NoDup_app_; [apply NoDup_filter, seq_NoDup|apply NoDup_firstn_, NoDup_filter, seq_NoDup|].
-  intros p H1 H2. apply In_firstn, filter_In in H2. destruct H2 as [_ H2]. apply negb_true_iff in H2.
-  apply mem_In in H1. congruence.
-Qed.
-Lemma pages_length : length pages = S k.
-Proof.
-  unfold pages. rewrite app_length, firstn_length_le by apply others_many. pose proof firsts_few. lia.
-Qed.
-Lemma pages_ok p : In p pages -> p < l * n /\ layer n p < l.
-Proof.
-  intros H. assert (p < l * n).
-  { unfold pages in H. rewrite in_app_iff in H. destruct H as [H|H]; [|apply In_firstn in H]; apply filter_In in H;
-      destruct H as [H _]; apply in_seq in H; lia. }
-  split; auto. unfold layer. apply Nat.div_lt_upper_bound; lia.
-Qed.
-Lemma base_pages j : j < l -> incl (base j) pages.
-Proof.
-  intros Hj p H. apply in_or_app. left. apply in_map_iff in H. destruct H as [e [<- H]]. apply in_seq in H.
-  apply filter_In. split; [apply in_seq; nia|]. apply Nat.ltb_lt. rewrite Nat.add_comm, Nat.mod_add, Nat.mod_small; lia.
-Qed.
-
-(* the adversary asks again for what the layer was asked for last; where a page of the layer is absent, for that one too *)
-Definition last_event (h : list (list nat)) : list nat :=
-  if length h <? l then base (length h mod l) else nth (l - 1) h [].
-Definition absent (h : list (list nat)) : list nat :=
-  filter (fun p => (layer n p =? length h mod l) && negb (mem p (alg h))) pages.
-Definition next (h : list (list nat)) : list nat :=
-  match absent h with
-  | [] => last_event h
-  | x :: _ => if mem x (last_event h) then last_event h else x :: firstn (m - 1) (last_event h)
-  end.
-Fixpoint hist (T : nat) : list (list nat) := match T with 0 => [] | S U => next (hist U) :: hist U end.
-Lemma hist_length T : length (hist T) = T.
-Proof. induction T; simpl; auto. Qed.
-
-Definition proper (j : nat) (e : list nat) : Prop := NoDup e /\ length e = m /\ incl e pages /\ forall p, In p e -> layer n p = j.
-Definition good (h : list (list nat)) : Prop := forall d, d < length h -> proper ((length h - 1 - d) mod l) (nth d h []).
-
-Lemma last_proper h : good h -> proper (length h mod l) (last_event h).
-Proof.
-  intros G. unfold last_event. destruct (Nat.ltb_spec (length h) l).
-  - destruct (base_ok (length h mod l)) as [B1 [B2 B3]]. split; auto. split; auto. split; auto.
-    apply base_pages. apply Nat.mod_upper_bound. lia.
-  - replace (length h mod l) with ((length h - 1 - (l - 1)) mod l); [apply G; lia|].
-    replace (length h) with ((length h - l) + 1 * l) at 2 by lia. rewrite Nat.mod_add by lia. f_equal. lia.
-Qed.
-Lemma absent_in h x : In x (absent h) -> In x pages /\ layer n x = length h mod l /\ ~ In x (alg h).
-Proof.
-  unfold absent. rewrite filter_In, andb_true_iff, negb_true_iff, Nat.eqb_eq. intros [H1 [H2 H3]]. repeat split; auto.
-  rewrite <- mem_In. congruence.
-Qed.
-Lemma next_proper h : good h -> proper (length h mod l) (next h).
-Proof.
-  intros G. pose proof (last_proper h G) as [L1 [L2 [L3 L4]]]. unfold next. destruct (absent h) as [|x r] eqn:E; [repeat split; auto|].
-  assert (Hx : In x (absent h)) by (rewrite E; now left). apply absent_in in Hx. destruct Hx as [X1 [X2 X3]].
-  destruct (mem x (last_event h)) eqn:Em; [repeat split; auto|].
-  assert (Hn : ~ In x (last_event h)) by (rewrite <- mem_In; congruence). split; [|split; [|split]].
-  - constructor; [|now apply NoDup_firstn_]. intros H. apply In_firstn in H. auto.
-  - simpl. rewrite firstn_length_le; lia.
-  - intros p [<-|H]; auto. apply In_firstn in H. auto.
-  - intros p [<-|H]; auto. apply In_firstn in H. auto.
-Qed.
-Lemma hist_good T : good (hist T).
-Proof.
-  induction T as [|T IH]; intros d Hd; simpl in Hd; [lia|]. destruct d as [|d]; simpl.
-  - replace ((length (hist T) - 0 - 0) mod l) with (length (hist T) mod l) by (f_equal; lia). now apply next_proper.
-  - replace (length (hist T) - 0 - S d) with (length (hist T) - 1 - d) by lia. apply IH. lia.
-Qed.
-Lemma hist_layered T : layered_events 0 (rev (hist T)).
-Proof.
-  induction T; simpl; auto. apply layered_events_app; auto. rewrite rev_length. simpl.
-  destruct (next_proper _ (hist_good T)) as [H1 [H2 [H3 H4]]]. repeat split; auto; apply pages_ok; auto.
-Qed.
+Notation pages := (Events.pages l n k m).
+Notation but := (Events.but l n k m).
+Notation absent := (Events.absent l n k m alg).
+Notation last_event := (Events.last_event l n m).
+Notation next := (Events.next l n k m alg).
+Notation hist := (Events.hist l n k m alg).
+Notation good := (Events.good l n k m).
+Let next_proper := Events.next_proper l n k m l_pos m_pos m_le_n fit enough alg.
+Let hist_good := Events.hist_good l n k m l_pos m_pos m_le_n fit enough alg.
+Let hist_layered := Events.hist_layered l n k m l_pos m_pos m_le_n fit enough alg.
+Let but_cache := Events.but_cache l n k m l_pos m_pos m_le_n fit enough.
+Let but_has := Events.but_has l n k m.
+Let spare := Events.spare l n k m l_pos m_pos m_le_n fit enough.
+Let absent_asked := Events.absent_asked l n k m alg.
+Let asked_new := Events.asked_new l n k m l_pos m_pos m_le_n fit enough alg.
+Let some_absent := Events.some_absent l n k m l_pos m_pos m_le_n fit enough alg (proj1 alg_ok).
 
 (* an event with an absent page is paid for *)
 Lemma absent_pays h : good h -> absent h <> [] -> 1 <= length (minus (alg (next h :: h)) (alg h)).
 Proof.
-  intros G H. destruct (next_proper h G) as [N1 [N2 _]].
-  assert (X : exists x, In x (next h) /\ ~ In x (alg h)).
-  { destruct (absent h) as [|x r] eqn:E; [congruence|]. assert (Hx : In x (absent h)) by (rewrite E; now left).
-    exists x. split; [|now apply absent_in]. unfold next. rewrite E. destruct (mem x (last_event h)) eqn:Em; [now apply mem_In|now left]. }
-  destruct X as [x [X1 X2]]. pose proof (proj2 alg_ok _ h N1 N2 x X1) as X3.
+  intros G H. destruct (next_proper h G) as [N1 [N2 _]]. destruct (absent_asked h H) as [x [X1 X2]].
+  pose proof (proj2 alg_ok _ h N1 N2 x X1) as X3.
   assert (In x (minus (alg (next h :: h)) (alg h))) by (apply minus_In; auto).
   destruct (minus _ _); [inversion H0|simpl; lia].
 Qed.
@@ -181,15 +77,8 @@ Proof.
   assert (Nm : length N <= m) by (rewrite <- N2; apply NoDup_incl_length; auto; intros x Hx; apply minus_In in Hx; tauto).
   assert (F2 : l <= c -> length N = 0 \/ (length N <= 1 /\ 1 <= length (minus (alg (e :: h)) (alg h)))).
   { intros Hc. assert (Hlast : incl (last_event h) D).
-    { unfold last_event. rewrite (proj2 (Nat.ltb_ge _ _)) by lia. apply I4. lia. }
-    unfold N, e, next in *. destruct (absent h) as [|x r] eqn:E.
-    - left. destruct (minus (last_event h) D) as [|y s] eqn:E2; auto. exfalso.
-      assert (Hy : In y (minus (last_event h) D)) by (rewrite E2; now left). apply minus_In in Hy. destruct Hy as [Y1 Y2]. auto.
-    - right. split; [|apply Pay; discriminate]. destruct (mem x (last_event h)).
-      + destruct (minus (last_event h) D) as [|y s] eqn:E2; [simpl; lia|]. exfalso.
-        assert (Hy : In y (minus (last_event h) D)) by (rewrite E2; now left). apply minus_In in Hy. destruct Hy as [Y1 Y2]. auto.
-      + change 1 with (length [x]). apply NoDup_incl_length; auto. intros y Hy. apply minus_In in Hy.
-        destruct Hy as [[<-|Y1] Y2]; [now left|]. apply In_firstn in Y1. exfalso. auto. }
+    { unfold Events.last_event. rewrite (proj2 (Nat.ltb_ge _ _)) by lia. apply I4. lia. }
+    destruct (asked_new h D Hlast NN) as [A|[A1 A2]]; auto. }
   destruct (Nat.leb_spec (length N + length D) k) as [L|L].
   - assert (Hin : forall q, In q (N ++ D) <-> In q e \/ In q D).
     { intros q. rewrite in_app_iff. unfold N. rewrite minus_In. destruct (in_dec Nat.eq_dec q D); tauto. }
@@ -217,30 +106,14 @@ Proof.
 Qed.
 
 (* the optimum lacks a page that the phase does not ask for *)
-Definition but (y : nat) : cache := remove Nat.eq_dec y pages.
-Lemma but_cache y : In y pages -> is_cache k (but y).
-Proof.
-  intros H. split; [apply NoDup_remove_eq, pages_NoDup|]. pose proof (length_remove y pages pages_NoDup H) as L.
-  unfold but. rewrite pages_length in L. lia.
-Qed.
-Lemma but_has y e : incl e pages -> ~ In y e -> incl e (but y).
-Proof. intros H1 H2 p Hp. apply in_in_remove; auto. intros ->. auto. Qed.
-Lemma spare D : NoDup D -> length D <= k -> exists y, In y pages /\ ~ In y D.
-Proof.
-  intros H1 H2. destruct (minus pages D) as [|y r] eqn:E.
-  - exfalso. assert (I : incl pages D).
-    { intros x Hx. destruct (in_dec Nat.eq_dec x D); auto. assert (Hm : In x (minus pages D)) by (apply minus_In; auto).
-      rewrite E in Hm. inversion Hm. }
-    apply NoDup_incl_length in I; [|apply pages_NoDup]. rewrite pages_length in I. lia.
-  - exists y. apply minus_In. rewrite E. now left.
-Qed.
 Lemma optimum T : let '(D, f, c) := phase (hist (S T)) in forall y, In y pages -> ~ In y D ->
   exists x, event_runs [] (rev (hist (S T))) x (but y) /\ x <= k + f.
 Proof.
   induction T as [|T IH].
   - simpl. destruct (next_proper [] (hist_good 0)) as [N1 [N2 [N3 _]]].
     assert (E : minus (next []) [] = next []).
-    { clear. unfold minus. generalize (next []) as e. induction e as [|a r IHr]; cbn [filter]; auto. change (negb (mem a [])) with true. cbn iota. now rewrite IHr. }
+    { clear. unfold minus. generalize (next []) as e. induction e as [|a r IHr]; cbn [filter]; auto.
+      change (negb (mem a [])) with true. cbn iota. now rewrite IHr. }
     rewrite E. rewrite Nat.add_0_r. rewrite (proj2 (Nat.leb_le _ _)) by nia. rewrite app_nil_r. intros y Y1 Y2.
     exists (length (minus (but y) []) + 0). split.
     + constructor; [now apply but_cache|now apply but_has|constructor].
@@ -269,17 +142,7 @@ Proof. induction d; simpl; [auto|]. lia. Qed.
 Lemma pays_in_turn T : S (event_paid (hist T)) <= event_paid (hist (l + T)).
 Proof.
   pose proof (paid_mono T l) as M0. destruct (Nat.eq_dec (event_paid (hist (l + T))) (event_paid (hist T))) as [E|]; [|lia]. exfalso.
-  destruct (spare (nodup Nat.eq_dec (alg (hist T)))) as [y [Y1 Y2]]; [apply NoDup_nodup| |].
-  { etransitivity; [|apply (proj1 alg_ok (hist T))]. apply NoDup_incl_length; [apply NoDup_nodup|]. intros x Hx. now apply nodup_In in Hx. }
-  rewrite nodup_In in Y2. destruct (pages_ok y Y1) as [_ Yl].
-  assert (Hd : exists d, d < l /\ (d + T) mod l = layer n y).
-  { pose proof (Nat.mod_upper_bound T l ltac:(lia)) as Hr. destruct (le_lt_dec (T mod l) (layer n y)).
-    - exists (layer n y - T mod l). split; [lia|]. rewrite Nat.add_comm, <- Nat.add_mod_idemp_l by lia.
-      replace (T mod l + (layer n y - T mod l)) with (layer n y) by lia. apply Nat.mod_small; auto.
-    - exists (layer n y + l - T mod l). split; [lia|]. rewrite Nat.add_comm, <- Nat.add_mod_idemp_l by lia.
-      replace (T mod l + (layer n y + l - T mod l)) with (layer n y + 1 * l) by lia.
-      rewrite Nat.mod_add by lia. apply Nat.mod_small; auto. }
-  destruct Hd as [d [Hd1 Hd2]].
+  destruct (some_absent T) as [y [d [Y1 [Y2 [Hd1 Hd2]]]]].
   assert (Same : forall j, j < l -> length (minus (alg (hist (S j + T))) (alg (hist (j + T)))) = 0).
   { intros j Hj. pose proof (paid_mono T j) as M1.
     assert (M2 : event_paid (hist (S j + T)) <= event_paid (hist (l + T))).
@@ -289,16 +152,13 @@ Proof.
   { induction j as [|j IH]; intros Hj; auto. specialize (IH ltac:(lia)). intros H. specialize (Same j ltac:(lia)).
     assert (Hm : In y (minus (alg (hist (S j + T))) (alg (hist (j + T))))) by (apply minus_In; auto).
     destruct (minus (alg (hist (S j + T))) (alg (hist (j + T)))); [inversion Hm|discriminate]. }
-  assert (Hab : absent (hist (d + T)) <> []).
-  { intros Z. assert (Hy : In y (absent (hist (d + T)))); [|rewrite Z in Hy; inversion Hy].
-    apply filter_In. split; auto. rewrite hist_length. apply andb_true_iff. split; [apply Nat.eqb_eq; lia|].
-    apply negb_true_iff, not_true_iff_false. rewrite mem_In. now apply Stay. }
+  pose proof (Hd2 (Stay d (le_n d))) as Hab.
   pose proof (absent_pays _ (hist_good (d + T)) Hab) as Pp. specialize (Same d Hd1). simpl in Same. lia.
 Qed.
 Lemma pays_often X : X <= event_paid (hist (X * l)).
 Proof. induction X as [|X IH]; [lia|]. simpl. pose proof (pays_in_turn (X * l)). lia. Qed.
 
-Lemma wins P Q add : (forall h x d, layered_events 0 (rev h) -> event_runs [] (rev h) x d -> Q * event_paid h <= P * x + add) ->
+Lemma wins P Q add : (forall h x d, layered_events l n m 0 (rev h) -> event_runs [] (rev h) x d -> Q * event_paid h <= P * x + add) ->
   Q * K <= P.
 Proof.
   intros Hall. destruct (le_lt_dec (Q * K) P) as [|Hlt]; auto. exfalso.
@@ -324,7 +184,7 @@ Proof.
   assert (1 * event_paid (hist (S T)) <= Q * event_paid (hist (S T))) by (apply Nat.mul_le_mono_r; exact HQ).
   unfold X in H3. lia.
 Qed.
-End Events.
+End Forced.
 
 Theorem events_lower : forall l n k m, 1 <= l -> 1 <= m -> m <= n -> l * m <= k -> k + 1 <= l * n ->
   forall alg, online_events k m alg -> forall P Q add,
