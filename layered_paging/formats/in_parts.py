@@ -81,6 +81,21 @@ class _Seen:
         return self.low == 1 and self.high < _TABLE and bool(self.used[1 : self.high + 1].all()) and self.requests >= 32 * self.high  # fmt: skip
 
 
+def _look(source: RowSource) -> tuple[_Seen, int]:
+    """Go through all rows, as long as they are in order; return what was seen, and the largest rank + 1."""
+    seen, top = _Seen(), 0
+    for rows in source.blocks():
+        seen.take(rows, source.need().lists)
+        if rows.rank is not None:
+            top = max(top, int(rows.rank.max()) + 1)
+        numbers = source.need().requests.values
+        if all(isinstance(n, int) for n in numbers) and numbers != sorted(numbers):
+            seen.ordered = False  # sessions go by number
+        if not seen.ordered:
+            break
+    return seen, top
+
+
 def in_parts(source: RowSource, how: Reading, whole: Callable[[], Trace]) -> LongTrace:
     """Open a table to be read in parts.
 
@@ -96,18 +111,9 @@ def in_parts(source: RowSource, how: Reading, whole: Callable[[], Trace]) -> Lon
     LongTrace
         One pass over the file has been made to learn its layers, sizes and order; weights are left out.
     """
-    seen = _Seen()
-    top_of_ranks = 0
-    for rows in source.blocks():
-        seen.take(rows, source.need().lists)
-        if rows.rank is not None:
-            top_of_ranks = max(top_of_ranks, int(rows.rank.max()) + 1)
-        if not seen.ordered:
-            break
+    seen, top_of_ranks = _look(source)
     table = source.need()
-    numbers = table.requests.values
-    by_number = all(isinstance(n, int) for n in numbers)
-    if not seen.ordered or (by_number and numbers != sorted(numbers)) or (seen.single and not top_of_ranks):
+    if not seen.ordered or (seen.single and not top_of_ranks):
         how.assume("memory", "whole", "rows do not come in order of tokens within a request, so that they are all held")
         return LongTrace.of(whole())
     if seen.high < 0:

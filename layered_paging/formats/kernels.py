@@ -17,6 +17,28 @@ _SPACE, _QUOTE, _COMMA, _MINUS, _DOT, _LINE, _OPEN, _CLOSE = 32, 34, 44, 45, 46,
 
 
 @kernel
+def _whole(kind: int, found: int, since: int, commas: int, quote: int, bracket: int) -> bool:
+    """Say whether a field may end here: one number, or a list that is closed."""
+    if kind == SKIP:
+        return True
+    if kind != LIST:
+        return found == 1
+    return (found > 0 or bracket == 2) and quote != 1 and bracket != 1 and (commas == 0 or since == 1)
+
+
+@kernel
+def _fits(c: int, found: int, since: int, quote: int, bracket: int) -> bool:
+    """Say whether a mark may stand here in a list: a comma after a number, one quote and one bracket around all."""
+    if c == _COMMA:  # inside, or it would be the delimiter
+        return (quote == 1 or bracket == 1) and since == 1
+    if c == _QUOTE:
+        return quote != 2 and bracket != 1 and (quote == 1 or (found == 0 and bracket == 0))
+    if c == _OPEN:
+        return bracket == 0 and found == 0 and quote != 2
+    return bool(c == _CLOSE and bracket == 1)
+
+
+@kernel
 def parse_rows(raw: Any, kinds: Any, mark: int, whole: Any, real: Any, ids: Any, counts: Any) -> int:
     """Parse rows that end in a line end.
 
@@ -80,16 +102,11 @@ def parse_rows(raw: Any, kinds: Any, mark: int, whole: Any, real: Any, ids: Any,
         elif (negative or dot) and kind != SKIP:
             return -1
         if c == _LINE or (c == mark and quote != 1 and bracket != 1):
-            if kind == SKIP:
-                negative = False
-            elif kind == LIST:
-                if found == 0 and bracket != 2:
-                    return -1
-                if quote == 1 or bracket == 1 or (commas and since != 1):
-                    return -1
-                counts[row] = at - begin
-            elif found != 1:
+            if not _whole(kind, found, since, commas, quote, bracket):
                 return -1
+            if kind == LIST:
+                counts[row] = at - begin
+            negative = False
             if c == _LINE:
                 if f != last:
                     return -1
@@ -108,26 +125,16 @@ def parse_rows(raw: Any, kinds: Any, mark: int, whole: Any, real: Any, ids: Any,
             pass
         elif c == _MINUS:
             negative = True
-        elif kind != LIST:
+        elif kind != LIST or not _fits(c, found, since, quote, bracket):
             return -1
-        elif c == _COMMA:  # inside, or it would be the delimiter
-            if (quote != 1 and bracket != 1) or since != 1:
-                return -1
+        elif c == _COMMA:
             since = 0
             commas += 1
         elif c == _QUOTE:
-            if quote == 2 or bracket == 1 or (quote == 0 and (found or bracket)):
-                return -1
             quote += 1
             closed = 1 if quote == 2 else 0
         elif c == _OPEN:
-            if bracket or found or quote == 2:
-                return -1
             bracket = 1
-        elif c == _CLOSE:
-            if bracket != 1:
-                return -1
-            bracket, closed = 2, 1
         else:
-            return -1
+            bracket, closed = 2, 1
     return at if row == len(counts) and f == 0 and fields > 0 else -1

@@ -23,7 +23,7 @@ class Tail:
         self.last = b""
 
     def read(self, size: int) -> bytes:
-        """Read at most so many bytes."""
+        """Read at most ``size`` bytes."""
         data = self.stream.read(size)
         if data:
             self.last = data[-1:]

@@ -294,7 +294,7 @@ class _Joined:
         self.first, self.stream = first, stream
 
     def read(self, size: int) -> bytes:
-        """Read at most so many bytes, those put back first."""
+        """Read at most ``size`` bytes, those put back first."""
         return self.first.pop() + self.stream.read(size) if self.first else self.stream.read(size)  # type: ignore[no-any-return]
 
 

@@ -171,7 +171,7 @@ class Sheet:
             kinds[self.names.index(name)] = kind
         raw = np.frombuffer(data, np.uint8)
         rows = int(np.count_nonzero(raw == 10))
-        if not rows:
+        if not rows or rows * len(kinds) > len(raw):  # a field takes a byte at least, with its delimiter
             raise NotPlain
         whole = self._buffer("whole", rows * len(kinds), np.int32).reshape(rows, len(kinds))
         real = np.empty((rows, len(kinds) if kernels.REAL in kinds else 0), np.float64)
