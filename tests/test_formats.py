@@ -252,6 +252,31 @@ def test_jsonl_short_lists_are_padded(tmp_path: Path) -> None:
     assert trace == lp.Trace([[[0, 1], [2, -1]], [[-1, -1], [3, -1]]], 4, sessions=[0, 1], stage=[1, 0])
 
 
+EVENTS = st.lists(st.integers(-1, 3), max_size=2, unique=True) | st.integers(-1, 3)
+ODD = st.sampled_from([True, 1.5, "1", None, [0, 1, 2], [[0]], 9, -2, 10**30, {}])
+
+
+@settings(max_examples=80)
+@given(st.lists(st.lists(EVENTS, min_size=2, max_size=2), min_size=1, max_size=6), st.none() | ODD)
+def test_jsonl_short_lists_at_once_are_those_one_by_one(rows: list[Any], odd: Any) -> None:
+    """Reading in bulk gives what reading line by line gives, or the same error."""
+    from layered_paging.formats import jsonl
+
+    rows = [*rows, [0, odd]] if odd is not None else rows
+    header = jsonl.Header(2, (4, 4), 2, None, None, None, {})
+    lines = [json.dumps({"experts": row}).encode() for row in rows]
+    found = []
+    for bulk in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            if not bulk:
+                patch.setattr(jsonl, "_ragged", lambda *given: None)
+            try:
+                found.append(jsonl._chunk(Path("t"), header, lines, 2, jsonl._Sessions([])).experts.tolist())
+            except FormatError as error:
+                found.append(str(error))
+    assert found[0] == found[1]
+
+
 def test_jsonl_streams_in_chunks(tmp_path: Path) -> None:
     trace = lp.workloads.zipf(layers=3, experts=8, rounds=100, top_k=2, sessions=7)
     lp.save_trace(trace, tmp_path / "t.jsonl")

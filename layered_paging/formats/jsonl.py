@@ -6,7 +6,7 @@ import json
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -292,12 +292,15 @@ def _chunk(path: Path, header: Header, lines: list[bytes], line: int, sessions: 
             raise FormatError(f"{path} line {line + at}: must be an object with 'experts'; got {_short(made)}")
         _entries(f"{path} line {line + at}", header, made)
     words = any(b"true" in data or b"false" in data for data in lines)  # NumPy would take them for 1 and 0
-    ids = _quick([made["experts"] for made in objects], shape, "i", words)
+    rows = [made["experts"] for made in objects]
+    ids = _quick(rows, shape, "i", words)
     limit = np.asarray(header.n_experts)[:, None]
     full = ids is not None
+    if ids is None:
+        ids = _ragged(rows, shape, words)
     if ids is None or (ids >= limit).any() or (ids < -1).any():
-        rows = [_round(f"{path} line {line + at}", header, made["experts"]) for at, made in enumerate(objects)]
-        ids = np.array(rows, np.int64).reshape(shape)
+        padded = [_round(f"{path} line {line + at}", header, made["experts"]) for at, made in enumerate(objects)]
+        ids = np.array(padded, np.int64).reshape(shape)
     ids = ids.astype(id_dtype(max(header.n_experts)))
     twice = repeated(ids)
     if twice is not None:
@@ -350,6 +353,26 @@ def _quick(rows: list[Any], shape: tuple[int, int, int], kinds: str, words: bool
     if array.shape != shape or array.dtype.kind not in kinds:
         return None
     return array
+
+
+def _ragged(rows: list[Any], shape: tuple[int, int, int], words: bool) -> npt.NDArray[Any] | None:
+    """Make an array of ids at once where lists are short, filled up with -1, or return None where anything is odd."""
+    if words or any(type(row) is not list or len(row) != shape[1] for row in rows):
+        return None
+    events = [event if type(event) is list else [event] for row in rows for event in row]
+    lengths = np.fromiter(map(len, events), np.int64, len(events))
+    if lengths.max() > shape[2]:
+        return None
+    members = list(chain.from_iterable(events))
+    try:
+        flat = np.array(members, dtype=None if members else np.int64)
+    except (ValueError, OverflowError):
+        return None
+    if flat.ndim != 1 or flat.dtype.kind != "i":
+        return None
+    ids = np.full((len(events), shape[2]), -1, np.int64)
+    ids[np.arange(shape[2]) < lengths[:, None]] = flat
+    return ids.reshape(shape)
 
 
 def _listed(where: str, name: str, header: Header, value: Any) -> list[list[Any]]:
