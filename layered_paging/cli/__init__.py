@@ -123,6 +123,7 @@ def _run(words: list[str], chosen: str) -> int:
         sub.add_argument(
             "--format", choices=("table", *FORMATS, "json"), default="table", help="how tables are printed"
         )
+        sub.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is chosen and why")
         if name == chosen:
             mine = sub
             module = importlib.import_module(f".{_HOMES.get(name, name)}", __name__)
@@ -136,7 +137,8 @@ def _run(words: list[str], chosen: str) -> int:
     assert module is not None
     args.json = args.json or args.format == "json"
     try:
-        answer = module.run(args)
+        with _said_aloud(args.verbose):
+            answer = module.run(args)
     except ParameterError as error:
         from .common import as_typed
 
@@ -150,6 +152,25 @@ def _run(words: list[str], chosen: str) -> int:
     if sys.stdout is not None:
         sys.stdout.flush()
     return int(module.status(answer)) if hasattr(module, "status") else 0
+
+
+@contextmanager
+def _said_aloud(wanted: bool) -> Iterator[None]:
+    """Print what the package logs, one line each, to standard error."""
+    if not wanted or sys.stderr is None:
+        yield
+        return
+    import logging
+
+    log, line = logging.getLogger(__name__.partition(".")[0]), logging.StreamHandler(sys.stderr)
+    level = log.level
+    log.addHandler(line)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(line)
+        log.setLevel(level)
 
 
 def _only_tables(module: ModuleType, answer: Any, args: argparse.Namespace) -> str:

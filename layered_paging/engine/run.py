@@ -20,6 +20,7 @@ from ..policies.forecast import Forecast
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
 from . import step as reference
+from .choice import chosen
 from .result import Run, Totals, joined, totals_of
 from .step import Step
 from .task import Task
@@ -352,19 +353,23 @@ def _instance_of(trace: Trace | LongTrace, spec: PolicySpec, total: int, budget:
 
 
 def player_of(spec: PolicySpec, engine: str) -> Callable[[Task], Counts]:
-    """Return what replays one pool: the compiled twin, or the reference loop.
+    """Return what replays one pool: the compiled twin, the reference loop, or for ``auto`` the cheaper (``choice``).
 
     Raises
     ------
     ParameterError
         ``engine="kernel"``, and the policy has no twin.
     """
-    from .twins import twin_of
+    if engine == "reference":
+        return reference.play
+    from .twins import home_of, twin_of
 
-    fast = None if engine == "reference" else twin_of(spec)
-    if fast is None and engine == "kernel":
+    if engine == "auto":
+        return chosen(spec, lambda: None if (fast := twin_of(spec)) is None else fast.play, home_of(spec))
+    fast = twin_of(spec)
+    if fast is None:
         raise ParameterError(f"policy {spec.name!r} has no compiled kernel; use engine 'auto' or 'reference'")
-    return reference.play if fast is None else fast.play
+    return fast.play
 
 
 def history(

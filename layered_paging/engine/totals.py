@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from ..core.compiled import kernel
-from ..core.layout import Arrays, Grid, locked
+from ..core.layout import Grid, locked
 
-__all__ = ["count"]
+__all__ = ["SMALL", "count"]
+
+SMALL = 1 << 18  # ids up to which compiled code is not worth loading
+Ints = npt.NDArray[np.int64]
 
 
 def count(
@@ -24,33 +24,34 @@ def count(
     by_layer = np.zeros(grid.n_layers, np.int64)
     known = np.ones(grid.pages, np.int64) if sizes is None else sizes
     seen = np.full(grid.pages, -1, np.int64) if seen is None else seen
-    requested, compulsory = _count(grid.arrays(), resets, locked(known), by_session, by_layer, seen)
+    if grid.experts.size <= SMALL:
+        requested, compulsory = _counted(grid, resets, known, by_session, by_layer, seen)
+    else:
+        from . import totals_kernels
+
+        requested, compulsory = totals_kernels.count(grid.arrays(), resets, locked(known), by_session, by_layer, seen)
     return by_session, by_layer, None if sizes is None else int(requested), int(compulsory)
 
 
-@kernel
-def _count(grid: Arrays, resets: bool, sizes: Any, by_session: Any, by_layer: Any, seen: Any) -> tuple[int, int]:
-    """Return bytes requested and compulsory misses; the three last arrays are modified in place."""
-    experts, first, layer, starts, stage = grid.experts, grid.first, grid.layer, grid.starts, grid.stage
-    rounds, columns, width = experts.shape
-    session = 0
-    requested = 0
+def _counted(
+    grid: Grid, resets: bool, known: npt.NDArray[np.int64], by_session: Ints, by_layer: Ints, seen: Ints
+) -> tuple[int, int]:
+    """Return bytes requested and compulsory misses without compiled code; the three last arrays are modified in place."""
+    present = grid.experts >= 0
+    pages = (grid.experts + grid.first[:, None])[present]
+    by_round = present.sum(axis=(1, 2))
+    session = np.searchsorted(grid.starts, np.arange(len(by_round)), side="right") - 1
+    np.add.at(by_session, (session, grid.stage), by_round)
+    np.add.at(by_layer, grid.layer, present.sum(axis=(0, 2)))
     compulsory = 0
-    for r in range(rounds):
-        while session + 1 < starts.shape[0] and starts[session + 1] <= r:
-            session += 1
-        mark = grid.number + session if resets else 0
-        members = 0
-        for c in range(columns):
-            for q in range(width):
-                e = experts[r, c, q]
-                if e >= 0:
-                    page = first[c] + e
-                    members += 1
-                    requested += sizes[page]
-                    by_layer[layer[c]] += 1
-                    if seen[page] != mark:
-                        seen[page] = mark
-                        compulsory += 1
-        by_session[session, stage[r]] += members
-    return requested, compulsory
+    if resets:
+        rows = np.repeat(session, by_round)
+        firsts = np.unique(rows * grid.pages + pages)
+        again = seen[pages[rows == 0]] == grid.number  # a session that began in an earlier part
+        compulsory = len(firsts) - len(np.unique(pages[rows == 0][again]))
+        np.maximum.at(seen, pages, grid.number + rows)
+    else:
+        asked = np.unique(pages)
+        compulsory = int((seen[asked] != 0).sum())
+        seen[asked] = 0
+    return int(known[pages].sum()), compulsory

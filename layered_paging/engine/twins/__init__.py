@@ -25,7 +25,7 @@ from ...policies.names import resolve
 from ...policies.spec import PolicySpec
 from ..task import Task
 
-__all__ = ["Twin", "registered", "state_of", "twin", "twin_of"]
+__all__ = ["Twin", "home_of", "registered", "state_of", "twin", "twin_of"]
 
 T = TypeVar("T")
 Ints = npt.NDArray[np.int64]
@@ -157,6 +157,14 @@ def state_of(task: Task) -> Any:
     if found is None or found.kind is None:
         raise PolicyError(f"policy {task.spec.name!r} has no compiled state")
     return found.kind.begin(task)
+
+
+def home_of(spec: PolicySpec) -> str:
+    """Return the module in which the twin of a policy should be; empty where there can be none."""
+    same = spec.properties.get("decides_as")
+    if same is not None:
+        return home_of(resolve(same))
+    return "" if spec.properties.get("unregistered", False) else _home(spec)
 
 
 def _home(spec: PolicySpec) -> str:

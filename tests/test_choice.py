@@ -1,0 +1,127 @@
+"""Kernel or reference loop by cost: both count the same, small replays load no compiler, and rent is bounded by the price."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import layered_paging as lp
+from layered_paging.core.layout import Grid
+from layered_paging.engine import choice, totals, totals_kernels
+from layered_paging.policies.names import resolve
+from layered_paging.samples import SAMPLE
+
+
+def grids(seed: int, rounds: int, number: int, goes_on: bool) -> Grid:
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(-1, 4, (rounds, 3, 2))
+    ids[:, :, 1] = np.where(ids[:, :, 1] == ids[:, :, 0], -1, ids[:, :, 1])
+    cuts = sorted({0, *rng.integers(0, rounds, 3).tolist()})
+    return Grid(
+        experts=ids,
+        first=np.array([0, 4, 8]),
+        layer=np.arange(3),
+        offset=np.arange(3),
+        stride=3,
+        starts=np.array(cuts),
+        stage=rng.integers(0, 2, rounds).astype(np.int8),
+        n_layers=3,
+        pages=12,
+        ranked=False,
+        number=number,
+        goes_on=goes_on,
+    )
+
+
+@given(st.integers(0, 10**6), st.integers(1, 12), st.booleans(), st.booleans())
+def test_totals_are_alike_with_and_without_a_compiler(seed: int, rounds: int, resets: bool, goes_on: bool) -> None:
+    sizes = np.random.default_rng(seed).integers(1, 9, 12)
+    seen = [np.full(12, -1, np.int64) for _ in range(2)]
+    number = 0
+    for part in range(2):  # the second part may go on with the last session of the first
+        grid = grids(seed + part, rounds, number, goes_on and part == 1)
+        found = []
+        for at in range(2):
+            by_session = np.zeros((len(grid.starts), 2), np.int64)
+            by_layer = np.zeros(3, np.int64)
+            if at:
+                pair = totals_kernels.count(grid.arrays(), resets, sizes, by_session, by_layer, seen[at])
+            else:
+                pair = totals._counted(grid, resets, sizes, by_session, by_layer, seen[at])
+            found.append((tuple(map(int, pair)), by_session.tolist(), by_layer.tolist()))
+        assert found[0] == found[1]
+        number += len(grid.starts) - (1 if goes_on else 0)
+
+
+CODE = """
+import sys
+import layered_paging as lp
+from layered_paging.samples import SAMPLE
+trace = lp.load_trace(SAMPLE).select([0, 1])
+print([lp.replay(trace, name, 24, reset="session").misses for name in ("lru", "llru", "lfu", "sieve")])
+print("numba" in sys.modules)
+"""
+
+
+def test_a_small_replay_on_a_fresh_machine_loads_no_compiler(tmp_path: Path) -> None:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    out = subprocess.run([sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, check=True)
+    counts, loaded = out.stdout.splitlines()
+    trace = lp.load_trace(SAMPLE).select([0, 1])
+    kernels = [
+        lp.replay(trace, p, 24, reset="session", engine="kernel").misses for p in ("lru", "llru", "lfu", "sieve")
+    ]
+    assert counts == str(kernels) and loaded == "False"
+
+
+def test_rent_ends_at_the_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing bought, the reference plays until its rent would pass the price; then the kernel, and its mark stays."""
+    played: list[str] = []
+    mark = tmp_path / "compiled" / "x"
+    monkeypatch.setattr(choice, "_mark", lambda home: mark)
+    monkeypatch.setattr(choice, "_rent", {})
+    monkeypatch.setattr(choice.reference, "play", lambda task: played.append("reference"))
+    fast = resolve("lru")
+    play = choice.chosen(fast, lambda: lambda task: played.append("kernel"), "some.module")
+
+    class Small:
+        experts = np.zeros((10, 1, 1))
+        pages = 4
+
+    class Task:
+        grid = Small
+        carry = None
+
+        class instance:
+            slots = 2
+
+    play(Task)
+    assert played == ["reference"] and not mark.exists()
+    choice._rent["lru"] = choice.PRICE
+    play(Task)
+    assert played[-1] == "kernel" and mark.exists()
+    choice._rent.clear()
+    play(Task)
+    assert played[-1] == "kernel"  # bought before: used at once
+
+
+@pytest.mark.parametrize("policy", ["lru", "mark-lru", "sieve", "random"])
+def test_counts_do_not_depend_on_the_choice(policy: str) -> None:
+    trace = lp.load_trace(SAMPLE).select([0])
+    counts = {engine: lp.replay(trace, policy, 24, engine=engine).misses for engine in ("auto", "kernel", "reference")}
+    assert len(set(counts.values())) == 1
+
+
+def test_verbose_says_what_was_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    from layered_paging.cli import main
+
+    assert main(["replay", str(SAMPLE), "--slots", "12", "--policy", "lru", "-v"]) == 0
+    assert "lru: " in capsys.readouterr().err
