@@ -140,10 +140,11 @@ def _prompts(found: dict[str, Any]) -> list[str]:
     if prompts["policy"] is None:
         return [f"{said} So merged, an event does not fit into the budget."]
     if prompts["policy"] == prompts["best"]:
-        same = "" if prompts["optimum"] != prompts["policy"] else " and the optimum"
-        return [
-            f"{said} So merged, {found['policy']}, {found['best']}{same} have the same {prompts['policy']:,} misses."
-        ]
+        names = list(dict.fromkeys([found["policy"], found["best"]]))
+        names += ["the optimum"] if prompts["optimum"] == prompts["policy"] else []
+        who = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        same = "has" if len(names) == 1 else "have the same"
+        return [f"{said} So merged, {who} {same} {prompts['policy']:,} misses."]
     return [
         f"{said} So merged, {found['policy']} has {prompts['policy']:,} misses, {found['best']} {prompts['best']:,}, "
         f"and no schedule fewer than {prompts['optimum']:,}."
@@ -166,13 +167,12 @@ def _references(found: dict[str, Any]) -> list[str]:
         word = "fewer" if reference["misses"] <= found["misses"] else "more"
         text = f"Reference for {reference['model']}: {reference['policy']} has {more} {word} misses than {found['policy']}."
         if reference["least"] is not None:
-            saved = found["misses"] - reference["least"]
-            what = (
-                f"save more than {share(saved, found['misses'])}" if saved > 0 else f"do better than {found['policy']}"
-            )
-            text += f" If requests were like that, no policy without the future could {what} on average."
-            if found["by_policy"][found["best"]] < reference["least"]:
-                text += f" They are not: {found['best']} does."
+            least, best = reference["least"], found["by_policy"][found["best"]]
+            text += f" If requests were like that, no policy without the future would have fewer than {least:,} misses on average"
+            if best < least:
+                text += f"; {found['best']} has {best:,}, so they are not."
+            else:
+                text += f" ({share(found['misses'] - least, found['misses'])} fewer than {found['policy']})."
         said.append(text)
     return said
 
