@@ -44,7 +44,8 @@ Proof. simpl rev. rewrite final_app. simpl. now rewrite rev_length. Qed.
 Lemma run_front h : front (run h) = lru k h.
 Proof.
   induction h as [|p h IH]; [unfold lru; simpl; now rewrite firstn_nil|]. rewrite run_cons.
-  set (s := run h) in *. clearbody s. unfold lru_step. rewrite has_front, IH. destruct k as [|d]; [lia|]. unfold lru in *. cbn [recency]. destruct (mem p (firstn (S d) (recency h))) eqn:E; cbn [fst].
+  set (s := run h) in *. clearbody s. unfold lru_step. rewrite has_front, IH.
+  destruct k as [|d]; [lia|]. unfold lru in *. cbn [recency]. destruct (mem p (firstn (S d) (recency h))) eqn:E; cbn [fst].
   - apply mem_In in E. change (p :: front (drop p s) = p :: firstn d (remove Nat.eq_dec p (recency h))).
     rewrite drop_front, IH. f_equal. apply remove_firstn; auto. apply recency_NoDup.
   - assert (Hn : ~ In p (firstn (S d) (recency h))) by (rewrite <- mem_In; congruence).
