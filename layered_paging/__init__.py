@@ -21,6 +21,7 @@ _HOMES = {
     "competitive_ratio": "ratio",
     "diagnose": "analysis.diagnosis",
     "gap_table": "analysis.gaps",
+    "inspect": "analysis.sanity",
     "load_trace": "formats",
     "miss_curve": "engine.curves",
     "open_trace": "formats",
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from . import workloads as workloads
     from .analysis.diagnosis import diagnose as diagnose
     from .analysis.gaps import gap_table as gap_table
+    from .analysis.sanity import inspect as inspect
     from .certificate import Certificate as Certificate
     from .core.instance import Instance as Instance
     from .core.registry import register as register

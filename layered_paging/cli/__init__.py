@@ -39,6 +39,7 @@ COMMANDS = {
     "record": "record which experts a live model chooses",
     "optimum": "the offline optimum, with a certificate",
     "formats": "file formats, and what becomes of given files: read, assumed, refused",
+    "inspect": "is a trace sane: its facts beside chance, and warnings with their evidence",
     "convert": "convert a trace from one file format to another",
     "export": "write the C header of a live cache, and traces for programs in C",
     "ratio": "exact competitive ratios, of a policy or of the best possible one",
