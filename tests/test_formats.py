@@ -515,3 +515,38 @@ def test_documented_route(tmp_path: Path) -> None:
     assert trace.experts.tolist() == [[[3, -1], [-1, -1]]] and trace.stage.tolist() == [0]
     assert trace.expert_bytes is not None and trace.expert_bytes.tolist() == [4096, 4096]
     assert trace.meta == {"model": "NAME", "arch": "NAME", "dense_bytes": [8192, 8192]}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"extra": 1}, "unknown entry 'extra'"),
+        ({"version": 2}, "'version' must be 1; got 2"),
+        ({"version": True}, "'version' must be 1; got True"),
+        ({"version": 1}, ""),
+    ],
+)
+def test_parquet_refuses_what_json_lines_refuses(change: dict[str, Any], said: str, tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "t.parquet"
+    trace = lp.workloads.uniform(2, 4, 10)
+    lp.save_trace(trace, path)
+    table = parquet.read_table(path)
+    fields = json.loads(table.schema.metadata[b"layered_paging"]) | change
+    parquet.write_table(table.replace_schema_metadata({b"layered_paging": json.dumps(fields).encode()}), path)
+    assert isinstance(table, pyarrow.Table)
+    if said:
+        with pytest.raises(FormatError, match=said):
+            lp.load_trace(path)
+    else:
+        assert lp.load_trace(path).digest() == trace.digest()
+
+
+def test_a_manifest_that_is_no_file_is_not_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "t.events.csv"
+    path.write_text("event_index,scheduler_step,layer,requested_experts\n0,0,0,0 1\n")
+    (tmp_path / "t.manifest.json").mkdir()
+    with pytest.raises(FormatError, match="is there, but not a regular file"):
+        lp.load_trace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from pathlib import Path
 from typing import IO
@@ -143,8 +144,10 @@ def manifest_of(path: Path) -> Path:
 def _manifest(path: Path) -> tuple[int, int] | None:
     """Return layers and experts from the manifest beside the file, or None where there is none."""
     beside = manifest_of(path)
-    if not beside.is_file():
+    if not os.path.lexists(beside):
         return None
+    if not beside.is_file():  # a pipe, say: what it holds would be guessed
+        raise FormatError(f"{beside}: is there, but not a regular file")
     with guarded(beside):
         if beside.stat().st_size > 1 << 24:
             raise FormatError(f"{beside}: longer than {1 << 24} bytes")

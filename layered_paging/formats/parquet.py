@@ -122,11 +122,20 @@ class _Sizes(NamedTuple):
         return np.broadcast_to(np.asarray(self.n_experts, np.int64), (self.layers,))[:, None]
 
 
+_ENTRIES = ("version", "layers", "n_experts", "top_k", "expert_bytes", "meta")
+
+
 def _opened(path: Path, stream: IO[bytes], parquet: Any) -> tuple[Any, _Sizes]:
     file = parquet.ParquetFile(stream, page_checksum_verification=True)
     sizes = parse_json(f"{path}: metadata {KEY.decode()!r}", (file.metadata.metadata or {}).get(KEY, b"null"))
     if not isinstance(sizes, dict) or not {"layers", "n_experts", "top_k"} <= set(sizes):
         raise FormatError(f"{path}: must hold metadata {KEY.decode()!r} with layers, n_experts and top_k")
+    unknown = [name for name in sizes if name not in _ENTRIES]
+    if unknown or sizes.get("version", 1) != 1 or sizes.get("version") is True:
+        what = f"'version' must be 1; got {sizes.get('version')!r}"[:200]
+        if unknown:
+            what = f"unknown entry {unknown[0][:60]!r}; known are {', '.join(_ENTRIES)} (meta takes what is yours)"
+        raise FormatError(f"{path}: metadata {KEY.decode()!r}: {what}")
     try:
         layers, top_k = (integer(f"'{name}'", sizes[name], 1) for name in ("layers", "top_k"))
         given = sizes["n_experts"] if isinstance(sizes["n_experts"], list) else [sizes["n_experts"]]
