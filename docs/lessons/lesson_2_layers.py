@@ -62,9 +62,10 @@ def _(rotating):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    ## A split cache is not competitive at all
+    ## A split cache is not competitive where k > l
 
     The example was no accident. Whatever policy runs inside the parts, ask in one layer for one page more than its part holds, and in all others for a single page.
+    (At $k = l$ each part has one slot, and the split cache is as good as LRU: its ratio is $2 - 1/l$.)
     All these pages together fit into $k$ slots, so Opt stops paying; the split cache pays at least once in every $\lfloor k/l \rfloor + 1$ rounds, for ever.
     The library plays this adversary against any policy:
     """)

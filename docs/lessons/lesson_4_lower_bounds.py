@@ -57,6 +57,8 @@ def _():
 
 @app.cell(hide_code=True)
 def _(games):
+    for _l in (2, 3):
+        assert games[_l, "lru"].late_ratio() > games[_l, "mark-far"].late_ratio()
     for _game in games.values():
         assert _game.bound == 5 - _game.layers + 1
         assert _game.cost >= _game.bound * (_game.optimum - 6)
@@ -69,7 +71,7 @@ def _(games):
 
     <table><tr><th>layers</th><th>policy</th><th>k - l + 1</th><th>misses</th><th>Opt</th><th>ratio, second half</th></tr>{_rows}</table>
 
-    MARK-FAR pays what the bound says; LRU pays more: it does not use that layers take turns.
+    With one layer both pay 5, the number of slots. With more layers MARK-FAR pays what the bound says, and LRU pays more: it does not use that layers take turns.
     """)
     return
 
@@ -146,7 +148,7 @@ def _():
     mo.md(r"""
     ## Several collectors
 
-    $l$ layers collect in parallel, and the phase ends when the *last* has all its coupons. Does this take $l$ times as long, a little longer, or about $\log l$ times? Guess, then look.
+    $l$ layers collect in parallel, and the phase ends when the *last* has all its coupons. With 32 layers, does it take about 32 times as long as with one, or about $\ln 32 = 3.5$ times, or less than that? Guess, then look.
     """)
     return
 

@@ -166,7 +166,7 @@ def _said_aloud(wanted: bool) -> Iterator[None]:
     log, line = logging.getLogger(__name__.partition(".")[0]), logging.StreamHandler(sys.stderr)
     level = log.level
     log.addHandler(line)
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.DEBUG)
     try:
         yield
     finally:
