@@ -55,13 +55,17 @@ def chosen(
         if bought or task.carry is not None or spent + expected > PRICE:
             fast = twin()
             if fast is not None:
-                _LOG.debug("%s: compiled kernel%s", spec.name, "" if bought else f", compiled now (about {PRICE:.0f} s)")
+                _LOG.debug(
+                    "%s: compiled kernel%s", spec.name, "" if bought else f", compiled now (about {PRICE:.0f} s)"
+                )
                 counts = fast(task)
                 if mark is not None and not bought:
                     _put(mark)
                 return counts
         else:
-            _LOG.debug("%s: reference loop, about %.1f s; compiling its kernel takes %.0f s", spec.name, expected, PRICE)
+            _LOG.debug(
+                "%s: reference loop, about %.1f s; compiling its kernel takes %.0f s", spec.name, expected, PRICE
+            )
         begun = time.process_time()
         counts = reference.play(task)
         _rent[spec.base] = spent + time.process_time() - begun
