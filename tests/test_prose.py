@@ -1,0 +1,36 @@
+"""Plain English: one idea per sentence.  The number of long sentences may only fall."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+WORDS = 25  # a longer sentence is counted
+LIMIT = 175  # how many there are: lower it when there are fewer
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a page, without code, tables, mathematics, headings and links' targets."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^(\||#|\$ |<).*$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\$[^$\n]*\$|`[^`\n]*`", "x", text)
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    parts = re.split(r"(?<=[.?!:])\s+|\n\s*\n|^\s*[-*] |^\s*\d+\. ", text, flags=re.MULTILINE)
+    return [" ".join(part.split()) for part in parts if part.strip()]
+
+
+def long_sentences() -> list[str]:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*/**/*.md"))]
+    kept = [p for p in pages if not {"generated", "atlas", "_build"} & set(p.parts) and p.name != "claims-status.md"]
+    return [f"{p.relative_to(ROOT)}: {s}" for p in kept for s in sentences(p.read_text()) if len(s.split()) > WORDS]
+
+
+def test_there_are_not_more_long_sentences_than_before() -> None:
+    found = long_sentences()
+    assert len(found) <= LIMIT, "\n".join(found[-20:])
+
+
+def test_a_long_sentence_is_found() -> None:
+    text = "Short one. " + "word " * (WORDS + 1) + "end. `a code span` and [a link](with/a/very/long/target)."
+    assert [s for s in sentences(text) if len(s.split()) > WORDS] == ["word " * (WORDS + 1) + "end."]
