@@ -14,14 +14,11 @@ from layered_paging import catalog
 from layered_paging.core import registry
 from layered_paging.core.layout import lay_out
 from layered_paging.core.rules import Rules
-from layered_paging.engine.kernels import neighbours
 from layered_paging.engine.run import informed
 from layered_paging.engine.task import Task
 from layered_paging.engine.twins import twin_of
 from layered_paging.errors import ParameterError
 from layered_paging.policies.names import resolve
-from layered_paging.policies.similar_rounds import SimilarRounds
-from layered_paging.policies.spec import Time
 from layered_paging.prediction import source
 
 catalog.collect()
@@ -46,7 +43,8 @@ VARIANTS = (
     "s3-fifo(small=0.5, ghost=0.4)",
     "s3-fifo(ghost=0)",
     "similar-rounds(memory=32)",
-    "similar-rounds(similar=0, distance=False)",
+    "similar-rounds(similar=0, frequent=64, distance=False)",
+    "similar-rounds(similar=64, frequent=0, memory=4096)",
     "static(profile=PROFILE)",
 )
 ENGINES = ("kernel", "reference")
@@ -155,24 +153,10 @@ def test_similar_rounds_on_large_events_and_where_it_has_no_twin() -> None:
         for slots in (members + 8, 2 * members - 9):
             fast, slow = (lp.replay(often, "similar-rounds", slots, engine=e) for e in ENGINES)
             assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
-    with pytest.raises(ParameterError, match="too large for the compiled kernel with a memory of 32 rounds; use"):
+    with pytest.raises(ParameterError, match="too large for the compiled kernel with a memory of 512 rounds; use"):
         lp.replay(lp.Trace([[0], [1]], 65537), "similar-rounds", 600)
     fast, slow = (lp.replay(lp.Trace([[0], [65535], [0]], 65536), "similar-rounds", 1, engine=e) for e in ENGINES)
     assert fast.misses == slow.misses == 3
-
-
-def test_levels_of_similar_rounds_are_its_rounded_values() -> None:
-    policy = SimilarRounds(lp.Instance(1, 1, 1), distance=False)
-    values = np.arange(1 << 16)
-    levels = np.minimum(values, np.minimum(neighbours.FINE + (values >> 2), neighbours.COARSE + (values >> 6)))
-    assert levels.max() < neighbours.LEVELS
-    found = []
-    for value in values.tolist():
-        policy._value[0] = value
-        found.append(policy._order(0, Time(0, 0, 0))[::2])
-    assert neighbours._orders()[levels].tolist() == [order for order, _ in found]
-    rounded = np.array([value for _, value in found])
-    assert np.array_equal(np.diff(levels) > 0, np.diff(rounded) > 0)  # each level is one value
 
 
 @pytest.mark.parametrize("name", NAMES)

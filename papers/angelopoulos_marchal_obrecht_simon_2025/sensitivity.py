@@ -17,19 +17,17 @@ from layered_paging.reproduction.measures import grid_of, halves
 from layered_paging.samples import SAMPLE
 
 PAPER = "angelopoulos-marchal-obrecht-simon-2025"
-DEFAULTS = {"memory": 512, "similar": 128, "recent": 44, "frequent": 88}
+MEMORY = 512
 MEMORIES = (128, 256, 1024)
-TUNED = ("gpt_oss_20b, even sessions", "qwen3_30b_a3b")
+WEIGHTS = {"similar-rounds(similar=1)": 0.5, "similar-rounds(similar=4)": 2.0}  # similar for frequent
+TUNED = ("gpt_oss_20b, even sessions", "qwen3_30b_a3b", "qwen3_30b_a3b_top8_code")
 
 
 def variants() -> dict[str, tuple[str, float]]:
     """Return each policy with the parameter that differs and its factor; the defaults first, without either."""
     found = {"similar-rounds": ("", 1.0)}
-    found |= {f"similar-rounds(memory={rounds})": ("memory", rounds / DEFAULTS["memory"]) for rounds in MEMORIES}
-    for name in ("similar", "recent", "frequent"):
-        for factor in (0.5, 2.0):
-            found[f"similar-rounds({name}={round(factor * DEFAULTS[name])})"] = (name, factor)
-    return found
+    found |= {f"similar-rounds(memory={rounds})": ("memory", rounds / MEMORY) for rounds in MEMORIES}
+    return found | {name: ("similar", factor) for name, factor in WEIGHTS.items()}
 
 
 def workloads(study: Study) -> dict[str, lp.Trace]:
@@ -83,7 +81,7 @@ def beats_llru_sensitivity(study: Study) -> Finding:
 
     def draw(figure: Any) -> None:
         for axes, column in zip(grid_of(figure, len(columns)), columns, strict=True):
-            for n, name in enumerate(DEFAULTS):
+            for n, name in enumerate(("memory", "similar")):
                 points = sorted((r["factor"], r[column]) for r in rows if r["parameter"] in ("", name))
                 axes.plot(*zip(*points, strict=True), marker=".", color=COLOURS[n], label=name)
             axes.axhline(base[column], color="0.6", linewidth=0.8, linestyle=":")

@@ -16,7 +16,7 @@ from typing import Any
 
 import layered_paging as lp
 
-POLICIES = ("lru", "llru", "lfu", "similar-rounds", "follow")
+POLICIES = ("lru", "llru", "similar-rounds", "stamp")
 
 
 def measure(trace: lp.Trace, slots: int, repeat: int) -> list[dict[str, Any]]:

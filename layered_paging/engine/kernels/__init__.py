@@ -1,1 +1,0 @@
-"""The special loop of similar-rounds."""
