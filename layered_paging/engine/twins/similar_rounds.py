@@ -68,12 +68,18 @@ class SimilarRounds(NamedTuple):
                 f"{task.spec.name}: a trace of {task.grid.shape[0]} rounds and {layers} layers of up to {max(task.instance.experts)} experts is too large for the compiled kernel with a memory of {memory} rounds; use engine 'reference'"
             )
         turn = 2 * layers - 1 - np.arange(2 * layers) % layers if policy.distance else np.full(2 * layers, layers)
-        longs, shorts = (lambda size, kind=kind: np.zeros(size, kind) for kind in (np.int64, np.int32))
+
+        def longs(*shape: int) -> Any:
+            return np.zeros(shape, np.int64)
+
+        def shorts(*shape: int) -> Any:
+            return np.zeros(shape, np.int32)
+
         return cls(
             layers, memory, policy.similar, policy.frequent, np.array(task.instance.first[:layers], np.int64),
             turn.astype(np.int64), np.zeros((layers, words, memory), np.uint64), np.zeros((layers, memory, width), np.uint8),
             np.array((0, *SOON), np.uint8), longs(layers), shorts(memory), longs(memory), longs(GROUPS), longs(GROUPS),
-            shorts((layers, width)), shorts(width), longs((layers, width)), np.zeros((layers, width), np.bool_),
+            shorts(layers, width), shorts(width), longs(layers, width), np.zeros((layers, width), np.bool_),
             longs(layers), longs(most), longs(COLUMNS),
         )  # fmt: skip
 
@@ -99,7 +105,8 @@ class SimilarRounds(NamedTuple):
 
     def victim(self, resident: Any, guard: Any, now: Now) -> int:
         """Let the page of smallest value go, seen from the layer that is served."""
-        return _evict(self, now.layer)
+        page: int = _evict(self, now.layer)
+        return page
 
 
 @shared
