@@ -192,7 +192,7 @@ def parse_json(where: str, line: bytes | str) -> Any:
     except UnicodeDecodeError as error:
         raise FormatError(f"{where}: must be UTF-8 text; {error.reason} at byte {error.start}") from None
     except json.JSONDecodeError as error:
-        raise FormatError(f"{where}: not JSON; {error.msg} at column {error.colno}") from None
+        raise FormatError(f"{where}: not JSON; {error.msg.removesuffix(' at')} at column {error.colno}") from None
     except ValueError as error:
         raise FormatError(f"{where}: not usable JSON; {str(error).partition(';')[0]}") from None
 
