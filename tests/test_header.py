@@ -147,6 +147,14 @@ def test_decides_as_the_reference_on_real_traces(play: Play, policy: str, pool: 
         same(part, part.layers * (part.top_k + 3), pool, True, policy, play)
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+def test_decides_as_the_reference_for_a_long_time(play: Play, policy: str) -> None:
+    """More rounds than anything is remembered for, and a layer that is left out for longer than that."""
+    experts = lp.workloads.zipf(3, 70, 1300, top_k=3, seed=8).experts.copy()
+    experts[300:1000, 1] = -1
+    same(lp.Trace(experts, 70), 30, "shared", False, policy, play)
+
+
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_products_are_not_fused_with_sums(compiler: str, tmp_path: Path) -> None:
     if shutil.which(compiler) is None:

@@ -38,7 +38,9 @@ enum { /* policies */
     LAYERED_CACHE_LRU = 0,       /* the oldest event, then the lowest page */
     LAYERED_CACHE_LLRU = 1,      /* most visits of its layer since its last use, then the layer that comes round last */
     LAYERED_CACHE_LFU_DECAY = 2, /* the smallest sum over uses of 2^(-age / half_life), then as LRU */
-    LAYERED_CACHE_POLICIES = 3
+    LAYERED_CACHE_STAMP = 3,     /* two numbers a page: smallest (decayed uses + 3 / (age + 1/2)) * (layers + gone) */
+    LAYERED_CACHE_SIMILAR_ROUNDS = 4, /* what the rounds most like the present one say is needed last */
+    LAYERED_CACHE_POLICIES = 5
 };
 
 enum { /* errors; after one of them nothing has changed */
@@ -65,6 +67,13 @@ typedef struct { /* load `expert` of the served layer into `slot`, which held pa
     int32_t expert, slot, evicted;
 } layered_cache_fill;
 
+enum { LAYERED_CACHE_MEMORY = 512, LAYERED_CACHE_GROUPS = 16, LAYERED_CACHE_SOON = 11 }; /* of similar-rounds */
+
+typedef struct { /* how like the present is each round, and which ones have a say */
+    int64_t full, by_age[LAYERED_CACHE_MEMORY];
+    int32_t age[LAYERED_CACHE_GROUPS], say[LAYERED_CACHE_GROUPS];
+} layered_cache_likeness;
+
 typedef struct {
     layered_cache_options options;
     int64_t round;              /* of the event served last; the first is 0 */
@@ -75,18 +84,25 @@ typedef struct {
     /* in the caller's memory: */
     int32_t *slot_of;           /* by page: its slot, or -1 */
     int32_t *page_of;           /* by slot: its page, or -1 */
+    int32_t *layer_of;          /* not lru, llru, by slot: the layer of its page */
     int32_t *base;              /* by pool, and one more: its first slot */
     int32_t *used;              /* by pool: slots that were ever filled since the reset */
     int32_t *order;             /* scratch: the members, ascending */
     int32_t *first, *last;      /* lru, llru: ends of lists of slots, the oldest use first; -1: empty */
     int32_t *before, *after;    /* by slot: its neighbours in its list */
-    int64_t *served;            /* llru, lfu-decay, by page: round of the last use */
+    int64_t *served;            /* llru, lfu-decay, stamp, by page: round of the last use */
     double *value;              /* lfu-decay, by page: the sum, as of that round; 0 before the first use */
+    int32_t *count;             /* stamp, similar-rounds, by page: decayed uses */
+    int32_t *fade;              /* stamp: by age, 2^16 * (23/24)^age */
+    int32_t *worth;             /* similar-rounds, by page */
+    uint64_t *ring;             /* similar-rounds: by layer and round mod 512 the members, as bits */
+    int64_t *round_of;          /* similar-rounds, by layer: the round in which it was served last */
+    layered_cache_likeness *like; /* similar-rounds, by pool */
 } layered_cache;
 
 /* Return the name of a policy, as layered_paging spells it, or NULL. */
 static inline const char *layered_cache_name(int policy) {
-    static const char *const names[LAYERED_CACHE_POLICIES] = {"lru", "llru", "lfu-decay"};
+    static const char *const names[LAYERED_CACHE_POLICIES] = {"lru", "llru", "lfu-decay", "stamp", "similar-rounds"};
     return policy >= 0 && policy < LAYERED_CACHE_POLICIES ? names[policy] : NULL;
 }
 
@@ -143,9 +159,12 @@ static inline size_t layered_cache_carve_(layered_cache *c, char *m) {
     const layered_cache_options *o = &c->options;
     const size_t pages = (size_t)o->layers * (size_t)o->experts, slots = (size_t)o->slots;
     const size_t lists = (size_t)layered_cache_lists_(o), word = sizeof(int32_t);
+    const size_t wide = ((size_t)o->experts + 63) / 64;
+    const int stamp = o->policy == LAYERED_CACHE_STAMP, similar = o->policy == LAYERED_CACHE_SIMILAR_ROUNDS;
     size_t at = 0;
     c->slot_of = (int32_t *)(void *)layered_cache_piece_(m, &at, pages, word);
     c->page_of = (int32_t *)(void *)layered_cache_piece_(m, &at, slots, word);
+    c->layer_of = (int32_t *)(void *)layered_cache_piece_(m, &at, lists == 0 ? slots : 0, word);
     c->base = (int32_t *)(void *)layered_cache_piece_(m, &at, (size_t)layered_cache_pools_(o) + 1, word);
     c->used = (int32_t *)(void *)layered_cache_piece_(m, &at, (size_t)layered_cache_pools_(o), word);
     c->order = (int32_t *)(void *)layered_cache_piece_(m, &at, (size_t)o->experts, word);
@@ -153,8 +172,15 @@ static inline size_t layered_cache_carve_(layered_cache *c, char *m) {
     c->last = (int32_t *)(void *)layered_cache_piece_(m, &at, lists, word);
     c->before = (int32_t *)(void *)layered_cache_piece_(m, &at, lists ? slots : 0, word);
     c->after = (int32_t *)(void *)layered_cache_piece_(m, &at, lists ? slots : 0, word);
-    c->served = (int64_t *)(void *)layered_cache_piece_(m, &at, o->policy != LAYERED_CACHE_LRU ? pages : 0, 8);
+    c->served = (int64_t *)(void *)layered_cache_piece_(m, &at, o->policy != LAYERED_CACHE_LRU && !similar ? pages : 0, 8);
     c->value = (double *)(void *)layered_cache_piece_(m, &at, o->policy == LAYERED_CACHE_LFU_DECAY ? pages : 0, 8);
+    c->count = (int32_t *)(void *)layered_cache_piece_(m, &at, stamp || similar ? pages : 0, word);
+    c->fade = (int32_t *)(void *)layered_cache_piece_(m, &at, stamp ? 256 : 0, word);
+    c->worth = (int32_t *)(void *)layered_cache_piece_(m, &at, similar ? pages : 0, word);
+    c->ring = (uint64_t *)(void *)layered_cache_piece_(m, &at, similar ? (size_t)o->layers * LAYERED_CACHE_MEMORY * wide : 0, 8);
+    c->round_of = (int64_t *)(void *)layered_cache_piece_(m, &at, similar ? (size_t)o->layers : 0, 8);
+    c->like = (layered_cache_likeness *)(void *)layered_cache_piece_(
+        m, &at, similar ? (size_t)layered_cache_pools_(o) : 0, sizeof(layered_cache_likeness));
     return at;
 }
 
@@ -198,6 +224,11 @@ static inline void layered_cache_link_(layered_cache *c, int32_t slot) {
     c->last[list] = slot;
 }
 
+/* stamp: the decayed uses of a page, so many turns of the layers after the last one. */
+static inline int32_t layered_cache_faded_(const layered_cache *c, int32_t page, int64_t turns) {
+    return turns < 256 ? (int32_t)((int64_t)c->count[page] * c->fade[turns] >> 16) : 0;
+}
+
 /* A member of the event is used; c->round and c->clock are those of the event. */
 static inline void layered_cache_use_(layered_cache *c, int32_t page) {
     if (c->value != NULL) {
@@ -207,6 +238,7 @@ static inline void layered_cache_use_(layered_cache *c, int32_t page) {
             sum = c->value[page] * layered_cache_factor_((uint64_t)(c->round - c->served[page]) * c->steps);
         c->value[page] = sum + 1.0;
     }
+    if (c->fade != NULL) c->count[page] = layered_cache_faded_(c, page, c->round - c->served[page]) + 1024;
     if (c->served != NULL) c->served[page] = c->round;
 }
 
@@ -231,7 +263,7 @@ static inline int32_t layered_cache_llru_(const layered_cache *c, int32_t pool) 
 
 /* The slot of the smallest decayed sum; ties to the oldest last use, then the lowest page. */
 static inline int32_t layered_cache_lfu_decay_(const layered_cache *c, int32_t pool) {
-    const int32_t from = c->base[pool], to = from + c->used[pool], experts = c->options.experts;
+    const int32_t from = c->base[pool], to = from + c->used[pool];
     int32_t best = -1, slot;
     int64_t oldest = 0;
     double least = 0.0;
@@ -239,11 +271,11 @@ static inline int32_t layered_cache_lfu_decay_(const layered_cache *c, int32_t p
         const int32_t page = c->page_of[slot];
         const int64_t round = c->served[page];
         double now;
-        if (round == c->round && page / experts == c->at) continue; /* a member of the event */
+        if (round == c->round && c->layer_of[slot] == c->at) continue; /* a member of the event */
         now = c->value[page] * layered_cache_factor_((uint64_t)(c->round - round) * c->steps);
         if (best >= 0 && now > least) continue;
         {
-            const int64_t used = round * c->options.layers + page / experts;
+            const int64_t used = round * c->options.layers + c->layer_of[slot];
             if (best < 0 || now < least || used < oldest || (used == oldest && page < c->page_of[best])) {
                 best = slot;
                 least = now;
@@ -254,12 +286,132 @@ static inline int32_t layered_cache_lfu_decay_(const layered_cache *c, int32_t p
     return best;
 }
 
+static inline int32_t layered_cache_bits_(uint64_t x) { /* how many are 1 */
+    x -= x >> 1 & 0x5555555555555555u;
+    x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);
+    return (int32_t)(((x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu) * 0x0101010101010101u >> 56);
+}
+
+static inline int32_t layered_cache_lowest_(uint64_t x) { /* the place of the lowest 1; there is one */
+#ifdef __GNUC__
+    return __builtin_ctzll(x);
+#else
+    return layered_cache_bits_((x & (0 - x)) - 1);
+#endif
+}
+
+static inline uint64_t *layered_cache_row_(const layered_cache *c, int32_t layer, int64_t round) {
+    const size_t wide = ((size_t)c->options.experts + 63) / 64;
+    return c->ring + ((size_t)layer * LAYERED_CACHE_MEMORY + (size_t)((uint64_t)round % LAYERED_CACHE_MEMORY)) * wide;
+}
+
+/* similar-rounds: find the rounds most like the present one, of whose event the members are in its row. */
+static inline void layered_cache_compare_(layered_cache *c, layered_cache_likeness *like, int32_t n) {
+    const size_t wide = ((size_t)c->options.experts + 63) / 64;
+    const uint64_t *members = layered_cache_row_(c, c->at, c->round), *ring = layered_cache_row_(c, c->at, 0);
+    int64_t most[LAYERED_CACHE_GROUPS], top = 0, total = 0, share;
+    size_t w;
+    int32_t age, g;
+    like->full += 64 * (int64_t)n - (like->full >> 3);
+    for (age = 1; age < LAYERED_CACHE_MEMORY; age++) {
+        const uint64_t *row = ring + ((uint64_t)(c->round - age) % LAYERED_CACHE_MEMORY) * wide;
+        int32_t common = 0;
+        for (w = 0; w < wide; w++) common += layered_cache_bits_(members[w] & row[w]);
+        like->by_age[age] += 64 * (int64_t)common - (like->by_age[age] >> 3);
+    }
+    for (g = 0; g < LAYERED_CACHE_GROUPS; g++) {
+        most[g] = 0;
+        for (age = g == 0 ? LAYERED_CACHE_GROUPS : g; age < LAYERED_CACHE_MEMORY; age += LAYERED_CACHE_GROUPS)
+            if (like->by_age[age] > most[g]) {
+                most[g] = like->by_age[age];
+                like->age[g] = age;
+            }
+        if (most[g] > top) top = most[g];
+    }
+    share = (LAYERED_CACHE_GROUPS << 16) / like->full;
+    for (g = 0; g < LAYERED_CACHE_GROUPS; g++) {
+        const int64_t below = (top - most[g]) * share >> 16;
+        like->say[g] = most[g] > 0 && below < 16 ? 32768 >> below : 0;
+        total += like->say[g];
+    }
+    share = total > 0 ? (1 << 24) / total : 0;
+    for (g = 0; g < LAYERED_CACHE_GROUPS; g++) like->say[g] = (int32_t)(like->say[g] * share >> 16);
+}
+
+/* similar-rounds: add to the worth of each page of the layer how soon it was used again, seen from `age` rounds ago. */
+static inline void layered_cache_recall_(layered_cache *c, int32_t age, int32_t say) {
+    static const int32_t soon[LAYERED_CACHE_SOON] = {255, 159, 99, 61, 38, 23, 14, 8, 5, 3, 1};
+    const size_t wide = ((size_t)c->options.experts + 63) / 64;
+    const uint64_t *ring = layered_cache_row_(c, c->at, 0);
+    int32_t *worth = c->worth + (size_t)c->at * (size_t)c->options.experts;
+    int32_t later;
+    size_t w;
+    for (w = 0; w < wide; w++) {
+        uint64_t seen = 0;
+        for (later = 1; later <= LAYERED_CACHE_SOON && later <= age; later++) {
+            uint64_t fresh = ring[((uint64_t)(c->round - age + later) % LAYERED_CACHE_MEMORY) * wide + w] & ~seen;
+            seen |= fresh;
+            for (; fresh != 0; fresh &= fresh - 1)
+                worth[64 * w + (size_t)layered_cache_lowest_(fresh)] += 2 * say * soon[later - 1];
+        }
+    }
+}
+
+/* similar-rounds: note the event and value the pages of its layer. */
+static inline void layered_cache_settle_(layered_cache *c, int32_t pool, const int32_t *ids, int32_t n) {
+    layered_cache_likeness *like = &c->like[pool];
+    const int32_t experts = c->options.experts;
+    const size_t start = (size_t)c->at * (size_t)experts, wide = ((size_t)experts + 63) / 64;
+    int64_t passed = c->round - c->round_of[c->at];
+    int32_t i;
+    if (passed > LAYERED_CACHE_MEMORY) passed = LAYERED_CACHE_MEMORY;
+    for (; passed > 0; passed--)
+        memset(layered_cache_row_(c, c->at, c->round - passed + 1 + LAYERED_CACHE_MEMORY), 0, wide * sizeof *c->ring);
+    c->round_of[c->at] = c->round;
+    for (i = 0; i < experts; i++) c->count[start + (size_t)i] -= c->count[start + (size_t)i] >> 4;
+    for (i = 0; i < n; i++) {
+        layered_cache_row_(c, c->at, c->round)[ids[i] / 64] |= (uint64_t)1 << ids[i] % 64;
+        c->count[start + (size_t)ids[i]] += 4096;
+    }
+    layered_cache_compare_(c, like, n);
+    memcpy(c->worth + start, c->count + start, (size_t)experts * sizeof *c->worth);
+    for (i = 0; i < LAYERED_CACHE_GROUPS; i++)
+        if (like->say[i] > 0) layered_cache_recall_(c, like->age[i], like->say[i]);
+}
+
+/* The slot of the smallest value * (layers + distance gone), as stamp or similar-rounds value pages; ties to the lowest page. */
+static inline int32_t layered_cache_valued_(const layered_cache *c, int32_t pool) {
+    const int32_t from = c->base[pool], to = from + c->used[pool], experts = c->options.experts, layers = c->options.layers;
+    const uint64_t *members = c->ring == NULL ? NULL : layered_cache_row_(c, c->at, c->round);
+    int32_t best = -1, slot;
+    int64_t least = 0;
+    for (slot = from; slot < to; slot++) {
+        const int32_t page = c->page_of[slot], layer = c->layer_of[slot], expert = page - layer * experts;
+        const int32_t gone = c->at - layer + (c->at < layer ? layers : 0);
+        int64_t value;
+        if (members == NULL) {
+            const int64_t turns = c->round - c->served[page] - (layer > c->at);
+            if (layer == c->at && turns == 0) continue; /* a member of the event */
+            value = layered_cache_faded_(c, page, turns) + (turns < 3072 ? 6144 / (2 * (int32_t)turns + 1) : 0);
+        } else {
+            if (layer == c->at && (members[expert / 64] >> expert % 64 & 1)) continue;
+            value = c->worth[page];
+        }
+        value *= layers + gone;
+        if (best >= 0 && (value > least || (value == least && page > c->page_of[best]))) continue;
+        best = slot;
+        least = value;
+    }
+    return best;
+}
+
 /* Return the slot of the pool whose page goes; members of the event are not in lists, and are in no slot or stamped. */
 static inline int32_t layered_cache_victim_(const layered_cache *c, int32_t pool) {
     switch (c->options.policy) {
     case LAYERED_CACHE_LRU: return c->first[pool];
     case LAYERED_CACHE_LLRU: return layered_cache_llru_(c, pool);
-    default: return layered_cache_lfu_decay_(c, pool);
+    case LAYERED_CACHE_LFU_DECAY: return layered_cache_lfu_decay_(c, pool);
+    default: return layered_cache_valued_(c, pool);
     }
 }
 
@@ -300,6 +452,14 @@ static inline void layered_cache_reset(layered_cache *c) {
     }
     if (c->served != NULL) memset(c->served, 0, pages * sizeof *c->served);
     if (c->value != NULL) memset(c->value, 0, pages * sizeof *c->value);
+    if (c->count != NULL) memset(c->count, 0, pages * sizeof *c->count);
+    if (c->ring != NULL) {
+        const size_t layers = (size_t)c->options.layers, wide = ((size_t)c->options.experts + 63) / 64;
+        memset(c->worth, 0, pages * sizeof *c->worth);
+        memset(c->ring, 0, layers * LAYERED_CACHE_MEMORY * wide * sizeof *c->ring);
+        memset(c->round_of, 0, layers * sizeof *c->round_of);
+        memset(c->like, 0, (size_t)layered_cache_pools_(&c->options) * sizeof *c->like);
+    }
     c->at = c->options.layers;
 }
 
@@ -319,6 +479,7 @@ static inline int layered_cache_init(
         const int32_t even = options->slots / pools + (i < options->slots % pools);
         c->base[i + 1] = c->base[i] + (options->quotas == NULL ? even : options->quotas[i]);
     }
+    for (i = 0; i < 256 && c->fade != NULL; i++) c->fade[i] = i == 0 ? 1 << 16 : c->fade[i - 1] - c->fade[i - 1] / 24;
     c->options.quotas = NULL; /* the caller may drop them */
     c->round = -1;
     c->steps = options->half_life == 0 ? 1 : (uint64_t)(32 / options->half_life);
@@ -365,6 +526,7 @@ static inline int layered_cache_serve(
             if (hit && c->first != NULL) layered_cache_unlink_(c, c->slot_of[page]);
             layered_cache_use_(c, page);
         }
+    if (c->ring != NULL && n > 0) layered_cache_settle_(c, pool, ids, n);
     for (i = 0; i < n; i++) {
         const int32_t page = start + ids[c->order[i]];
         int32_t slot = c->slot_of[page];
@@ -382,6 +544,7 @@ static inline int layered_cache_serve(
             }
             fill->slot = slot;
             c->page_of[slot] = page;
+            if (c->layer_of != NULL) c->layer_of[slot] = layer;
             c->slot_of[page] = slot;
         }
         if (slots != NULL) slots[c->order[i]] = slot;
