@@ -39,6 +39,7 @@ BY_NAME = {
     "catalog": "all policies and content",
     "certify": "the kind of a certificate",
     "cli": "a command",
+    "cli.own": "a policy in a file that the user names",
     "core.registry": "the catalog, for a name that nobody has registered yet",
     "engine.twins": "the twin of a policy",
     "policies.names": "the file of a policy",

@@ -139,6 +139,10 @@ def _run(words: list[str], chosen: str) -> int:
     args.json = args.json or args.format == "json"
     try:
         with _said_aloud(args.verbose):
+            if ".py:" in str(getattr(args, "policy", "")):
+                from .own import loaded
+
+                loaded(args)
             answer = module.run(args)
     except ParameterError as error:
         from .common import as_typed

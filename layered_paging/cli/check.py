@@ -24,6 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_trace_options(parser)
     parser.epilog = EXAMPLES
+    parser.add_argument(
+        "--policy", metavar="FILE.py:CLASS", help="the class that a ratio certificate of a policy of your own is about"
+    )
     parser.add_argument("files", nargs="+", metavar="FILE", help="certificate files")
     parser.add_argument(
         "--trace", metavar="TRACE", help="the trace that a certificate of an optimum or a stall is about"

@@ -1,0 +1,65 @@
+"""A policy of one's own on the command line: ``FILE.py:CLASS`` wherever a policy is named."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+from ..core import registry
+from ..errors import ParameterError, PolicyError
+
+__all__ = ["load", "loaded"]
+
+_OWN = re.compile(r"(.+\.py):([A-Za-z_]\w*)(\(.*\))?", re.DOTALL)
+
+
+def loaded(args: argparse.Namespace) -> None:
+    """Replace each policy of the form ``FILE.py:CLASS`` among the arguments by the name under which it is registered."""
+    value = getattr(args, "policy", None)
+    if isinstance(value, str):
+        args.policy = load(value)
+    elif isinstance(value, list):
+        args.policy = [load(text) for text in value]
+
+
+def load(text: str) -> str:
+    """Run the file, register the class if it did not register itself, and return its name; other texts stay.
+
+    Only what the user names on the command line is run, never a name in a certificate or another data file.
+
+    Raises
+    ------
+    ParameterError
+        No such file, an error while it runs, or no such class in it.
+    PolicyError
+        The class lacks a method of a policy.
+    """
+    match = _OWN.fullmatch(text)
+    if match is None:
+        return text
+    path, name, parameters = Path(match[1]), match[2], match[3] or ""
+    if not path.is_file():
+        raise ParameterError(f"policy {text!r}: no such file {match[1]}")
+    spec = importlib.util.spec_from_file_location(f"_own_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ParameterError(f"policy {text!r}: the file fails; {type(error).__name__}: {error}") from None
+    cls = getattr(module, name, None)
+    if not isinstance(cls, type):
+        raise ParameterError(f"policy {text!r}: {path.name} has no class {name}")
+    missing = [method for method in ("hit", "miss", "victim") if not callable(getattr(cls, method, None))]
+    if missing:
+        raise PolicyError(f"policy {text!r}: a policy needs hit, miss and victim; it lacks {', '.join(missing)}")
+    for entry in registry.entries("policy"):
+        if entry.obj is cls:
+            return entry.name + parameters
+    own = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower().replace("_", "-")
+    registry.register("policy", own)(cls)
+    return own + parameters

@@ -1,0 +1,70 @@
+"""A class of one's own wherever a policy is named on the command line; a certificate never runs a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import layered_paging as lp
+from layered_paging.certificate import Certificate
+from layered_paging.cli import main
+from layered_paging.core import registry
+from layered_paging.errors import CertificateRejected
+from layered_paging.samples import SAMPLE
+from layered_paging.scaffold import files_of
+
+SIZE = ["--layers", "2", "--experts", "2", "--slots", "3"]
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Iterator[str]:
+    text = files_of("policy", "far-off")["far_off/policy.py"]
+    plain = text.replace('@register("policy", "far-off", stack=True, lazy=True)\n', "")
+    (tmp_path / "own.py").write_text(plain)
+    yield f"{tmp_path / 'own.py'}:FarOff"
+    registry._table.pop(("policy", "far-off"), None)
+
+
+def test_ratio_check_replay_and_attack(mine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "c.json")
+    assert main(["ratio", mine, *SIZE, "-o", out, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["policy"] == "far-off"
+    assert main(["check", out, "--policy", mine]) == 0
+    assert main(["replay", str(SAMPLE), "--slots", "24", "--policy", "lru", mine, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])["runs"]
+    assert [row["policy"] for row in rows] == ["lru", "far-off"]
+    assert main(["attack", mine, "--with", "layered-cruel", *SIZE, "--rounds", "50"]) == 0
+
+
+def test_a_certificate_of_ones_own_class_needs_the_class(mine: str, tmp_path: Path) -> None:
+    out = str(tmp_path / "c.json")
+    assert main(["ratio", mine, *SIZE, "-o", out]) == 0
+    registry._table.pop(("policy", "far-off"))
+    assert main(["check", out]) == 1
+    assert main(["check", out, "--policy", mine]) == 0
+
+
+def test_a_name_in_a_certificate_never_runs_a_file(mine: str, tmp_path: Path) -> None:
+    good = lp.competitive_ratio("lru", layers=2, experts=2, slots=3).certificate
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass\n")
+    evil = Certificate(good.kind, {**good.statement, "policy": f"{tmp_path / 'evil.py'}:Evil"}, good.evidence)
+    with pytest.raises(CertificateRejected):
+        lp.certify.check(evil)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("", "has no class FarOff"), ("1 / 0", "ZeroDivisionError"), ("class FarOff: pass", "it lacks hit, miss, victim")],
+)
+def test_bad_files_are_one_line(text: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "own.py").write_text(text)
+    assert main(["ratio", f"{tmp_path / 'own.py'}:FarOff", *SIZE]) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1
+    assert main(["ratio", f"{tmp_path / 'none.py'}:FarOff", *SIZE]) == 2
+    assert "no such file" in capsys.readouterr().err
