@@ -306,3 +306,14 @@ def test_any_trace_can_be_inspected(trace: lp.Trace) -> None:
 def test_union_events_have_no_router_order() -> None:
     outcomes = {check.name: check.outcome for check in inspect(lp.transforms.merge_prefill(sane())).checks}
     assert outcomes["sorted by id"] == outcomes["strided tokens"] == "cannot tell"
+
+
+def test_diagnose_and_report_show_the_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, page = str(tmp_path / "sorted.npz"), tmp_path / "page.html"
+    for wrong in (True, False):
+        lp.save_trace(sorted_ids(wrong), path)
+        assert main(["diagnose", path, "--slots", "60", "--against", "lru"]) == 0
+        assert ("Look at the trace (sorted by id): The experts" in capsys.readouterr().out) == wrong
+        assert main(["report", path, "--slots", "60", "--against", "lru", "-o", str(page)]) == 0
+        assert ("Look at the trace (sorted by id)" in page.read_text().partition("<script")[0]) == wrong
+        capsys.readouterr()

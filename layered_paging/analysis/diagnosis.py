@@ -20,6 +20,7 @@ from . import shape
 from .costs import about
 from .evidence import distinct_sessions, weigh
 from .losses import Bounds, Room, bounds, references, uses_of
+from .sanity import warned
 from .sentences import recommendation, sentences
 
 __all__ = ["HELPS", "OF_THE_LOSS", "USUAL", "Diagnosis", "diagnose", "diagnosed"]
@@ -99,6 +100,8 @@ class Diagnosis(Tabular):
     recommendation : str
     sentences : list of str
         The findings in words; the first is the verdict.
+    warnings : list of str
+        What ``lp.inspect`` warns of, one line each; constant layers are among the sentences.
     """
 
     verdict: str
@@ -146,6 +149,7 @@ class Diagnosis(Tabular):
     layer_names: list[str] = field(default_factory=list)
     recommendation: str = ""
     sentences: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return one row per policy tried: misses and bytes loaded (None where the budget is not legal for it)."""
@@ -217,6 +221,7 @@ def diagnosed(
     progress: Callable[[int], object] | None,
 ) -> tuple[Diagnosis, dict[str, Run]]:
     """Return what ``diagnose`` returns, and the runs by policy that fit; those of the policy in use and the best recorded."""
+    given = trace
     if choice("prefill", prefill, ("token", "merged")) == "merged":
         trace = merged_prefill(trace)
     room = Room.of(trace, slots, budget_bytes)
@@ -291,7 +296,7 @@ def diagnosed(
     }
     found["verdict"] = _verdict(found)
     found["recommendation"] = recommendation(found, HELPS, about(best))
-    return Diagnosis(**found, sentences=sentences(found)), runs
+    return Diagnosis(**found, sentences=sentences(found), warnings=warned(given, "constant layers")), runs
 
 
 def _verdict(found: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from .evidence import distinct_sessions
 from .losses import uses_of
 from .suspicions import CHECKS, Check, event_sizes
 
-__all__ = ["Fact", "Inspection", "inspect"]
+__all__ = ["Fact", "Inspection", "inspect", "warned"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,13 @@ def inspect(trace: Trace) -> Inspection:
     """
     sizes = event_sizes(trace)
     return Inspection(_facts(trace), [check(trace, sizes) for check in CHECKS])
+
+
+def warned(trace: Trace, *but: str) -> list[str]:
+    """Return the warnings about a trace, one line each, but those of the tests named."""
+    sizes = event_sizes(trace)
+    found = [check(trace, sizes) for check in CHECKS]
+    return [f"Look at the trace ({one.name}): {one.sentence}" for one in found if one.outcome == "warning" and one.name not in but]  # fmt: skip
 
 
 def _span(values: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.trace import DECODE, PREFILL, Trace
+from ..core.trace import DECODE, PREFILL, Trace, transformed
 from .losses import Room, event_weights, uses_of
 
 __all__ = ["by_chance", "constant_layers", "coverage", "demand", "prefill_rounds", "quantiles", "repeated"]
@@ -35,7 +35,9 @@ def demand(trace: Trace, room: Room) -> dict[str, int]:
 
 
 def prefill_rounds(trace: Trace) -> int:
-    """Return the prefill rounds that an engine would serve together with another of the same prompt."""
+    """Return the prefill rounds that an engine would serve together with another of the same prompt; none in a batch."""
+    if transformed(trace, "batch"):
+        return 0
     begins = np.zeros(trace.rounds, bool)
     begins[trace.sessions] = True
     prefill = trace.stage == PREFILL

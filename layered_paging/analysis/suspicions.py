@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.trace import DECODE, PREFILL, Trace, layer_names
+from ..core.trace import DECODE, PREFILL, Trace, layer_names, transformed
 from ..core.words import counted
 from . import shape
 from .models import stated_experts, stated_top_k
@@ -66,10 +66,8 @@ def _check(name: str, warns: bool, sentence: str, otherwise: str, **evidence: An
 
 
 def _unions(trace: Trace) -> str | None:
-    """Return the name of a transformation that makes events unions of several tokens, or None."""
-    done = trace.meta.get("transforms")
-    names = [one.get("name") for one in done if isinstance(one, dict)] if isinstance(done, list) else []
-    return next((str(name) for name in names if name in ("batch", "merge_prefill")), None)
+    """Return the transformation that made events unions of several tokens, or None."""
+    return transformed(trace, "batch", "merge_prefill")
 
 
 def _bits(trace: Trace, sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -40,6 +40,7 @@ COMMANDS = {
     "optimum": "the offline optimum, with a certificate",
     "formats": "file formats, and what becomes of given files: read, assumed, refused",
     "inspect": "is a trace sane: its facts beside chance, and warnings with their evidence",
+    "batch": "from which batch on caching stops paying: unions, loads, hits, least possible",
     "convert": "convert a trace from one file format to another",
     "export": "write the C header of a live cache, and traces for programs in C",
     "ratio": "exact competitive ratios, of a policy or of the best possible one",
@@ -148,6 +149,8 @@ def _run(words: list[str], chosen: str) -> int:
         from .common import as_typed
 
         raise ParameterError(as_typed(str(error), mine)) from None
+    if hasattr(args, "batched"):
+        answer["batch"] = args.batched
     if args.json:
         print(json.dumps(answer, allow_nan=False))
     elif args.format != "table":

@@ -10,7 +10,7 @@ from ..engine.curves import has_one_pass, miss_curve, optimum_curve
 from ..errors import ParameterError
 from ..policies.names import resolve
 from .common import add_model_options, percent, positive, prefill_note, progress, table
-from .options import add_trace_options, trace_of
+from .options import add_batch_options, add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging curve trace.npz --policy lru llru lfu --optimum forced -o curve.svg
@@ -41,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="plot to a .svg, .png or .pdf file")
     add_model_options(parser, "pool", "reset", "prefill")
     add_trace_options(parser)
+    add_batch_options(parser)
     parser.epilog = EXAMPLES
 
 

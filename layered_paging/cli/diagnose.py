@@ -8,7 +8,7 @@ from typing import Any
 from ..analysis.diagnosis import USUAL, diagnose
 from ..core.words import counted
 from .common import add_model_options, byte_size, percent, progress, table
-from .options import add_trace_options, trace_of
+from .options import add_batch_options, add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging diagnose trace.npz --slots 192 --reset session
@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", nargs="+", default=list(USUAL), metavar="P", help="policies to compare it with")
     add_model_options(parser, "reset", "prefill")
     add_trace_options(parser)
+    add_batch_options(parser)
     parser.epilog = EXAMPLES
 
 
@@ -53,6 +54,8 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     for sentence in answer["sentences"]:
         print(f"- {sentence}")
     print(f"- {answer['recommendation']}")
+    for warning in answer["warnings"]:
+        print(f"- {warning}")
     print()
     requests, sized = answer["requests"], answer["bytes_read"] is not None
 

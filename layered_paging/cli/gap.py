@@ -13,7 +13,7 @@ from ..core.files import write_atomic
 from ..core.rules import RESETS
 from ..errors import ParameterError
 from .common import add_model_options, prefill_note, progress, table
-from .options import add_trace_options, trace_of
+from .options import add_batch_options, add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging gap a.npz b.npz --policy similar-rounds lfu-decay
@@ -33,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reset", nargs="+", choices=RESETS, default=["never", "session"], help="default: both")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the cells to a .csv file")
     add_trace_options(parser, also=False)
+    add_batch_options(parser)
     parser.epilog = EXAMPLES
 
 
@@ -89,7 +90,8 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         worst = _percent(gap["worst"], None)
         rows.append([gap["policy"], gap["trace"], gap["reset"], *cells, mean, worst, gap["left_out"]])
     title = f"share of the gap from {answer['base']} to the optimum that is closed, % (pool {answer['pool']}, admission {answer['admission']})"
-    heads = [f"{size} token" if size == "1" else f"{size} tokens" for size in sizes]
+    unit = "step" if "batch" in answer else "token"
+    heads = [f"{size} {unit}" if size == "1" else f"{size} {unit}s" for size in sizes]
     table(
         title,
         ["policy", "trace", "reset", *heads, "mean", "worst", "left out"],

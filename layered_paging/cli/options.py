@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from ..core.words import counted
+from ..errors import ParameterError
 from .common import positive
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from ..core.trace import Trace
     from ..formats import Reading
 
-__all__ = ["add_trace_options", "open_or_load", "read_of", "reading_of", "told", "trace_of"]
+__all__ = ["add_batch_options", "add_trace_options", "open_or_load", "read_of", "reading_of", "told", "trace_of"]
 
 LAYOUTS = ("tlk", "ltk", "btlk")
 
@@ -44,6 +46,38 @@ def add_trace_options(parser: argparse.ArgumentParser, also: bool = True) -> Non
     add("tokens", choices=("guess",), help="guess where tokens begin in a log that does not say")
     add("top-k", type=positive, metavar="N", help="experts of a token, where a log does not say")
     add("n-experts", type=positive, metavar="N", help="experts of a layer, where a log does not say")
+
+
+def add_batch_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that run several requests at once; ``trace_of`` heeds them."""
+    group = parser.add_argument_group("several requests at once (a session is a request, a round becomes a step)")
+    group.add_argument("--batch", dest="batch_size", type=positive, metavar="N", help="requests that run at once")
+    group.add_argument(
+        "--chunk", dest="batch_chunk", type=positive, metavar="N",
+        help="with --batch: prompt tokens of a request per step (default: the whole prompt)",
+    )  # fmt: skip
+
+
+def batched(trace: Trace, args: argparse.Namespace) -> Trace:
+    """Return the trace in batches where the options say so, and tell of its unions."""
+    size, chunk = getattr(args, "batch_size", None), getattr(args, "batch_chunk", None)
+    if size is None:
+        if chunk is not None:
+            raise ParameterError("--chunk goes with --batch")
+        return trace
+    if getattr(args, "prefill", "token") == "merged":
+        raise ParameterError("--prefill merged does not go with --batch: a step runs whole prompts, or --chunk tokens")
+    from ..transforms import batch
+
+    together = batch(trace, size, chunk=chunk)
+    args.batched = said = together.meta["batch"]
+    if sys.stderr is not None:
+        print(
+            f"layered-paging {args.command}: batch of {size}: {said['requests']:,} requests in {counted(said['steps'], 'step')}; a "
+            f"step asks a layer for {said['mean_union']:.2f} experts on average, {said['largest_union']} at most",
+            file=sys.stderr,
+        )
+    return together
 
 
 def reading_of(args: argparse.Namespace) -> Reading:
@@ -97,14 +131,16 @@ def read_of(args: argparse.Namespace, path: str | None = None) -> tuple[Trace, R
 
 
 def trace_of(args: argparse.Namespace, path: str | None = None) -> Trace:
-    """Read the trace that a command names, and print what was assumed."""
-    return read_of(args, path)[0]
+    """Read the trace that a command names, in batches if asked for, and print what was assumed."""
+    return batched(read_of(args, path)[0], args)
 
 
 def open_or_load(args: argparse.Namespace, stream: bool) -> Trace | LongTrace:
     """Read the trace, or open it to be read in parts."""
     if not stream:
         return trace_of(args)
+    if getattr(args, "batch_size", None) is not None:
+        raise ParameterError("--batch needs the whole trace; it does not go with --stream")
     how = reading_of(args)
     from ..formats import open_trace
 

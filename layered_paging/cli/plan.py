@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from ..errors import ParameterError
-from ..formats import load_trace
 from .common import add_model_options, byte_size, positive, progress, seconds, table
+from .options import add_batch_options, add_trace_options, trace_of
 
 EXAMPLES = """examples:
   layered-paging plan layered_paging/samples/sample.npz --bytes 2MiB --reset session
@@ -39,6 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     clock.add_argument("--cpu", type=seconds, default=0.0, metavar="TIME", help="per miss that is computed there (0)")
     parser.add_argument("--target", metavar="T", help="smallest memory for 15tok/s, or for 80%%hits")
     add_model_options(parser, "pool", "reset", "prefill")
+    add_trace_options(parser)
+    add_batch_options(parser)
     parser.epilog = EXAMPLES
 
 
@@ -47,7 +49,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from ..plan import Clock, plan
     from ..plan.answers import POLICIES
 
-    trace = load_trace(args.trace)
+    if args.batch_size is not None and (args.measured is not None or "tok/s" in (args.target or "")):
+        raise ParameterError(
+            "tokens per second do not go with --batch: they can be of all requests together, or of each "
+            "(give --compute per step; --target in %hits)"
+        )
+    trace = trace_of(args)
     if (args.compute is None) != (args.bandwidth is None):
         raise ParameterError("--compute and --bandwidth go together")
     clock = None
@@ -71,7 +78,21 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             prefill=args.prefill,
             progress=tick,
         )
-    return {"trace": str(args.trace), **found.to_json()}
+    answer = {"trace": str(args.trace), **found.to_json()}
+    return answer if args.batch_size is None else in_steps(answer)
+
+
+def in_steps(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer in words of a batch: what is said of a token holds for a step."""
+    answer["sentences"] = [re.sub(r"\btoken(?=s?\b)", "step", line) for line in answer["sentences"]]
+    unknown = [line.replace("--measured, or ", "") for line in answer["unknown"] if "--prefill merged" not in line]
+    unknown = [line for line in unknown if not line.startswith("There is one session")]
+    answer["unknown"] = [
+        *unknown,
+        "A batch is one run: whether other requests behave alike is not known.",
+        "A step serves several requests: its loads and its time are shared by their tokens.",
+    ]
+    return answer
 
 
 def measured(text: str, sized: bool) -> list[tuple[int, float]]:
@@ -112,12 +133,13 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     print()
     names = list(dict.fromkeys(row["policy"] for row in answer["rows"]))
     timed = answer["clock"] is not None
+    unit = "step" if "batch" in answer else "token"
     cells: dict[int, dict[str, str]] = {}
     for row in answer["rows"]:
         value = f"{row['rate']:.2f}" if timed else f"{row['loads']:.2f}"
         cells.setdefault(row["budget"] if sized else row["slots"], {})[row["policy"]] = value
     table(
-        f"{'tokens per second' if timed else 'loads per token'} by budget",
+        f"{f'{unit}s per second' if timed else f'loads per {unit}'} by budget",
         ("budget", *names),
         [(size_words(size, sized), *(found.get(name, "-") for name in names)) for size, found in sorted(cells.items())],
     )

@@ -21,7 +21,7 @@ from ..policies.forecast import Forecast
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
 from .common import add_model_options, byte_size, interval, percent, positive, progress, table
-from .options import add_trace_options, open_or_load, reading_of
+from .options import add_batch_options, add_trace_options, open_or_load, reading_of
 
 EXAMPLES = """examples:
   layered-paging replay trace.npz --slots 144 192 288 --policy lru llru lfu --reset session --optimum forced
@@ -77,6 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--sample", type=positive, metavar="N", help="with --stream --reset session: estimate from N sessions"
     )
     add_trace_options(parser)
+    add_batch_options(parser)
     parser.epilog = EXAMPLES
 
 

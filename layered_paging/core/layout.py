@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..errors import BudgetError, ParameterError
 from .parts import LongTrace
 from .rules import PLAIN, Budget, Rules
-from .trace import PREFILL, Trace
+from .trace import PREFILL, Trace, transformed
 
 __all__ = [
     "Arrays",
@@ -256,6 +256,10 @@ def _ascending(experts: npt.NDArray[np.signedinteger[Any]]) -> npt.NDArray[np.si
 
 def _merge(trace: Trace) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.int8]]:
     """Return (experts, starts, stage) with every prompt's prefill merged into one round."""
+    if transformed(trace, "batch"):
+        raise ParameterError(
+            "prefill must be 'token' for a batch, whose steps hold tokens of several prompts; got 'merged'"
+        )
     begins = np.zeros(trace.rounds, bool)
     begins[trace.sessions] = True
     is_prefill = trace.stage == PREFILL

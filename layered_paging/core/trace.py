@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..errors import ParameterError, TraceError
 from .instance import Instance, integer
 
-__all__ = ["DECODE", "PREFILL", "Trace", "layer_names"]
+__all__ = ["DECODE", "PREFILL", "Trace", "layer_names", "transformed"]
 
 PREFILL, DECODE = 0, 1
 _CHUNK = 1 << 22  # entries looked at together while validating
@@ -187,6 +187,13 @@ class Trace:
     def __repr__(self) -> str:
         widths = self.n_experts[0] if len(set(self.n_experts)) == 1 else list(self.n_experts)
         return f"<Trace: {self.rounds} rounds in {len(self.sessions)} session(s), {self.layers} layers x {widths} experts, top_k {self.top_k}>"
+
+
+def transformed(trace: Any, *names: str) -> str | None:
+    """Return which of the named transformations a trace went through, by ``meta["transforms"]``: the first, or None."""
+    done = trace.meta.get("transforms")
+    known = [one.get("name") for one in done if isinstance(one, dict)] if isinstance(done, list) else []
+    return next((name for name in names if name in known), None)
 
 
 def layer_names(trace: Any) -> list[str]:

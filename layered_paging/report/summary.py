@@ -97,7 +97,7 @@ def _header(told: dict[str, Any], title: str) -> str:
 def _verdict(told: dict[str, Any]) -> str:
     found, chosen = told["diagnosis"], told["chosen"]
     first, *more = found["sentences"]
-    lines = [first, found["recommendation"], *more]
+    lines = [first, found["recommendation"], *more, *found["warnings"]]
     if chosen is not None and chosen["in_use"]:
         less = (chosen["in_use"] - chosen["misses"]) / chosen["in_use"]
         lines.insert(

@@ -1,8 +1,4 @@
-"""What a trace would be if the model ran differently, or if some of its structure were gone.
-
-Every transformation returns a new trace and notes itself in ``meta["transforms"]``.  Those that draw
-take a seed; the same arguments give the same trace on every machine.
-"""
+"""Changes of one trace: layers skipped, tokens shuffled, prompts merged."""
 
 from __future__ import annotations
 
@@ -12,15 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .core.instance import integer
-from .core.layout import merged_prefill
-from .core.trace import Trace
-from .errors import ParameterError
+from ..core.instance import integer
+from ..core.layout import merged_prefill
+from ..core.trace import Trace
+from ..errors import ParameterError
 
 __all__ = [
     "interleave",
     "leave_early",
     "merge_prefill",
+    "noted",
     "permute_layers",
     "redraw",
     "shuffle_tokens",
@@ -181,7 +178,7 @@ def permute_layers(trace: Trace, probability: float = 1.0, *, seed: int = 0) -> 
         weights[row, order] = trace.weights[rounds, order]
     stage = np.empty(len(experts), np.int8)
     stage[row] = trace.stage[:, None]
-    meta = _meta(trace, "permute_layers", {"probability": chance, "seed": seed})
+    meta = noted(trace, "permute_layers", {"probability": chance, "seed": seed})
     starts = row[trace.sessions, 0]
     return Trace(experts, trace.n_experts, starts, stage, trace.expert_bytes, meta, weights)
 
@@ -254,7 +251,7 @@ def merge_prefill(trace: Trace) -> Trace:
     [[[0, 1]], [[0, -1]]]
     """
     merged = merged_prefill(trace)
-    meta = _meta(trace, "merge_prefill", {})
+    meta = noted(trace, "merge_prefill", {})
     return Trace(merged.experts, merged.n_experts, merged.sessions, merged.stage, merged.expert_bytes, meta)
 
 
@@ -299,7 +296,8 @@ def _random(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(integer("seed", seed, 0)))
 
 
-def _meta(trace: Trace, name: str, given: dict[str, Any]) -> dict[str, Any]:
+def noted(trace: Trace, name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a trace with a transformation added to ``transforms``."""
     before = trace.meta.get("transforms")
     return {**trace.meta, "transforms": [*(before if isinstance(before, list) else []), {"name": name, **given}]}
 
@@ -319,7 +317,7 @@ def _changed(
     if rows is not None:
         experts, stage = experts[rows], stage[rows]
         weights = None if weights is None else weights[rows]
-    meta = _meta(trace, name, given)
+    meta = noted(trace, name, given)
     if sessions is not None:
         meta.pop("items", None)
     starts = trace.sessions if sessions is None else sessions

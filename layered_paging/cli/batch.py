@@ -1,0 +1,77 @@
+"""``layered-paging batch``: from which batch on caching stops paying."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..core.words import counted
+from .common import percent, positive, progress, table
+from .options import add_trace_options, trace_of
+
+EXAMPLES = """examples:
+  layered-paging batch layered_paging/samples/sample.npz --slots 48 --sizes 1 2 4 8 --chunk 8
+  layered-paging batch log.jsonl --slots 1536 --policy lru similar-rounds
+"""
+SIZES = (1, 2, 4, 8, 16, 32)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("trace", help="a trace file of several sessions; each is a request")
+    parser.add_argument("--slots", type=positive, required=True, metavar="N", help="total slots")
+    parser.add_argument(
+        "--sizes", nargs="+", type=positive, metavar="N",
+        help="requests at once (default: those of 1 2 4 8 16 32 that the trace has requests for)",
+    )  # fmt: skip
+    parser.add_argument("--policy", nargs="+", default=["lru"], metavar="P", help="policies (default: lru)")
+    parser.add_argument(
+        "--chunk", type=positive, metavar="N", help="prompt tokens of a request per step (default: the whole prompt)"
+    )
+    add_trace_options(parser)
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Replay at every size."""
+    from ..analysis.batches import batches
+
+    trace = trace_of(args)
+    sizes = args.sizes or [size for size in SIZES if size <= len(trace.sessions)]
+    with progress("replay", len(sizes), args.json) as advance:
+        found = batches(trace, args.slots, sizes, policies=args.policy, chunk=args.chunk, progress=advance)
+    return {"trace": str(args.trace), "pages": trace.pages, **found.to_dict()}
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print where caching stops paying, then the table."""
+    sizes = answer["sizes"]
+    for name, stop in answer["stops"].items():
+        who = "the best possible schedule" if name == "optimum" else name
+        if stop is None:
+            print(f"- {who}: caching pays at the largest batch tried, {sizes[-1]['size']}")
+        else:
+            print(
+                f"- {who}: from a batch of {stop} on, caching saves less than 5 % of the loads, or a union does not fit"
+            )
+    print()
+    names = list(sizes[0]["misses"])
+
+    def per_token(count: int | None, one: dict[str, Any]) -> str | None:
+        return None if count is None else f"{count / one['tokens']:.2f}"
+
+    rows = []
+    for one in sizes:
+        row: list[Any] = [one["size"], f"{one['mean_running']:.2f}", f"{one['mean_union']:.2f}", one["largest_union"]]
+        row.append(per_token(one["requests"], one))
+        for name in names:
+            count = one["misses"][name]
+            row += [per_token(count, one), None if count is None else percent(1 - count / one["requests"])]
+        rows.append([*row, per_token(one["least"], one)])
+    heads = [head for name in names for head in (f"{name}: loads", "hits %")]
+    chunk = "whole prompts" if answer["chunk"] is None else f"prompts by {counted(answer['chunk'], 'token')}"
+    table(
+        f"{counted(answer['slots'], 'slot')} of {counted(answer['pages'], 'page')}, {chunk}; loads per token",
+        ["batch", "running", "mean union", "largest", "no cache", *heads, "least"],
+        rows,
+    )
