@@ -136,7 +136,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--json"]) == 0
     assert [one["size"] for one in json.loads(capsys.readouterr().out)["sizes"]] == [1, 8, 24]
     assert main(["batch", str(SAMPLE), "--slots", "24", "--sizes", "25"]) == 2
-    assert "at most the 24 requests" in capsys.readouterr().err
+    assert "at most 24, the number of requests" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 
 import layered_paging as lp
 from layered_paging.analysis.models import KNOWN, stated_experts, stated_top_k
-from layered_paging.analysis.sanity import inspect
-from layered_paging.analysis.suspicions import CHECKS
+from layered_paging.analysis.sanity import CHECKS, inspect
 from layered_paging.cli import main
 from layered_paging.samples import SAMPLE
 from layered_paging.testing.strategies import traces

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..core.tables import Tabular
 from ..core.trace import DECODE, Trace
 from . import shape
+from .checks import Check, event_sizes
 from .evidence import distinct_sessions
+from .lapses import constant, dummy_prefix, missing, mixed_stages, repeated_sessions
 from .losses import uses_of
-from .suspicions import CHECKS, Check, event_sizes
+from .suspicions import copied_layers, cut_off, physical_slots, sorted_by_id, strided, uniform
 
-__all__ = ["Fact", "Inspection", "inspect", "warned"]
+__all__ = ["CHECKS", "Fact", "Inspection", "inspect", "warned"]
+
+CHECKS: tuple[Callable[[Trace, npt.NDArray[np.int64]], Check], ...] = (
+    cut_off,
+    sorted_by_id,
+    physical_slots,
+    copied_layers,
+    strided,
+    dummy_prefix,
+    uniform,
+    repeated_sessions,
+    constant,
+    missing,
+    mixed_stages,
+)
 
 
 @dataclass(frozen=True)

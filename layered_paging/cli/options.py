@@ -73,7 +73,7 @@ def batched(trace: Trace, args: argparse.Namespace) -> Trace:
     args.batched = said = together.meta["batch"]
     if sys.stderr is not None:
         print(
-            f"layered-paging {args.command}: batch of {size}: {said['requests']:,} requests in {counted(said['steps'], 'step')}; a "
+            f"layered-paging {args.command}: batch of {size}: {counted(said['requests'], 'request')} in {counted(said['steps'], 'step')}; a "
             f"step asks a layer for {said['mean_union']:.2f} experts on average, {said['largest_union']} at most",
             file=sys.stderr,
         )

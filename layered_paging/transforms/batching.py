@@ -64,7 +64,7 @@ def batch(traces: Trace | Sequence[Trace], size: int, *, chunk: int | None = Non
     count = sum(len(trace.sessions) for trace in given)
     places = integer("size", size, 1)
     if places > count:
-        raise ParameterError(f"size must be at most the {count} requests (a session is one); got {places}")
+        raise ParameterError(f"size must be at most {count}, the number of requests (a session is one); got {places}")
     most = None if chunk is None else integer("chunk", chunk, 1)
     stage = np.concatenate([trace.stage for trace in given])
     offsets = np.cumsum([0, *(trace.rounds for trace in given[:-1])])
