@@ -316,3 +316,26 @@ def test_diagnose_and_report_show_the_warnings(tmp_path: Path, capsys: pytest.Ca
         assert main(["report", path, "--slots", "60", "--against", "lru", "-o", str(page)]) == 0
         assert ("Look at the trace (sorted by id)" in page.read_text().partition("<script")[0]) == wrong
         capsys.readouterr()
+
+
+@pytest.mark.parametrize("requests", ["none", "own count", "one count"])
+def test_numbers_that_a_table_skips_are_missing_tokens(
+    requests: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for skipped in ((), (3, 4, 9)):
+        rows = []
+        for token in range(40):
+            here = {"none": {}, "own count": {"request": token // 20}, "one count": {"request": token % 2}}[requests]
+            number = token % 20 if requests == "own count" else token
+            for layer in range(2):
+                if token not in skipped:
+                    event = [(token + layer) % 6, (token + layer + 2) % 6]
+                    rows.append(json.dumps({"token": number, "layer": layer, "experts": event, **here}))
+        path = tmp_path / "log.jsonl"
+        path.write_text("\n".join(rows) + "\n")
+        assert main(["inspect", str(path), "--json"]) == 0
+        said = capsys.readouterr()
+        checks = {check["name"]: check for check in json.loads(said.out)["checks"]}
+        assert checks["missing tokens"]["evidence"]["skipped"] == len(skipped)
+        assert ("3 of their numbers have no row" in said.err) == bool(skipped)
+        assert checks["missing tokens"]["outcome"] == ("warning" if skipped else "fine")

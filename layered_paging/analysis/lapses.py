@@ -120,14 +120,17 @@ def missing(trace: Trace, sizes: npt.NDArray[np.int64]) -> Check:
     events = int(partial.sum())
     last = events and int(partial[trace.stage == PREFILL, -1].sum()) == events
     why = "; an engine that computes the last layer of a prompt for its last token only does that" if last else ""
-    said = [f"{counted(rounds, 'round')} without any request after a session's first" if rounds else "",
+    number = trace.meta.get("skipped_tokens")
+    skipped = number if isinstance(number, int) and number > 0 else 0
+    said = [f"{counted(skipped, 'token')} whose numbers the log skips" if skipped else "",
+            f"{counted(rounds, 'round')} without any request after a session's first" if rounds else "",
             f"{counted(events, 'event')} of rounds that have others{why}" if events else ""]  # fmt: skip
     return decided(
         "missing tokens",
-        bool(rounds or events),
+        bool(skipped or rounds or events),
         f"Missing: {', and '.join(filter(None, said))}.",
         "nothing is missing but tokens at the start of a session" if prefix else "nothing is missing",
-        **{"rounds": rounds, "events": events, "at the start": prefix},
+        **{"skipped": skipped, "rounds": rounds, "events": events, "at the start": prefix},
     )
 
 

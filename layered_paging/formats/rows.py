@@ -179,6 +179,10 @@ class Table:
             session = self._restarts(token, layer, single, rank)
         round_of, starts = rounds_of(self.path, session, token)
         rounds = int(round_of.max()) + 1
+        skipped = skipped_tokens(round_of, token, starts, rounds)
+        if skipped:
+            meta["skipped_tokens"] = skipped
+            self.how.assume("tokens", "one after the other", f"{skipped} of their numbers have no row")
         stage = self._stage(phase, round_of, rounds)
         widths = widths_of(self.path, Facts(meta), self.how)
         ids, widths = self._ids(ids, widths)
@@ -396,6 +400,22 @@ def rounds_of(path: Path, session: Ints | None, token: Ints) -> tuple[Ints, Ints
         keys, round_of = np.unique(key, return_inverse=True)
     starts = np.zeros(1, np.int64) if session is None else np.flatnonzero(np.diff(keys // span, prepend=-1))
     return _small(round_of), starts
+
+
+def skipped_tokens(round_of: Ints, token: Ints, starts: Ints, rounds: int) -> int:
+    """Return how many numbers of tokens are skipped inside sessions; 0 where most tokens are not numbered one by one.
+
+    One count may run through all sessions, if no two share a number: then it is looked at as a whole.
+    """
+    number = np.empty(rounds, np.int64)
+    number[round_of] = token
+    jump = np.delete(np.diff(number), starts[1:] - 1)
+    if 2 * int((jump == 1).sum()) <= len(jump):
+        distinct = np.unique(number)
+        jump = np.diff(distinct)
+        if len(distinct) < rounds or 2 * int((jump == 1).sum()) <= len(jump):
+            return 0
+    return int((jump[jump > 1] - 1).sum())
 
 
 def place_ids(
