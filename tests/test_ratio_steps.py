@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import layered_paging as lp
-from layered_paging.certify.ratio_random import _Nodes
+from layered_paging.certify.ratio_random import Nodes
 from layered_paging.errors import BudgetError, ParameterError, PolicyError
 from layered_paging.policies.lru import LRU
 from layered_paging.policies.names import resolve
@@ -29,7 +29,7 @@ def test_work_functions_are_those_of_the_checker(size: tuple[int, Any, int], mem
     instance = lp.Instance(*size)
     graph = work.explore(instance, memory)
     rows = [[node.layer, *(x for item in node.items for x in item)] for node in graph.nodes]
-    nodes = _Nodes(instance, memory, rows)
+    nodes = Nodes(instance, memory, rows)
     assert len(graph.nodes) == len(graph.arcs) == count and not any(rows[0])
     for node, row in enumerate(graph.arcs):
         assert [arc.page for arc in row] == list(nodes.pages(node))

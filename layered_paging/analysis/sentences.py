@@ -79,7 +79,7 @@ def _split(found: dict[str, Any]) -> str:
     between = ""
     if found["optimum_how"] != "exact":
         between = (
-            f" The optimum is known to lie between {found['optimum']:,} misses, a proved bound, and {found['optimum_found']:,}; "
+            f" The optimum is known to lie between {counted(found['optimum'], 'miss', 'misses')}, a proved bound, and {found['optimum_found']:,}; "
             "the split takes the bound."
         )
     return (
@@ -144,9 +144,9 @@ def _prompts(found: dict[str, Any]) -> list[str]:
         names += ["the optimum"] if prompts["optimum"] == prompts["policy"] else []
         who = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
         same = "has" if len(names) == 1 else "have the same"
-        return [f"{said} So merged, {who} {same} {prompts['policy']:,} misses."]
+        return [f"{said} So merged, {who} {same} {counted(prompts['policy'], 'miss', 'misses')}."]
     return [
-        f"{said} So merged, {found['policy']} has {prompts['policy']:,} misses, {found['best']} {prompts['best']:,}, "
+        f"{said} So merged, {found['policy']} has {counted(prompts['policy'], 'miss', 'misses')}, {found['best']} {prompts['best']:,}, "
         f"and no schedule fewer than {prompts['optimum']:,}."
     ]
 
@@ -168,7 +168,7 @@ def _references(found: dict[str, Any]) -> list[str]:
         text = f"Reference for {reference['model']}: {reference['policy']} has {more} {word} misses than {found['policy']}."
         if reference["least"] is not None:
             least, best = reference["least"], found["by_policy"][found["best"]]
-            text += f" If requests were like that, no policy without the future would have fewer than {least:,} misses on average"
+            text += f" If requests were like that, no policy without the future would have fewer than {counted(least, 'miss', 'misses')} on average"
             if best < least:
                 text += f"; {found['best']} has {best:,}, so they are not."
             else:
@@ -205,7 +205,7 @@ def _changed(found: dict[str, Any]) -> list[str]:
             word = "fewer" if after <= before else "more"
             said.append(f"With {what}, {who} would have {share(abs(before - after), max(1, before))} {word} misses.")
         else:
-            said.append(f"With {what}, no schedule has fewer than {after:,} misses.")
+            said.append(f"With {what}, no schedule has fewer than {counted(after, 'miss', 'misses')}.")
     return said
 
 
