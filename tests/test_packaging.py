@@ -95,5 +95,7 @@ def test_the_wheel_has_the_theorems_and_nothing_that_was_made_of_them(installed:
     }
     here = ROOT / "proofs"
     assert sources == {
-        path.relative_to(here) for s in ("*.v", "_CoqProject", "theorems.toml") for path in here.rglob(s)
+        path.relative_to(here)
+        for s in ("*.v", "*.ml", "*.json.gz", "_CoqProject", "theorems.toml")
+        for path in here.rglob(s)
     }

@@ -63,7 +63,7 @@ def test_readme_is_what_the_committed_results_say(home: Path) -> None:
     assert parts is not None, "the README needs the two markers"
     assert parts[1].lstrip("\n") == table(home / "results")
     for path in (home / "results").glob("*.json"):
-        assert path.stat().st_size < 128_000, path
+        assert path.stat().st_size < 160_000, path
         found = json.loads(path.read_text())
         (entry,) = of_paper(found["paper"], [found["name"]])
         assert {key: found[key] for key in ("reported", "status", "agrees_when")} == {
@@ -244,7 +244,7 @@ def test_a_failure_is_shown_and_decides_the_exit_code(
         (["a-paper-2025", "--figure", "count"], "did you mean 'counts'"),
         (["a-paper-2025", "--trace", "{}/bad.npz"], "bad.npz"),
         (["a-paper-2025", "--trace", "{}/none.npz"], "none.npz"),
-        (["a-paper-2025", "--trace", "{}/bad.jsonl"], "bad.jsonl line 1"),
+        (["a-paper-2025", "--trace", "{}/bad.jsonl"], "bad.jsonl: a table must have a column of layer"),
         (["a-paper-2025", "--seed", "-1"], "seed must be an integer of at least 0"),
         (["a-paper-2025", "-o", "{}/bad.npz"], "bad.npz: cannot be made a folder"),
     ],

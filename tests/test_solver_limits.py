@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import layered_paging as lp
+from layered_paging.core.rules import Rules
 from layered_paging.errors import SolverError
 from layered_paging.offline import bound, flow, pulp_adapter
 from layered_paging.offline.deadline import Deadline
@@ -34,10 +35,7 @@ def test_costs_near_each_other_have_an_optimum(solver: str, limit: float | None)
 def test_a_schedule_that_is_no_optimum_has_no_prices() -> None:
     """However large the costs are: the sweeps are counted."""
     trace, _ = costly(0)
-    problem = pose(
-        trace, 4, admission="forced", pool="shared", reset="never", events="atomic", prefill="token",
-        costs=[10**15 + n for n in range(trace.pages)], budget_bytes=None, quotas="uniform", warm=None,
-    )  # fmt: skip
+    problem = pose(trace, 4, Rules(), costs=[10**15 + n for n in range(trace.pages)])
     model = problem.model(problem.parts[0])
     kept, _ = flow.by_paths(model)
     flow.price(model, kept)

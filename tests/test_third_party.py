@@ -170,7 +170,7 @@ def test_what_new_writes_is_a_policy_with_a_twin_and_a_curve(tmp_path: Path) -> 
 def test_a_wrong_twin_is_one_line(site: Path, old: str, new: str, said: str) -> None:
     (site / "upper_paging" / "twins" / "upper_first.py").write_text(TWIN.replace(old, new))
     code = (
-        "import layered_paging as lp\ntry:\n    lp.replay(lp.Trace([[0]]), 'upper-first', 1)\n"
+        "import layered_paging as lp\ntry:\n    lp.replay(lp.Trace([[0]]), 'upper-first', 1, engine='kernel')\n"
         "except lp.errors.PolicyError as error:\n    print(repr(str(error)))"
     )
     assert re.search(said, " ".join(run(site, code)))

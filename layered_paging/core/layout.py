@@ -293,7 +293,7 @@ def merged_prefill(trace: Trace) -> Trace:
     Examples
     --------
     >>> merged_prefill(Trace([[[0, 1]], [[1, 2]], [[0, 2]]], stage=[0, 0, 1])).experts.tolist()
-    [[[0, 1, 2]], [[0, 2, -1]]]
+    [[[0, 1, 2]], [[-1, 0, 2]]]
     """
     grid = lay_out(trace, Rules(prefill="merged"))
     return Trace(grid.experts, trace.n_experts, grid.starts, grid.stage, trace.expert_bytes, trace.meta)

@@ -248,7 +248,7 @@ def merge_prefill(trace: Trace) -> Trace:
     Examples
     --------
     >>> merge_prefill(Trace([[0], [1], [0]], stage=[0, 0, 1])).experts.tolist()
-    [[[0, 1]], [[0, -1]]]
+    [[[0, 1]], [[-1, 0]]]
     """
     merged = merged_prefill(trace)
     meta = noted(trace, "merge_prefill", {})

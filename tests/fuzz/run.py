@@ -181,7 +181,9 @@ def journal_seeds(folder: Path) -> None:
     rows: list[dict[str, Any]] = [{"journal": "x"}]
     rows += [{"job": n, "result": {"misses": n}, "seconds": 0.5, "worker": "h:1"} for n in range(3)]
     rows.append({"job": 3, "error": "e", "seconds": 0, "worker": "h:1"})
-    (folder / "a").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    from layered_paging.sweep.journal import _line
+
+    (folder / "a").write_text("".join(_line(row) for row in rows))
 
 
 def read_journal(path: Path) -> None:
