@@ -94,7 +94,7 @@ def test_an_overlapped_clock_has_a_flat_part() -> None:
 
 def test_where_the_model_does_not_fit_it_is_said() -> None:
     assert "do not explain" in fit([1e6, 2e6, 3e6], [0.03, 0.03, 0.02]).note
-    assert "off the line" in fit([1e6, 2e6, 3e6, 4e6], [0.01, 0.04, 0.03, 0.06]).note
+    assert "off a run" in fit([1e6, 2e6, 3e6, 4e6], [0.01, 0.04, 0.03, 0.06]).note
     assert "below zero" in fit([1e6, 2e6], [0.001, 0.01]).note
     for loaded, seconds in (
         ([1.0], [1.0]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,17 +93,27 @@ def test_uniform_routing_asks_for_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("costs", "knee"),
-    [([10, 4, 3.9, 3.8], 20), ([10, 9, 8, 7], 10), ([4, 4, 4, 4], 10), ([10, 10, 1, 1], 30), ([10, 4, 1.5, 0.7], None)],
+    ("costs", "knee"), [([10, 4, 3.9, 3.8], 20), ([10, 9, 8, 7], 40), ([4, 4, 4, 4], None), ([10, 10, 1, 1], 30)]
 )
 def test_the_knee(costs: list[float], knee: int | None) -> None:
     rows = [Row("lru", s, None, 0, 0.0, cost, 0.0, None, None) for s, cost in zip((10, 20, 30, 40), costs, strict=True)]
     assert _knee(rows, False) == knee
 
 
+def test_a_log_without_sizes_has_no_clock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lp.save_trace(lp.Trace([[0], [1], [0], [2]], 3), tmp_path / "t.npz")
+    words = ["plan", str(tmp_path / "t.npz"), "--slots", "2", "--compute", "20ms", "--bandwidth", "1GB"]
+    assert main(words) == 2
+    assert "--expert-bytes" in capsys.readouterr().err
+    assert main([*words, "--expert-bytes", "6MB", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {row["loaded"] / row["loads"] for row in rows if row["loads"]} == {6e6}
+    assert main([*words[:1], str(SAMPLE), *words[2:], "--expert-bytes", "6MB"]) == 2
+
+
 def test_an_engine_restricts_what_is_advised(trace: lp.Trace) -> None:
     found = plan(trace, size=24, sized=False, policies=["similar-rounds"], engine="llama.cpp", sizes=[24, 48], **RESET)
-    assert len(found.chosen) == 2 and found.chosen[1].policy in {"lru", *shipped("llama.cpp")}
+    assert len(found.chosen) == 1 and found.chosen[0].policy in {"lru", *shipped("llama.cpp")}
     with pytest.raises(NotRegistered, match=r"available: llama\.cpp"):
         plan(trace, size=24, sized=False, engine="abacus")
 

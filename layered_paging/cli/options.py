@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..core.words import counted
 from ..errors import ParameterError
-from .common import positive
+from .common import byte_size, positive
 
 if TYPE_CHECKING:
     from ..core.parts import LongTrace
@@ -46,6 +46,7 @@ def add_trace_options(parser: argparse.ArgumentParser, also: bool = True) -> Non
     add("tokens", choices=("guess",), help="guess where tokens begin in a log that does not say")
     add("top-k", type=positive, metavar="N", help="experts of a token, where a log does not say")
     add("n-experts", type=positive, metavar="N", help="experts of a layer, where a log does not say")
+    add("expert-bytes", type=byte_size, metavar="SIZE", help="bytes of each expert, where a log does not say")
 
 
 def add_batch_options(parser: argparse.ArgumentParser) -> None:
@@ -127,7 +128,20 @@ def read_of(args: argparse.Namespace, path: str | None = None) -> tuple[Trace, R
 
     trace = read_trace([first, *more] if more else first, how)
     told(how, args)
-    return trace, how
+    size = getattr(args, "log_expert_bytes", None)
+    return (trace if size is None else _sized(trace, size)), how
+
+
+def _sized(trace: Trace, size: int) -> Trace:
+    """Return the trace with one size of all experts; refuse where it has sizes."""
+    from ..core.trace import Trace as Made
+
+    if trace.expert_bytes is not None:
+        raise ParameterError("--expert-bytes is for a log that does not say the sizes of experts; this one does")
+    if size < 1:
+        raise ParameterError(f"--expert-bytes must be at least 1; got {size}")
+    sizes = [size] * trace.layers
+    return Made(trace.experts, trace.n_experts, trace.sessions, trace.stage, sizes, trace.meta, trace.weights)
 
 
 def trace_of(args: argparse.Namespace, path: str | None = None) -> Trace:

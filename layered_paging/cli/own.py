@@ -19,6 +19,7 @@ _OWN = re.compile(r"(.+\.py):([A-Za-z_]\w*)(\(.*\))?", re.DOTALL)
 def loaded(args: argparse.Namespace) -> None:
     """Replace each policy of the form ``FILE.py:CLASS`` among the arguments by the name under which it is registered."""
     value = getattr(args, "policy", None)
+    args.own = [text for text in ([value] if isinstance(value, str) else value or []) if _OWN.fullmatch(text)]
     if isinstance(value, str):
         args.policy = load(value)
     elif isinstance(value, list):

@@ -139,7 +139,8 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         print(f"  {counted(answer['states'], 'state')} of the policy, {answer['nodes']:,} with the optimum's caches")
         _show_witness(answer["witness"], events=args.witness)
     if "certificate" in answer:
-        print(f"  certificate: {answer['certificate']} (layered-paging check {answer['certificate']})")
+        own = "".join(f" --policy {text}" for text in getattr(args, "own", []))
+        print(f"  certificate: {answer['certificate']} (layered-paging check {answer['certificate']}{own})")
 
 
 def _show_witness(witness: dict[str, Any], *, events: bool, most: str = "") -> None:

@@ -19,7 +19,7 @@ from .words import sentences, unknown
 __all__ = ["plan"]
 
 POLICIES = ("lru", "llru", "lfu-decay", "slru", "similar-rounds")
-KNEE = 0.05  # of a token's time: below it a tenth more memory is not worth its name
+KNEE = 0.8  # of what memory can save, from the smallest budget tried to all experts
 
 
 def plan(
@@ -92,6 +92,8 @@ def plan(
     clock = fitted.clock if fitted is not None else clock
     if target is not None and target[0] == "rate" and clock is None:
         raise ParameterError("a target of tokens per second needs a clock, or measured runs to fit one")
+    if clock is not None and trace.page_bytes is None:
+        raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
     steps = list(sizes) if sizes is not None else _steps(trace, sized)
     given = {*steps, *([size] if size is not None else [])}
     table = table_of(trace, names, sorted(given), sized=sized, clock=clock, options=options, progress=progress)
@@ -119,7 +121,7 @@ def _fitted(
     trace: Trace, using: str, measured: Sequence[tuple[int, float]], sized: bool, overlap: bool, options: dict[str, str]
 ) -> Fit:
     if trace.page_bytes is None:
-        raise ParameterError("a clock is fitted to bytes per token: the trace must have expert_bytes")
+        raise ParameterError("a clock is fitted to bytes per token: give the bytes of an expert (--expert-bytes)")
     loaded, seconds = [], []
     for size, rate in measured:
         if not rate > 0:
@@ -152,7 +154,7 @@ def _chosen(
             return None
 
     answers = []
-    for among in [names, *([[found.using, *shipped(engine)]] if engine else [])]:
+    for among in [[found.using, *shipped(engine)]] if engine else [names]:
         first = {name: misses(halves[0], name) for name in among}  # type: ignore[arg-type]
         legal = {name: value for name, value in first.items() if value is not None}
         if not legal:
@@ -178,17 +180,12 @@ def _same_as(found: Plan, name: str) -> int | None:
 
 
 def _knee(rows: Sequence[Row], sized: bool) -> int | None:
-    """Return the first budget from which on a tenth more memory saves less than 5 % of the cost."""
-    sizes = [float((row.budget if sized else row.slots) or 0) for row in rows]
+    """Return the smallest budget tried that saves 80 % of what the largest one saves beside the smallest."""
     costs = [_cost(row) for row in rows]
-    knee = None
-    for at in range(len(rows) - 2, -1, -1):
-        growth = (sizes[at + 1] - sizes[at]) / sizes[at] / 0.1  # tenths of the budget up to the next one
-        saved = 0.0 if costs[at] == 0 else (costs[at] - costs[at + 1]) / costs[at]
-        if saved / growth >= KNEE:
-            break
-        knee = int(sizes[at])
-    return knee
+    if len(rows) < 3 or costs[0] <= costs[-1]:
+        return None
+    wanted = costs[0] - KNEE * (costs[0] - costs[-1])
+    return next(int((row.budget if sized else row.slots) or 0) for row in rows if _cost(row) <= wanted)
 
 
 def _reached(found: Plan, target: tuple[str, float], names: Sequence[str]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class Fit:
     compute_low, compute_high, bandwidth_low, bandwidth_high : float or None
         95 % intervals (Student's t, from the residuals); None with fewer than three runs.
     residuals : tuple of float
-        (measured - fitted) / measured, in the order of the runs.
+        (fitted - measured) / measured, in the order of the runs.
     note : str
         Where the model does not fit; empty where nothing speaks against it.
     """
@@ -160,10 +160,10 @@ def _line(x: Any, y: Any) -> Fit:
     low: list[float | None] = [None] * 4
     if len(x) > 2 and not note:
         low = _intervals(x, y, fitted, base, slope)
-    residuals = tuple(float(r) for r in (y - fitted) / y)
+    residuals = tuple(float(r) for r in (fitted - y) / y)
     worst = max(residuals, key=abs)
     if not note and len(x) > 2 and abs(worst) > 0.1:
-        note = f"a run is {100 * worst:+.0f} % off the line: something beside loads changes the time"
+        note = f"the line is {100 * worst:+.0f} % off a run: something beside loads changes the time"
     return Fit(Clock(compute=float(base), bandwidth=float(1 / slope)), low[0], low[1], low[2], low[3], residuals, note)
 
 
@@ -195,9 +195,13 @@ def _overlapped(x: Any, y: Any) -> Fit:
     assert best is not None
     _, base, slope = best
     fitted = np.maximum(base, slope * x)
-    residuals = tuple(float(r) for r in (y - fitted) / y)
+    residuals = tuple(float(r) for r in (fitted - y) / y)
     worst = max(residuals, key=abs)
-    note = "" if abs(worst) <= 0.1 else f"a run is {100 * worst:+.0f} % off: loading and computing do not overlap fully"
+    note = (
+        ""
+        if abs(worst) <= 0.1
+        else f"the clock is {100 * worst:+.0f} % off a run: loading and computing do not overlap fully"
+    )
     if base == 0:
         note = note or "loading is longer in every run: computing takes at most the fastest of them"
     return Fit(Clock(compute=base, bandwidth=1 / slope, overlap=True), None, None, None, None, residuals, note)

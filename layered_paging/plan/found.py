@@ -44,11 +44,11 @@ class Plan:
     clock : Clock or None
     fit : Fit or None
     chosen : list of Chosen
-        The best of all policies tried, and the best that the engine ships.
+        The best of the policies tried, or of those that the engine ships.
     same_as : dict
         Policy to the budget at which ``using`` loads no more than that policy does at ``size``; None: none tried.
     knee : int or None
-        The budget from which on a tenth more memory saves less than 5 % of a token's time (of its misses, without a clock).
+        The smallest budget tried that saves 80 % of what all experts in memory save beside the smallest budget tried.
     target : dict or None
         What was asked for, and per policy the smallest budget tried that reaches it.
     sentences : list of str

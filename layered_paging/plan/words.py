@@ -73,22 +73,33 @@ def _policy_or_memory(found: Plan) -> str:
 
 def _switch_on(found: Plan, engine: str | None) -> list[str]:
     lines = []
-    for number, chosen in enumerate(found.chosen):
-        among = f"what {engine} ships" if number else "all policies tried"
+    among = f"what {engine} ships" if engine else "all policies tried"
+    for chosen in found.chosen:
         if chosen.policy == chosen.against:
             lines.append(f"Of {among}, {chosen.policy}, which is in use, misses least.")
-            continue
-        if chosen.saved is None:
-            judged = "judged on no other session: one session's worth of evidence"
+        elif chosen.saved is None:
+            lines.append(
+                f"Of {among}, {chosen.policy} misses least, on the one session that there is: one session's worth of "
+                "evidence, nothing to judge on."
+            )
+        elif chosen.saved <= 0:
+            lines.append(
+                f"Stay with {chosen.against}: what misses less on half of the sessions does not on the others."
+            )
         else:
             sessions = f"{chosen.sessions} other session" + "s" * (chosen.sessions != 1)
-            judged = f"{100 * abs(chosen.saved):.1f} % {'fewer' if chosen.saved >= 0 else 'MORE'} misses than "
-            judged += f"{chosen.against} on {sessions}, which did not choose it"
-        knob = ENGINES[engine].policies.get(chosen.policy, "") if engine and number else ""
-        lines.append(f"Of {among}, switch on {chosen.policy}: {judged}" + (f" ({knob})." if knob else "."))
+            knob = f" ({ENGINES[engine].policies.get(chosen.policy, '')})" if engine else ""
+            lines.append(
+                f"Of {among}, switch on {chosen.policy}: {100 * chosen.saved:.1f} % fewer misses than {chosen.against} "
+                f"on {sessions}, which did not choose it{knob}."
+            )
     if found.chosen and engine is None:
         lines.append("Give --engine to hear only of policies that your engine ships.")
     return lines
+
+
+def _size(row: Row, sized: bool) -> int:
+    return int((row.budget if sized else row.slots) or 0)
 
 
 def _memory(found: Plan) -> list[str]:
@@ -98,13 +109,11 @@ def _memory(found: Plan) -> list[str]:
     lines = []
     if found.knee is not None:
         row = found.table.at(found.using, found.knee)
-        rate = "" if row is None or row.rate is None else f", {row.rate:.1f} tokens per second there"
+        rate = "" if row is None or row.rate is None else f" ({row.rate:.1f} tokens per second)"
         lines.append(
-            f"The knee is at {size_words(found.knee, sized)}: from there a tenth more memory saves {found.using} less "
-            f"than 5 % of {'its time per token' if rate else 'its loads'}{rate}."
+            f"The knee is at {size_words(found.knee, sized)}{rate}: {found.using} has 80 % there of what memory can save, "
+            f"from {size_words(_size(rows[0], sized), sized)} to all experts."
         )
-    else:
-        lines.append("There is no knee: up to the largest budget tried a tenth more memory saves 5 % or more.")
     if sized and found.size is not None and rows[0].rate is not None:
         after = [row for row in rows if (row.budget or 0) > found.size]
         here = found.table.at(found.using, found.size)

@@ -33,6 +33,11 @@ class RatioTable(Tabular):
         """Return the rows."""
         return [dict(row) for row in self.rows]
 
+    def to_latex(self, *, caption: str = "", label: str = "") -> str:
+        """Return the rows as a LaTeX table (package booktabs), with k, k - l + 1 and H_k as mathematics."""
+        text = super().to_latex(caption=caption, label=label)
+        return text.replace(r"& k - l + 1 & k & H\_k", "& $k - l + 1$ & $k$ & $H_k$", 1)
+
     def __repr__(self) -> str:
         return f"<RatioTable: {len(self.rows)} sizes>"
 
