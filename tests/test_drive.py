@@ -50,6 +50,12 @@ def test_a_file_that_cannot_be_used_is_refused(small: lp.Trace, tmp_path: Path) 
         file.truncate(1 << 20)
     with pytest.raises(ParameterError, match="has holes"):
         opened(holes, 1 << 20, "buffered")
+    with (tmp_path / "promised").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 1 << 20)
+    with pytest.raises(ParameterError, match="are zeros"):
+        opened(tmp_path / "promised", 1 << 20, "buffered")
+    with pytest.raises(ParameterError, match="no such folder"):
+        make(tmp_path / "nowhere" / "w", 4096)
     (tmp_path / "short").write_bytes(b"x" * 100)
     with pytest.raises(ParameterError, match="must hold all experts"):
         opened(tmp_path / "short", 200, "buffered")

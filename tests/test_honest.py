@@ -61,7 +61,41 @@ class Named(LRU):
         return {}
 
 
+class AfterHits(LRU):
+    """The opposite of LRU once ten hits came in a row."""
+
+    symmetric = False
+
+    def __init__(self, instance: lp.Instance) -> None:
+        super().__init__(instance)
+        self._run, self._turned = 0, False
+
+    def hit(self, page: int, time: Time) -> None:
+        super().hit(page, time)
+        self._run += 1
+        self._turned |= self._run >= 10
+
+    def miss(self, page: int, time: Time) -> None:
+        super().hit(page, time)
+        self._run = 0
+
+    def victim(self, candidates: Sequence[int], time: Time) -> int:
+        pick = max if self._turned else min
+        return pick(candidates, key=lambda page: self._last[page])
+
+
+class LateTurn(LRU):
+    """The opposite of LRU from round 600 on."""
+
+    symmetric = False
+
+    def victim(self, candidates: Sequence[int], time: Time) -> int:
+        pick = max if time.round >= 600 else min
+        return pick(candidates, key=lambda page: self._last[page])
+
+
 BROKEN = {Forgets: "forgets", Absolute: "grows", Fractional: "ints of at least 0", Turns: "forgets", Named: "forgets"}
+HIDDEN = (AfterHits, LateTurn)
 
 
 @pytest.mark.parametrize("cls", BROKEN, ids=lambda cls: cls.__name__)
@@ -69,6 +103,12 @@ def test_a_broken_state_gets_no_ratio(cls: type) -> None:
     with pytest.raises(PolicyError, match=BROKEN[cls]) as told:
         lp.competitive_ratio(cls, **SIZE)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("cls", HIDDEN, ids=lambda cls: cls.__name__)
+def test_long_runs_of_hits_and_late_rounds_are_tried(cls: type) -> None:
+    with pytest.raises(PolicyError, match="forgets"):
+        lp.competitive_ratio(cls, layers=2, experts=3, slots=3)
 
 
 @pytest.mark.parametrize("cls", BROKEN, ids=lambda cls: cls.__name__)

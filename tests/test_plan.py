@@ -120,6 +120,8 @@ def test_an_engine_restricts_what_is_advised(trace: lp.Trace) -> None:
 
 def test_bad_input_is_refused(trace: lp.Trace) -> None:
     plain = lp.Trace([[0], [1]], 2)
+    with pytest.raises(ParameterError, match="knows the future"):
+        plan(trace, size=24, sized=False, policies=["belady"])
     for words, options in [
         ("needs a clock", {"target": ("rate", 5.0)}),
         ("one of them", {"clock": Clock(1, 1), "measured": [(1 << 20, 1.0), (1 << 21, 2.0)]}),

@@ -140,7 +140,7 @@ def _run(words: list[str], chosen: str) -> int:
     args.json = args.json or args.format == "json"
     try:
         with _said_aloud(args.verbose):
-            if ".py:" in str(getattr(args, "policy", "")):
+            if ".py:" in f"{getattr(args, 'policy', '')} {getattr(args, 'using', '')}":
                 from .own import loaded
 
                 loaded(args)

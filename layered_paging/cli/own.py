@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from ..core import registry
-from ..errors import ParameterError, PolicyError
+from ..errors import NotRegistered, ParameterError, PolicyError
+from ..policies.names import find_policy
 
 __all__ = ["load", "loaded"]
 
@@ -24,6 +25,8 @@ def loaded(args: argparse.Namespace) -> None:
         args.policy = load(value)
     elif isinstance(value, list):
         args.policy = [load(text) for text in value]
+    if isinstance(getattr(args, "using", None), str):
+        args.using = load(args.using)
 
 
 def load(text: str) -> str:
@@ -62,5 +65,10 @@ def load(text: str) -> str:
         if entry.obj is cls:
             return entry.name + parameters
     own = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower().replace("_", "-")
+    try:
+        if Path(find_policy(own).source).resolve() != path.resolve():
+            own = f"own-{own}"  # somebody else's policy has the name
+    except NotRegistered:
+        pass
     registry.register("policy", own)(cls)
     return own + parameters

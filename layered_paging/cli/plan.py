@@ -57,6 +57,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     trace = trace_of(args)
     if (args.compute is None) != (args.bandwidth is None):
         raise ParameterError("--compute and --bandwidth go together")
+    alone = [("--latency", args.latency), ("--on-cpu", args.on_cpu), ("--cpu", args.cpu)]
+    ignored = [name for name, value in alone if value and args.compute is None]
+    if args.overlap and args.compute is None and args.measured is None:
+        ignored.append("--overlap")
+    if ignored:
+        raise ParameterError(f"{', '.join(ignored)}: part of a clock that is given; it needs --compute and --bandwidth")
     clock = None
     if args.compute is not None:
         clock = Clock(args.compute, args.bandwidth, args.latency, args.overlap, args.on_cpu, args.cpu)

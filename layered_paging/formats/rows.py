@@ -179,6 +179,7 @@ class Table:
             session = self._restarts(token, layer, single, rank)
         round_of, starts = rounds_of(self.path, session, token)
         rounds = int(round_of.max()) + 1
+        refuse_unordered(self.path, round_of, token, starts, rounds)
         skipped = skipped_tokens(round_of, token, starts, rounds)
         if skipped:
             meta["skipped_tokens"] = skipped
@@ -400,6 +401,27 @@ def rounds_of(path: Path, session: Ints | None, token: Ints) -> tuple[Ints, Ints
         keys, round_of = np.unique(key, return_inverse=True)
     starts = np.zeros(1, np.int64) if session is None else np.flatnonzero(np.diff(keys // span, prepend=-1))
     return _small(round_of), starts
+
+
+def refuse_unordered(path: Path, round_of: Ints, token: Ints, starts: Ints, rounds: int) -> None:
+    """Refuse numbers of tokens that neither follow one another nor the order of the file: they may be words' ids.
+
+    Raises
+    ------
+    FormatError
+        With both readings.
+    """
+    number, row = np.empty(rounds, np.int64), np.full(rounds, len(round_of), np.int64)
+    number[round_of] = token
+    np.minimum.at(row, round_of, np.arange(len(round_of)))
+    inside = np.delete(np.arange(rounds - 1), starts[1:] - 1)
+    jumps, steps = np.diff(number)[inside], np.diff(row)[inside]
+    if len(jumps) > 1 and 2 * int((jumps == 1).sum()) < len(jumps) and bool((steps < 0).any()):
+        raise FormatError(
+            f"{path}: token numbers such as {', '.join(map(str, number[:3]))} neither follow one another nor the order of "
+            "the rows: they may be positions of a part of the tokens, or ids of words; sort the rows by token, or name "
+            "the column that counts tokens (--columns token=NAME)"
+        )
 
 
 def skipped_tokens(round_of: Ints, token: Ints, starts: Ints, rounds: int) -> int:

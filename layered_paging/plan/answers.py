@@ -85,7 +85,10 @@ def plan(
     options = {"pool": pool, "reset": reset, "prefill": prefill}
     names = list(dict.fromkeys([using, *policies, *(shipped(engine) if engine else ())]))
     for name in names:
-        resolve(name)
+        if resolve(name).offline:
+            raise ParameterError(
+                f"policy {name!r} knows the future: it cannot be switched on (the table has the optimum)"
+            )
     if clock is not None and measured:
         raise ParameterError("give a clock or measured runs, one of them")
     fitted = _fitted(trace, using, measured, sized, overlap, options) if measured else None

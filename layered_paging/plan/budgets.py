@@ -161,7 +161,7 @@ def _optimum(
         if slots > 0 and curve[slots] >= 0:
             misses = int(curve[slots])
             loads = misses / trace.rounds
-            hits = 1 - misses / trace.requests
+            hits = (trace.requests - misses) / trace.requests
             rows.append(_row(OPTIMUM, size, sized, width, misses, hits, loads, loads * each, clock))
     return rows
 

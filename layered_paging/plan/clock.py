@@ -184,16 +184,16 @@ def _intervals(x: Any, y: Any, fitted: Any, base: float, slope: float) -> list[f
 def _overlapped(x: Any, y: Any) -> Fit:
     """Try each split of the runs, sorted by bytes, into "computing is longer" and "loading is longer"."""
     order = np.argsort(x)
-    best: tuple[float, float, float] | None = None
+    best: tuple[float, float, float, int] | None = None
     for cut in range(len(x)):  # at least the run that loads most is on the line
         short, long = order[:cut], order[cut:]
         slope = float((x[long] @ y[long]) / (x[long] @ x[long]))
         base = float(y[short].mean()) if cut else 0.0
         error = float(((y - np.maximum(base, slope * x)) ** 2).sum())
         if best is None or error < best[0]:
-            best = (error, base, slope)
+            best = (error, base, slope, cut)
     assert best is not None
-    _, base, slope = best
+    _, base, slope, cut_at = best
     fitted = np.maximum(base, slope * x)
     residuals = tuple(float(r) for r in (fitted - y) / y)
     worst = max(residuals, key=abs)
@@ -202,6 +202,11 @@ def _overlapped(x: Any, y: Any) -> Fit:
         if abs(worst) <= 0.1
         else f"the clock is {100 * worst:+.0f} % off a run: loading and computing do not overlap fully"
     )
+    if len(x) - cut_at < 2 and base > 0:
+        note = (
+            note
+            or "computing is longer in all runs but one: the bandwidth is a lower bound, and less memory may be faster than shown"
+        )
     if base == 0:
         note = note or "loading is longer in every run: computing takes at most the fastest of them"
     return Fit(Clock(compute=base, bandwidth=1 / slope, overlap=True), None, None, None, None, residuals, note)

@@ -45,6 +45,8 @@ def make(path: Path, size: int) -> None:
     ParameterError
         The disk has less room than the file and one GiB.
     """
+    if not path.absolute().parent.is_dir():
+        raise ParameterError(f"{path}: no such folder {path.parent}")
     free = shutil.disk_usage(path.absolute().parent).free
     if free < size + FREE:
         raise ParameterError(
@@ -74,6 +76,13 @@ def opened(path: Path, size: int, io: str) -> int:
             f"{path} has holes: {facts.st_blocks * 512:,} of {facts.st_size:,} bytes are on the disk, and reading the "
             "others would cost nothing"
         )
+    with path.open("rb") as file:
+        for at in range(0, size, max(ALIGNED, size // 16)):
+            file.seek(at)
+            if not any(file.read(ALIGNED)):
+                raise ParameterError(
+                    f"{path}: byte {at:,} and what follows are zeros: blocks that were never written cost nothing"
+                )
     try:
         return os.open(path, os.O_RDONLY | (os.O_DIRECT if io == "direct" else 0))
     except (OSError, AttributeError) as error:

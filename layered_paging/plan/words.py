@@ -58,7 +58,8 @@ def _policy_or_memory(found: Plan) -> str:
     if by_policy < WORTH and by_memory < WORTH:
         return f"Neither: no policy tried and no more memory saves {100 * WORTH:.0f} % of {unit}."
     text = f"another policy ({best_name}) saves {100 * by_policy:.1f} % of {unit} here"
-    more = f"all experts in memory would save {100 * by_memory:.1f} %"
+    largest = size_words(_size(full, table.sized), table.sized)
+    more = f"{largest}, the largest budget tried, would save {100 * by_memory:.1f} %"
     if by_policy < WORTH:
         return f"The memory: no policy tried saves {100 * WORTH:.0f} % of {unit} at {size_words(found.size, table.sized)}; {more}."
     same = found.same_as.get(best_name)
@@ -88,6 +89,12 @@ def _switch_on(found: Plan, engine: str | None) -> list[str]:
             )
         else:
             sessions = f"{chosen.sessions} other session" + "s" * (chosen.sessions != 1)
+            here, there = (found.table.at(n, found.size or 0) for n in (chosen.against, chosen.policy))
+            if here is None or there is None or _cost(there)[0] > (1 - WORTH) * _cost(here)[0]:
+                lines.append(
+                    f"{chosen.policy} misses less on {sessions}, but saves no {100 * WORTH:.0f} % here: stay with {chosen.against}."
+                )
+                continue
             knob = f" ({ENGINES[engine].policies.get(chosen.policy, '')})" if engine else ""
             lines.append(
                 f"Of {among}, switch on {chosen.policy}: {100 * chosen.saved:.1f} % fewer misses than {chosen.against} "

@@ -22,7 +22,9 @@ __all__ = ["check_bounded", "check_cycle", "check_walks", "parting"]
 
 Event = tuple[int, ...]
 
-WALKS, LENGTH, SEED = 24, 160, 0  # walks, events of each, seed of the requests
+SEED = 0  # of the requests
+WALKS = ((160, 24), (4000, 3))  # (events of a walk, walks of each kind)
+KINDS = ("random", "cruel", "moody")  # a moody walk asks for what is held for a while, then for what is not
 TURNS = 4  # of the worst cycle
 WINDOWS = (256, 512, 1024, 2048)  # events after which the largest label is read
 
@@ -61,7 +63,8 @@ def check_bounded(spec: PolicySpec, instance: Instance, pool: str, top_k: int, b
 def check_walks(spec: PolicySpec, automaton: Automaton, pool: str, top_k: int, bypass: bool) -> None:
     """Follow the class and its automaton through the same requests; raise where they part.
 
-    Half of the walks ask for an absent page wherever there is one, as an adversary does.
+    Some walks are random, some ask for an absent page wherever there is one, and some change between long runs of hits
+    and of misses.
 
     Raises
     ------
@@ -71,9 +74,9 @@ def check_walks(spec: PolicySpec, automaton: Automaton, pool: str, top_k: int, b
     instance = automaton.instance
     draw = random.Random(SEED)
 
-    for cruel in [False, True] * (WALKS // 2):
-        chosen = _chosen(instance, top_k, draw, cruel=cruel and not spec.randomized)
-        requests = parting(spec, automaton, pool, bypass, chosen, LENGTH)
+    for kind, length in [(kind, length) for length, count in WALKS for kind in KINDS for _ in range(count)]:
+        chosen = _chosen(instance, top_k, draw, "random" if spec.randomized else kind)
+        requests = parting(spec, automaton, pool, bypass, chosen, length if not spec.randomized else min(length, 160))
         if requests is not None:
             shown = " ".join("+".join(map(str, event)) for event in requests[-40:])
             raise PolicyError(
@@ -83,16 +86,20 @@ def check_walks(spec: PolicySpec, automaton: Automaton, pool: str, top_k: int, b
             )
 
 
-def _chosen(instance: Instance, top_k: int, draw: random.Random, *, cruel: bool) -> Callable[[int, Any], Event]:
-    """Return what draws the n-th event: at random, or if ``cruel`` of absent pages first."""
+def _chosen(instance: Instance, top_k: int, draw: random.Random, kind: str) -> Callable[[int, Any], Event]:
+    """Return what draws the n-th event; see ``check_walks`` for the kinds."""
+    mood = {"left": 0, "kind": False}
 
     def chosen(n: int, here: Any) -> Event:
         layer = n % instance.layers
         pages = list(instance.pages_of(layer))
         draw.shuffle(pages)
-        if cruel:
+        if kind != "random":
+            if mood["left"] == 0:
+                mood["left"], mood["kind"] = draw.randint(1, 12 * instance.pages), kind == "moody" and not mood["kind"]
+            mood["left"] -= 1
             cache = here.caches[layer if len(here.policies) > 1 else 0]
-            pages.sort(key=lambda page: page in cache)
+            pages.sort(key=lambda page: (page in cache) != mood["kind"])
         return tuple(sorted(pages[:top_k]))
 
     return chosen
