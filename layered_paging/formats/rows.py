@@ -16,6 +16,7 @@ from .base import Reading
 from .cells import Block
 from .common import WIDEST, afford, build, id_dtype
 from .layout import Facts, widths_of
+from .token_numbers import refuse_unordered, skipped_tokens
 
 __all__ = ["Names", "Rows", "Table", "phase_of", "place_ids"]
 
@@ -401,43 +402,6 @@ def rounds_of(path: Path, session: Ints | None, token: Ints) -> tuple[Ints, Ints
         keys, round_of = np.unique(key, return_inverse=True)
     starts = np.zeros(1, np.int64) if session is None else np.flatnonzero(np.diff(keys // span, prepend=-1))
     return _small(round_of), starts
-
-
-def refuse_unordered(path: Path, round_of: Ints, token: Ints, starts: Ints, rounds: int) -> None:
-    """Refuse numbers of tokens that neither follow one another nor the order of the file: they may be words' ids.
-
-    Raises
-    ------
-    FormatError
-        With both readings.
-    """
-    number, row = np.empty(rounds, np.int64), np.full(rounds, len(round_of), np.int64)
-    number[round_of] = token
-    np.minimum.at(row, round_of, np.arange(len(round_of)))
-    inside = np.delete(np.arange(rounds - 1), starts[1:] - 1)
-    jumps, steps = np.diff(number)[inside], np.diff(row)[inside]
-    if len(jumps) > 1 and 2 * int((jumps == 1).sum()) < len(jumps) and bool((steps < 0).any()):
-        raise FormatError(
-            f"{path}: token numbers such as {', '.join(map(str, number[:3]))} neither follow one another nor the order of "
-            "the rows: they may be positions of a part of the tokens, or ids of words; sort the rows by token, or name "
-            "the column that counts tokens (--columns token=NAME)"
-        )
-
-
-def skipped_tokens(round_of: Ints, token: Ints, starts: Ints, rounds: int) -> int:
-    """Return how many numbers of tokens are skipped inside sessions; 0 where most tokens are not numbered one by one.
-
-    One count may run through all sessions, if no two share a number: then it is looked at as a whole.
-    """
-    number = np.empty(rounds, np.int64)
-    number[round_of] = token
-    jump = np.delete(np.diff(number), starts[1:] - 1)
-    if 2 * int((jump == 1).sum()) <= len(jump):
-        distinct = np.unique(number)
-        jump = np.diff(distinct)
-        if len(distinct) < rounds or 2 * int((jump == 1).sum()) <= len(jump):
-            return 0
-    return int((jump[jump > 1] - 1).sum())
 
 
 def place_ids(
