@@ -179,7 +179,7 @@ def _same_as(found: Plan, name: str) -> int | None:
     if here is None:
         return None
     rows = [row for row in found.table.of(found.using) if _cost(row) <= _cost(here)]
-    return None if not rows else min(int((row.budget if found.table.sized else row.slots) or 0) for row in rows)
+    return None if not rows else min(row.size(found.table.sized) for row in rows)
 
 
 def _knee(rows: Sequence[Row], sized: bool) -> int | None:
@@ -188,7 +188,7 @@ def _knee(rows: Sequence[Row], sized: bool) -> int | None:
     if len(rows) < 3 or costs[0] <= costs[-1]:
         return None
     wanted = costs[0] - KNEE * (costs[0] - costs[-1])
-    return next(int((row.budget if sized else row.slots) or 0) for row in rows if _cost(row) <= wanted)
+    return next(row.size(sized) for row in rows if _cost(row) <= wanted)
 
 
 def _reached(found: Plan, target: tuple[str, float], names: Sequence[str]) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def _reached(found: Plan, target: tuple[str, float], names: Sequence[str]) -> di
     reached: dict[str, int | None] = {}
     for name in [*names, OPTIMUM]:
         good = [
-            int((row.budget if found.table.sized else row.slots) or 0)
+            row.size(found.table.sized)
             for row in found.table.of(name)
             if (row.rate if kind == "rate" else row.hit_rate) is not None
             and float(row.rate if kind == "rate" else row.hit_rate) >= value  # type: ignore[arg-type]

@@ -50,6 +50,10 @@ class Row:
     seconds: float | None
     rate: float | None
 
+    def size(self, sized: bool) -> int:
+        """Return the budget: bytes if ``sized``, else slots; 0 where it is not known in that unit."""
+        return int((self.budget if sized else self.slots) or 0)
+
 
 @dataclass(frozen=True)
 class Table(Tabular):
@@ -68,13 +72,13 @@ class Table(Tabular):
 
     def at(self, policy: str, size: int) -> Row | None:
         """Return the row of a policy at one of the budgets; None where it is not legal."""
-        found = [row for row in self.of(policy) if (row.budget if self.sized else row.slots) == size]
+        found = [row for row in self.of(policy) if row.size(self.sized) == size]
         return found[0] if found else None
 
     @property
     def sizes(self) -> list[int]:
         """The budgets, ascending: bytes if ``sized``, else slots."""
-        return sorted({int((row.budget if self.sized else row.slots) or 0) for row in self.rows})
+        return sorted({row.size(self.sized) for row in self.rows})
 
 
 def budget_grid(trace: Trace, steps: int = STEPS) -> list[int]:

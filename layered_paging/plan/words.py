@@ -58,7 +58,7 @@ def _policy_or_memory(found: Plan) -> str:
     if by_policy < WORTH and by_memory < WORTH:
         return f"Neither: no policy tried and no more memory saves {100 * WORTH:.0f} % of {unit}."
     text = f"another policy ({best_name}) saves {100 * by_policy:.1f} % of {unit} here"
-    largest = size_words(_size(full, table.sized), table.sized)
+    largest = size_words(full.size(table.sized), table.sized)
     more = f"{largest}, the largest budget tried, would save {100 * by_memory:.1f} %"
     if by_policy < WORTH:
         return f"The memory: no policy tried saves {100 * WORTH:.0f} % of {unit} at {size_words(found.size, table.sized)}; {more}."
@@ -105,10 +105,6 @@ def _switch_on(found: Plan, engine: str | None) -> list[str]:
     return lines
 
 
-def _size(row: Row, sized: bool) -> int:
-    return int((row.budget if sized else row.slots) or 0)
-
-
 def _memory(found: Plan) -> list[str]:
     rows, sized = found.table.of(found.using), found.table.sized
     if len(rows) < 2:
@@ -119,7 +115,7 @@ def _memory(found: Plan) -> list[str]:
         rate = "" if row is None or row.rate is None else f" ({row.rate:.1f} tokens per second)"
         lines.append(
             f"The knee is at {size_words(found.knee, sized)}{rate}: {found.using} has 80 % there of what memory can save, "
-            f"from {size_words(_size(rows[0], sized), sized)} to all experts."
+            f"from {size_words(rows[0].size(sized), sized)} to all experts."
         )
     if sized and found.size is not None and rows[0].rate is not None:
         after = [row for row in rows if (row.budget or 0) > found.size]
