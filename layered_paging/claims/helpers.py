@@ -25,7 +25,7 @@ __all__ = [
 
 
 class Unavailable(LayeredPagingError, RuntimeError):
-    """An optional package that a claim needs is not installed."""
+    """What a claim or a result needs is not at hand: an optional package, or a trace."""
 
 
 def layered_sequences(layers: int, experts: int, rounds: int) -> Iterator[list[int]]:
