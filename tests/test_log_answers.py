@@ -80,7 +80,11 @@ def test_vllm_with_several_choices_and_a_prefix_from_the_cache(tmp_path: Path) -
         (6, {"prompt_tokens": 3, "completion_tokens": 4}, [0, 0, 0, 1, 1, 1]),
         (7, {"prompt_tokens": 3, "completion_tokens": 4}, [0, 0, 0, 1, 1, 1, 1]),
         (4, {"prompt_tokens": 9, "completion_tokens": 4}, [1] * 4),
-        (5, {"prompt_tokens": 9, "completion_tokens": 40}, None),
+        (
+            5,
+            {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 6}},
+            [0] * 3 + [1] * 2,
+        ),
         (5, {}, None),
     ],
 )
@@ -91,6 +95,19 @@ def test_vllm_prompt_tokens_by_the_numbers(
         saved(tmp_path / "t", {"choices": [{"routed_experts": packed(routing(rows))}], "usage": usage})
     )
     assert trace.stage.tolist() == (stage or [1] * rows) and ("stage" in told(trace)) == (stage is None)
+
+
+def test_vllm_rows_that_contradict_the_usage(tmp_path: Path) -> None:
+    """More rows than tokens, or fewer, are no longer or shorter answer but an error."""
+    for rows, usage in ((5, (9, 40)), (8, (3, 4)), (5, (3, 4)), (1, (3, 0))):
+        answer = {"choices": [{"routed_experts": packed(routing(rows))}], "usage": dict(zip(("prompt_tokens", "completion_tokens"), usage, strict=True))}  # fmt: skip
+        with pytest.raises(
+            FormatError, match=f"must have a row for each of {usage[0]} prompt_tokens.* got {rows} rows"
+        ):
+            lp.load_trace(saved(tmp_path / "t", answer))
+    answer = {"prompt_routed_experts": packed(routing(4)), "choices": [{"routed_experts": packed(routing(3))}], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}  # fmt: skip
+    with pytest.raises(FormatError, match="got 4 rows of the prompt and 3 more"):
+        lp.load_trace(saved(tmp_path / "t", answer))
 
 
 @pytest.mark.parametrize(

@@ -422,13 +422,73 @@ def test_rows_out_of_order_are_held_and_this_is_told(tmp_path: Path) -> None:
 def test_what_must_not_be_guessed(tmp_path: Path) -> None:
     """Columns of single experts side by side, and passes whose tokens are counted anew."""
     for names in ("token,layer,expert,expert2", "token,layer,e0,e1", "token,layer,topk_0,topk_1"):
-        with pytest.raises(FormatError, match="seem to hold one expert each"):
+        with pytest.raises(FormatError, match="can hold one expert for each rank, or one value for each expert"):
             lp.load_trace(saved(tmp_path / "t.csv", names + "\n0,0,1,2\n1,0,2,3\n"))
     rows = [{"step": s, "token": t, "layer": j, "experts": [s]} for s in range(3) for j in (0, 1) for t in (0, 1)]
     path = jsonl(tmp_path / "t.jsonl", rows)
     with pytest.raises(FormatError, match="column 'step' may number passes"):
         lp.load_trace(path)
     assert len(lp.load_trace(path, columns={"request": "step"}).sessions) == 3
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_columns_side_by_side_are_one_event(big: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One column a rank, in the order in which they are named; the bulk parsers give what the plain one gives."""
+    if big:
+        monkeypatch.setattr(tables, "BULK", 1)
+    rows = [(t, j, (3 * t + j) % 5, (3 * t + j + 1) % 5) for t in range(6) for j in range(2)]
+    want = np.array([[[q, p] for _, _, p, q in rows[2 * t : 2 * t + 2]] for t in range(6)])
+    columns = {"experts": "e1+e0", "weight": "g1 + g0"}
+    text = "token,layer,e0,e1,g0,g1\n" + "".join(f"{t},{j},{p},{q},0.25,0.75\n" for t, j, p, q in rows)
+    made = lp.load_trace(saved(tmp_path / "t.csv", text), columns=columns)
+    assert np.array_equal(made.experts, want) and made.weights is not None
+    assert (made.weights == np.array([0.75, 0.25], np.float32)).all() and "weight=g1+g0" in made.meta["assumed"][0][
+        "taken"
+    ]
+    dicts = [{"token": t, "layer": j, "e0": p, "e1": q} for t, j, p, q in rows]
+    for path in (jsonl(tmp_path / "t.jsonl", dicts), saved(tmp_path / "t.json", json.dumps(dicts))):
+        assert np.array_equal(lp.load_trace(path, columns={"experts": "e1+e0"}).experts, want)
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.Table.from_pylist(dicts), tmp_path / "t.parquet")
+    assert np.array_equal(lp.load_trace(tmp_path / "t.parquet", columns={"experts": "e1+e0"}).experts, want)
+    for wrong, said in (("e0+e7", "must name a column"), ("e0+e0", "'e0' comes twice")):
+        with pytest.raises(FormatError, match=said):
+            lp.load_trace(tmp_path / "t.csv", columns={"experts": wrong})
+    with pytest.raises(FormatError, match="must name one column"):
+        lp.load_trace(tmp_path / "t.csv", columns={"layer": "layer+token", "experts": "e0"})
+
+
+def test_columns_side_by_side_in_the_compiled_parser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "token,layer,e0,x,e1\n" + "".join(
+        f"{t},{j},{t % 7},9,{(t + j + 1) % 7}\n" for t in range(99) for j in (0, 1)
+    )
+    plain = lp.load_trace(saved(tmp_path / "t.csv", text), columns={"experts": "e0+e1"})
+    monkeypatch.setattr(tables, "COMPILED", 1)
+    quick = lp.load_trace(tmp_path / "t.csv", columns={"experts": "e0+e1"})
+    assert np.array_equal(plain.experts, quick.experts) and plain.n_experts == quick.n_experts == (7, 7)
+
+
+def test_a_lost_row_of_a_rank_is_told(tmp_path: Path) -> None:
+    rows = [(t, j, r, (t + j + r) % 6) for t in range(4) for j in range(2) for r in range(3)]
+
+    def told(rows: list[tuple[int, ...]]) -> str | None:
+        text = "token,layer,rank,expert\n" + "".join("{},{},{},{}\n".format(*row) for row in rows)
+        return assumed(lp.load_trace(saved(tmp_path / "t.csv", text))).get("rank")
+
+    assert told(rows) is None and told(rows[:7] + rows[8:]) == "none where a row is missing"
+
+
+def test_a_folder_passes_over_what_is_written_for_people(tmp_path: Path) -> None:
+    rows = [{"token": t, "layer": 0, "experts": [t % 3]} for t in range(4)]
+    (tmp_path / "logs").mkdir()
+    jsonl(tmp_path / "logs" / "a.jsonl", rows)
+    saved(tmp_path / "logs" / "README.md", "one, two\n1,2\n")
+    made = lp.load_trace(tmp_path / "logs")
+    assert made.rounds == 4 and assumed(made)["files"] == "all but README.md"
+    (tmp_path / "logs" / "a.jsonl").unlink()
+    with pytest.raises(FormatError, match=r"it holds only README\.md"):
+        lp.load_trace(tmp_path / "logs")
 
 
 def test_nested_lists_are_not_flattened(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "NotPlain",
     "NumberBlock",
     "PlainBlock",
+    "beside",
     "integers_in",
     "is_number",
     "is_whole",
@@ -52,11 +53,21 @@ class Block(Protocol):
     def words(self, name: str) -> tuple[Ints, list[Any]]:
         """Return a column of integers or words as indices into a list of different values, as they first come."""
 
-    def lists(self, name: str) -> tuple[Ints, Ints]:
-        """Return all ids of a column, and how many each row has."""
+    def lists(self, *names: str) -> tuple[Ints, Ints]:
+        """Return all ids of a column, or of columns side by side, and how many each row has."""
 
-    def floats(self, name: str) -> tuple[npt.NDArray[np.float64], Ints]:
-        """Return all numbers of a column, and how many each row has."""
+    def floats(self, *names: str) -> tuple[npt.NDArray[np.float64], Ints]:
+        """Return all numbers of a column, or of columns side by side, and how many each row has."""
+
+
+def beside(pairs: Sequence[tuple[npt.NDArray[Any], Ints]]) -> tuple[npt.NDArray[Any], Ints]:
+    """Put columns side by side: in each row the values of the first column come first."""
+    if len(pairs) == 1:
+        return pairs[0]
+    row = np.concatenate([np.repeat(np.arange(len(counts)), counts) for _, counts in pairs])
+    values = np.concatenate([values for values, _ in pairs])[np.argsort(row, kind="stable")]
+    total: Ints = np.sum([counts for _, counts in pairs], axis=0)
+    return values, total
 
 
 def integers_in(raw: npt.NDArray[np.uint8], offsets: Ints) -> tuple[Ints, Ints]:
@@ -199,8 +210,11 @@ class PlainBlock:
             made.append(word)
         return word_codes(made)
 
-    def lists(self, name: str) -> tuple[Ints, Ints]:
-        """Return all ids of a column, and how many each row has."""
+    def lists(self, *names: str) -> tuple[Ints, Ints]:
+        """Return all ids of a column, or of columns side by side, and how many each row has."""
+        return beside([self._ids(name) for name in names])
+
+    def _ids(self, name: str) -> tuple[Ints, Ints]:
         flat: list[int] = []
         counts = []
         for row, value in enumerate(self.columns[name]):
@@ -228,8 +242,11 @@ class PlainBlock:
             return re.split(r"[\s,;|]+", inner) if inner else []
         return [value]
 
-    def floats(self, name: str) -> tuple[npt.NDArray[np.float64], Ints]:
-        """Return all numbers of a column, and how many each row has."""
+    def floats(self, *names: str) -> tuple[npt.NDArray[np.float64], Ints]:
+        """Return all numbers of a column, or of columns side by side, and how many each row has."""
+        return beside([self._numbers(name) for name in names])
+
+    def _numbers(self, name: str) -> tuple[npt.NDArray[np.float64], Ints]:
         flat: list[float] = []
         counts = []
         for row, value in enumerate(self.columns[name]):
@@ -277,8 +294,11 @@ class ArrowBlock:
             raise NotPlain
         return np.asarray(coded.indices.to_numpy(zero_copy_only=False)).astype(np.int64), words
 
-    def lists(self, name: str) -> tuple[Ints, Ints]:
-        """Return all ids of a column, and how many each row has."""
+    def lists(self, *names: str) -> tuple[Ints, Ints]:
+        """Return all ids of a column, or of columns side by side, and how many each row has."""
+        return beside([self._ids(name) for name in names])
+
+    def _ids(self, name: str) -> tuple[Ints, Ints]:
         column = self._column(name)
         kind = str(column.type)
         if kind.startswith(("int", "uint")):
@@ -303,8 +323,11 @@ class ArrowBlock:
         lengths = column.value_lengths().fill_null(0) if column.null_count else column.value_lengths()
         return np.asarray(inner.to_numpy(zero_copy_only=False)), np.asarray(lengths.to_numpy(zero_copy_only=False)).astype(np.int64)  # fmt: skip
 
-    def floats(self, name: str) -> tuple[npt.NDArray[np.float64], Ints]:
-        """Return all numbers of a column, and how many each row has."""
+    def floats(self, *names: str) -> tuple[npt.NDArray[np.float64], Ints]:
+        """Return all numbers of a column, or of columns side by side, and how many each row has."""
+        return beside([self._numbers(name) for name in names])
+
+    def _numbers(self, name: str) -> tuple[npt.NDArray[np.float64], Ints]:
         column = self._column(name)
         kind = str(column.type)
         if kind.startswith(("int", "uint", "double", "float", "halffloat")):
@@ -356,15 +379,16 @@ class NumberBlock:
         """Return a column of integers as indices."""
         return _number_codes(self.ints(name))
 
-    def lists(self, name: str) -> tuple[Ints, Ints]:
-        """Return all ids, and how many each row has."""
+    def lists(self, *names: str) -> tuple[Ints, Ints]:
+        """Return all ids, and how many each row has; the parser has put columns side by side."""
         if self.ids.size and int(self.ids.min()) < -1:
             raise NotPlain
         return self.ids, self.counts
 
-    def floats(self, name: str) -> tuple[npt.NDArray[np.float64], Ints]:
-        """Return a column of numbers, one in each row."""
-        return np.ascontiguousarray(self.real[:, self.names.index(name)]), np.ones(self.rows, np.int64)
+    def floats(self, *names: str) -> tuple[npt.NDArray[np.float64], Ints]:
+        """Return columns of numbers, one of each in each row."""
+        at = [self.names.index(name) for name in names]
+        return np.ascontiguousarray(self.real[:, at]).reshape(-1), np.full(self.rows, len(at), np.int64)
 
 
 _NO_BRACKETS = str.maketrans("", "", "[](){}")

@@ -21,6 +21,7 @@ from .parquet_table import is_layer, read_layers
 __all__ = ["load", "open_long"]
 
 STDIN = "-"
+_WORDS = re.compile(r"(?i)(?:readme|license|licence|notice|copying)(?:$|\.(?:md|rst|txt)$)|.*\.(?:md|rst)$")
 AnyPath = str | os.PathLike[str]
 
 
@@ -97,6 +98,12 @@ def _folder(folder: Path, how: Reading) -> Trace:
         inside = sorted((p for p in folder.iterdir() if not p.name.startswith(".") and p.is_file()), key=natural)
     if not inside:
         raise FormatError(f"{folder}: this is a directory without files; a folder of logs must hold at least one")
+    words = [file.name for file in inside if _WORDS.match(file.name)]
+    inside = [file for file in inside if file.name not in words]
+    if words and inside:
+        how.assume("files", f"all but {', '.join(words)[:120]}", "these are written for people")
+    if not inside:
+        raise FormatError(f"{folder}: a folder of logs must hold at least one; it holds only {', '.join(words)[:200]}")
     if all(is_layer(file) for file in inside):
         return read_layers(folder, inside, how)
     return _joined(inside, how)

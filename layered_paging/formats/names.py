@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import FormatError, ParameterError
 
-__all__ = ["ROLES", "normal", "others", "resolve"]
+__all__ = ["ROLES", "Beside", "each", "flat", "has_ranks", "normal", "others", "resolve"]
 
 # what a column means -> the names under which it is found, the best first
 ROLES: dict[str, tuple[str, ...]] = {
@@ -42,6 +42,34 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 _ONE = ("e", "expert", "expert_id", "expert_idx", "expert_index")
 _WIDE = re.compile(r"(?:e|ex|expert|expert_id|expert_idx|id|top|top_k|topk|choice|slot|k)_?\d{1,3}")
+
+
+class Beside(str):
+    """Several columns of one role, one value each, in the order of rank; as text, their names with plus signs."""
+
+    parts: tuple[str, ...]
+
+    def __new__(cls, parts: Sequence[str]) -> Beside:
+        """Join names of columns."""
+        made = super().__new__(cls, "+".join(parts))
+        made.parts = tuple(parts)
+        return made
+
+
+def each(name: str) -> tuple[str, ...]:
+    """Return the columns of a role."""
+    return name.parts if isinstance(name, Beside) else (name,)
+
+
+def flat(roles: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return pairs of a role and a column."""
+    return [(role, one) for role, name in roles.items() for one in each(name)]
+
+
+def has_ranks(names: Sequence[str]) -> bool:
+    """Say whether columns mean a layer, and others seem to hold one expert for each rank."""
+    known = [normal(name) for name in names]
+    return any(name in ROLES["layer"] for name in known) and any(_WIDE.fullmatch(name) for name in known)
 
 
 def others(names: Sequence[str], chosen: Mapping[str, str]) -> list[str]:
@@ -85,11 +113,12 @@ def resolve(
     if unknown:
         raise ParameterError(f"columns must be named for some of {', '.join(ROLES)}; got {unknown[0]!r}")
     shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    for role, name in given.items():
-        if name not in names:
-            raise FormatError(f"{path}: --columns {role}={name} must name a column; there are {shown}")
-    free = {normal(name): name for name in reversed(names) if name not in given.values()}
-    found = dict(given)
+    found = {role: _given(path, role, name, names, shown) for role, name in given.items()}
+    taken = [name for _, name in flat(found)]
+    twice = next((name for name in taken if taken.count(name) > 1), None)
+    if twice is not None:
+        raise FormatError(f"{path}: --columns must name different columns; {twice!r} comes twice")
+    free = {normal(name): name for name in reversed(names) if name not in taken}
     for role, known in ROLES.items():
         if role not in found:
             fits = [free[name] for name in known if name in free]
@@ -100,11 +129,12 @@ def resolve(
             if fits:
                 found[role] = fits[0]
                 free = {key: name for key, name in free.items() if name != fits[0]}
-    wide = [name for name in names if name not in found.values() and _WIDE.fullmatch(normal(name))]
+    taken = [name for _, name in flat(found)]
+    wide = [name for name in names if name not in taken and _WIDE.fullmatch(normal(name))]
     if "experts" not in given and wide and ("experts" not in found or normal(found["experts"]) in _ONE):
         raise FormatError(
-            f"{path}: columns {', '.join(wide[:4])} seem to hold one expert each; a row must have one column with a list of "
-            "experts, or one expert and its rank (name it: --columns experts=NAME)"
+            f"{path}: columns {', '.join(wide[:4])} can hold one expert for each rank, or one value for each expert; say that "
+            f"they hold experts, in order of rank: --columns experts={'+'.join(wide[:4])}{'+...' if len(wide) > 4 else ''}"
         )
     absent = [role for role in ("layer", "experts") if role not in found]
     if absent:
@@ -113,3 +143,16 @@ def resolve(
             f"(name them: --columns {','.join(f'{role}=NAME' for role in absent)})"
         )
     return found
+
+
+def _given(path: Path, role: str, name: str, names: Sequence[str], shown: str) -> str:
+    """Return the column that was given for a role, or several with plus signs between."""
+    parts = [name] if name in names else [part.strip() for part in name.split("+")]
+    absent = next((part for part in parts if part not in names), None)
+    if absent is not None:
+        raise FormatError(f"{path}: --columns {role}={name} must name a column; there are {shown}")
+    if len(parts) > 1 and role not in ("experts", "weight"):
+        raise FormatError(
+            f"{path}: --columns {role}={name} must name one column; only experts and weight can have several"
+        )
+    return name if len(parts) == 1 else Beside(parts)

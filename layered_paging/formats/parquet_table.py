@@ -14,7 +14,7 @@ from ..errors import FormatError
 from .base import Reading
 from .cells import ArrowBlock, NotPlain, PlainBlock
 from .common import brief, guarded
-from .names import normal, others, resolve
+from .names import Beside, flat, normal, others, resolve
 from .rows import Names, Rows, Table
 from .table import noted
 
@@ -72,7 +72,7 @@ class ParquetRows:
             if self.table is None:
                 self.names = list(file.schema_arrow.names)
                 self.table = self._table({field.name: str(field.type) for field in file.schema_arrow})
-            for row, batch in _blocks(self.path, file, list(self.table.columns.values())):
+            for row, batch in _blocks(self.path, file, [name for _, name in flat(self.table.columns)]):
                 yield _rows(self.path, self.table, row, batch)
 
     def _table(self, kinds: dict[str, str]) -> Table:
@@ -86,7 +86,9 @@ class ParquetRows:
         roles = resolve(self.path, self.names, self.how.columns, words, parts)
         if roles.get("token") in words:
             self.how.assume("tokens", "not by name", f"column {roles.pop('token')!r} holds no integers")
-        lists = kinds[roles["experts"]].startswith(("list", "large_list", "fixed_size_list"))
+        lists = isinstance(roles["experts"], Beside) or kinds[roles["experts"]].startswith(
+            ("list", "large_list", "fixed_size_list")
+        )
         if lists:
             roles.pop("rank", None)
         return Table(self.path, roles, self.how, others=tuple(others(self.names, roles)), lists=lists)

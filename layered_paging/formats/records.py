@@ -16,7 +16,7 @@ from .cells import ArrowBlock, PlainBlock
 from .common import guarded, parse_json
 from .in_parts import in_parts
 from .lines import parsed_blocks
-from .names import normal, others, resolve
+from .names import Beside, each, flat, has_ranks, normal, others, resolve
 from .opening import Start, document, text
 from .rows import Rows, Table
 from .table import SAMPLE, arrow, bulk_or_plain, noted
@@ -80,24 +80,25 @@ class Records:
         )
         if roles.get("token") in words:
             how.assume("tokens", "not by name", f"entry {roles.pop('token')!r} holds words")
-        if isinstance(kinds.get(roles["experts"]), list):
+        listed = isinstance(roles["experts"], Beside) or isinstance(kinds.get(roles["experts"]), list)
+        if listed:
             roles.pop("rank", None)  # of a process, since a list has its own order
         self.table = Table(
             path,
             roles,
             how,
             others=tuple(others(self.names, roles)),
-            lists=isinstance(kinds.get(roles["experts"]), list),
+            lists=listed,
         )
         self.left_out = 0
 
     def plain(self, rows: list[dict[str, Any]], lines: list[int]) -> PlainBlock:
         """Return rows as columns; rows with neither layer nor experts are left out."""
         roles = self.table.columns
-        needed = (roles["layer"], roles["experts"])
+        needed = (roles["layer"], *each(roles["experts"]))
         kept = [n for n, row in enumerate(rows) if any(name in row for name in needed)]
         self.left_out += len(rows) - len(kept)
-        columns = {name: [rows[n].get(name) for n in kept] for name in roles.values()}
+        columns = {name: [rows[n].get(name) for n in kept] for _, name in flat(roles)}
         return PlainBlock(self.path, columns, [lines[n] for n in kept])
 
     def parse(self, number: int, data: bytes) -> Rows:
@@ -108,7 +109,7 @@ class Records:
     def _quick(self, data: bytes) -> ArrowBlock:
         module, pyarrow = arrow("json"), arrow("")
         fields = []
-        for role, name in self.table.columns.items():
+        for role, name in flat(self.table.columns):
             value = self.kinds.get(name)
             inner = pyarrow.float64() if role == "weight" else pyarrow.int64()
             kind = pyarrow.string() if isinstance(value, str) else inner
@@ -145,7 +146,7 @@ def is_row(value: Any) -> bool:
     try:
         roles = resolve(Path(), list(value), {})
     except FormatError:
-        return False
+        return has_ranks(list(value))  # whether they hold experts is said by the reader, or by the user
     return isinstance(value.get(roles["experts"]), (int, str, list))
 
 

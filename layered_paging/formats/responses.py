@@ -23,7 +23,7 @@ from .npy import MAGIC, array_of
 from .opening import Start, document, text
 from .records import objects_of
 
-__all__ = ["Answer", "array_in", "entries_of", "trace_of_answers", "values_of"]
+__all__ = ["Answer", "array_in", "entries_of", "prompt_rows", "trace_of_answers", "values_of"]
 
 _DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
 
@@ -155,12 +155,43 @@ def trace_of_answers(path: Path, how: Reading, parse: Callable[[str, Any], Itera
     return build(path, ids, widths, starts, stage, None, meta)
 
 
-def prompt_rows(rows: int, prompt: Any, completion: Any) -> int | None:
-    """Return how many of an array's rows are the prompt's, by the numbers of tokens that the answer states."""
+def prompt_rows(where: str, rows: int, first: int | None, usage: dict[str, Any]) -> int | None:
+    """Return how many rows of a completion are the prompt's, by the numbers of tokens that the answer states.
+
+    Parameters
+    ----------
+    where : str
+        What messages name.
+    rows : int
+        Rows in all.
+    first : int or None
+        Rows that stand apart as the prompt's; None where nothing stands apart.
+    usage : dict
+        ``prompt_tokens`` and ``completion_tokens``; tokens of the prompt that ``cached_tokens`` counts may have no row.
+
+    Returns
+    -------
+    int or None
+        None where the answer states no numbers.
+
+    Raises
+    ------
+    FormatError
+        The rows contradict the numbers.  The last token of a completion may have no row, since nothing follows it.
+    """
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if type(prompt) is not int or type(completion) is not int:
-        return None
-    if rows in (prompt + completion - 1, prompt + completion) and rows > completion:
-        return prompt
-    if rows in (completion, completion - 1):
+        return first
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    later = (completion, completion - 1)
+    for there in {prompt, prompt - (cached if type(cached) is int else 0)}:
+        if rows - there in later and first in (None, there) and rows > completion:
+            return there
+    if rows in later and not first:
         return 0
-    return None
+    said = f"{rows} rows" if first is None else f"{first} rows of the prompt and {rows - first} more"
+    raise FormatError(
+        f"{where}: must have a row for each of {prompt} prompt_tokens and {completion} completion_tokens, or for the latter "
+        f"alone, the last token apart; got {said}"
+    )

@@ -16,6 +16,7 @@ from .base import Reading
 from .cells import Block
 from .common import WIDEST, afford, build, id_dtype
 from .layout import Facts, widths_of
+from .names import each
 from .token_numbers import refuse_unordered, skipped_tokens
 
 __all__ = ["Names", "Rows", "Table", "phase_of", "place_ids"]
@@ -128,11 +129,11 @@ class Table:
         """Return a block's rows as arrays."""
         name = self.columns.get
         token, request, phase, rank, weight = (name(r) for r in ("token", "request", "phase", "rank", "weight"))
-        ids, counts = block.lists(self.columns["experts"])
+        ids, counts = block.lists(*each(self.columns["experts"]))
         weights = None
         if weight is not None and self.weighed:
-            weights, each = block.floats(weight)
-            if not np.array_equal(each, counts):
+            weights, sizes = block.floats(*each(weight))
+            if not np.array_equal(sizes, counts):
                 weights = None
         return Rows(
             None if token is None else _small(block.ints(token)),
@@ -421,7 +422,16 @@ def place_ids(
         top = int(rank.max()) + 1
         place = event * top + rank
         _check_once(path, place, "token, layer and rank")
-        return top, place[counts == 1]
+        here = place[counts == 1]
+        sizes = np.bincount(here // top)
+        short = int(np.count_nonzero((sizes > 0) & (sizes < top)))
+        if short:
+            how.assume(
+                "rank",
+                "none where a row is missing",
+                f"{short} of {np.count_nonzero(sizes)} events have fewer than {top} rows",
+            )
+        return top, here
     again = repeats(event)
     if not again:
         top = max(1, int(counts.max()))

@@ -20,7 +20,7 @@ from .cells import ArrowBlock, Block, NotPlain, NumberBlock, PlainBlock, is_numb
 from .common import guarded
 from .in_parts import in_parts
 from .lines import parsed_blocks
-from .names import others, resolve
+from .names import Beside, flat, others, resolve
 from .opening import Start, text
 from .rows import Rows, Table
 
@@ -125,7 +125,9 @@ class Sheet:
         roles = resolve(self.path, self.names, self.how.columns, self.texts, parts)
         if roles.get("token") in self.texts:
             self.how.assume("tokens", "not by name", f"column {roles.pop('token')!r} holds words")
-        lists = any(value.lstrip().startswith(("[", "(", "{")) for value in sample.columns[roles["experts"]])
+        lists = isinstance(roles["experts"], Beside)
+        if not lists:
+            lists = any(value.lstrip().startswith(("[", "(", "{")) for value in sample.columns[roles["experts"]])
         return Table(self.path, roles, self.how, others=tuple(others(self.names, roles)), lists=lists)
 
     def parse(self, table: Table, number: int, data: bytes) -> Rows:
@@ -140,7 +142,7 @@ class Sheet:
     def _quick(self, table: Table, data: bytes) -> ArrowBlock:
         module, pyarrow = arrow("csv"), arrow("")
         kinds = {}
-        for role, name in table.columns.items():
+        for role, name in flat(table.columns):
             words = role in ("layer", "request", "phase", "experts", "weight") and name in self.texts
             kinds[name] = pyarrow.string() if words else pyarrow.int64()
             if role == "weight":
@@ -164,7 +166,7 @@ class Sheet:
         from . import kernels
 
         kinds = np.full(len(self.names), kernels.SKIP)
-        for role, name in table.columns.items():
+        for role, name in flat(table.columns):
             if role in ("layer", "request", "phase", "token", "rank") and name in self.texts:
                 raise NotPlain
             kind = kernels.LIST if role == "experts" else kernels.REAL if role == "weight" else kernels.INT
@@ -196,7 +198,8 @@ def noted(table: Table, names: list[str], meta: dict[str, Any]) -> dict[str, Any
     """Note what the columns were taken for, and return meta with the columns that were left alone."""
     roles = table.columns
     table.how.assume("columns", ", ".join(f"{role}={name}" for role, name in roles.items()), "by their names")
-    rest = [name for name in names if name not in roles.values()]
+    read = [name for _, name in flat(roles)]
+    rest = [name for name in names if name not in read]
     return {**meta, "not_read": [f"column {name[:80]}" for name in rest[:100]]} if rest else meta
 
 

@@ -75,9 +75,10 @@ class Vllm(Format):
                     raise FormatError(f"{where}: '{PROMPT}' and '{ROUTED}' must have equal layers and top_k")
                 ids = np.concatenate([part.astype(np.int32) if part.dtype.kind == "i" else part for part in parts])
                 usage = value.get("usage") if isinstance(value.get("usage"), dict) else {}
-                told = prompt_rows(len(ids), usage.get("prompt_tokens"), usage.get("completion_tokens"))
+                known = prefill if own is not None else None
+                if len(choices) == 1:
+                    known = prompt_rows(where, len(ids), known, usage)
                 name = value.get("id", value.get("request_id"))
-                known = prefill if own is not None else told if len(choices) == 1 else None
                 yield Answer(ids, known, None if name is None else str(name)[:200], why, entries_of(value, "usage"))
 
         return trace_of_answers(path, how, parse)
