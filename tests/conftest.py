@@ -25,6 +25,26 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+_BEGUN = pytest.StashKey[float]()
+
+
+def _processor() -> float:
+    """Return the processor seconds of this process and of all that it started and that have ended."""
+    return sum(os.times()[:4])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[_BEGUN] = _processor()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Tell the report what the test took of the processor: ``make slowest`` lists it."""
+    if call.when == "teardown" and _BEGUN in item.stash:
+        item.user_properties.append(("cpu", f"{_processor() - item.stash[_BEGUN]:.3f}"))
+
+
 @pytest.fixture(scope="session")
 def traces() -> Path:
     """Folder of the optional real traces; the test is skipped where they are absent."""
