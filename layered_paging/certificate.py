@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .core import strict_json
 from .core.files import read_limited, write_atomic
 from .errors import FormatError
 
@@ -93,8 +94,8 @@ class Certificate:
             Not a certificate, of a later version, or altered without its digest.
         """
         try:
-            fields = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
-        except (ValueError, RecursionError, MemoryError) as error:
+            fields = strict_json.parse(text)
+        except ValueError as error:
             raise FormatError(f"{where}: a certificate must be JSON; {_brief(error)}") from None
         if not isinstance(fields, dict) or fields.get("format") != FORMAT:
             raise FormatError(
@@ -135,14 +136,3 @@ class Certificate:
 def _brief(error: BaseException) -> str:
     """Return what was wrong, on one line."""
     return ascii(str(error))[1:-1][:160] or type(error).__name__
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        raise ValueError("an object must not name a key twice")
-    return fields
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not allowed")

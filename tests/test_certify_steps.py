@@ -13,7 +13,7 @@ import pytest
 
 import layered_paging as lp
 from layered_paging.certificate import Certificate
-from layered_paging.certify import check, ratio, ratio_random
+from layered_paging.certify import check, ratio, ratio_random, reading
 from layered_paging.certify.ratio_game import Positions, no_idle_cycle
 from layered_paging.errors import CertificateRejected
 from layered_paging.policies.names import resolve
@@ -231,14 +231,14 @@ def test_limits_are_what_they_are() -> None:
 
 
 def test_numbers_and_fractions() -> None:
-    assert ratio.number({"n": 3}, "n", 3) == 3
+    assert reading.number({"n": 3}, "n", 3) == 3
     for wrong in (2, True, "3", 3.0, None):
         with pytest.raises(CertificateRejected, match=f"'n' must be an integer of at least 3; got {wrong!r}"):
-            ratio.number({"n": wrong}, "n", 3)
-    assert ratio.exact("-7/4", "x") == Fraction(-7, 4) and ratio.exact("1" * 1999, "x") == int("1" * 1999)
-    for text in ("14/8", "1.5", "1" * 2000, 2, "01", "1/1", " 1", "+1", "1e3"):
+            reading.number({"n": wrong}, "n", 3)
+    assert reading.exact("-7/4", "x") == Fraction(-7, 4) and reading.exact("1" * 1999, "x") == int("1" * 1999)
+    for text in ("14/8", "1.5", "1" * 2000, 2, "01", "1/1", "1/0", " 1", "+1", "1e3"):
         with pytest.raises(CertificateRejected, match="'x' must be a fraction in lowest terms"):
-            ratio.exact(text, "x")
+            reading.exact(text, "x")
 
 
 def test_sizes() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..core.stats import half_width
 from ..core.trace import Trace
 from ..engine.run import Run
 from .losses import missed_by_round
@@ -103,11 +104,3 @@ def _by_block(run: Run, trace: Trace) -> npt.NDArray[np.int64]:
     blocks = np.zeros(number, np.int64)
     np.add.at(blocks, np.arange(trace.rounds) * number // trace.rounds, missed_by_round(run, trace))
     return blocks
-
-
-def half_width(values: list[float]) -> float:
-    """Return the half width of the 95 % interval of a mean (Student's t); at least two values."""
-    from scipy.stats import t
-
-    factor = float(t.ppf(0.975, len(values) - 1))
-    return factor * statistics.stdev(values) / float(len(values) ** 0.5)

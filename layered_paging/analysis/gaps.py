@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..core.layout import lay_out, merged_prefill, quotas
 from ..core.rules import ADMISSIONS, POOLS, PREFILLS, RESETS, choice
+from ..core.stats import half_width
 from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..engine.run import replay
@@ -252,9 +253,7 @@ def _share(closed: _Ints, gap: _Ints) -> tuple[float | None, Any]:
 
 
 def _margin(off: Any) -> float:
-    from scipy.stats import t
-
-    return float(t.ppf(0.975, len(off) - 1) * np.std(off, ddof=1) / len(off) ** 0.5)
+    return half_width(off.tolist())
 
 
 def _mean(policy: str, trace: str, reset: str, cells: Sequence[tuple[float | None, Any]]) -> Gap:

@@ -37,6 +37,7 @@ from ..core.layout import Grid, lay_out, quotas
 from ..core.rules import Rules
 from ..core.trace import Trace
 from ..errors import CertificateRejected
+from .reading import integer, need
 
 __all__ = ["check"]
 
@@ -67,14 +68,14 @@ def check(certificate: Certificate, trace: Any = None) -> None:
     """Return if the certificate proves its statement about ``trace``; raise ``CertificateRejected`` otherwise."""
     says, shows = certificate.statement, certificate.evidence
     bound = certificate.kind == "optimum-bound"
-    _need(certificate.kind in STATEMENT, f"kind must be one of {', '.join(STATEMENT)}; got {certificate.kind!r}")
-    _need(isinstance(says["warm"], list) if "warm" in says else True, "warm must be a list")
-    _need(isinstance(trace, Trace), "an optimum is about a trace: give the trace too")
+    need(certificate.kind in STATEMENT, f"kind must be one of {', '.join(STATEMENT)}; got {certificate.kind!r}")
+    need(isinstance(says["warm"], list) if "warm" in says else True, "warm must be a list")
+    need(isinstance(trace, Trace), "an optimum is about a trace: give the trace too")
     keys = {*SHARED_KEYS, *STATEMENT[certificate.kind]}
-    _need(
+    need(
         set(says) == keys, f"the statement must have the keys {', '.join(sorted(keys))}; got {', '.join(sorted(says))}"
     )
-    _need(says["trace"] == trace.digest(), f"made for another trace: {says['trace']!r} is not {trace.digest()!r}")
+    need(says["trace"] == trace.digest(), f"made for another trace: {says['trace']!r} is not {trace.digest()!r}")
     for key, known in (
         ("admission", ("forced", "bypass")),
         ("pool", ("shared", "per-layer")),
@@ -82,14 +83,14 @@ def check(certificate: Certificate, trace: Any = None) -> None:
         ("events", ("atomic", "serial")),
         ("prefill", ("token", "merged")),
     ):
-        _need(says[key] in known, f"{key} must be one of {', '.join(known)}; got {says[key]!r}")
+        need(says[key] in known, f"{key} must be one of {', '.join(known)}; got {says[key]!r}")
     costs = _per_page(says["costs"], trace.pages)
     sizes = trace.page_bytes if bound else np.ones(trace.pages, np.int64)
-    _need(sizes is not None, "a bound in bytes needs a trace with sizes")
+    need(sizes is not None, "a bound in bytes needs a trace with sizes")
     grid = lay_out(trace, Rules(events=says["events"], prefill=says["prefill"]))
     grids = [grid] if says["pool"] == "shared" else [grid.of_layer(j) for j in range(grid.n_layers)]
-    split = [_int(x, "split") for x in says["split"]]
-    total = _int(says["budget_bytes" if bound else "slots"], "slots")
+    split = [integer(x, "split", 0, SAFE) for x in says["split"]]
+    total = integer(says["budget_bytes" if bound else "slots"], "slots", 0, SAFE)
     _check_split(split, trace, total, "given" if bound else says["quotas"], says["pool"])
     pools = _pools(grid, grids, split, trace, says, shows, costs, sizes)
     bypass = says["admission"] == "bypass"
@@ -102,37 +103,37 @@ def check(certificate: Certificate, trace: Any = None) -> None:
     _equal("requests", says["requests"], requests)
     _equal("misses", says["misses"], misses)
     if bound:
-        scale = _int(shows["denominator"], "denominator", 1)
+        scale = integer(shows["denominator"], "denominator", 1, SAFE)
         saved = sum(_savings(p, _prices(x, p), q, bypass, scale) for p, x, q in _match(pools, shows["prices"], split))
         _equal("upper", says["upper"], cost)
         _equal("lower", says["lower"], everything - saved // scale)
-        _need(says["lower"] <= says["upper"], "the lower bound must not exceed the upper")
+        need(says["lower"] <= says["upper"], "the lower bound must not exceed the upper")
         return
     if says["quotas"] == "free":
         saved = _free(pools, shows, says["warm"], total, trace, bypass)
     else:
         saved = sum(_savings(p, _prices(x, p), q, bypass) for p, x, q in _match(pools, shows["prices"], split))
     _equal("cost", says["cost"], cost)
-    _need(
+    need(
         everything - saved == cost, f"the prices prove a cost of at least {everything - saved}, the schedule has {cost}"
     )
 
 
 def _check_split(split: list[int], trace: Trace, total: int, rule: Any, pool: str) -> None:
     pools = 1 if pool == "shared" else trace.layers
-    _need(len(split) == pools, f"split must have one entry for each of {pools} pools; got {len(split)}")
-    _need(rule in ("uniform", "free", "given"), f"quotas must be uniform, free or given; got {rule!r}")
-    _need(total >= 1, f"slots must be at least 1; got {total}")
+    need(len(split) == pools, f"split must have one entry for each of {pools} pools; got {len(split)}")
+    need(rule in ("uniform", "free", "given"), f"quotas must be uniform, free or given; got {rule!r}")
+    need(total >= 1, f"slots must be at least 1; got {total}")
     if rule == "uniform":
         uniform = (
             [total] if pool == "shared" else quotas(total, pools, np.any(trace.experts >= 0, axis=(0, 2)).tolist())
         )
-        _need(split == uniform, "split must be the uniform split")
+        need(split == uniform, "split must be the uniform split")
     elif rule == "free":
-        _need(pool == "per-layer", "free quotas are about per-layer pools")
-        _need(sum(split) <= total, f"split must sum to at most {total}; got {sum(split)}")
+        need(pool == "per-layer", "free quotas are about per-layer pools")
+        need(sum(split) <= total, f"split must sum to at most {total}; got {sum(split)}")
     else:
-        _need(sum(split) == total, f"split must sum to {total}; got {sum(split)}")
+        need(sum(split) == total, f"split must sum to {total}; got {sum(split)}")
 
 
 def _pools(
@@ -149,9 +150,9 @@ def _pools(
     present = grid.experts >= 0
     hit = np.zeros(grid.shape, bool)
     hit[present] = _array(shows["hits"], int(np.count_nonzero(present))).astype(bool)
-    warm = np.array([_int(p, "warm") for p in says["warm"]], np.int64)
+    warm = np.array([integer(p, "warm", 0, SAFE) for p in says["warm"]], np.int64)
     distinct = len(np.unique(warm)) == len(warm) and bool((warm < grid.pages).all())
-    _need(distinct, "warm must hold distinct pages of the model")
+    need(distinct, "warm must hold distinct pages of the model")
     pools = []
     first = trace.first_page.tolist()
     for number, (part, capacity) in enumerate(zip(grids, split, strict=True)):
@@ -159,7 +160,7 @@ def _pools(
             (0, trace.pages) if says["pool"] == "shared" else (first[number], first[number] + trace.n_experts[number])
         )
         taken = int(sizes[warm[(warm >= low) & (warm < high)]].sum())
-        _need(taken <= capacity, f"the pages held at the start take {taken} in pool {number}; it holds {capacity}")
+        need(taken <= capacity, f"the pages held at the start take {taken} in pool {number}; it holds {capacity}")
         columns = slice(None) if says["pool"] == "shared" else np.flatnonzero(grid.layer == number)
         pools.append(_pool(part, hit[:, columns], says, costs, sizes, warm))
     return pools
@@ -172,7 +173,7 @@ def _pool(
     present = grid.experts.reshape(-1) >= 0
     small = np.uint16 if grid.pages < 1 << 16 else np.int64
     page = (grid.experts + grid.first[:, None].astype(np.int32)).astype(small).reshape(-1)[present]
-    _need(rounds * columns < 1 << 31, "more than 2^31 events")
+    need(rounds * columns < 1 << 31, "more than 2^31 events")
     event = np.repeat(np.arange(rounds * columns, dtype=np.int32), np.count_nonzero(present.reshape(-1, width), axis=1))
     hits = hit.reshape(-1)[present]
     order = np.argsort(page, kind="stable")  # by page, then by time
@@ -186,11 +187,11 @@ def _pool(
         opening = np.repeat(grid.starts * columns, np.diff(np.append(grid.starts, rounds)) * columns).astype(np.int32)
         before[before < np.where(opening == 0, -1, opening)[event]] = -2
     again = before >= -1
-    _need(not bool((hits & ~again).any()), "a request without an earlier use in reach is marked as a hit")
+    need(not bool((hits & ~again).any()), "a request without an earlier use in reach is marked as a hit")
     members = np.bincount(event, weights=None if (sizes == 1).all() else sizes[page], minlength=rounds * columns)
-    _need(int(sizes.max()) * len(page) < SAFE and int(costs.max()) * len(page) < SAFE, "the numbers are too large")
+    need(int(sizes.max()) * len(page) < SAFE and int(costs.max()) * len(page) < SAFE, "the numbers are too large")
     if (sizes != 1).any():  # weights are floats: exact below 2^53
-        _need(float(members.max()) < 2.0**53, "the sizes are too large")
+        need(float(members.max()) < 2.0**53, "the sizes are too large")
     end = event[again] if says["admission"] == "forced" else event[again] + 1
     return Pool(
         begin=before[again] + 1,
@@ -242,9 +243,9 @@ def _savings(pool: Pool, price: Ints, capacity: int, bypass: bool, scale: int = 
 def _line(pool: Pool, price: Ints, bypass: bool, scale: int = 1) -> tuple[int, int]:
     """Return (a, b) such that the prices bound what capacity q can save by a * q + b."""
     heaviest = max(1, int(pool.members.max(initial=0)), int(pool.size.max(initial=0)))
-    _need(int(price.max(initial=0)) * len(price) < SAFE, "the prices are too large")
-    _need(int(price.sum()) * heaviest < SAFE, "the prices are too large")
-    _need(int(pool.worth.max(initial=0)) * scale * max(1, len(pool.worth)) < SAFE, "the costs are too large")
+    need(int(price.max(initial=0)) * len(price) < SAFE, "the prices are too large")
+    need(int(price.sum()) * heaviest < SAFE, "the prices are too large")
+    need(int(pool.worth.max(initial=0)) * scale * max(1, len(pool.worth)) < SAFE, "the costs are too large")
     before = np.zeros(len(price) + 1, np.int64)
     np.cumsum(price, out=before[1:])
     paid = (before[pool.end] - before[pool.begin]) * pool.size
@@ -255,13 +256,13 @@ def _line(pool: Pool, price: Ints, bypass: bool, scale: int = 1) -> tuple[int, i
 
 def _free(pools: list[Pool], shows: Mapping[str, Any], warm: Any, slots: int, trace: Trace, bypass: bool) -> int:
     """Bound what any split of the slots over the layers can save."""
-    slot_price = _int(shows["slot_price"], "slot_price")
+    slot_price = integer(shows["slot_price"], "slot_price", 0, SAFE)
     bound = slot_price * slots
     supports = shows["supports"]
-    _need(len(supports) == len(pools), "supports must have one entry a layer")
+    need(len(supports) == len(pools), "supports must have one entry a layer")
     for j, (pool, vectors) in enumerate(zip(pools, supports, strict=True)):
         lines = [_line(pool, _prices(vector, pool), bypass) for vector in vectors]
-        _need(len(lines) > 0, f"layer {j} has no prices")
+        need(len(lines) > 0, f"layer {j} has no prices")
         # fewer slots than are held at the start are not allowed, nor than the largest event if forced; more than the layer's experts change nothing
         first = int(trace.first_page[j])
         held = sum(first <= page < first + trace.n_experts[j] for page in warm)
@@ -271,7 +272,7 @@ def _free(pools: list[Pool], shows: Mapping[str, Any], warm: Any, slots: int, tr
 
 
 def _match(pools: list[Pool], vectors: Any, split: list[int]) -> list[tuple[Pool, Any, int]]:
-    _need(isinstance(vectors, list) and len(vectors) == len(pools), "prices must have one entry for each pool")
+    need(isinstance(vectors, list) and len(vectors) == len(pools), "prices must have one entry for each pool")
     return list(zip(pools, vectors, split, strict=True))
 
 
@@ -281,11 +282,11 @@ def _prices(field: Any, pool: Pool) -> Ints:
 
 def _array(field: Any, length: int) -> Ints:
     """Read an array of non-negative integers."""
-    _need(
+    need(
         isinstance(field, Mapping) and set(field) == {"length", "bytes", "data"}, "an array has length, bytes and data"
     )
     _equal("length of an array", field["length"], length)
-    _need(field["bytes"] in (0, 1, 2, 4, 8), f"bytes of an array must be 0, 1, 2, 4 or 8; got {field['bytes']!r}")
+    need(field["bytes"] in (0, 1, 2, 4, 8), f"bytes of an array must be 0, 1, 2, 4 or 8; got {field['bytes']!r}")
     try:
         raw = np.frombuffer(base64.b64decode(field["data"], validate=True), np.uint8)
     except (binascii.Error, ValueError, TypeError):
@@ -293,34 +294,23 @@ def _array(field: Any, length: int) -> Ints:
     if field["bytes"] == 0:
         _equal("bytes in an array", len(raw), (length + 7) // 8)
         bits = np.unpackbits(raw)
-        _need(not bits[length:].any(), "the bits behind the end of an array must be 0")
+        need(not bits[length:].any(), "the bits behind the end of an array must be 0")
         return bits[:length].astype(np.int64)
     _equal("bytes in an array", len(raw), length * field["bytes"])
     wide = raw.view(f"<u{field['bytes']}").astype(np.uint64)
-    _need(not length or int(wide.max()) < SAFE, "an entry of an array is too large")
+    need(not length or int(wide.max()) < SAFE, "an entry of an array is too large")
     return wide.astype(np.int64)
 
 
 def _per_page(costs: Any, pages: int) -> Ints:
     if costs is None:
         return np.ones(pages, np.int64)
-    _need(
+    need(
         isinstance(costs, list) and len(costs) == pages, f"costs must be null or one integer for each of {pages} pages"
     )
-    return np.array([_int(c, "costs") for c in costs], np.int64)
-
-
-def _int(value: Any, name: str, least: int = 0) -> int:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    _need(whole and least <= value < SAFE, f"{name} must be an integer of at least {least}; got {value!r}")
-    return int(value)
+    return np.array([integer(c, "costs", 0, SAFE) for c in costs], np.int64)
 
 
 def _equal(name: str, stated: Any, found: int) -> None:
     same = isinstance(stated, int) and not isinstance(stated, bool) and stated == found
-    _need(same, f"{name} is stated as {stated!r}, found {found}")
-
-
-def _need(holds: bool, message: str) -> None:
-    if not holds:
-        raise CertificateRejected(message)
+    need(same, f"{name} is stated as {stated!r}, found {found}")

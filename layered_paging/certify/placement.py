@@ -22,13 +22,13 @@ the fractional knapsack.  So no placement saves more than
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from ..certificate import Certificate
 from ..errors import CertificateRejected
+from .reading import fraction, integer
 
 __all__ = ["check"]
 
@@ -74,7 +74,7 @@ def check(certificate: Certificate) -> None:
     problem = read(statement["network"])
     held = _held(problem, statement["held"])
     paid = sum(w * _event(user, pages, held) for user in problem.users for pages, w in user.events)
-    if _mean(problem, paid) != _fraction(statement["latency"]):
+    if _mean(problem, paid) != fraction(statement, "latency"):
         raise CertificateRejected(f"the latency is {_mean(problem, paid)}, not {statement['latency']}")
     if statement["bound"] is None:
         return
@@ -82,7 +82,7 @@ def check(certificate: Certificate) -> None:
     without = sum(w * _event(user, pages, nothing) for user in problem.users for pages, w in user.events)
     most = _most_saved(problem, evidence["prices"])
     proved = _mean(problem, without - most)
-    if _fraction(statement["bound"]) > proved:
+    if fraction(statement, "bound") > proved:
         raise CertificateRejected(f"the prices prove a bound of {proved}, not {statement['bound']}")
 
 
@@ -93,11 +93,11 @@ def read(document: Any) -> Problem:
         _keys(f"server {n}", server, SERVER)
     for m, user in enumerate(document["users"]):
         _keys(f"user {m}", user, USER, {"storage"})
-    if document["format"] != FORMAT or _int(document["version"], 0) != VERSION:
+    if document["format"] != FORMAT or integer(document["version"], "version", 0) != VERSION:
         raise CertificateRejected(f"the network must have format {FORMAT!r}, version {VERSION}")
     first = [0]
     for number in document["experts"]:
-        first.append(first[-1] + _int(number, 1))
+        first.append(first[-1] + integer(number, "experts", 1))
     given = document["expert_bytes"]
     # as many sizes as the document names pages: nothing is allocated that it does not spell out
     used = {
@@ -110,14 +110,14 @@ def read(document: Any) -> Problem:
     if isinstance(given, list):
         if len(given) != first[-1]:
             raise CertificateRejected(f"expert_bytes must be one int, or one for each of {first[-1]} experts")
-        sizes = {p: _int(s, 1) for p, s in enumerate(given)}
+        sizes = {p: integer(s, "expert_bytes", 1) for p, s in enumerate(given)}
     else:
-        sizes = dict.fromkeys(used, _int(given, 1))
+        sizes = dict.fromkeys(used, integer(given, "expert_bytes", 1))
     servers = [server["name"] for server in document["servers"]]
-    storage = [_int(server["storage"], 0) for server in document["servers"]]
+    storage = [integer(server["storage"], "storage", 0) for server in document["servers"]]
     if len(set(servers)) != len(servers):
         raise CertificateRejected("two servers have the same name")
-    totals = [_int(user["total"], 1) for user in document["users"]]
+    totals = [integer(user["total"], "total", 1) for user in document["users"]]
     if not totals:
         raise CertificateRejected("a network has at least one user")
     scale = math.lcm(*totals)
@@ -125,7 +125,7 @@ def read(document: Any) -> Problem:
     if len({user["name"] for user in document["users"]}) != len(users):
         raise CertificateRejected("two users have the same name")
     sizes_ = _Sizes(sizes, given, first[-1])
-    fixed = _int(document["nonexpert_bytes"], 0)
+    fixed = integer(document["nonexpert_bytes"], "nonexpert_bytes", 0)
     for entry, user in zip(document["users"], users, strict=True):
         _fits(entry, user, fixed, sizes_)
     return Problem(sizes_, servers, storage, first, users, scale)  # type: ignore[arg-type]
@@ -144,11 +144,11 @@ def _keys(where: str, given: Any, needed: set[str], free: set[str] | None = None
 def _fits(entry: Mapping[str, Any], user: User, fixed: int, sizes: _Sizes) -> None:
     """Reject a user who names more experts at once, or holds more bytes, than it says it may."""
     widest = max((len(pages) for pages, _ in user.events), default=1)
-    if _int(entry["top_k"], 1) < widest:
+    if integer(entry["top_k"], "top_k", 1) < widest:
         raise CertificateRejected(f"user {entry['name']!r}: an event names {widest} experts, more than its top_k")
     if "storage" in entry:
         used = fixed + sum(sizes[p] for p in user.holds)
-        if used > _int(entry["storage"], 0):
+        if used > integer(entry["storage"], "storage", 0):
             raise CertificateRejected(f"user {entry['name']!r} takes {used} bytes, more than its storage")
 
 
@@ -161,13 +161,13 @@ class _Sizes:
     def __getitem__(self, page: int) -> int:
         if not 0 <= page < self.pages:
             raise CertificateRejected(f"page {page} does not exist")
-        return self.known[page] if page in self.known else _int(self.given, 1)
+        return self.known[page] if page in self.known else integer(self.given, "expert_bytes", 1)
 
 
 def _user(user: Mapping[str, Any], first: list[int], servers: list[str], unit: int) -> User:
-    cloud, local = _int(user["cloud"], 1), _int(user["local_ns"], 0)
+    cloud, local = integer(user["cloud"], "cloud", 1), integer(user["local_ns"], "local_ns", 0)
     holds = frozenset(_page(first, layer, expert) for layer, expert in user["holds"])
-    near = {servers.index(name): _int(t, 1) for name, t in user["servers"].items()}
+    near = {servers.index(name): integer(t, "a latency", 1) for name, t in user["servers"].items()}
     if len(user["activations"]) != len(first) - 1:
         raise CertificateRejected("activations must have one list for each layer")
     events = []
@@ -177,11 +177,11 @@ def _user(user: Mapping[str, Any], first: list[int], servers: list[str], unit: i
             pages = [_page(first, layer, e) for e in ids]
             if not pages or len(set(pages)) != len(pages):
                 raise CertificateRejected("an event must name distinct experts")
-            total += _int(count, 1)
+            total += integer(count, "a count", 1)
             events.append((pages, count * unit))
         if total != user["total"]:
             raise CertificateRejected(f"user {user['name']!r}, layer {layer}: counts sum to {total} of {user['total']}")
-    return User(cloud, local, _int(user["nonexpert_ns"], 0), holds, near, events)
+    return User(cloud, local, integer(user["nonexpert_ns"], "nonexpert_ns", 0), holds, near, events)
 
 
 def _held(problem: Problem, given: Mapping[str, Any]) -> list[set[int]]:
@@ -215,7 +215,7 @@ def _mean(problem: Problem, cost: int) -> Fraction:
 def _most_saved(problem: Problem, prices: Any) -> int:
     """Return the most that any placement saves, by these prices."""
     for y in prices:
-        _int(y, 0)
+        integer(y, "a price", 0)
     queue = iter(prices)
     total = 0
     paid: list[dict[int, int]] = [{} for _ in problem.servers]
@@ -256,19 +256,7 @@ def _knapsack(problem: Problem, server: int, pay: dict[int, int]) -> Fraction:
 
 
 def _page(first: list[int], layer: Any, expert: Any) -> int:
-    _int(layer, 0), _int(expert, 0)
+    integer(layer, "a layer", 0), integer(expert, "an expert", 0)
     if layer >= len(first) - 1 or expert >= first[layer + 1] - first[layer]:
         raise CertificateRejected(f"layer {layer}, expert {expert} does not exist")
     return int(first[layer] + expert)
-
-
-def _fraction(text: Any) -> Fraction:
-    if not isinstance(text, str) or not re.fullmatch(r"-?[0-9]{1,400}(/0*[1-9][0-9]{0,400})?", text):
-        raise CertificateRejected(f"must be a fraction such as '7/4'; got {str(text)[:60]!r}")
-    return Fraction(text)
-
-
-def _int(value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise CertificateRejected(f"must be an integer of at least {least}; got {value!r}")
-    return value

@@ -10,7 +10,6 @@ Kind ``ratio-lower`` is the lower side alone.
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
@@ -23,8 +22,9 @@ from ..errors import CertificateRejected
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec, Time
 from .meter import hold, spend
+from .reading import fraction, need, number
 
-__all__ = ["Player", "check", "events_of", "fraction", "need", "number", "problem", "schedule_cost"]
+__all__ = ["Player", "check", "events_of", "problem", "schedule_cost"]
 
 Event = tuple[int, ...]
 TURNS = 100_000
@@ -34,7 +34,6 @@ PROBES = 2_000
 
 
 PAGES = 24
-FRACTION = re.compile(r"-?[0-9]+(/[0-9]+)?")
 _PLAYED = "policy general pool offline_slots top_k"
 # kind -> what its statement says beside layers, experts and slots
 STATEMENTS = {
@@ -44,32 +43,6 @@ STATEMENTS = {
     "ratio-events": "top_k admission lower upper",
     "ratio-random": "lower upper",
 }
-
-
-def need(holds: bool, message: str) -> None:
-    """Reject the certificate unless the condition holds."""
-    if not holds:
-        raise CertificateRejected(message)
-
-
-def number(fields: Any, name: str, least: int) -> int:
-    """Return an integer field of at least ``least``."""
-    value = fields.get(name)
-    need(type(value) is int and value >= least, f"{name!r} must be an integer of at least {least}; got {value!r}")
-    return int(value)
-
-
-def fraction(fields: Any, name: str) -> Fraction:
-    """Return a field that holds a fraction such as "7/4", in lowest terms."""
-    return exact(fields.get(name), name)
-
-
-def exact(text: Any, name: str) -> Fraction:
-    """Return the fraction that is written as ``text``, in lowest terms."""
-    plain = isinstance(text, str) and len(text) < 2000 and FRACTION.fullmatch(text)
-    if not plain or str(value := Fraction(text)) != text:
-        raise CertificateRejected(f"{name!r} must be a fraction in lowest terms such as '7/4'; got {text!r}")
-    return value
 
 
 def stated(certificate: Certificate) -> Mapping[str, Any]:

@@ -21,8 +21,9 @@ from typing import Any
 from ..certificate import Certificate
 from ..core.instance import Instance
 from .meter import hold, spend
-from .ratio import fraction, model, need, number, stated
+from .ratio import model, stated
 from .ratio_game import no_idle_cycle
+from .reading import fraction, need, number
 
 __all__ = ["Rules", "check", "renamed"]
 

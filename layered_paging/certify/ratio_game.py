@@ -23,7 +23,8 @@ from typing import Any
 from ..certificate import Certificate
 from ..core.instance import Instance
 from .meter import hold, spend
-from .ratio import fraction, model, need, stated
+from .ratio import model, stated
+from .reading import fraction, need
 
 __all__ = ["Positions", "check", "no_idle_cycle"]
 

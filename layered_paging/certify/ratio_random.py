@@ -23,8 +23,9 @@ from typing import Any
 from ..certificate import Certificate
 from ..core.instance import Instance
 from .meter import hold, spend
-from .ratio import exact, fraction, model, need, number, stated
+from .ratio import model, stated
 from .ratio_game import Positions
+from .reading import exact, fraction, need, number
 
 __all__ = ["Nodes", "check"]
 

@@ -12,6 +12,7 @@ from ..certificate import Certificate
 from ..core.trace import Trace
 from ..errors import CertificateRejected
 from .meter import hold, spend
+from .reading import need
 
 __all__ = ["check"]
 
@@ -25,18 +26,18 @@ def check(certificate: Certificate, trace: Any = None) -> None:
     said, evidence = certificate.statement, certificate.evidence
     if not isinstance(trace, Trace):
         raise CertificateRejected("a certificate of kind 'stall' is about a trace, which must be given")
-    _must(set(said) == set(STATED), f"the statement must have the keys {', '.join(STATED)}, and no others")
-    _must(said["trace"] == trace.digest(), "it is about another trace")
+    need(set(said) == set(STATED), f"the statement must have the keys {', '.join(STATED)}, and no others")
+    need(said["trace"] == trace.digest(), "it is about another trace")
     slots, load, compute = said["slots"], said["load"], said["compute"]
     numbers = [slots, load, said["lower"], said["upper"], said["unit_ns"], *compute]
-    _must(all(type(x) is int and x >= 0 for x in numbers), "its numbers must be integers of at least 0")
-    _must(slots >= 1 and load >= 1 and min(compute) >= 1 and said["unit_ns"] >= 1, "load and compute must be positive")
-    _must(len(compute) == trace.layers, "a compute time is needed for each layer")
+    need(all(type(x) is int and x >= 0 for x in numbers), "its numbers must be integers of at least 0")
+    need(slots >= 1 and load >= 1 and min(compute) >= 1 and said["unit_ns"] >= 1, "load and compute must be positive")
+    need(len(compute) == trace.layers, "a compute time is needed for each layer")
     first = trace.first_page.tolist()
     events = [
         [first[layer] + e for e in row if e >= 0] for token in trace.experts.tolist() for layer, row in enumerate(token)
     ]
-    _must(trace.rounds * sum(compute) <= LONGEST, f"at most {LONGEST} units of time are looked at")
+    need(trace.rounds * sum(compute) <= LONGEST, f"at most {LONGEST} units of time are looked at")
     begin = [0]
     for n in range(len(events)):
         begin.append(begin[-1] + compute[n % trace.layers])
@@ -54,17 +55,17 @@ def check(certificate: Certificate, trace: Any = None) -> None:
 
 def _schedule(loads: Any, requests: Any, events: Any, begin: list[int], load: int, slots: int, stated: int) -> None:
     """Play the schedule: slots, one disk, and the clock."""
-    _must(isinstance(loads, list) and len(loads) == len(requests), "a load or null is needed for each request")
+    need(isinstance(loads, list) and len(loads) == len(requests), "a load or null is needed for each request")
     change = [0] * (begin[-1] + 1)  # in the pages held beside the event's own
     starting: dict[int, list[int]] = {}
     ending: dict[int, list[int]] = {}
     for number, ((since, due, before), at) in enumerate(zip(requests, loads, strict=True)):
         if at is None:
-            _must(before, "a page cannot be kept before its first load")
+            need(before, "a page cannot be kept before its first load")
             held = since
         else:
             a, b = at
-            _must(type(a) is int and type(b) is int and since <= a <= b <= due, "a load must lie between two uses")
+            need(type(a) is int and type(b) is int and since <= a <= b <= due, "a load must lie between two uses")
             starting.setdefault(a, []).append(number)
             ending.setdefault(b, []).append(number)
             held = a
@@ -75,7 +76,7 @@ def _schedule(loads: Any, requests: Any, events: Any, begin: list[int], load: in
     for n, members in enumerate(events):
         while unit < begin[n + 1]:
             extra += change[unit]
-            _must(extra + len(members) <= slots, f"more than {slots} slots are held")
+            need(extra + len(members) <= slots, f"more than {slots} slots are held")
             unit += 1
     clock = disk = 0  # in units; the clock counts computing and stalls
     done: dict[int, int] = {}
@@ -89,14 +90,14 @@ def _schedule(loads: Any, requests: Any, events: Any, begin: list[int], load: in
             if loads[number][1] == unit:  # asked for by the event that begins here
                 disk = done[number] = max(wait, disk) + load
                 wait = disk
-        _must(wait == clock or unit in bounds, "only the begin of an event can wait")
+        need(wait == clock or unit in bounds, "only the begin of an event can wait")
         clock = wait
         for number in starting.get(unit, []):
             if loads[number][1] > unit:
-                _must(disk <= clock, "the disk loads one page at a time")
+                need(disk <= clock, "the disk loads one page at a time")
                 disk = done[number] = clock + load
         clock += 1
-    _must(clock - 1 - begin[-1] == stated, f"the schedule stalls for {clock - 1 - begin[-1]} units, not for {stated}")
+    need(clock - 1 - begin[-1] == stated, f"the schedule stalls for {clock - 1 - begin[-1]} units, not for {stated}")
 
 
 def _lower(multipliers: Any, requests: Any, events: Any, begin: list[int], load: int, slots: int, stated: int) -> None:
@@ -109,8 +110,8 @@ def _lower(multipliers: Any, requests: Any, events: Any, begin: list[int], load:
     hold(5 * units + len(requests), "the prices of every unit of time")
     price = [Fraction(0)] * (2 * units + len(requests))
     for t, x in multipliers:
-        _must(type(t) is int and 0 <= t < len(price) and isinstance(x, str), "a multiplier is out of place")
-        _must(_FRACTION.fullmatch(x) is not None, "multipliers must be fractions of at least 0, such as 7/4")
+        need(type(t) is int and 0 <= t < len(price) and isinstance(x, str), "a multiplier is out of place")
+        need(_FRACTION.fullmatch(x) is not None, "multipliers must be fractions of at least 0, such as 7/4")
         price[t] = Fraction(x)
     value = -sum(price[2 * units :], Fraction(0))
     for n, members in enumerate(events):
@@ -134,12 +135,12 @@ def _lower(multipliers: Any, requests: Any, events: Any, begin: list[int], load:
             if a + load <= due:
                 ends = [*ends, a + load]
             looked += len(ends)
-            _must(looked <= LONGEST, f"at most {LONGEST} options of loads are looked at")
+            need(looked <= LONGEST, f"at most {LONGEST} options of loads are looked at")
             for b in ends:
                 across = cross_sums[b] - cross_sums[a + 1]
                 best = min(best, load - (b - a) + slot + disk_sums[b] - disk_sums[a] + across)
         value += best
-    _must(stated <= max(0, ceil(value)), f"the multipliers prove {float(value):.3f} units, not {stated}")
+    need(stated <= max(0, ceil(value)), f"the multipliers prove {float(value):.3f} units, not {stated}")
 
 
 def _sums(values: list[Fraction]) -> list[Fraction]:
@@ -147,8 +148,3 @@ def _sums(values: list[Fraction]) -> list[Fraction]:
     for x in values:
         found.append(found[-1] + x)
     return found
-
-
-def _must(holds: bool, words: str) -> None:
-    if not holds:
-        raise CertificateRejected(f"stall: {words}")

@@ -15,7 +15,8 @@ from ..certificate import Certificate
 from ..core.instance import Instance
 from ..errors import CertificateRejected, LayeredPagingError
 from ..policies.spec import PolicySpec
-from .ratio import TURNS, Player, events_of, fraction, need, number, problem, stated
+from .ratio import TURNS, Player, events_of, problem, stated
+from .reading import fraction, need, number
 from .verified_game import sides
 
 __all__ = ["NotCovered", "questions"]

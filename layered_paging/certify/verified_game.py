@@ -10,8 +10,9 @@ from fractions import Fraction
 from typing import Any
 
 from ..certificate import Certificate
-from .ratio import fraction, model, need, stated
+from .ratio import model, stated
 from .ratio_game import Positions, no_idle_cycle
+from .reading import fraction, need
 
 __all__ = ["sides"]
 

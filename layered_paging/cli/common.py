@@ -256,15 +256,3 @@ def one_of(name: str, values: Sequence[Any]) -> None:
     """Raise unless exactly one of the alternatives was given."""
     if sum(value is not None for value in values) != 1:
         raise ParameterError(f"give exactly one of {name}")
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and the half width of its 95 % interval (Student's t)."""
-    import statistics
-
-    from scipy.stats import t
-
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return mean, 0.0
-    return mean, float(t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5

@@ -12,6 +12,7 @@ from ..core.instance import integer
 from ..core.layout import lay_out
 from ..core.parts import LongTrace
 from ..core.rules import Rules
+from ..core.stats import mean_interval
 from ..core.trace import Trace, layer_names
 from ..core.words import counted
 from ..engine.run import Run, replay
@@ -20,7 +21,7 @@ from ..formats import load_trace
 from ..policies.forecast import Forecast
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
-from .common import add_model_options, byte_size, interval, percent, positive, progress, table
+from .common import add_model_options, byte_size, percent, positive, progress, table
 from .options import add_batch_options, add_trace_options, open_or_load, reading_of
 
 EXAMPLES = """examples:
@@ -248,7 +249,7 @@ def _row(runs: list[Run], by: str | None) -> dict[str, Any]:
         "seed": first.seed,
     }
     if len(runs) > 1:  # every figure is then the mean over the seeds
-        mean, half = interval([r.misses for r in runs])
+        mean, half = mean_interval([r.misses for r in runs])
         row |= {"repeats": len(runs), "all_misses": [r.misses for r in runs], "half_width_95": half}
         row |= {"misses": mean, "hits": first.requests - mean, "hit_rate": 1 - mean / first.requests}
         for stage, key in enumerate(("hit_rate_prefill", "hit_rate_decode")):

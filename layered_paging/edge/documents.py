@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import strict_json
 from ..core.files import read_limited, write_atomic
 from .links import trip_ns
 from .network import FAR, MOST_CELLS, MOST_LINKS, MOST_PAGES, Activations, Network, NetworkError
@@ -38,10 +39,10 @@ def load_network(path: str | Path) -> Network:
         data = read_limited(path, LIMIT)
         if len(data) > LIMIT:
             raise NetworkError(f"{path}: a network file must be below {LIMIT >> 20} MiB")
-        document = json.loads(data.decode(), parse_constant=_no_constant, object_pairs_hook=_once)
+        document = strict_json.parse(data)
     except OSError as error:
         raise NetworkError(f"{path}: cannot be read; {error.strerror or error}") from None
-    except (ValueError, RecursionError, MemoryError) as error:
+    except ValueError as error:
         raise NetworkError(f"{path}: must be JSON; {' '.join(str(error).split())[:160]}") from None
     return from_document(document, str(path))
 
@@ -272,14 +273,3 @@ def _name(where: str, value: Any) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 200:
         raise NetworkError(f"{where}: 'name' must be text of 1 to 200 characters; got {str(value)[:60]!r}")
     return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        raise ValueError("an object must not name a key twice")
-    return fields
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not allowed")

@@ -18,6 +18,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core import strict_json
 from ..core.parts import Part
 from ..core.trace import DECODE, PREFILL, Trace
 from ..errors import FormatError, LayeredPagingError, TraceError
@@ -168,27 +169,10 @@ def check_part(path: Path, part: Part, limits: npt.NDArray[np.int64], row: int) 
         raise FormatError(f"{path}: stage[{row + at}] must be 0 (prefill) or 1 (decode); got {part.stage[at]}")
 
 
-def _constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} stands twice in an object")
-    return made
-
-
-_DECODER = json.JSONDecoder(parse_constant=_constant, object_pairs_hook=_object)
-
-
 def parse_json(where: str, line: bytes | str) -> Any:
     """Parse strict JSON: no NaN, no name twice in an object, not too deep; ``where`` starts the message."""
     try:
-        return _DECODER.decode(line if isinstance(line, str) else line.decode())
-    except RecursionError:
-        raise FormatError(f"{where}: JSON is nested too deeply") from None
+        return strict_json.parse(line)
     except UnicodeDecodeError as error:
         raise FormatError(f"{where}: must be UTF-8 text; {error.reason} at byte {error.start}") from None
     except json.JSONDecodeError as error:

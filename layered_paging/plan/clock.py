@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.stats import t_quantile
 from ..errors import ParameterError
 
 __all__ = ["Clock", "Fit", "fit"]
@@ -168,11 +169,9 @@ def _line(x: Any, y: Any) -> Fit:
 
 
 def _intervals(x: Any, y: Any, fitted: Any, base: float, slope: float) -> list[float | None]:
-    from scipy.stats import t
-
     free = len(x) - 2
     spread = float(((y - fitted) ** 2).sum() / free) ** 0.5
-    width = float(t.ppf((1 + LEVEL) / 2, free)) * spread
+    width = t_quantile(LEVEL, free) * spread
     deviation = float(((x - x.mean()) ** 2).sum())
     of_base = width * float(1 / len(x) + x.mean() ** 2 / deviation) ** 0.5
     of_slope = width / deviation**0.5

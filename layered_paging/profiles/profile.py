@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core import strict_json
 from ..core.files import read_limited, write_atomic
 from ..core.instance import integer
 from ..core.trace import Trace
@@ -227,8 +228,8 @@ class Profile:
 
 def _read(data: bytes) -> Profile:
     try:
-        fields = json.loads(data, parse_constant=_no_constant, object_pairs_hook=_once)
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        fields = strict_json.parse(data)
+    except ValueError as error:
         raise FormatError(f"must be a profile in JSON; {error}") from None
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise FormatError(f"must be a JSON object with format {FORMAT!r}")
@@ -269,17 +270,6 @@ def _read(data: bytes) -> Profile:
 def _digest(fields: dict[str, Any]) -> str:
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name occurs twice in one object")
-    return found
 
 
 def _number(value: object) -> bool:

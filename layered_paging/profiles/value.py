@@ -13,6 +13,7 @@ from ..core.cutting import sessions_where
 from ..core.instance import integer
 from ..core.layout import quotas
 from ..core.rules import POOLS, choice
+from ..core.stats import half_width
 from ..core.trace import DECODE, PREFILL, Trace
 from ..engine.run import replay
 from ..errors import ParameterError
@@ -133,8 +134,6 @@ class Outcome:
 
         Of the sessions that both have, and that have tokens in the window.
         """
-        from scipy.stats import t
-
         at = dict(zip(over.sessions, over.hit_rate[window].tolist(), strict=True))
         pairs = [
             x - at[s] for s, x in zip(self.sessions, self.hit_rate[window].tolist(), strict=True) if s in at and x == x
@@ -145,7 +144,7 @@ class Outcome:
         mean = float(values.mean())
         if len(values) < 2:
             return mean, mean, mean
-        half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
+        half = half_width(values.tolist())
         return mean, mean - half, mean + half
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..core import strict_json
 from ..core.files import replacing
 from ..errors import FormatError, LayeredPagingError
 from .spec import Job, canonical
@@ -209,14 +210,10 @@ def _checked(line: bytes) -> dict[str, Any]:
 
     Raises
     ------
-    ValueError, KeyError, TypeError, RecursionError
+    ValueError, KeyError, TypeError
         It is no object in strict JSON, or its checksum does not fit.
     """
-    row: dict[str, Any] = json.loads(line, parse_constant=_no_constant)
+    row: dict[str, Any] = strict_json.parse(line)
     if row.pop("sum") != _sum(row):
         raise ValueError
     return row
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ..core.instance import integer
 from ..core.parts import LongTrace
 from ..core.rules import Rules
+from ..core.stats import t_quantile
 from ..core.trace import Trace
 from ..engine.run import Run, Wanted, joined, replay_all
 from ..errors import ParameterError
@@ -239,14 +240,11 @@ def share_interval(
     finite population's correction, and Student's t.  It is an approximation; with few units, or with a few
     units that hold most of the requests, intervals are too narrow.
     """
-    from scipy.stats import t
-
-    if not isinstance(confidence, (int, float)) or not 0 < confidence < 1:
-        raise ParameterError(f"confidence must lie between 0 and 1; got {confidence!r}")
     n = len(whole)
     if not whole.any():
         raise ParameterError(f"the {n} units drawn hold nothing; draw more")
+    quantile = t_quantile(confidence, n - 1)
     share = float(part.sum() / whole.sum())
     rest = part - share * whole
     variance = (1 - n / of) * float(rest @ rest) / (n - 1) / n
-    return share, float(t.ppf((1 + confidence) / 2, n - 1)) * variance**0.5 / float(whole.mean())
+    return share, quantile * variance**0.5 / float(whole.mean())

@@ -45,7 +45,7 @@ CLASSICAL = (
     "arc belady clock fifo fwf least_stale lfru lfu lfu_decay lfu_window lifo llru lru lru_2 mark_far mark_lru marking "
     "online_min random s3_fifo sieve slru static"
 )
-CHECKERS = ("__init__", "optimum", "ratio", "ratio_events", "ratio_game", "ratio_random")
+CHECKERS = ("__init__", "optimum", "ratio", "ratio_events", "ratio_game", "ratio_random", "reading")
 # group -> (files, tests, those of the tests that are left out because they are slow and others do their work).
 # The compiled kernels are in no group: other tests hold them equal to their references.
 GROUPS: dict[str, tuple[str, str, str]] = {
