@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import statistics
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from ..core.trace import Trace
 from ..engine.run import Run
 from .losses import missed_by_round
 
-__all__ = ["BLOCKS", "Evidence", "distinct_sessions", "weigh"]
+__all__ = ["BLOCKS", "Evidence", "distinct_sessions", "weigh", "weigh_rounds"]
 
 BLOCKS = 10  # of the rounds of a single session
 
@@ -35,6 +36,8 @@ class Evidence:
         Distinct sessions in which the second misses less.
     blocks, better_blocks : int or None
         With one distinct session: blocks of rounds it was cut into, and those in which the second misses less.
+    half_blocks : float or None
+        With one distinct session: half width of the 95 % interval over its blocks, which says nothing of other sessions.
     """
 
     sessions: int
@@ -44,6 +47,7 @@ class Evidence:
     better: int
     blocks: int | None = None
     better_blocks: int | None = None
+    half_blocks: float | None = None
 
     @property
     def settled(self) -> bool:
@@ -80,27 +84,47 @@ def weigh(trace: Trace, first: Run, second: Run, groups: list[list[int]]) -> Evi
     Equal sessions count once, with the mean of their misses.  The interval is Student's of the ratio of sums by the
     delta method.  With one distinct session both runs must have been recorded.
     """
-    before, after = (_by_group(run, groups) for run in (first, second))
-    total = float(before.sum())
-    mean = float((before - after).sum()) / total if total else 0.0
-    better = int((after < before).sum())
     if len(groups) < 2:
-        one, other = (_by_block(run, trace) for run in (first, second))
-        return Evidence(sum(map(len, groups)), len(groups), mean, None, better, len(one), int((other < one).sum()))
-    half = 0.0
-    if total:
-        off = ((before - after) - mean * before) / (total / len(groups))
-        half = half_width(off.tolist())
-    return Evidence(sum(map(len, groups)), len(groups), mean, half, better)
+        return weigh_rounds(trace, groups, *(missed_by_round(run, trace) for run in (first, second)))
+    return _over_sessions(groups, *(run.misses_by_session.sum(axis=1) for run in (first, second)))
 
 
-def _by_group(run: Run, groups: list[list[int]]) -> npt.NDArray[np.float64]:
-    misses = run.misses_by_session.sum(axis=1)
-    return np.array([statistics.fmean(misses[group].tolist()) for group in groups])
+def weigh_rounds(
+    trace: Trace, groups: list[list[int]], first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
+) -> Evidence:
+    """Compare two costs of a trace, each given by round, shape (rounds,), as ``weigh`` compares misses."""
+    if len(groups) < 2:
+        return _within(trace, groups, first, second)
+    return _over_sessions(groups, *(np.add.reduceat(cost, trace.sessions) for cost in (first, second)))
 
 
-def _by_block(run: Run, trace: Trace) -> npt.NDArray[np.int64]:
+def _over_sessions(groups: list[list[int]], first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Evidence:
+    before, after = (np.array([statistics.fmean(cost[g].tolist()) for g in groups]) for cost in (first, second))
+    mean, half = _saved(before, after)
+    return Evidence(sum(map(len, groups)), len(groups), mean, half, int((after < before).sum()))
+
+
+def _within(
+    trace: Trace, groups: list[list[int]], first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
+) -> Evidence:
     number = min(BLOCKS, trace.rounds)
-    blocks = np.zeros(number, np.int64)
-    np.add.at(blocks, np.arange(trace.rounds) * number // trace.rounds, missed_by_round(run, trace))
-    return blocks
+    blocks = np.zeros((2, number), np.int64)
+    at = np.arange(trace.rounds) * number // trace.rounds
+    for row, cost in zip(blocks, (first, second), strict=True):
+        np.add.at(row, at, cost)
+    mean, half = _saved(*blocks)
+    better = int(blocks[1].sum() < blocks[0].sum())
+    seen = int((blocks[1] < blocks[0]).sum())
+    return Evidence(sum(map(len, groups)), len(groups), mean, None, better, number, seen, half if number > 1 else None)
+
+
+def _saved(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the share that is saved, and the half width of its interval (0 for a single part)."""
+    total = float(before.sum())
+    if not total:
+        return 0.0, 0.0
+    mean = float((before - after).sum()) / total
+    if len(before) < 2:
+        return mean, 0.0
+    off = ((before - after) - mean * before) / (total / len(before))
+    return mean, half_width(off.tolist())

@@ -34,6 +34,7 @@ COMMANDS = {
     "plan": "is it the policy or the memory, and how much memory buys how many tokens per second",
     "drive": "play a trace against a real file, and test a clock of tokens",
     "report": "one page about a trace at a budget, for a colleague",
+    "evidence": "the sheet that maintainers ask for before they take a policy, in Markdown",
     "gap": "how much of the gap to the optimum policies close, over traces and capacities",
     "show": "a page that replays a trace step by step under several policies",
     "record": "record which experts a live model chooses",
@@ -185,6 +186,8 @@ def _only_tables(module: ModuleType, answer: Any, args: argparse.Namespace) -> s
     """Return the tables of an answer, and nothing else, in the format that was asked for."""
     from . import common
 
+    if args.format == "md" and hasattr(module, "markdown"):  # an answer that is a document
+        return str(module.markdown(cleaned(answer)))
     with contextlib.redirect_stdout(io.StringIO()), common.tables_as(args.format) as found:
         module.show(cleaned(answer), args)
         if not found:  # an answer without a table is a row of what it says

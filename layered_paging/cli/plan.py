@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from ..errors import ParameterError
-from .common import add_model_options, byte_size, positive, progress, seconds, table
+from .clocks import add_clock_options, clock_of
+from .common import add_model_options, byte_size, positive, progress, table
 from .options import add_batch_options, add_trace_options, trace_of
 
 EXAMPLES = """examples:
@@ -27,16 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--using", default="lru", metavar="P", help="the policy in use (default: lru)")
     parser.add_argument("--policy", nargs="+", metavar="P", help="policies to try beside it")
     parser.add_argument("--engine", metavar="NAME", help="recommend only what this engine ships, such as llama.cpp")
-    clock = parser.add_argument_group("the clock: measured runs, or given by hand")
-    clock.add_argument(
-        "--measured", metavar="RUNS", help='your runs, as in "6GiB:9.8 8GiB:12.1": budget and tokens per second'
-    )
-    clock.add_argument("--compute", type=seconds, metavar="TIME", help="per token without loads, such as 20ms")
-    clock.add_argument("--bandwidth", type=byte_size, metavar="SIZE", help="bytes per second of loads, such as 2GB")
-    clock.add_argument("--latency", type=seconds, default=0.0, metavar="TIME", help="per load beside its bytes (0)")
-    clock.add_argument("--overlap", action="store_true", help="loads run while the token computes")
-    clock.add_argument("--on-cpu", type=float, default=0.0, metavar="SHARE", help="misses computed where they lie (0)")
-    clock.add_argument("--cpu", type=seconds, default=0.0, metavar="TIME", help="per miss that is computed there (0)")
+    add_clock_options(parser, measured=True)
     parser.add_argument("--target", metavar="T", help="smallest memory for 15tok/s, or for 80%%hits")
     add_model_options(parser, "pool", "reset", "prefill")
     add_trace_options(parser)
@@ -46,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Return the plan."""
-    from ..plan import Clock, plan
+    from ..plan import plan
     from ..plan.answers import POLICIES
 
     if args.batch_size is not None and (args.measured is not None or "tok/s" in (args.target or "")):
@@ -55,17 +47,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             "(give --compute per step; --target in %hits)"
         )
     trace = trace_of(args)
-    if (args.compute is None) != (args.bandwidth is None):
-        raise ParameterError("--compute and --bandwidth go together")
-    alone = [("--latency", args.latency), ("--on-cpu", args.on_cpu), ("--cpu", args.cpu)]
-    ignored = [name for name, value in alone if value and args.compute is None]
-    if args.overlap and args.compute is None and args.measured is None:
-        ignored.append("--overlap")
-    if ignored:
-        raise ParameterError(f"{', '.join(ignored)}: part of a clock that is given; it needs --compute and --bandwidth")
-    clock = None
-    if args.compute is not None:
-        clock = Clock(args.compute, args.bandwidth, args.latency, args.overlap, args.on_cpu, args.cpu)
+    clock = clock_of(args)
     sized = False if args.slots is not None else True if args.bytes is not None else trace.page_bytes is not None
     with progress("replaying", 0, args.json) as tick:
         found = plan(

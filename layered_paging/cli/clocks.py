@@ -1,0 +1,79 @@
+"""A clock of tokens that is given by hand: the options that commands share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ..errors import ParameterError
+from .common import byte_size, seconds
+
+if TYPE_CHECKING:
+    from ..plan import Clock
+
+__all__ = ["add_clock_options", "clock_of", "speed"]
+
+MIB = 2**20
+
+
+def add_clock_options(parser: argparse.ArgumentParser, measured: bool = False) -> None:
+    """Add the options of a clock; ``measured`` adds runs to which one is fitted."""
+    group = parser.add_argument_group(
+        "the clock: measured runs, or given by hand" if measured else "a clock, for tokens per second"
+    )
+    if measured:
+        group.add_argument(
+            "--measured", metavar="RUNS", help='your runs, as in "6GiB:9.8 8GiB:12.1": budget and tokens per second'
+        )
+    group.add_argument("--compute", type=seconds, metavar="TIME", help="per token without loads, such as 20ms")
+    group.add_argument("--bandwidth", type=byte_size, metavar="SIZE", help="bytes per second of loads, such as 2GB")
+    group.add_argument("--latency", type=seconds, default=0.0, metavar="TIME", help="per load beside its bytes (0)")
+    group.add_argument("--overlap", action="store_true", help="loads run while the token computes")
+    group.add_argument("--on-cpu", type=float, default=0.0, metavar="SHARE", help="misses computed where they lie (0)")
+    group.add_argument("--cpu", type=seconds, default=0.0, metavar="TIME", help="per miss that is computed there (0)")
+
+
+def clock_of(args: argparse.Namespace, sized: bool | None = None) -> Clock | None:
+    """Return the clock that the options give, or None.
+
+    Parameters
+    ----------
+    args : Namespace
+    sized : bool, optional
+        Whether the trace knows its sizes; a clock without them is refused.
+
+    Raises
+    ------
+    ParameterError
+        Half a clock, parts of one that is not given, a value out of range, or a clock without sizes.
+    """
+    if (args.compute is None) != (args.bandwidth is None):
+        raise ParameterError("--compute and --bandwidth go together")
+    alone = [("--latency", args.latency), ("--on-cpu", args.on_cpu), ("--cpu", args.cpu)]
+    ignored = [name for name, value in alone if value and args.compute is None]
+    if args.overlap and args.compute is None and getattr(args, "measured", None) is None:
+        ignored.append("--overlap")
+    if ignored:
+        raise ParameterError(f"{', '.join(ignored)}: part of a clock that is given; it needs --compute and --bandwidth")
+    if args.compute is None:
+        return None
+    if sized is False:
+        raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
+    from ..plan import Clock
+
+    return Clock(args.compute, args.bandwidth, args.latency, args.overlap, args.on_cpu, args.cpu)
+
+
+def speed(clock: Clock | None, misses: float, loaded: float | None, tokens: int) -> dict[str, float | None]:
+    """Return loads, bytes and seconds per token, and tokens per second; None for what is not known.
+
+    Parameters
+    ----------
+    clock : Clock or None
+    misses, loaded : float
+        Of all tokens; ``loaded`` is in bytes, None where sizes are unknown.
+    tokens : int
+    """
+    each = None if loaded is None else loaded / tokens
+    rate = None if clock is None or each is None else clock.rate(misses / tokens, each)
+    return {"loads_per_token": misses / tokens, "bytes_per_token": each, "tokens_per_second": rate}

@@ -1,0 +1,257 @@
+"""``layered-paging evidence``: the sheet that maintainers ask for before they take a policy."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import Any
+
+from ..analysis.sheet import APART, GATE, evidence_sheet
+from ..core.files import write_atomic
+from ..core.tables import as_markdown
+from ..core.version import __version__
+from ..core.words import counted
+from ..errors import ParameterError
+from .clocks import add_clock_options, clock_of, speed
+from .common import add_model_options, byte_size, positive, progress, table
+from .options import add_batch_options, add_trace_options, trace_of
+
+EXAMPLES = """examples:
+  layered-paging evidence trace.npz --policy llru --against lru --reset session
+  layered-paging evidence trace.npz --policy similar-rounds --bytes 2GiB 12GiB --gate 5% -o sheet.md
+  layered-paging evidence trace.npz --policy lfu-decay --slots 144 600 --compute 20ms --bandwidth 2GB --expert-bytes 3MiB
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("trace", help="a trace file")
+    parser.add_argument("--policy", required=True, metavar="P", help="the policy proposed")
+    parser.add_argument("--against", default="lru", metavar="P", help="the policy that is there (default: lru)")
+    size = parser.add_mutually_exclusive_group()
+    apart = f"two budgets or more, the largest at least {APART} times the smallest"
+    size.add_argument("--slots", nargs="+", type=positive, metavar="N", help=f"{apart} (default: 5/4 token, half)")
+    size.add_argument("--bytes", nargs="+", type=byte_size, metavar="SIZE", help=f"{apart}, such as 2GiB 12GiB")
+    parser.add_argument(
+        "--gate", type=_share, default=GATE, metavar="SHARE",
+        help=f"what must be saved at every budget, such as 5%% (default: {100 * GATE:g} %%)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--counter", type=positive, metavar="N", help="the engine's own count of loads under --against, at the smallest"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="also write the sheet to a .md file")
+    add_model_options(parser, "reset", "prefill")
+    add_clock_options(parser)
+    add_trace_options(parser)
+    add_batch_options(parser)
+    parser.epilog = EXAMPLES
+
+
+def _share(text: str) -> float:
+    """Read ``3%`` or ``0.03``; an argparse type."""
+    try:
+        value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"must be a share such as 3% or 0.03, below 1; got {text!r}")
+    return value
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Say the gate, then replay."""
+    if args.output is not None and not args.output.endswith(".md"):
+        raise ParameterError(f"--output must end with .md; got {args.output!r}")
+    trace = trace_of(args)
+    clock = clock_of(args, trace.expert_bytes is not None)
+    with progress("budgets", 4, args.json) as advance:
+        found = evidence_sheet(
+            trace,
+            args.policy,
+            against=args.against,
+            sizes=args.bytes or args.slots,
+            sized=args.bytes is not None,
+            gate=args.gate,
+            reset=args.reset,
+            prefill=args.prefill,
+            progress=advance,
+        )
+    answer = {"trace": str(args.trace), "reset": args.reset, "prefill": args.prefill, **found.to_dict()}
+    for one in [*answer["compared"], *answer["hot"]]:
+        one["policy_speed"] = speed(clock, one["misses"], one["bytes"], found.tokens)
+        one["against_speed"] = speed(clock, one["against"], one["against_bytes"], found.tokens)
+    answer |= {"counter": args.counter, "version": __version__, "command": _command(args, answer)}
+    if args.output is not None:
+        write_atomic(args.output, markdown({**answer, **_unit(args)}).encode())
+    return {**answer, **_unit(args)}
+
+
+def _unit(args: argparse.Namespace) -> dict[str, str]:
+    return {"unit": "token" if args.batch_size is None else "step"}
+
+
+def _command(args: argparse.Namespace, answer: dict[str, Any]) -> str:
+    """Return the command that gives the same counts again, every choice spelt out."""
+    words = ["layered-paging", "evidence", str(args.trace), "--policy", args.policy, "--against", args.against]
+    words += ["--bytes" if answer["sized"] else "--slots", *(str(one["size"]) for one in answer["compared"])]
+    words += ["--gate", f"{100 * args.gate:g}%", "--reset", args.reset, "--prefill", args.prefill]
+    given = {
+        "--batch": args.batch_size,
+        "--chunk": args.batch_chunk,
+        "--layout": args.log_layout,
+        "--columns": args.log_columns and ",".join("=".join(pair) for pair in args.log_columns.items()),
+        "--tokens": args.log_tokens,
+        "--top-k": args.log_top_k,
+        "--n-experts": args.log_n_experts,
+        "--expert-bytes": args.log_expert_bytes,
+        "--counter": args.counter,
+    }
+    for option, value in given.items():
+        words += [] if value is None else [option, str(value)]
+    if args.compute is not None:
+        words += [
+            "--compute",
+            f"{args.compute:g}s",
+            "--bandwidth",
+            str(args.bandwidth),
+            "--latency",
+            f"{args.latency:g}s",
+        ]
+        words += ["--on-cpu", f"{args.on_cpu:g}", "--cpu", f"{args.cpu:g}s", *(["--overlap"] if args.overlap else [])]
+    words += ["--also", *args.log_also] if args.log_also else []
+    return shlex.join(words)
+
+
+HEAD = ("budget", "policy", "loads per {unit}", "MiB per {unit}", "hits %", "{what} saved %", "gap to optimum closed %")
+
+
+def _rows(answer: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
+    """Return head and rows of the table: two policies and the optimum at each budget."""
+    sized = answer["compared"][0]["bytes"] is not None
+    timed = answer["compared"][0]["policy_speed"]["tokens_per_second"] is not None
+    unit, what = answer["unit"], "bytes" if sized else "loads"
+    head = [column.format(unit=unit, what=what) for column in HEAD]
+    head += [f"{unit}s per second"] if timed else []
+    rows = []
+    for one in [*answer["compared"], *answer["hot"]]:
+        for name, misses, pace in (
+            (answer["against"], one["against"], one["against_speed"]),
+            (answer["policy"], one["misses"], one["policy_speed"]),
+        ):
+            line: list[Any] = [f"{one['size']:,}", name, *_per(pace), _percent(1 - misses / answer["requests"], 2)]
+            proposed = name == answer["policy"]
+            line += [_saved(one["saved"]) if proposed else "-", _percent(one["closed"], 1) if proposed else "-"]
+            rows.append(line + ([f"{pace['tokens_per_second']:.2f}"] if timed else []))
+        least = f"optimum{'' if one['optimum_how'] == 'exact' else ', at least'}"
+        loads = one["optimum"] / answer["tokens"]
+        hits = _percent(1 - one["optimum"] / answer["requests"], 2)
+        rows.append([f"{one['size']:,}", least, f"{loads:.3f}", "-", hits, "-", "-", *(["-"] if timed else [])])
+    if not sized:
+        at = head.index(f"MiB per {unit}")
+        head, rows = head[:at] + head[at + 1 :], [row[:at] + row[at + 1 :] for row in rows]
+    return head, rows
+
+
+def _per(pace: dict[str, Any]) -> list[str]:
+    each = pace["bytes_per_token"]
+    return [f"{pace['loads_per_token']:.3f}", "-" if each is None else f"{each / 2**20:.4f}"]
+
+
+def _percent(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{100 * value:.{digits}f}"
+
+
+def _saved(saved: dict[str, Any]) -> str:
+    half = saved["half"]
+    return f"{100 * saved['mean']:.2f}" if half is None else f"{100 * saved['mean']:.2f} ± {100 * half:.2f}"
+
+
+def _gate(answer: dict[str, Any]) -> str:
+    what = "bytes" if answer["compared"][0]["bytes"] is not None else "loads"
+    return (
+        f"Gate, fixed before the first replay: at each of {counted(len(answer['compared']), 'budget')} {answer['policy']} saves at "
+        f"least {100 * answer['gate']:g} % of the {what} of {answer['against']}, at the lower end of a 95 % interval over distinct "
+        "sessions; it loses no such share where nearly everything fits, and nothing where everything does."
+    )
+
+
+def _result(answer: dict[str, Any]) -> str:
+    if answer["verdict"] == "none":
+        copies = "" if answer["sessions"] == 1 else f" ({answer['sessions']} sessions, all the same)"
+        seen = "; ".join(
+            f"{100 * one['saved']['mean']:.2f} % at {one['size']:,}, in {one['saved']['better_blocks']} of "
+            f"{one['saved']['blocks']} blocks of rounds"
+            for one in answer["compared"]
+        )
+        return (
+            f"No verdict: this is one session's worth of evidence{copies}. Seen in it: {seen}. Record other sessions."
+        )
+    if answer["inverted"]:
+        return f"Gate missed: {answer['policy']} is worse than {answer['against']} where there is room for nearly everything."
+    named = {"met": "meets the gate", "missed": "misses it", "open": "is open, since the interval holds the gate"}
+    by_budget = "; ".join(
+        f"{one['size']:,} {named[one['outcome']]} ({_saved(one['saved'])} %)" for one in answer["compared"]
+    )
+    lead = {"met": "Gate met", "missed": "Gate missed", "open": "Open: record more sessions"}[answer["verdict"]]
+    return f"{lead}. {by_budget}."
+
+
+def _notes(answer: dict[str, Any]) -> list[str]:
+    policy, against, first = answer["policy"], answer["against"], answer["compared"][0]
+    sized = "bytes" if answer["sized"] else "slots"
+    copies = "" if answer["distinct"] == answer["sessions"] else f", {answer['distinct']} of them distinct"
+    better = ", ".join(f"{one['saved']['better']} at {one['size']:,}" for one in answer["compared"])
+    hot = answer["hot"][-1]
+    same = "the same" if hot["misses"] == hot["against"] else "not the same"
+    notes = [
+        f"Budgets are {sized}, in one pool for all layers; events are atomic and stay until they end; reset {answer['reset']}, "
+        f"prefill {answer['prefill']}.",
+        f"Trace: {counted(answer['tokens'], answer['unit'])}, {counted(answer['requests'], 'request')}, "
+        f"{counted(answer['sessions'], 'session')}{copies}; contents {answer['digest']}.",
+        *(
+            f"Nearly everything fits at {one['size']:,}: {policy} saves {_saved(one['saved'])} %."
+            for one in answer["hot"][:-1]
+        ),
+        f"Everything fits at {hot['size']:,}: {policy} loads {counted(hot['misses'], 'expert')}, {against} {hot['against']:,}, {same}.",
+        f"State: {policy} keeps {counted(answer['state'], 'word')} of 64 bits, {against} {answer['against_state']:,} (reference classes, after "
+        f"{counted(answer['state_rounds'], 'round')} at the smallest budget).",
+        f"Cost: {policy} takes {answer['nanoseconds']:,.0f} ns of CPU time per event, {against} {answer['against_nanoseconds']:,.0f} "
+        "(compiled replays at the smallest budget, on this machine; an engine has its own).",
+        "The optimum knows the future: no policy loads less. The figures are optimistic if the policy was chosen on this trace.",
+    ]
+    if answer["distinct"] > 1:
+        notes.insert(2, f"Distinct sessions in which {policy} is better: {better}.")
+    else:
+        halves = ", ".join(
+            f"{100 * one['saved']['mean']:.2f} ± {100 * (one['saved']['half_blocks'] or 0):.2f} % at {one['size']:,}"
+            for one in answer["compared"]
+        )
+        notes.insert(2, f"Over blocks of this session: {halves}. Such an interval says nothing of another session.")
+    if answer["counter"] is not None:
+        off = first["against"] - answer["counter"]
+        said = "equal" if off == 0 else f"{off:+,} here, {100 * off / answer['counter']:+.2f} %"
+        notes.append(
+            f"The engine counts {answer['counter']:,} loads under {against} at {first['size']:,}; this replay {first['against']:,}: {said}."
+        )
+    return notes
+
+
+def markdown(answer: dict[str, Any]) -> str:
+    """Return the sheet for a pull request."""
+    head, rows = _rows(answer)
+    listed = "\n".join(f"- {note}" for note in _notes(answer))
+    lines = as_markdown(head, rows).splitlines()
+    lines[1] = "|---:|---|" + "---:|" * (len(head) - 2)
+    right = "\n".join(lines) + "\n"
+    return (
+        f"## {answer['policy']} against {answer['against']}\n\n{_gate(answer)}\n\n**{_result(answer)}**\n\n{right}\n{listed}\n\n"
+        f"Counted again by layered-paging {answer['version']}:\n\n```console\n$ {answer['command']}\n```\n"
+    )
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print the sheet; its table alone for --format csv or tex."""
+    if args.format == "table":
+        print(markdown(answer), end="")
+    else:
+        table("", *_rows(answer), text=2)
