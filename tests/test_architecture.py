@@ -24,7 +24,7 @@ ORDER = [
     {"prefetch", "profiles"},
     {"edge", "catalog", "analysis"},
     {"theorems", "proved"},
-    {"claims", "testing", "formats", "plan", "scaffold"},
+    {"claims", "testing", "formats", "plan", "scaffold", "problems"},
     {"recording"},
     {"samples", "plot"},
     {"report", "reproduction", "sweep"},

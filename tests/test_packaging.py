@@ -67,6 +67,13 @@ def test_the_command_of_the_wheel_replays_its_sample(installed: Path, tmp_path: 
     assert answer["runs"][0]["misses"] == lp.replay(lp.load_trace(sample), "lru", 48, engine="reference").misses
 
 
+def test_the_wheel_knows_the_open_problems(installed: Path, tmp_path: Path) -> None:
+    answer = json.loads(run(installed.parent / "layered-paging", "problems", "tightness", "--json", cwd=tmp_path))
+    assert {"atlas", "theorem deterministic_lower"} <= {
+        row[side] for row in answer["problems"][0]["sizes"] for side in ("below", "above")
+    }
+
+
 def test_the_wheel_writes_the_pages(installed: Path, tmp_path: Path) -> None:
     run(installed.parent / "layered-paging", "show", "--play", "-o", tmp_path / "play.html", cwd=tmp_path)
     assert (tmp_path / "play.html").read_text() == lp.report.play_page()
@@ -96,6 +103,6 @@ def test_the_wheel_has_the_theorems_and_nothing_that_was_made_of_them(installed:
     here = ROOT / "proofs"
     assert sources == {
         path.relative_to(here)
-        for s in ("*.v", "*.ml", "*.json.gz", "_CoqProject", "theorems.toml")
+        for s in ("*.v", "*.ml", "*.json.gz", "_CoqProject", "theorems.toml", "open/standing.json")
         for path in here.rglob(s)
     }

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import random
 import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import layered_paging as lp
 from layered_paging import catalog, theorems
 from layered_paging.core import registry
 from layered_paging.errors import LayeredPagingError, SolverError
+from layered_paging.problems import PROBLEMS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "proofs").rglob("*.v"))
@@ -146,3 +150,24 @@ def test_controls_in_one_call_are_as_strict(compiled: Path, toy: Path) -> None:
     assert "accepted" in slip
     typo = claim_of_toy(toy, "", "exact Nat.add_comm.", "forall a b : nat, a + b = b + a", "forall a b : nat, a + = b")
     assert theorems.accepted(toy, [typo])["toy"]
+
+
+@kernel
+def test_open_problems_are_propositions_and_mean_what_the_replay_does(compiled: Path) -> None:
+    """The kernel has each definition, and LRU on events in Coq misses as often as the policy replayed."""
+    lines = ["From Coq Require Import List Arith.", "From LP Require Import open_problems events_lower."]
+    lines += ["Import ListNotations."]
+    for problem in PROBLEMS:
+        lines.append(f"Check ({problem.constant} : Prop). Print Assumptions {problem.constant}.")
+    wanted = []
+    choice = random.Random(3)
+    for layers, experts, slots, top_k in [(2, 3, 5, 2), (1, 5, 3, 2), (2, 4, 6, 2), (1, 6, 4, 3)]:
+        rows = [[sorted(choice.sample(range(experts), top_k)) for _ in range(layers)] for _ in range(9)]
+        wanted.append(lp.replay(lp.Trace(np.array(rows), experts), "lru", slots).misses)
+        events = [[layer * experts + e for e in row[layer]] for row in rows for layer in range(layers)]
+        text = "; ".join(f"[{'; '.join(map(str, event))}]" for event in reversed(events))
+        lines.append(f"Eval compute in event_paid (event_lru {layers} {experts} {slots}) [{text}].")
+    said = theorems._coqc(compiled, "\n".join(lines))
+    assert isinstance(said, str), said
+    assert said.count("Closed under the global context") == len(PROBLEMS)
+    assert [int(line.split()[1]) for line in said.splitlines() if line.strip().startswith("= ")] == wanted

@@ -47,6 +47,7 @@ COMMANDS = {
     "ratio": "exact competitive ratios, of a policy or of the best possible one",
     "atlas": "exact ratios at all small sizes, with certificates",
     "check": "check certificates",
+    "problems": "open problems, the best bounds known, and certificates that move them",
     "coupon": "coupon collectors in parallel, and the Yao bound on randomized policies",
     "router": "how a router behaves: skew, locality, transitions, gate weights, pictures",
     "profile": "profiles of expert use: make, show, export, merge, compare, judge, drift",

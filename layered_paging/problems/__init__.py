@@ -1,0 +1,30 @@
+"""Open problems: stated in Coq, with the best bounds known at each size, and certificates that move them.
+
+The statements are definitions of propositions in ``proofs/open_problems.v``; nothing is claimed by them.  Bounds come
+from theorems, from the table of the atlas, and from certificates that were checked and kept.
+"""
+
+from __future__ import annotations
+
+from .known import Bounds, bounds, kept
+from .standing import Row, Standing, standing
+from .stated import PROBLEMS, Problem, Size, formal, named
+from .submitted import Move, Submission, keep, submit
+
+__all__ = [
+    "PROBLEMS",
+    "Bounds",
+    "Move",
+    "Problem",
+    "Row",
+    "Size",
+    "Standing",
+    "Submission",
+    "bounds",
+    "formal",
+    "keep",
+    "kept",
+    "named",
+    "standing",
+    "submit",
+]
