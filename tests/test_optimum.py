@@ -499,7 +499,7 @@ def test_odd_arguments(given: dict[str, Any]) -> None:
 
 def test_a_key_given_twice_is_refused() -> None:
     text = lp.optimum(lp.Trace([[0]]), 1, admission="forced").certificate.to_json()
-    with pytest.raises(FormatError, match="a key twice"):
+    with pytest.raises(FormatError, match="stands twice in an object"):
         lp.Certificate.from_json(text.replace('"cost":1', '"cost":0,"cost":1'))
 
 

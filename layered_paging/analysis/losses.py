@@ -15,7 +15,6 @@ from ..errors import BudgetError
 
 __all__ = [
     "FOLDS",
-    "WEIGHTED",
     "Bounds",
     "Reference",
     "Room",
@@ -26,7 +25,7 @@ __all__ = [
     "uses_of",
 ]
 
-WEIGHTED = 100_000  # requests up to which a linear program bounds what sizes make hard
+WEIGHTED = 100_000  # requests up to which loads of unequal bytes are minimised in slots
 MARKOV = 2_000_000  # requests times slots up to which the Markov reference is replayed
 FOLDS = 4
 
@@ -130,14 +129,12 @@ def one_size(trace: Trace) -> int | None:
 class Bounds:
     """The least misses of any schedule: no schedule has fewer than ``least``, and one has ``found``.
 
-    ``how`` says what proves it: ``exact``, ``relaxation`` (a linear program) or ``smallest`` (so many of the smallest
-    pages fit as ``slots`` says, and that many slots miss at least as often).
+    ``how`` says what proves it: ``exact``, or ``relaxation`` (prices of the linear relaxation).
     """
 
     least: int
     found: int
     how: str
-    slots: int | None = None
 
 
 def bounds(
@@ -147,9 +144,9 @@ def bounds(
 
     Notes
     -----
-    Slots, and bytes where all experts have one size, are solved exactly; but loads in bytes of unequal experts only up
-    to ``WEIGHTED`` requests.  Unequal experts in bytes make the problem NP-hard: a linear program gives the lower bound,
-    beyond ``WEIGHTED`` requests the number of the smallest pages that fit.
+    Slots, and bytes where all experts have one size, are solved exactly; but loads of unequal bytes in slots only up to
+    ``WEIGHTED`` requests.  Unequal experts in bytes make the problem NP-hard: prices of its linear relaxation give the
+    lower bound.
     """
     from ..offline import optimum
 
@@ -160,25 +157,14 @@ def bounds(
             best = optimum(trace, **room.given, **options)
             cost = best.misses * (1 if costs is None else int(room.size or 1))
             return Bounds(cost, cost, "exact")
-        if trace.requests <= WEIGHTED:
-            solver = "auto" if room.budget_bytes is None else "lp"
-            best = optimum(trace, **room.given, **options, costs=costs, solver=solver)
-            low, high = best.bounds
-            return Bounds(low, high, "exact" if low == high else "relaxation")
-        if costs is not None:
+        if room.budget_bytes is None and trace.requests > WEIGHTED:
             return None
-        found = replay(trace, "belady", **room.given, pool=pool, reset=reset, admission=admission).misses
-        most = _smallest(trace, room, pool)
-        least = optimum(trace, most, **(options | {"pool": "shared"})).misses
-        return Bounds(least, found, "smallest", most)
+        solver = "auto" if room.budget_bytes is None else "lp"
+        best = optimum(trace, **room.given, **options, costs=costs, solver=solver)
+        low, high = best.bounds
+        return Bounds(low, high, "exact" if low == high else "relaxation")
     except BudgetError:
         return None
-
-
-def _smallest(trace: Trace, room: Room, pool: str) -> int:
-    """Return how many pages fit at the most: the smallest of those that are asked for."""
-    mine = np.sort(room.weight(trace)[uses_of(trace) > 0])
-    return max(trace.top_k, int(np.searchsorted(np.cumsum(mine), room.capacity, side="right")))
 
 
 @dataclass(frozen=True)

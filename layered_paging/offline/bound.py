@@ -15,8 +15,9 @@ from ..errors import SolverError
 from .deadline import Deadline
 from .model import Model
 
-__all__ = ["in_integers", "proved_saving", "relaxed_prices"]
+__all__ = ["descended_prices", "in_integers", "proved_saving", "relaxed_prices"]
 
+BLOCK = 1 << 16  # intervals looked at together
 ROOM = 1 << 60  # what the checker's sums must stay below
 
 
@@ -80,12 +81,71 @@ def relaxed_prices(model: Model, time_limit: float | None = None) -> npt.NDArray
 
 def proved_saving(model: Model, prices: npt.NDArray[np.int64], denominator: int) -> int:
     """Return what the prices prove no schedule to exceed in what it saves, times the denominator."""
-    before: list[int] = [0]
-    for y in prices.tolist():
-        before.append(before[-1] + y)
-    total: int = sum(c * y for c, y in zip(model.capacity.tolist(), prices.tolist(), strict=True))
-    for b, e, w, s in zip(
-        model.begin.tolist(), model.end.tolist(), model.worth.tolist(), model.size.tolist(), strict=True
-    ):
-        total += max(0, w * denominator - s * (before[e] - before[b]))
+    before = np.concatenate((np.zeros(1, np.int64), np.cumsum(prices)))
+    total = int(model.capacity @ prices)  # ``in_integers`` keeps every sum here below ROOM
+    for at in range(0, len(model.begin), BLOCK):
+        part = slice(at, at + BLOCK)
+        paid = model.size[part] * (before[model.end[part]] - before[model.begin[part]])
+        total += int(np.maximum(0, model.worth[part] * denominator - paid).sum())
     return total
+
+
+def descended_prices(model: Model, steps: int = 60, time_limit: float | None = None) -> npt.NDArray[np.float64]:
+    """Return prices by descent on the relaxation's dual, where a linear program would take too long.
+
+    The start is the best price that is the same at every point.  Each step is O(intervals + points): it raises prices
+    where what would be kept does not fit, and lowers them where there is room.
+
+    Parameters
+    ----------
+    model : Model
+    steps : int
+        Steps at the most.
+    time_limit : float, optional
+        Seconds after which the best prices so far are returned.
+
+    Returns
+    -------
+    float64 array, one price a point
+    """
+    clock, points = Deadline(time_limit), len(model.capacity)
+    worth, size, capacity = (part.astype(np.float64) for part in (model.worth, model.size, model.capacity))
+    inside = model.begin < model.end
+    price = np.full(
+        points, _one_price(worth[inside], (size * (model.end - model.begin))[inside], float(capacity.sum()))
+    )
+    best, least, stride, worse = price, np.inf, 0.02, 0
+    for _ in range(steps):
+        before = np.concatenate(([0.0], np.cumsum(price)))
+        left = worth - size * (before[model.end] - before[model.begin])
+        proved = float(capacity @ price) + float(np.maximum(left, 0).sum())
+        kept = (left > 0) & inside
+        taken = np.bincount(model.begin[kept], size[kept], points + 1) - np.bincount(
+            model.end[kept], size[kept], points + 1
+        )
+        slope = capacity - np.cumsum(taken)[:points]
+        slope[(price <= 0) & (slope > 0)] = 0
+        length = float(slope @ slope)
+        if proved < least:
+            best, least, worse = price, proved, 0
+        else:
+            worse += 1
+        if length == 0 or clock.over:
+            break
+        if worse == 4:  # the strides are too long: go back, and halve them
+            price, stride, worse = best, stride / 2, 0
+        else:
+            price = np.maximum(0.0, price - stride * proved / length * slope)
+    return best
+
+
+def _one_price(worth: npt.NDArray[np.float64], use: npt.NDArray[np.float64], capacity: float) -> float:
+    """Return the price of a byte for the time of one point that proves most, if it is the same at every point.
+
+    At a price, the intervals worth more than what they use would be kept; the best price is the first at which these
+    fill the capacity of all points together (PFOO-L of berger-beckmann-harchol-balter-2018 is the bound that it proves).
+    """
+    rate = worth / use
+    order = np.argsort(-rate, kind="stable")
+    at = int(np.searchsorted(np.cumsum(use[order]), capacity))
+    return float(rate[order[at]]) if at < len(order) else 0.0

@@ -20,6 +20,11 @@ class Deadline:
         self._seconds = seconds
         self._until = None if seconds is None else time.monotonic() + seconds
 
+    @property
+    def over(self) -> bool:
+        """Whether no time is left."""
+        return self._until is not None and time.monotonic() >= self._until
+
     def left(self, what: str) -> float | None:
         """Return the seconds that are left, or None for no limit.
 

@@ -24,6 +24,7 @@ __all__ = ["SOLVERS", "Free", "Solved", "free_split", "solve", "with_bytes"]
 SOLVERS = ("auto", "belady", "flow", "paths", "ortools", "highs", "networkx", "ilp", "lp", "brute")
 SMALL = 20_000  # intervals that "auto" gives to the integer program where sizes differ
 TINY = 40  # intervals up to which a bracket in bytes is closed by brute force, if that ends
+PROGRAM = 100_000  # intervals up to which a linear program gives the bound in bytes
 LARGE = 50_000  # intervals from which "flow" prefers OR-tools
 
 Ints = npt.NDArray[np.int64]
@@ -222,8 +223,8 @@ class Bracket:
 def with_bytes(problem: Problem, solver: str, clock: Deadline) -> Bracket:
     """Solve pools in bytes: exact by integer program or brute force where that ends, otherwise a bracket.
 
-    The prices come from the linear relaxation, or are all 0 for ``solver="belady"``, which solves no program, and where
-    HiGHS finds none.  With ``auto``, a bracket of a very small case is closed by brute force.
+    The prices come from the linear relaxation: by HiGHS, or by descent beyond ``PROGRAM`` intervals and where HiGHS fails.
+    They are all 0 for ``solver="belady"``, which looks for none.  With ``auto``, a bracket of a very small case is closed by brute force.
     """
     choice("solver", solver, SOLVERS)
     assert problem.sizes is not None
@@ -283,14 +284,19 @@ def _by_program(
 
 
 def _relaxed(models: Sequence[Model], solver: str, clock: Deadline) -> tuple[list[Ints], int]:
-    """Return prices and their denominator; all 0, which prove little, where there is no program or time is over."""
-    nothing = [np.zeros(len(m.capacity), np.int64) for m in models], 1
+    """Return prices and their denominator: by a linear program, or by descent where it is too large or fails."""
     if solver == "belady":
-        return nothing
-    try:
-        return bound.in_integers(models, [bound.relaxed_prices(m, clock.left("bound")) for m in models])
-    except SolverError:
-        return nothing
+        return [np.zeros(len(m.capacity), np.int64) for m in models], 1
+    prices = []
+    for model in models:
+        if len(model.begin) <= PROGRAM:
+            try:
+                prices.append(bound.relaxed_prices(model, clock.left("bound")))
+                continue
+            except SolverError:
+                pass
+        prices.append(bound.descended_prices(model))
+    return bound.in_integers(models, prices)
 
 
 def _by_distance(problem: Problem, part: Part) -> npt.NDArray[np.bool_]:

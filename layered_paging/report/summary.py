@@ -244,12 +244,7 @@ def _proof(found: dict[str, Any]) -> str:
         return (
             "Misses and bytes are those of replays. The optimum has a certificate that an independent checker verifies:"
         )
-    if found["optimum_how"] == "relaxation":
-        return (
-            "Misses and bytes are those of replays. Sizes differ, so that the optimum in bytes is not known: a certificate "
-            f"proves that no schedule misses less than {found['optimum']:,} times, and that one misses {found['optimum_found']:,} times:"
-        )
     return (
-        "Misses and bytes are those of replays. Sizes differ, so that the optimum in bytes is not known: so many of the smallest "
-        "experts as fit at all are taken for slots, and no schedule misses less than the optimum in these."
+        "Misses and bytes are those of replays. Sizes differ, so that the optimum in bytes is not known: a certificate "
+        f"proves that no schedule misses less than {found['optimum']:,} times, and that one misses {found['optimum_found']:,} times:"
     )
