@@ -25,6 +25,7 @@ STATES: list[tuple[str, dict[int, int], dict[int, int]]] = [
     ("clock(fresh=False)", {0: 3, 1: 6, 3: 4, 4: 8}, {2: 5, 3: 6, 4: 8, 5: 2}),
     ("fifo", {0: 4, 1: 2, 3: 3, 4: 1}, {2: 2, 3: 1, 4: 4, 5: 3}),
     ("fwf", {0: 1, 1: 1, 3: 1, 4: 1}, {2: 1, 3: 1, 4: 1, 5: 1}),
+    ("heat-protected", {0: 6, 1: 3, 3: 4, 4: 2}, {2: 7, 3: 3, 4: 1, 5: 4}),
     ("least-stale", {0: 1, 1: 6, 3: 8, 4: 4}, {2: 3, 3: 6, 4: 1, 5: 8}),
     ("lifo", {0: 4, 1: 2, 3: 3, 4: 1}, {0: 4, 1: 2, 3: 3, 4: 1}),
     ("llru", {0: 1, 1: 2, 3: 3, 4: 2}, {0: 3, 2: 1, 3: 2, 4: 1}),
@@ -33,6 +34,7 @@ STATES: list[tuple[str, dict[int, int], dict[int, int]]] = [
     ("llru(same_layer='near')", {0: 1, 1: 2, 3: 3, 4: 2}, {2: 1, 3: 2, 4: 1, 5: 3}),
     ("lru", {0: 1, 1: 3, 3: 4, 4: 2}, {2: 2, 3: 3, 4: 1, 5: 4}),
     ("lru-2", {0: 46, 1: 3, 3: 4, 4: 2}, {0: 136, 1: 8, 2: 54, 3: 120, 4: 92, 5: 5}),
+    ("lru-hits-first", {0: 1, 1: 3, 3: 4, 4: 2}, {2: 2, 3: 3, 4: 1, 5: 4}),
     ("mark-far", {0: 1, 1: 5, 3: 7, 4: 3}, {2: 3, 3: 5, 4: 1, 5: 7}),
     ("mark-lru", {0: 1, 1: 5, 3: 7, 4: 3}, {2: 3, 3: 5, 4: 1, 5: 7}),
     ("sieve", {0: 6, 1: 12, 3: 8, 4: 16}, {0: 4, 2: 11, 3: 12, 4: 16}),
@@ -64,11 +66,13 @@ FACTS = [
     ("arc", "lazy", False),
     ("belady", "lazy offline stack", False),
     ("blind-oracle", "lazy stack", False),
+    ("classlru", "lazy", False),
     ("clock", "conservative lazy", True),
     ("dominating", "lazy randomized", False),
     ("fifo", "conservative lazy", True),
     ("fwf", "marking", True),
     ("guard", "lazy randomized", False),
+    ("heat-protected", "lazy", True),
     ("least-stale", "lazy stack", True),
     ("lfru", "lazy stack", False),
     ("lfu", "lazy stack", False),
@@ -79,6 +83,7 @@ FACTS = [
     ("lmarker", "lazy marking randomized", False),
     ("lru", "conservative lazy marking stack", True),
     ("lru-2", "lazy stack", True),
+    ("lru-hits-first", "lazy", True),
     ("mark-far", "lazy marking", True),
     ("mark-lru", "conservative lazy marking stack", True),
     ("marking", "lazy marking randomized", False),
@@ -86,6 +91,7 @@ FACTS = [
     ("predictive-marker", "lazy marking randomized", False),
     ("random", "lazy randomized", False),
     ("s3-fifo", "lazy", False),
+    ("sampled-lfru", "lazy", False),
     ("sieve", "lazy", True),
     ("slru", "lazy", True),
     ("static", "lazy stack", False),
@@ -119,12 +125,16 @@ def test_parameters_at_their_limits(name: str, least: float, most: float, beyond
 
 
 DEFAULTS: dict[str, dict[str, Any]] = {
+    "classlru": {"half_life": 128},
     "clock": {"fresh": True},
+    "heat-protected": {"hot_uses": 4},
+    "lfru": {"history": "all"},
     "lfu": {"history": "all"},
     "lfu-decay": {"half_life": 32, "profile": ()},
     "lfu-window": {"window": 64},
     "llru": {"rounds": "visit", "same_layer": "far"},
     "s3-fifo": {"small": 0.1, "ghost": 0.9, "filling": "small"},
+    "sampled-lfru": {"sample": 16, "first": "uses", "seed": 0x9E3779B9},
     "slru": {"protected": 0.8},
     "static": {"profile": ()},
 }
@@ -244,6 +254,15 @@ DECISIONS = {
     "s3-fifo(filling='main')": "0f7446910f19",
     "s3-fifo(small=0.5, ghost=0.4)": "37d542df97c2",
     "s3-fifo(ghost=0)": "15797f34d697",
+    "classlru": "f0410652df20",
+    "classlru(half_life=1)": "ac62ed1b0da0",
+    "classlru(half_life=3)": "23c28678b815",
+    "heat-protected": "62c52e25c8d3",
+    "heat-protected(hot_uses=1)": "90d3fb5dc39f",
+    "lru-hits-first": "ac62ed1b0da0",
+    "sampled-lfru": "b18462563c8e",
+    "sampled-lfru(sample=3, first='last')": "c0652c4bdcc9",
+    "lfru(history='cache')": "973d0a8ebcbb",
 }
 
 
@@ -305,6 +324,13 @@ LATER = {
     "slru": "73437ffd7976",
     "sieve": "d5ee08b8cb2f",
     "lru-2": "d28d546197d6",
+    "classlru": "c6ee52b78096",
+    "classlru(half_life=9)": "c24196bfa9d8",
+    "heat-protected": "5b35111fb8b4",
+    "lru-hits-first": "5d5c9e8d0e65",
+    "sampled-lfru": "ffa8584825e0",
+    "sampled-lfru(sample=2, first='last')": "0a26791fe40e",
+    "lfru(history='cache')": "b9e04672aa52",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ..analysis.diagnosis import USUAL, diagnose
 from ..core.words import counted
 from .common import add_model_options, byte_size, percent, progress, table
+from .engine import add_engine_option, engine_note, print_engine, tried
 from .options import add_batch_options, add_trace_options, trace_of
 
 EXAMPLES = """examples:
@@ -25,7 +26,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--bytes", type=byte_size, metavar="SIZE", help="a budget such as 2GiB; needs a trace with sizes"
     )
     parser.add_argument("--policy", default="lru", metavar="P", help="the policy in use (default: lru)")
-    parser.add_argument("--against", nargs="+", default=list(USUAL), metavar="P", help="policies to compare it with")
+    parser.add_argument(
+        "--against", nargs="+", metavar="P", help=f"policies to compare it with (default: {' '.join(USUAL)})"
+    )
+    add_engine_option(parser)
     add_model_options(parser, "reset", "prefill")
     add_trace_options(parser)
     add_batch_options(parser)
@@ -35,18 +39,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Diagnose."""
     trace = trace_of(args)
-    with progress("replay", len(args.against) + 1, args.json) as advance:
+    against = tried(args, USUAL)
+    with progress("replay", len(against) + 1, args.json) as advance:
         found = diagnose(
             trace,
             args.slots,
             budget_bytes=args.bytes,
             policy=args.policy,
-            policies=args.against,
+            policies=against,
             reset=args.reset,
             prefill=args.prefill,
             progress=advance,
         )
-    return {"trace": str(args.trace), "reset": args.reset, **found.to_dict()}
+    facts = found.to_dict()
+    return {"trace": str(args.trace), "reset": args.reset, **facts, **engine_note(args.engine, facts)}
 
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
@@ -54,6 +60,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     for sentence in answer["sentences"]:
         print(f"- {sentence}")
     print(f"- {answer['recommendation']}")
+    print_engine(answer)
     for warning in answer["warnings"]:
         print(f"- {warning}")
     print()

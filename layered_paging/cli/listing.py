@@ -74,9 +74,9 @@ def _signature(row: dict[str, Any]) -> str:
 
 
 def _declared(row: dict[str, Any]) -> str:
-    """Return what a policy is declared to be, or the evidence of a claim."""
+    """Return what a policy is declared to be and where its rules are from, or the evidence of a claim."""
     flags = [name if value else f"not {name}" for name, value in row.items() if isinstance(value, bool)]
-    return ", ".join([*flags, *(str(row[key]) for key in ("evidence", "forces") if row.get(key))])
+    return ", ".join([*flags, *(str(row[key]) for key in ("evidence", "forces", "origin") if row.get(key))])
 
 
 def status(answer: dict[str, Any]) -> int:

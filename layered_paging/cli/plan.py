@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import ParameterError
 from .clocks import add_clock_options, clock_of
 from .common import add_model_options, byte_size, positive, progress, table
+from .engine import add_engine_option
 from .options import add_batch_options, add_trace_options, trace_of
 
 EXAMPLES = """examples:
@@ -27,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--slots", type=positive, metavar="N", help="the budget in use, in slots")
     parser.add_argument("--using", default="lru", metavar="P", help="the policy in use (default: lru)")
     parser.add_argument("--policy", nargs="+", metavar="P", help="policies to try beside it")
-    parser.add_argument("--engine", metavar="NAME", help="recommend only what this engine ships, such as llama.cpp")
+    add_engine_option(parser)
     add_clock_options(parser, measured=True)
     parser.add_argument("--target", metavar="T", help="smallest memory for 15tok/s, or for 80%%hits")
     add_model_options(parser, "pool", "reset", "prefill")
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             size=args.slots if args.slots is not None else args.bytes,
             sized=sized,
             using=args.using,
-            policies=args.policy or POLICIES,
+            policies=args.policy or (() if args.engine else POLICIES),
             engine=args.engine,
             clock=clock,
             measured=[] if args.measured is None else measured(args.measured, sized),

@@ -10,6 +10,7 @@ from ..analysis.diagnosis import USUAL
 from ..core.files import write_atomic
 from ..errors import ParameterError
 from .common import add_model_options, byte_size, progress
+from .engine import add_engine_option, engine_note, print_engine, tried
 from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
@@ -27,7 +28,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--bytes", type=byte_size, metavar="SIZE", help="a budget such as 2GiB; the trace knows its sizes"
     )
     parser.add_argument("--policy", default="lru", metavar="P", help="the policy in use (default: lru)")
-    parser.add_argument("--against", nargs="+", default=list(USUAL), metavar="P", help="policies to compare it with")
+    parser.add_argument(
+        "--against", nargs="+", metavar="P", help=f"policies to compare it with (default: {' '.join(USUAL)})"
+    )
+    add_engine_option(parser)
     parser.add_argument("--reset", choices=("never", "session"), default="never", help="what a session starts with")
     add_model_options(parser, "prefill")
     parser.add_argument("--title", default="", help="shown above (default: the file's name)")
@@ -44,14 +48,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if not str(args.output).lower().endswith((".html", ".htm")):
         raise ParameterError(f"--output must end in .html; got {args.output!r}")
     trace = trace_of(args)
+    against = tried(args, USUAL)
     name = Path(args.trace).name
-    with progress("report", len(args.against) + 4, args.json) as advance:
+    with progress("report", len(against) + 4, args.json) as advance:
         told = facts(
             trace,
             args.slots,
             budget_bytes=args.bytes,
             policy=args.policy,
-            policies=args.against,
+            policies=against,
             reset=args.reset,
             prefill=args.prefill,
             progress=advance,
@@ -60,7 +65,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     write_atomic(args.output, page)
     kept = {key: told[key] for key in ("diagnosis", "layers", "chosen", "transfer", "prefetch", "trace")}
     said = told["diagnosis"]["recommendation"]
-    return {"output": str(args.output), "bytes": len(page), "recommendation": said, **kept}
+    return {
+        "output": str(args.output),
+        "bytes": len(page),
+        "recommendation": said,
+        **kept,
+        **engine_note(args.engine, told["diagnosis"]),
+    }
 
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
@@ -68,3 +79,4 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     print(f"{answer['output']}: {answer['bytes'] / 1e6:.2f} MB")
     print(f"- {answer['diagnosis']['sentences'][0]}")
     print(f"- {answer['recommendation']}")
+    print_engine(answer)

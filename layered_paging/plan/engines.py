@@ -1,4 +1,4 @@
-"""Which eviction policies an engine ships, and what they are called there."""
+"""Which eviction policies an engine ships, what they are called there, and how near ours are to them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import NotRegistered
-from ..policies.names import find_policy
+from ..policies.names import resolve
 
-__all__ = ["ENGINES", "Engine", "shipped"]
+__all__ = ["ENGINES", "Engine", "Shipped", "knob_of", "policies_of", "shipped"]
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A policy of an engine.
+
+    Attributes
+    ----------
+    knob : str
+        How it is switched on there, in the engine's words.
+    faithful : str
+        What was read of it, and in what the policy here differs.
+    """
+
+    knob: str
+    faithful: str
 
 
 @dataclass(frozen=True)
@@ -18,49 +34,136 @@ class Engine:
     Attributes
     ----------
     policies : mapping
-        Name of a policy here to how it is switched on there.
+        Policy here, with parameters, to what it is there.
+    pool : {"shared", "per-layer"}
+        Of its cache.
     source : str
         What was read.
+    beside : str
+        What the engine does beside its policy, which moves its counts.
     """
 
-    policies: Mapping[str, str]
+    policies: Mapping[str, Shipped]
+    pool: str
     source: str
+    beside: str
 
 
 ENGINES = {
     "llama.cpp": Engine(
         {
-            "lru": "the expert cache's first policy; its size is given in MiB or slots",
-            "classlru": "the expert cache's newer policy, by decayed use counts",
+            "lru-hits-first": Shipped(
+                "--moe-cache-mib N, in builds before b12170",
+                "decision by decision with ties='rank', from the source",
+            ),
+            "classlru": Shipped(
+                "--moe-cache-mib N, in builds from b12170 on",
+                "reconstructed from a description of pull request 31233; its code was not to be had",
+            ),
         },
-        "ggml-org/llama.cpp, docs/moe-cache.md (b12191) and pull request 31233, as described there; code not read",
+        "shared",
+        "ggml-org/llama.cpp, src/llama-moe-cache.cpp at 4b060f27 (LRU)",
+        "batches of more than 32 tokens, or with more members than slots, read the cache and leave it as it is; layers of "
+        "unlike tensors, and devices, have pools of their own",
     ),
     "llama-cpp-turboquant": Engine(
         {
-            "lru": "--moe-cache",
-            "heat-protected": "--moe-cache, threshold GGML_CUDA_MOE_CACHE_HOT_USES (default 4)",
+            "heat-protected": Shipped(
+                "--moe-cache on, GGML_CUDA_MOE_CACHE_HOT_USES=N (4)",
+                "the victim's rule from the source; members of an event are served there one by one",
+            ),
+            "lru": Shipped(
+                "--moe-cache on, GGML_CUDA_MOE_CACHE_HOT_USES=1073741824",
+                "as above, with a threshold that is never reached",
+            ),
         },
-        "TheTom/llama-cpp-turboquant, pull requests 284 and 300, as described there; code not read",
+        "shared",
+        "TheTom/llama-cpp-turboquant, pull request 300, and the victim's rule in a copy of its source",
+        "GGML_CUDA_MOE_CACHE_INSERTS (8) bounds the fills of a plan, GGML_CUDA_MOE_CACHE_THROTTLE (8) what is taken back",
+    ),
+    "warp": Engine(
+        {
+            "sampled-lfru": Shipped(
+                "--cache lfru (the default)", "decision by decision without hints, from the source"
+            ),
+            "sampled-lfru(first='last')": Shipped("--cache lru", "the same with sampled LRU"),
+        },
+        "shared",
+        "sqliteai/warp, src/ecache.c at 7f1fbba3",
+        "reads ahead on hints take slots and may not be evicted while they are fresh",
+    ),
+    "mixtral-offloading": Engine(
+        {
+            "lru-hits-first": Shipped(
+                "OffloadConfig(main_size=..., offload_per_layer=...)",
+                "from the source; misses there are in router order, so the order within one event differs",
+            ),
+        },
+        "per-layer",
+        "dvmazur/mixtral-offloading, src/expert_cache.py at ce545188",
+        "the cache begins full: the experts that are not offloaded are there before the first token",
+    ),
+    "tinyserve": Engine(
+        {
+            "lru": Shipped('cache_policy="lru"', "from the source; members are served there one by one"),
+            "lfru(history='cache')": Shipped(
+                'cache_policy="lfru" (the default)',
+                "from the source; its clock ticks once per member (ties='rank'), ties go to the page loaded first",
+            ),
+            "lfu(history='cache')": Shipped('cache_policy="lfu"', "from the source; ties go to the lowest page"),
+            "slru": Shipped('cache_policy="slru"', "from the source; the same segments"),
+            "fifo": Shipped('cache_policy="fifo"', "from the source"),
+            "least-stale": Shipped('cache_policy="ls"', "another reading of the same paper: first in, first out there"),
+        },
+        "shared",
+        "e1n00r/tinyserve, tinyserve/cache_policy.py at 9277e683",
+        'cache_policy="dali" is not here; experts are also prefetched',
+    ),
+    "moe-infinity": Engine(
+        {
+            "lfu": Shipped(
+                "device_memory_ratio (there is one policy)",
+                "from the source; ties go to the lowest expert, then the lowest layer; counts, not the cache, are cleared "
+                "when a generation begins",
+            ),
+        },
+        "shared",
+        "EfficientMoE/MoE-Infinity, core/parallel/expert_dispatcher.cpp at d6178017",
+        "experts are also prefetched, which counts as a visit",
     ),
 }
 
 
+def _engine(name: str) -> Engine:
+    if name not in ENGINES:
+        raise NotRegistered(f"unknown engine {name!r}; available: {', '.join(ENGINES)}")
+    return ENGINES[name]
+
+
 def shipped(engine: str) -> list[str]:
-    """Return the policies that an engine ships and that are registered here.
+    """Return the policies that an engine ships, as they are written here.
 
     Raises
     ------
     NotRegistered
         An engine that is not listed.
+
+    Examples
+    --------
+    >>> shipped("llama.cpp")
+    ['lru-hits-first', 'classlru']
     """
-    if engine not in ENGINES:
-        raise NotRegistered(f"unknown engine {engine!r}; available: {', '.join(ENGINES)}")
-    return [name for name in ENGINES[engine].policies if _known(name)]
+    return [resolve(name).name for name in _engine(engine).policies]
 
 
-def _known(name: str) -> bool:
-    try:
-        find_policy(name)
-    except NotRegistered:
-        return False
-    return True
+def policies_of(engine: str | None, otherwise: list[str], using: str | None = None) -> list[str]:
+    """Return the policies to try: those that the engine ships, and the one in use; without an engine ``otherwise``."""
+    if engine is None:
+        return otherwise
+    return list(dict.fromkeys([*([] if using is None else [using]), *shipped(engine)]))
+
+
+def knob_of(engine: str, policy: str) -> str:
+    """Return how a policy is switched on in an engine, in its words; empty where it does not ship it."""
+    found = _engine(engine).policies.get(policy)
+    return "" if found is None else found.knob

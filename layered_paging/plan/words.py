@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.trace import Trace
 from .budgets import OPTIMUM, Row
-from .engines import ENGINES
+from .engines import ENGINES, knob_of
 from .found import Plan
 
 __all__ = ["sentences", "size_words", "unknown"]
@@ -26,7 +26,7 @@ def sentences(found: Plan, engine: str | None) -> list[str]:
     """Return the answers, the most important first."""
     out = []
     if found.size is not None:
-        out += [_policy_or_memory(found), *_switch_on(found, engine)]
+        out += [_policy_or_memory(found, engine), *_switch_on(found, engine)]
     out += _memory(found)
     if found.target is not None:
         out.append(_target(found))
@@ -35,12 +35,16 @@ def sentences(found: Plan, engine: str | None) -> list[str]:
     return [line for line in out if line]
 
 
+def _each(pool: str) -> str:
+    return "per layer" if pool == "per-layer" else "for all layers"
+
+
 def _cost(row: Row) -> tuple[float, str]:
     """Return what is compared, and its name: the time of a token, or without a clock its loads."""
     return (row.loads, "loads") if row.seconds is None else (row.seconds, "time")
 
 
-def _policy_or_memory(found: Plan) -> str:
+def _policy_or_memory(found: Plan, engine: str | None) -> str:
     assert found.size is not None
     table, here = found.table, found.table.at(found.using, found.size)
     if here is None:
@@ -49,6 +53,8 @@ def _policy_or_memory(found: Plan) -> str:
     best_name = found.using
     for name in dict.fromkeys(row.policy for row in table.rows):
         other = table.at(name, found.size)
+        if engine is not None and not knob_of(engine, name):
+            continue
         if other is not None and name != OPTIMUM and _cost(other)[0] < best:
             best, best_name = _cost(other)[0], name
     full = table.of(found.using)[-1]
@@ -95,7 +101,7 @@ def _switch_on(found: Plan, engine: str | None) -> list[str]:
                     f"{chosen.policy} misses less on {sessions}, but saves no {100 * WORTH:.0f} % here: stay with {chosen.against}."
                 )
                 continue
-            knob = f" ({ENGINES[engine].policies.get(chosen.policy, '')})" if engine else ""
+            knob = f" ({engine}: {knob_of(engine, chosen.policy)})" if engine else ""
             lines.append(
                 f"Of {among}, switch on {chosen.policy}: {100 * chosen.saved:.1f} % fewer misses than {chosen.against} "
                 f"on {sessions}, which did not choose it{knob}."
@@ -144,9 +150,16 @@ def _target(found: Plan) -> str:
     return f"The smallest memory for {what}: " + ", ".join(parts) + "."
 
 
-def unknown(trace: Trace, found: Plan, options: dict[str, str]) -> list[str]:
+def unknown(trace: Trace, found: Plan, options: dict[str, str], engine: str | None = None) -> list[str]:
     """Return what the figures do not say."""
     out = []
+    if engine is not None:
+        there = ENGINES[engine]
+        if there.pool != options["pool"]:
+            out.append(
+                f"{engine} has one pool {_each(there.pool)}, the figures are of one {_each(options['pool'])} (--pool)."
+            )
+        out.append(f"What {engine} does beside its policy is not in the counts: {there.beside}.")
     if len(trace.sessions) == 1:
         out.append("There is one session: whether another prompt behaves alike is not known.")
     if found.clock is None:

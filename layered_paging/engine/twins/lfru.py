@@ -11,10 +11,11 @@ from ..task import Task
 from . import twin
 
 
-@twin()
+@twin(nested=lambda spec: spec.params.get("history", "all") == "all")
 class Lfru(NamedTuple):
     """Uses, and clock and tick of the last use."""
 
+    forgets: bool
     uses: Any
     clock: Any
     tick: Any
@@ -22,8 +23,9 @@ class Lfru(NamedTuple):
     @classmethod
     def begin(cls, task: Task) -> Lfru:
         """Return a state for a pool."""
+        policy: Any = task.spec.make(task.instance)
         pages = task.grid.pages
-        return cls(np.zeros(pages, np.int64), np.zeros(pages, np.int64), np.zeros(pages, np.int64))
+        return cls(policy.forgets, np.zeros(pages, np.int64), np.zeros(pages, np.int64), np.zeros(pages, np.int64))
 
     def reset(self, session: int) -> None:
         """Forget all uses."""
@@ -34,7 +36,9 @@ class Lfru(NamedTuple):
         _use(self, page, now)
 
     def miss(self, page: int, now: Now) -> None:
-        """Count a use."""
+        """Count a use, the first one if uses are forgotten at an eviction."""
+        if self.forgets:
+            self.uses[page] = 0
         _use(self, page, now)
 
     def victim(self, resident: Any, guard: Any, now: Now) -> int:
