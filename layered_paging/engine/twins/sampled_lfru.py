@@ -34,8 +34,8 @@ class SampledLfru(NamedTuple):
         policy: Any = task.spec.make(task.instance)
         pages = task.grid.pages
         slots = np.full(min(task.instance.slots, task.instance.pages), -1, np.int64)
-        numbers = (np.zeros(pages, np.int64) for _ in range(4))
-        return cls(policy.sample, policy.seed, policy.counts, slots, *numbers, np.zeros(3, np.int64))
+        slot_of, queue, uses, clock = np.zeros((4, pages), np.int64)
+        return cls(policy.sample, policy.seed, policy.counts, slots, slot_of, queue, uses, clock, np.zeros(3, np.int64))
 
     def reset(self, session: int) -> None:
         """Empty the slots and begin the generator."""
