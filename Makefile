@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test test-all theorems checker lint docs screenshots bench clean
+.PHONY: demo test test-all theorems checker lint docs screenshots wheel bench clean
 
 demo: .venv/installed
 	@$(BIN)/layered-paging replay layered_paging/samples/sample.npz --slots 12 24 48 --policy lru llru lfu similar-rounds --reset session --optimum forced
@@ -32,6 +32,10 @@ docs: .venv/ready
 
 screenshots: .venv/ready
 	$(BIN)/python tests/screenshots.py screenshots
+
+wheel: .venv/installed
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@wc -c dist/layered_paging-*.whl
 
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/replay.py

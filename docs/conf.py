@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import inspect
 import io
 import json
@@ -14,6 +13,7 @@ from typing import Any
 
 import layered_paging
 from layered_paging import catalog, cli
+from layered_paging.cli import parsing
 
 HERE = Path(__file__).parent
 
@@ -74,14 +74,14 @@ def generate(app: Any) -> None:
 
 def commands() -> str:
     """Return the help of every command."""
-    text = "# Commands\n\nEvery command takes `--json` and `--help`.\n"
+    text = "# Commands\n\nEvery command takes `--json`, `--format`, `-v`, `-q` and `--help`.\n"
     for name, summary in cli.COMMANDS.items():
-        module = importlib.import_module(f"layered_paging.cli.{cli._HOMES.get(name, name)}")
+        module = parsing.module_of(name)
         parser = argparse.ArgumentParser(
             prog=f"layered-paging {name}",
             formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=100),
         )
-        parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        parsing.add_manners(parser)
         module.configure(parser)
         stream = io.StringIO()
         parser.print_help(stream)

@@ -38,7 +38,7 @@ BY_NAME = {
     "__init__": "public names, when first used",
     "catalog": "all policies and content",
     "certify": "the kind of a certificate",
-    "cli": "a command",
+    "cli.parsing": "a command",
     "cli.own": "a policy in a file that the user names",
     "core.registry": "the catalog, for a name that nobody has registered yet",
     "engine.twins": "the twin of a policy",

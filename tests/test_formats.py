@@ -203,7 +203,9 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: py
         return real(name, *rest, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(FormatError, match=r"pip install 'layered-paging\[parquet\]'"):
+    with pytest.raises(
+        FormatError, match=r"pip install pyarrow \(in a checkout of this project: pip install '\.\[parquet\]'\)"
+    ):
         lp.save_trace(lp.Trace([[0]]), tmp_path / "t.parquet")
     (tmp_path / "t.parquet").write_bytes(b"PAR1....")
     with pytest.raises(FormatError, match=r"layered-paging\[parquet\]"):

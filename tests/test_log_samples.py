@@ -122,7 +122,9 @@ def test_zstd_without_its_package_names_the_extra(tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(sys.modules, "compression.zstd", None)
     monkeypatch.setitem(sys.modules, "backports", None)
     (tmp_path / "t").write_bytes(b"\x28\xb5\x2f\xfd....")
-    with pytest.raises(FormatError, match=r"pip install 'layered-paging\[zstd\]'"):
+    with pytest.raises(
+        FormatError, match=r"pip install backports.zstd \(in a checkout of this project: pip install '\.\[zstd\]'\)"
+    ):
         lp.load_trace(tmp_path / "t")
 
 

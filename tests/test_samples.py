@@ -111,7 +111,7 @@ def test_the_script_says_what_it_needs(capsys: pytest.CaptureFixture[str], tmp_p
         from layered_paging.samples.train import main
 
         assert main(["-o", str(tmp_path / "made")]) == 2
-        assert "pip install layered-paging[record]" in capsys.readouterr().err
+        assert "pip install torch transformers" in capsys.readouterr().err
 
 
 @pytest.mark.skipif("not __import__('os').environ.get('LAYERED_PAGING_FULL')", reason="LAYERED_PAGING_FULL=1: a minute")

@@ -9,6 +9,7 @@ from itertools import combinations, product
 from typing import Any
 
 from ..adversary import Table
+from ..core.words import install
 from ..errors import LayeredPagingError
 
 __all__ = [
@@ -138,4 +139,4 @@ def solver() -> Any:
     try:
         return importlib.import_module("z3")
     except ImportError:
-        raise Unavailable("not run: needs z3 (pip install 'layered-paging[smt]')") from None
+        raise Unavailable(f"not run: needs z3; {install('smt', 'z3-solver')}") from None

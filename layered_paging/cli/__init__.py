@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import io
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
-from ..core.tables import FORMATS
 from ..errors import LayeredPagingError, ParameterError
+from .parsing import complain, parser_of
 
 __all__ = ["COMMANDS", "main"]
 
@@ -56,27 +54,13 @@ COMMANDS = {
     "place": "place experts on edge servers: algorithms, bounds, certificates",
     "sweep": "run a study of many jobs, here or on a cluster, resumable",
     "new": "begin a contribution: a working package with a test",
+    "completion": "what makes a shell complete commands, options, policies and files",
     "verify": "run the claims and their controls",
     "reproduce": "run the results of a paper: reported, ours, agrees?",
 }
 
 
-_HOMES = {"list": "listing"}  # a module named list would hide the built-in here
 _COMPILER = __name__.replace(".cli", ".core.compiled")  # the logger that is told of compiling
-_LONGEST = 2000  # characters of an error line
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, and for which ``-1GB`` is a value and no option."""
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self._negative_number_matcher = re.compile(r"^-\.?\d")
-
-    def error(self, message: str) -> NoReturn:
-        """Print the mistake and where to read on, then leave with 2."""
-        _complain(self.prog, f"{message} (see {self.prog} --help)")
-        raise SystemExit(2)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,10 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _compiling_told(prog):
             return _run(words, name)
     except LayeredPagingError as error:
-        _complain(prog, str(error))
+        complain(prog, str(error))
         return 2
     except KeyboardInterrupt:
-        _complain(prog, "interrupted")
+        complain(prog, "interrupted")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -101,39 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.filename is not None:
             raise
-        _complain(prog, f"cannot write the answer; {error.strerror or error}")
+        complain(prog, f"cannot write the answer; {error.strerror or error}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
 
 
 def _run(words: list[str], chosen: str) -> int:
-    parser = _Parser(
-        prog="layered-paging",
-        description="Paging in layered caches: replay, optima, exact ratios, certificates.",
-        epilog="Every command takes --json and --help (with examples).",
-    )
-    parser.add_argument("--version", action="version", version=_version())
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    module: ModuleType | None = None
-    mine = parser
-    for name, summary in COMMANDS.items():
-        sub = commands.add_parser(
-            name,
-            help=summary,
-            description=summary[0].upper() + summary[1:] + ".",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-        sub.add_argument(
-            "--format", choices=("table", *FORMATS, "json"), default="table", help="how tables are printed"
-        )
-        sub.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is chosen and why")
-        if name == chosen:
-            mine = sub
-            module = importlib.import_module(f".{_HOMES.get(name, name)}", __name__)
-            module.configure(sub)
-            first = [str(a.metavar or a.dest).upper() for a in sub._actions if not a.option_strings]
-            sub.usage = " ".join([sub.prog, *first, "[options]"])
+    parser, mine, module = parser_of(COMMANDS, lambda name: name == chosen)
     if not words:
         parser.print_help()
         return 2
@@ -141,7 +99,7 @@ def _run(words: list[str], chosen: str) -> int:
     assert module is not None
     args.json = args.json or args.format == "json"
     try:
-        with _said_aloud(args.verbose):
+        with _silent(args.quiet), _said_aloud(args.verbose):
             if ".py:" in f"{getattr(args, 'policy', '')} {getattr(args, 'using', '')}":
                 from .own import loaded
 
@@ -162,6 +120,16 @@ def _run(words: list[str], chosen: str) -> int:
     if sys.stdout is not None:
         sys.stdout.flush()
     return int(module.status(answer)) if hasattr(module, "status") else 0
+
+
+@contextmanager
+def _silent(wanted: bool) -> Iterator[None]:
+    """Say nothing on standard error while a command works; its errors are said afterwards."""
+    if not wanted:
+        yield
+        return
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
+        yield
 
 
 @contextmanager
@@ -231,18 +199,3 @@ def cleaned(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [cleaned(item) for item in value] if isinstance(value, list) else tuple(map(cleaned, value))
     return value
-
-
-def _complain(prog: str, message: str) -> None:
-    """Print one line to standard error, whatever the message holds."""
-    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
-    if len(line) > _LONGEST:
-        line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
-    if sys.stderr is not None:
-        print(f"{prog}: {line}", file=sys.stderr)
-
-
-def _version() -> str:
-    from ..core.version import __version__
-
-    return f"layered-paging {__version__}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from ..core.tables import as_csv, as_latex, as_markdown
 from ..errors import ParameterError
 
 __all__ = [
+    "actions",
     "add_model_options",
     "as_typed",
     "byte_size",
@@ -147,39 +149,63 @@ def _value(value: Any) -> Any:
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, text: int = 1) -> None:
     """Print a table; the first ``text`` columns are text, the others are numbers.
 
-    Nothing is ever cut: text folds where the terminal is narrow, and a table that still does not
-    fit is printed at its own width.
+    Nothing is ever cut.  On a terminal, text folds and columns that do not fit follow in a further block, beside the
+    first column again; elsewhere the table has its full width, a row a line.
     """
     cells = [list(row) for row in rows]
     if _kept is not None:
         _kept.append(_WRITERS[_format](columns, [[_value(v) for v in row] for row in cells]))
         return
-    rows = cells
     from rich import box
     from rich.console import Console
-    from rich.measure import Measurement
     from rich.table import Table
 
-    print(title)
-    view = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    cells = [[_cell(value) for value in row] for row in rows]
-    for at, column in enumerate(columns):
-        longest = max([len(column), *(len(row[at]) for row in cells)])
-        fold = 0 < at < text or longest > FOLD
-        view.add_column(
-            column,
-            justify="left" if at < text else "right",
-            no_wrap=not fold,
-            overflow="fold",
-            min_width=min(longest, FOLD if at == 0 else 24),
-        )
-    for row in cells:
-        view.add_row(*row)
+    print(title, flush=True)  # a closed pipe is told here: rich would leave the program on its own
     console = Console()
-    needed = Measurement.get(console, console.options.update(max_width=10_000), view)
-    width = max(console.width, needed.minimum) if console.is_terminal else max(needed.minimum, min(needed.maximum, 200))
-    Console(width=width).print(view)
-    print()
+    wide = shutil.get_terminal_size().columns if console.is_terminal else None
+    shown = [[_cell(value) for value in row] for row in cells]
+    longest = [max([len(name), *(len(row[at]) for row in shown)]) for at, name in enumerate(columns)]
+    least = longest if wide is None else [_folded(at, most, text, wide) for at, most in enumerate(longest)]
+    for block in _blocks(least, text, wide):
+        view = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for at in block:
+            view.add_column(
+                columns[at],
+                justify="left" if at < text else "right",
+                no_wrap=least[at] == longest[at],
+                overflow="fold",
+                min_width=least[at],
+            )
+        for row in shown:
+            view.add_row(*(row[at] for at in block))
+        console.width = max(wide or 0, _width(least, block))
+        with console.capture() as got:
+            console.print(view)
+        print("\n".join(line.rstrip() for line in got.get().split("\n")))
+
+
+def _folded(at: int, longest: int, text: int, wide: int) -> int:
+    """Return the least width of a column on a terminal: text may fold, numbers never."""
+    if at >= text:
+        return longest
+    return min(longest, max(8, min(FOLD if at == 0 else 24, (wide - 3 * text) // max(2, text))))
+
+
+def _width(widths: Sequence[int], block: Sequence[int]) -> int:
+    """Return the width of a table of some columns: three characters stand between two of them."""
+    return sum(widths[at] for at in block) + 3 * (len(block) - 1)
+
+
+def _blocks(widths: Sequence[int], text: int, wide: int | None) -> Iterator[list[int]]:
+    """Yield the columns of each block: as many as fit, after the first column."""
+    block: list[int] = []
+    for at in range(len(widths)):
+        together = at < max(text, 2) or not block[1:]
+        if not together and wide is not None and _width(widths, [*block, at]) > wide:
+            yield block
+            block = [0]
+        block.append(at)
+    yield block
 
 
 def _cell(value: Any) -> str:
@@ -215,7 +241,7 @@ def as_typed(message: str, parser: argparse.ArgumentParser) -> str:
     """
     choices: dict[str, set[Any]] = {}
     flags: dict[str, str] = {}
-    for action in _actions(parser):
+    for action in actions(parser):
         for flag in action.option_strings:
             if flag.startswith("--"):
                 key = flag[2:].replace("-", "_")
@@ -243,12 +269,12 @@ def as_typed(message: str, parser: argparse.ArgumentParser) -> str:
     )
 
 
-def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+def actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
     """Yield the options of a parser and of those below it."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for below in action.choices.values():
-                yield from _actions(below)
+                yield from actions(below)
         yield action
 
 

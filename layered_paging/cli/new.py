@@ -32,4 +32,4 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print what was written, and what to do next."""
     for path in answer["files"]:
         print(path)
-    print(f"Next: cd {args.where}/{args.name} && pip install --editable . && pytest tests")
+    print(f"Next: cd {args.where}/{args.name} && pip install --editable . pytest && pytest tests")

@@ -18,6 +18,7 @@ from ..profiles.profile import Profile, compare, merge
 from ..profiles.value import WINDOWS, worth
 from .common import percent, positive, progress, table
 from .options import add_trace_options, trace_of
+from .parsing import add_manners
 
 EXAMPLES = """examples:
   layered-paging profile make trace.npz -o italian.json --where language=it --half-life 500
@@ -38,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     def action(name: str, text: str) -> argparse.ArgumentParser:
         sub = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        sub.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object")
+        add_manners(sub, below=True)
         return sub
 
     made = action("make", "learn a profile from a trace")

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
+from ..core.words import install
 from ..errors import FormatError, LayeredPagingError
 from .common import BLOCK, afford, guarded, parse_json
 
@@ -62,8 +63,8 @@ def _unpacking(path: Path, raw: IO[bytes], kind: str) -> Any:
             from backports import zstd  # type: ignore[no-redef,import-not-found,unused-ignore]
         except ImportError:
             raise FormatError(
-                f"{path}: is packed with zstd, which Python reads from 3.14 on; "
-                "before, install it with: pip install 'layered-paging[zstd]'"
+                f"{path}: is packed with zstd, which Python reads from 3.14 on; before, "
+                f"{install('zstd', 'backports.zstd')}"
             ) from None
     return _quiet(path, zstd, raw)
 

@@ -15,6 +15,7 @@ from ..core.instance import integer
 from ..core.parts import PART, LongTrace, Part
 from ..core.registry import register
 from ..core.trace import Trace
+from ..core.words import install
 from ..errors import FormatError, LayeredPagingError, ParameterError
 from .base import Format, Reading
 from .common import WIDEST, afford, brief, build, check_part, checked_head, guarded, id_dtype, meta_refused, parse_json
@@ -32,7 +33,7 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise FormatError("parquet needs pyarrow; install it with: pip install 'layered-paging[parquet]'") from None
+        raise FormatError(f"parquet needs pyarrow; {install('parquet', 'pyarrow')}") from None
     return pyarrow, pyarrow.parquet
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.words import install
 from ..errors import LayeredPagingError, ParameterError
 from ..formats.common import brief
 from .prompts import Prompt
@@ -83,9 +84,8 @@ def load_model(
         import torch
         import transformers
     except ImportError as error:
-        raise LayeredPagingError(
-            f"record needs torch and transformers: pip install layered-paging[record]; {error}"
-        ) from None
+        how = install("record", "torch", "transformers")
+        raise LayeredPagingError(f"record needs torch and transformers; {how}; {error}") from None
     kind = "auto" if dtype == "auto" else getattr(torch, dtype, None)
     if kind != "auto" and not isinstance(kind, torch.dtype):
         raise ParameterError(f"dtype must be auto or a type of torch, such as bfloat16; got {dtype!r}")

@@ -1,6 +1,6 @@
 """Train a small Mixtral on the CPU, record it, and write the package's sample and where it comes from.
 
-    pip install "layered-paging[record]"
+    pip install torch transformers
     python -m layered_paging.samples.train -o made        # some ten minutes on two cores; --steps 60 to try it
 
 The answer is ``made/sample.npz``, ``made/provenance.json`` and the model itself in ``made/model``.
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..core.files import write_atomic
+from ..core.words import install
 from ..errors import LayeredPagingError
 from ..formats import save_trace
 from ..recording import record
@@ -91,7 +92,8 @@ def make(folder: Path, *, steps: int, seed: int = 0, threads: int = 1) -> dict[s
         import torch
         import transformers
     except ImportError as error:
-        raise LayeredPagingError(f"needs torch and transformers: pip install layered-paging[record]; {error}") from None
+        how = install("record", "torch", "transformers")
+        raise LayeredPagingError(f"needs torch and transformers; {how}; {error}") from None
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     texts = corpus(seed)

@@ -12,6 +12,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..core.words import install
 from ..errors import LayeredPagingError, ParameterError
 from .worker import Task, perform, watch
 
@@ -120,9 +121,7 @@ class Cluster:
         try:
             import distributed
         except ImportError:
-            raise ParameterError(
-                "a cluster needs dask.distributed; install it with: pip install 'layered-paging[cluster]'"
-            ) from None
+            raise ParameterError(f"a cluster needs dask.distributed; {install('cluster', 'distributed')}") from None
         self._local: Any = None
         try:
             if address == "local":

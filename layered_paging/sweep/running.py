@@ -18,6 +18,7 @@ from ..core.files import write_atomic
 from ..core.instance import integer
 from ..core.rules import choice
 from ..core.trace import Trace
+from ..core.words import install
 from ..errors import LayeredPagingError, ParameterError
 from ..formats import save_trace
 from .executors import Cluster, Given, Place, Processes
@@ -172,7 +173,7 @@ def _needs_pyarrow() -> None:
     try:
         import pyarrow  # noqa: F401
     except ImportError:
-        raise ParameterError("parquet needs pyarrow; install it with: pip install 'layered-paging[parquet]'") from None
+        raise ParameterError(f"parquet needs pyarrow; {install('parquet', 'pyarrow')}") from None
 
 
 def _folder(folder: Path, resume: bool) -> None:
