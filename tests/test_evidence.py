@@ -18,6 +18,7 @@ import layered_paging as lp
 from layered_paging.analysis.sheet import APART, budgets_of, evidence_sheet, loaded_by_round, state_size
 from layered_paging.cli import main
 from layered_paging.errors import BudgetError, ParameterError
+from layered_paging.plan import Clock
 
 
 def workload(sessions: int = 6, seed: int = 3, **more: Any) -> lp.Trace:
@@ -150,7 +151,7 @@ def test_the_command_that_is_shown_gives_the_same_table(tmp_path: Path) -> None:
     answer = json.loads(said(*shlex.split(shown)[2:], "--json"))
     first = answer["compared"][0]
     assert first["policy_speed"]["bytes_per_token"] == first["bytes"] / 240
-    clock = lp.plan.Clock(0.002, 10**9, overlap=True)
+    clock = Clock(0.002, 10**9, overlap=True)
     assert first["policy_speed"]["tokens_per_second"] == clock.rate(first["misses"] / 240, first["bytes"] / 240)
     table = said(*shlex.split(shown)[2:], "--format", "csv").splitlines()
     assert table[0].startswith("budget,policy,loads per token,MiB per token,hits %") and len(table) == 1 + 4 * 3

@@ -19,6 +19,7 @@ from ..engine.run import replay
 from ..errors import ParameterError
 from ..offline import optimum
 from ..policies.names import resolve
+from .losses import one_size
 
 __all__ = ["TOKENS", "Cell", "Gap", "Gaps", "gap_table"]
 
@@ -38,6 +39,10 @@ class Cell:
     slots : int
     misses, base, optimum : int
         Of the policy, of the base policy, of the optimum.
+    bytes, base_bytes, optimum_bytes : int or None
+        Bytes that they load; None where sizes are unknown, of the optimum also where they differ.
+    rounds : int
+        Of the trace.
     share : float or None
         (base - misses) / (base - optimum); None where the optimum misses as often as the base policy.
     margin : float or None
@@ -54,6 +59,10 @@ class Cell:
     optimum: int
     share: float | None
     margin: float | None
+    bytes: int | None = None
+    base_bytes: int | None = None
+    optimum_bytes: int | None = None
+    rounds: int = 0
 
 
 @dataclass(frozen=True)
@@ -201,7 +210,7 @@ def gap_table(
     for reset in resets:
         for name, plain in traces.items():
             trace = plain if prefill == "token" else merged_prefill(plain)
-            largest = lay_out(trace).largest_events()
+            largest, each = lay_out(trace).largest_events(), one_size(trace)
             for size in sizes:
                 slots = int(size * int(trace.asked.sum()) * plain.top_k + Fraction(1, 2))
                 least = int(largest.max())
@@ -213,15 +222,19 @@ def gap_table(
                 if slots >= MOST * pages or (admission == "forced" and slots < least):
                     continue
                 options = {"pool": pool, "reset": reset, "admission": admission}
-                one = replay(trace, first, slots, **options).misses_by_session.sum(axis=1)  # type: ignore[arg-type]
+                basis = replay(trace, first, slots, **options)  # type: ignore[arg-type]
+                one = basis.misses_by_session.sum(axis=1)
                 best = optimum(trace, slots, **options).misses_by_session.sum(axis=1)  # type: ignore[arg-type]
                 for spec in specs:
-                    got = replay(trace, spec, slots, **options).misses_by_session.sum(axis=1)  # type: ignore[arg-type]
+                    run = replay(trace, spec, slots, **options)  # type: ignore[arg-type]
+                    got = run.misses_by_session.sum(axis=1)
                     share, off = _share(one - got, one - best)
                     kept.setdefault((spec.name, reset + "/" + name), []).append((share, off))
                     margin = None if off is None else _margin(off)
                     counts = (int(got.sum()), int(one.sum()), int(best.sum()))
-                    cells.append(Cell(spec.name, name, reset, str(size), slots, *counts, share, margin))
+                    loads = (run.bytes_read, basis.bytes_read, None if each is None else each * counts[2])
+                    row = (spec.name, name, reset, str(size), slots, *counts, share, margin, *loads, plain.rounds)
+                    cells.append(Cell(*row))
                 if progress is not None:
                     progress(done)
     for spec in specs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ParameterError
 from .common import byte_size, seconds
@@ -11,16 +11,23 @@ from .common import byte_size, seconds
 if TYPE_CHECKING:
     from ..plan import Clock
 
-__all__ = ["add_clock_options", "clock_of", "speed"]
+__all__ = ["add_clock_options", "clock_of", "paced", "speed"]
 
 MIB = 2**20
+PACES = {"loads_per_token": "loads per {}", "bytes_per_token": "MiB per {}", "tokens_per_second": "{}s per second"}
 
 
-def add_clock_options(parser: argparse.ArgumentParser, measured: bool = False) -> None:
-    """Add the options of a clock; ``measured`` adds runs to which one is fitted."""
+def add_clock_options(parser: argparse.ArgumentParser, measured: bool = False, per_token: bool = False) -> None:
+    """Add the options of a clock; ``measured`` adds runs to which one is fitted, ``per_token`` loads and bytes as well."""
     group = parser.add_argument_group(
         "the clock: measured runs, or given by hand" if measured else "a clock, for tokens per second"
     )
+    if per_token:
+        group.add_argument(
+            "--per-token",
+            action="store_true",
+            help="show loads and bytes per token; with a clock also tokens per second",
+        )
     if measured:
         group.add_argument(
             "--measured", metavar="RUNS", help='your runs, as in "6GiB:9.8 8GiB:12.1": budget and tokens per second'
@@ -64,7 +71,7 @@ def clock_of(args: argparse.Namespace, sized: bool | None = None) -> Clock | Non
     return Clock(args.compute, args.bandwidth, args.latency, args.overlap, args.on_cpu, args.cpu)
 
 
-def speed(clock: Clock | None, misses: float, loaded: float | None, tokens: int) -> dict[str, float | None]:
+def speed(clock: Clock | None, misses: float, loaded: float | None, tokens: int | None) -> dict[str, float | None]:
     """Return loads, bytes and seconds per token, and tokens per second; None for what is not known.
 
     Parameters
@@ -72,8 +79,32 @@ def speed(clock: Clock | None, misses: float, loaded: float | None, tokens: int)
     clock : Clock or None
     misses, loaded : float
         Of all tokens; ``loaded`` is in bytes, None where sizes are unknown.
-    tokens : int
+    tokens : int or None
     """
+    if tokens is None:
+        return dict.fromkeys(("loads_per_token", "bytes_per_token", "tokens_per_second"))
     each = None if loaded is None else loaded / tokens
     rate = None if clock is None or each is None else clock.rate(misses / tokens, each)
     return {"loads_per_token": misses / tokens, "bytes_per_token": each, "tokens_per_second": rate}
+
+
+def paced(rows: list[dict[str, Any]], args: argparse.Namespace) -> dict[str, list[str]]:
+    """Return columns of a table, head to cells: what is known per token, where the options ask for it.
+
+    Parameters
+    ----------
+    rows : list of dict
+        With what ``speed`` returns; a row without it gets dashes.
+    args : Namespace
+    """
+    if not args.per_token and args.compute is None:
+        return {}
+    unit = "token" if getattr(args, "batch_size", None) is None else "step"
+    known = {key: head.format(unit) for key, head in PACES.items() if any(row.get(key) is not None for row in rows)}
+    return {head: [_pace(key, row.get(key)) for row in rows] for key, head in known.items()}
+
+
+def _pace(key: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return {"loads_per_token": f"{value:.3f}", "bytes_per_token": f"{value / MIB:.4f}"}.get(key, f"{value:.2f}")

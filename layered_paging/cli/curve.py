@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..analysis.losses import one_size
 from ..core.layout import merged_prefill
 from ..engine.curves import has_one_pass, miss_curve, optimum_curve
 from ..errors import ParameterError
 from ..policies.names import resolve
+from .clocks import add_clock_options, clock_of, paced, speed
 from .common import add_model_options, percent, positive, prefill_note, progress, table
 from .options import add_batch_options, add_trace_options, trace_of
 
@@ -40,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="plot to a .svg, .png or .pdf file")
     add_model_options(parser, "pool", "reset", "prefill")
+    add_clock_options(parser, per_token=True)
     add_trace_options(parser)
     add_batch_options(parser)
     parser.epilog = EXAMPLES
@@ -52,6 +55,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
         check_picture(args.output)
     trace = trace_of(args)
+    clock, each = clock_of(args, trace.expert_bytes is not None), one_size(trace)
+    if clock is not None and each is None:
+        raise ParameterError("a clock needs one size of all experts here: 'replay --bytes' counts unequal ones")
+    tokens = trace.rounds
     note = prefill_note(trace, args.prefill)
     if args.prefill == "merged":
         trace = merged_prefill(trace)
@@ -80,6 +87,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "prefill": args.prefill,
         "note": note,
         "curves": curves,
+        "tokens": tokens,
+        "expert_bytes": each,
+        "clock": None if clock is None else vars(clock),
         "output": args.output,
     }
     if args.output is not None:
@@ -99,7 +109,24 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     table(
         f"{answer['trace']}: hits % by slots ({answer['pool']} pool, reset {answer['reset']})", ["slots", *curves], rows
     )
+    _show_pace(answer, args, marks)
     if answer["note"]:
         print(answer["note"])
     if answer["output"]:
         print(f"wrote {answer['output']}")
+
+
+def _show_pace(answer: dict[str, Any], args: argparse.Namespace, marks: list[int]) -> None:
+    """Print loads, MiB and tokens per second at the same sizes, where they are asked for."""
+    clock, each = clock_of(args), answer["expert_bytes"]
+    by_name = {}
+    for name, curve in answer["curves"].items():
+        rows = []
+        for s in marks:
+            pace = speed(clock, curve[s], None if each is None else curve[s] * each, answer["tokens"])
+            rows.append(pace if curve[s] >= 0 else dict.fromkeys(pace))
+        by_name[name] = paced(rows, args)
+    for what in dict.fromkeys(head for columns in by_name.values() for head in columns):
+        columns = {name: found.get(what, ["-"] * len(marks)) for name, found in by_name.items()}
+        lines = [[f"{s:,}", *(cells[n] for cells in columns.values())] for n, s in enumerate(marks)]
+        table(f"{what}, by slots", ["slots", *columns], lines)

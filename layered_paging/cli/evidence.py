@@ -12,7 +12,7 @@ from ..core.tables import as_markdown
 from ..core.version import __version__
 from ..core.words import counted
 from ..errors import ParameterError
-from .clocks import add_clock_options, clock_of, speed
+from .clocks import MIB, add_clock_options, clock_of, speed
 from .common import add_model_options, byte_size, positive, progress, table
 from .options import add_batch_options, add_trace_options, trace_of
 
@@ -154,7 +154,7 @@ def _rows(answer: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
 
 def _per(pace: dict[str, Any]) -> list[str]:
     each = pace["bytes_per_token"]
-    return [f"{pace['loads_per_token']:.3f}", "-" if each is None else f"{each / 2**20:.4f}"]
+    return [f"{pace['loads_per_token']:.3f}", "-" if each is None else f"{each / MIB:.4f}"]
 
 
 def _percent(value: float | None, digits: int) -> str:

@@ -12,6 +12,7 @@ from ..analysis.gaps import TOKENS, gap_table
 from ..core.files import write_atomic
 from ..core.rules import RESETS
 from ..errors import ParameterError
+from .clocks import PACES, add_clock_options, clock_of, paced, speed
 from .common import add_model_options, prefill_note, progress, table
 from .options import add_batch_options, add_trace_options, trace_of
 
@@ -32,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser, "pool", "admission", "prefill")
     parser.add_argument("--reset", nargs="+", choices=RESETS, default=["never", "session"], help="default: both")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the cells to a .csv file")
+    add_clock_options(parser, per_token=True)
     add_trace_options(parser, also=False)
     add_batch_options(parser)
     parser.epilog = EXAMPLES
@@ -41,7 +43,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay, and divide."""
     if args.output is not None and not args.output.endswith(".csv"):
         raise ParameterError(f"--output must end with .csv; got {args.output!r}")
+    clock = clock_of(args)
     traces = {_name(path, args.trace): trace_of(args, path) for path in dict.fromkeys(args.trace)}
+    if clock is not None and any(trace.expert_bytes is None for trace in traces.values()):
+        raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
     sizes = args.tokens or TOKENS
     with progress("replay", len(traces) * len(sizes) * len(args.reset), args.json) as advance:
         found = gap_table(
@@ -57,9 +62,18 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         )
     notes = {name: note for name, trace in traces.items() if (note := prefill_note(trace, args.prefill)) is not None}
     answer = {**found.to_dict(), "notes": notes}
+    for cell in answer["cells"]:
+        for who, misses, loaded in (
+            ("", "misses", "bytes"),
+            ("base_", "base", "base_bytes"),
+            ("optimum_", "optimum", "optimum_bytes"),
+        ):
+            pace = speed(clock, cell[misses], cell[loaded], cell["rounds"])
+            cell |= {who + key: value for key, value in pace.items()}
     if args.output is not None:
         text = io.StringIO()
         fields = ["policy", "trace", "reset", "tokens", "slots", "misses", "base", "optimum", "share", "margin"]
+        fields += [key for key in answer["cells"][0] if key not in fields] if answer["cells"] else []
         writer = csv.DictWriter(text, fields, lineterminator="\n")
         writer.writeheader()
         writer.writerows(answer["cells"])
@@ -98,9 +112,24 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         rows,
         text=3,
     )
+    _show_pace(answer, args)
     if any(cell["margin"] is not None for cell in answer["cells"]):
         print("+-: 95 % interval over sessions, paired")
     for name, note in answer["notes"].items():
         print(f"{name}: {note}")
     if answer["output"]:
         print(f"wrote {answer['output']}")
+
+
+def _show_pace(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print loads, MiB and tokens per second of each cell, where they are asked for."""
+    seen: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for cell in answer["cells"]:
+        place = (cell["trace"], cell["reset"], cell["slots"])
+        for who, name in (("base_", answer["base"]), ("", cell["policy"]), ("optimum_", "optimum")):
+            seen[(*place, name)] = {key: cell[who + key] for key in PACES}
+    columns = paced(list(seen.values()), args)
+    if columns:
+        lines = [[*key[:2], f"{key[2]:,}", key[3]] for key in seen]
+        rows = [[*line, *cells] for line, cells in zip(lines, zip(*columns.values(), strict=True), strict=True)]
+        table("what is loaded", ["trace", "reset", "slots", "policy", *columns], rows, text=4)

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from ..analysis.losses import one_size
 from ..core.instance import integer
 from ..core.layout import lay_out
 from ..core.parts import LongTrace
@@ -21,6 +22,8 @@ from ..formats import load_trace
 from ..policies.forecast import Forecast
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
+from . import over_time
+from .clocks import add_clock_options, clock_of, paced, speed
 from .common import add_model_options, byte_size, percent, positive, progress, table
 from .options import add_batch_options, add_trace_options, open_or_load, reading_of
 
@@ -33,6 +36,8 @@ EXAMPLES = """examples:
   layered-paging profile make other.npz -o hot.json && layered-paging replay trace.npz --slots 192 --profile hot.json --pin 96
   layered-paging replay log.parquet --stream --slots 192 288 --reset session --workers 8
   layered-paging replay log.parquet --stream --slots 192 --reset session --sample 200
+  layered-paging replay trace.npz --slots 192 --policy lru lfu-decay --over-time
+  layered-paging replay trace.npz --bytes 2GiB --policy lru llru --compute 20ms --bandwidth 2GB
 """
 
 
@@ -77,6 +82,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sample", type=positive, metavar="N", help="with --stream --reset session: estimate from N sessions"
     )
+    over_time.add_over_time(parser)
+    add_clock_options(parser, per_token=True)
     add_trace_options(parser)
     add_batch_options(parser)
     parser.epilog = EXAMPLES
@@ -85,6 +92,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay every policy at every budget."""
     trace = open_or_load(args, args.stream)
+    clock = clock_of(args, trace.expert_bytes is not None)
+    if args.window is not None and not args.over_time:
+        raise ParameterError("--window goes with --over-time")
     specs = [resolve(name) for name in args.policy] + _pinned(trace, args)
     integer("--seed", args.seed, 0)
     budgets: Sequence[int] = args.slots or args.bytes
@@ -106,6 +116,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         for spec in specs
         for n in range(args.repeat if spec.randomized else 1)
     ]
+    if args.over_time:
+        return over_time.answered(trace, wanted, options, args)
     if args.sample is not None:
         return _sampled(trace, wanted, options, args)
     runs = _runs(trace, wanted, options, args)
@@ -114,6 +126,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         for spec in specs:
             rows.append(_row([next(runs) for _ in range(args.repeat if spec.randomized else 1)], args.by))
     best = [_optimum(trace, key, budget, args) for budget in budgets] if args.optimum else None
+    for row in rows:
+        row |= speed(clock, row["misses"], row["bytes_read"], trace.rounds)
+    each = None if isinstance(trace, LongTrace) else one_size(trace)
+    for row in best or ():
+        row |= speed(clock, row["misses"], None if each is None else row["misses"] * each, trace.rounds)
     return {
         "trace": str(args.trace),
         "rounds": trace.rounds,
@@ -304,6 +321,9 @@ def _optimum(trace: Trace | LongTrace, key: str, budget: int, args: argparse.Nam
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print one table, budgets in the order given, the optimum below its policies."""
+    if "over_time" in answer:
+        over_time.shown(answer, args)
+        return
     if "estimates" in answer:
         one = answer["estimates"][0]
         title = f"{answer['trace']}: {one['sessions']:,} of {one['of']:,} sessions, seed {args.seed}"
@@ -322,6 +342,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     )
     optima = {row.get("budget_bytes", row["slots"]): row["misses"] for row in answer["optimum"] or ()}
     rows: list[list[Any]] = []
+    shown: list[dict[str, Any]] = []
     budgets = list(dict.fromkeys(row["slots"] or row["budget_bytes"] for row in answer["runs"]))
     for budget in budgets:
         here = [row for row in answer["runs"] if (row["slots"] or row["budget_bytes"]) == budget]
@@ -338,8 +359,10 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
                 else []
             )
             rows.append(line)
+            shown.append(row)
         if best is not None:
             rows.append([f"optimum ({args.optimum})", budget, best, percent(1 - best / answer["requests"]), "1.000"])
+            shown.append(next(row for row in answer["optimum"] if row.get("budget_bytes", row["slots"]) == budget))
     first = answer["runs"][0]
     columns = ["policy", "slots" if first["slots"] else "bytes", "misses", "hits %"]
     columns += ["to optimum"] if optima else []
@@ -348,7 +371,11 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     if answer["predictions"]:
         error = answer["predictions"]["error_rounds_per_request"]
         title += f"\npredictions: {answer['predictions']['source']}, mean error {error:,.2f} rounds a request"
-    table(title, columns, [row + [None] * (len(columns) - len(row)) for row in rows])
+    rows = [row + [None] * (len(columns) - len(row)) for row in rows]
+    for head, cells in paced(shown, args).items():
+        columns.append(head)
+        rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
+    table(title, columns, rows)
     for row in answer["runs"] if args.by else ():
         name = f"{row['policy']}, {row['slots'] or row['budget_bytes']}"
         lines = [
