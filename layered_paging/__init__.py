@@ -18,6 +18,7 @@ _HOMES = {
     "Ratio": "ratio",
     "Run": "engine.run",
     "Trace": "core.trace",
+    "Traffic": "core.rules",
     "competitive_ratio": "ratio",
     "diagnose": "analysis.diagnosis",
     "gap_table": "analysis.gaps",
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from .certificate import Certificate as Certificate
     from .core.instance import Instance as Instance
     from .core.registry import register as register
+    from .core.rules import Traffic as Traffic
     from .core.trace import Trace as Trace
     from .engine.curves import miss_curve as miss_curve
     from .engine.curves import optimum_curve as optimum_curve

@@ -13,7 +13,7 @@ import layered_paging as lp
 from layered_paging import catalog
 from layered_paging.core import registry
 from layered_paging.core.layout import lay_out
-from layered_paging.core.rules import Rules
+from layered_paging.core.rules import Rules, Traffic
 from layered_paging.engine.run import informed
 from layered_paging.engine.task import Task
 from layered_paging.engine.twins import twin_of
@@ -116,6 +116,36 @@ def test_a_twin_equals_its_reference(name: str, trace: lp.Trace, mode: dict, sha
     assert fast.misses_by_session.tolist() == slow.misses_by_session.tolist()
     assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
     assert fast.bytes_read == slow.bytes_read
+    assert fast.missed is not None
+    assert np.array_equal(fast.missed, slow.missed)
+
+
+LIMITS = st.none() | st.integers(0, 5)
+TRAFFIC = st.builds(
+    Traffic,
+    bypass_above=LIMITS,
+    keep_event=LIMITS,
+    keep_round=LIMITS,
+    admit_after=st.integers(1, 3),
+    evict_after=st.integers(1, 4),
+    prefill_cache=st.sampled_from(["warm", "leave"]),
+)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "lfu-window" not in name])
+@settings(max_examples=EXAMPLES // 2, deadline=None)
+@given(trace=traces(), mode=MODES, share=st.floats(0, 1), in_bytes=st.booleans(), traffic=TRAFFIC)
+def test_a_twin_equals_its_reference_under_rules_of_traffic(
+    name: str, trace: lp.Trace, mode: dict, share: float, in_bytes: bool, traffic: Traffic
+) -> None:
+    total = int(trace.page_bytes.sum()) if in_bytes else trace.pages
+    budget = {"budget_bytes" if in_bytes else "slots": max(1, int(share * total))}
+    name = name.replace("PROFILE", str([page * 7 % 5 for page in range(trace.pages)]))
+    given = {**budget, **mode, **told(name), "record": True, "traffic": traffic}
+    fast, slow = (lp.replay(trace, name, engine=engine, **given) for engine in ENGINES)
+    assert fast.misses_by_session.tolist() == slow.misses_by_session.tolist()
+    assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
+    assert (fast.bytes_read, fast.dropped) == (slow.bytes_read, slow.dropped)
     assert fast.missed is not None
     assert np.array_equal(fast.missed, slow.missed)
 

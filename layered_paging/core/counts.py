@@ -25,12 +25,15 @@ class Counts:
         Sum of the sizes of what was loaded (the number of misses where all sizes are 1).
     flags : bool array of the grid's shape, or None
         Which requests missed, if recorded.
+    dropped : int
+        Loads that the rules of traffic did not keep; they are misses, too.
     """
 
     misses: npt.NDArray[np.int64]
     layer_misses: npt.NDArray[np.int64]
     missed_bytes: int = 0
     flags: npt.NDArray[np.bool_] | None = None
+    dropped: int = 0
 
     @classmethod
     def zero(cls, grid: Grid, record: bool) -> Counts:
@@ -43,3 +46,4 @@ class Counts:
         self.misses += other.misses
         self.layer_misses += other.layer_misses
         self.missed_bytes += other.missed_bytes
+        self.dropped += other.dropped

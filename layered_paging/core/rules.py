@@ -6,7 +6,7 @@ A new choice is a field of ``Rules``, with its vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -23,11 +23,13 @@ __all__ = [
     "PLAIN",
     "POOLS",
     "PREFILLS",
+    "PREFILL_CACHES",
     "QUOTAS",
     "RESETS",
     "TIES",
     "Budget",
     "Rules",
+    "Traffic",
     "choice",
 ]
 
@@ -40,6 +42,7 @@ TIES = ("page", "rank")
 OVERSIZES = ("error", "allow")
 QUOTAS = ("uniform", "free", "given")
 ENGINES = ("auto", "kernel", "reference")
+PREFILL_CACHES = ("warm", "leave")
 
 
 def choice(name: str, value: str, known: tuple[str, ...]) -> str:
@@ -58,6 +61,100 @@ _VOCABULARY = {
     "ties": TIES,
     "oversize": OVERSIZES,
 }
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Which loads stay in the cache: rules between a cache and its policy, the same for every policy.
+
+    An absent member is a miss and is loaded, whatever the rules say.  A load that they do not *keep* takes no slot and evicts
+    nothing: it is used beside the cache and dropped.  The policy is not told of it.  So every schedule under these rules
+    is one of admission "bypass" without them, and the optimum of that admission is a lower bound.
+
+    Attributes
+    ----------
+    bypass_above : int or None
+        Events of more members than this, at least 0, leave the cache alone.  Members that are there are hits, the others are
+        loaded and dropped, and the policy is told of none.
+    keep_event : int or None
+        At most this many loads of an event are kept, at least 0: the first ones in the order of presentation.
+    keep_round : int or None
+        The same for all events of a round together; with per-layer pools, of each pool.
+    admit_after : int
+        A load is kept at the page's miss of this number since it was last kept, at least 1.
+    evict_after : int
+        As ``admit_after``, where keeping the load needs an eviction; the larger of both holds.  This is the hysteresis.
+    prefill_cache : {"warm", "leave"}
+        Leave: events of prefill rounds leave the cache alone, as events above ``bypass_above`` do.
+
+    Raises
+    ------
+    ParameterError
+        A value is out of range.
+
+    Notes
+    -----
+    The definitions are those of the expert cache proposed for llama.cpp (https://github.com/ggml-org/llama.cpp/pull/24524 and
+    the branches that carry it on): ``GGML_CUDA_MOE_CACHE_MAX_BATCH`` (it counts tokens, here members count), ``_INSERTS``
+    (``keep_event``), ``_ADMIT_AFTER``, and ``_THROTTLE`` (``evict_after``); its defaults are 8, 8, 1 or 2, and 8.
+
+    Examples
+    --------
+    >>> Traffic(bypass_above=32, evict_after=8)
+    Traffic(bypass_above=32, evict_after=8)
+    >>> Traffic.of({"keep_event": 2}).plain, Traffic().plain
+    (False, True)
+    """
+
+    bypass_above: int | None = None
+    keep_event: int | None = None
+    keep_round: int | None = None
+    admit_after: int = 1
+    evict_after: int = 1
+    prefill_cache: str = "warm"
+
+    def __post_init__(self) -> None:
+        for name in ("bypass_above", "keep_event", "keep_round"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, integer(name, getattr(self, name), 0))
+        for name in ("admit_after", "evict_after"):
+            object.__setattr__(self, name, integer(name, getattr(self, name), 1))
+        choice("prefill_cache", self.prefill_cache, PREFILL_CACHES)
+
+    @classmethod
+    def of(cls, given: Traffic | Mapping[str, Any] | None) -> Traffic:
+        """Return the rules from themselves, from a mapping of their names, or the plain ones from None.
+
+        Raises
+        ------
+        ParameterError
+            A name or a value is none.
+        """
+        if isinstance(given, cls):
+            return given
+        known = [field.name for field in fields(cls)]
+        if given is not None and not isinstance(given, Mapping):
+            raise ParameterError(f"traffic must be a Traffic or a mapping; got {given!r}")
+        for name in given or ():
+            choice("a rule of traffic", name, tuple(known))
+        return cls(**(given or {}))
+
+    @property
+    def plain(self) -> bool:
+        """Whether every load is kept."""
+        return not self.changed()
+
+    def changed(self) -> dict[str, Any]:
+        """Return the rules that differ from the plain ones, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+
+    def passes(self, members: int, prefill: bool) -> bool:
+        """Return whether an event leaves the cache alone."""
+        over = self.bypass_above is not None and members > self.bypass_above
+        return over or (prefill and self.prefill_cache == "leave")
+
+    def __repr__(self) -> str:
+        return f"Traffic({', '.join(f'{name}={value!r}' for name, value in self.changed().items())})"
 
 
 @dataclass(frozen=True)
@@ -81,6 +178,8 @@ class Rules:
         What to do about a forced event that does not fit.
     quotas : "uniform", "free", or tuple of int
         Slots of each layer: a uniform split, a split that is to be found, or given.  Unless uniform, the pools are per layer.
+    traffic : Traffic
+        Which loads stay in the cache.
 
     Raises
     ------
@@ -101,6 +200,7 @@ class Rules:
     ties: str = "page"
     oversize: str = "error"
     quotas: str | tuple[int, ...] = "uniform"
+    traffic: Traffic = Traffic()
 
     def __post_init__(self) -> None:
         for name, known in _VOCABULARY.items():
@@ -109,7 +209,7 @@ class Rules:
             choice("quotas", self.quotas, QUOTAS[:2])
 
     @classmethod
-    def with_quotas(cls, quotas: str | Sequence[int], **options: str) -> Rules:
+    def with_quotas(cls, quotas: str | Sequence[int], **options: Any) -> Rules:
         """Return rules whose quotas may be a list of slots by layer.
 
         Raises
@@ -167,8 +267,11 @@ class Rules:
         return self.events, self.prefill, self.ties
 
     def options(self) -> dict[str, Any]:
-        """Return the rules by name, as a result states them."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name in _VOCABULARY}
+        """Return the rules by name, as a result states them; given quotas and rules of traffic only where there are any."""
+        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name in _VOCABULARY}
+        if not isinstance(self.quotas, str):
+            said["quotas"] = list(self.quotas)
+        return said if self.traffic.plain else said | {"traffic": self.traffic.changed()}
 
 
 PLAIN = Rules()

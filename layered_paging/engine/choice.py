@@ -62,6 +62,7 @@ def chosen(
                 if mark is not None and not bought:
                     _put(mark)
                 return counts
+            _LOG.debug("%s: reference loop, as there is no compiled kernel for it under these rules", spec.name)
         else:
             _LOG.debug(
                 "%s: reference loop, about %.1f s; compiling its kernel takes %.0f s", spec.name, expected, PRICE

@@ -14,6 +14,7 @@ from ..core.compiled import bare_kernel
 from ..core.counts import Counts
 from ..core.layout import Arrays, locked
 from ..errors import BudgetError
+from .gates import DROPPED, Gate, begin_gate, passes, reset_gate, show, sift
 from .hooks import Now, flushes, next_victim, on_clear, on_hit, on_miss, on_reset, on_round, on_served, waits
 from .task import Task
 
@@ -89,6 +90,7 @@ def play_with(play: Callable[..., int], task: Task, carry: dict[str, Any]) -> Co
     else:
         none = np.zeros(grid.pages, np.bool_), np.full(grid.pages, -1, np.int64)
         carry.update(resident=none[0], guard=none[1], numbers=np.array([grid.origin, 0, 0]))
+    carry["gate"] = gate = begin_gate(task, carry.get("gate"))
     limits = Limits(
         task.capacity,
         locked(task.sizes if task.in_bytes and task.sizes is not None else ones),
@@ -101,7 +103,9 @@ def play_with(play: Callable[..., int], task: Task, carry: dict[str, Any]) -> Co
     tally = Tally(counts.misses, counts.layer_misses, flags)
     places = np.empty(width, np.int64), np.empty(width, np.int64)
     cache = Cache(carry["resident"], carry["guard"], *places, carry["numbers"])
-    outcome = play(carry["state"], grid.arrays(), limits, tally, cache, opens)
+    dropped = int(gate.numbers[DROPPED])
+    outcome = play(carry["state"], grid.arrays(), limits, tally, cache, gate, opens)
+    counts.dropped = int(gate.numbers[DROPPED]) - dropped
     if outcome < 0:
         raise BudgetError(f"round {-1 - outcome}: an event does not fit into {task.capacity}")
     counts.missed_bytes = int(outcome)
@@ -109,8 +113,8 @@ def play_with(play: Callable[..., int], task: Task, carry: dict[str, Any]) -> Co
 
 
 @bare_kernel
-def _replay(state: Any, grid: Arrays, limits: Limits, tally: Tally, cache: Cache, opens: int) -> int:
-    """Return the bytes loaded, or -1 - round where an event does not fit; modify ``state``, ``tally`` and ``cache``."""
+def _replay(state: Any, grid: Arrays, limits: Limits, tally: Tally, cache: Cache, gate: Gate, opens: int) -> int:
+    """Return the bytes loaded, or -1 - round where an event does not fit; modify ``state``, ``tally``, ``cache``, ``gate``."""
     experts, first, layer, offset, starts = grid.experts, grid.first, grid.layer, grid.offset, grid.starts
     capacity, weight, sizes, bypass = limits.capacity, limits.weight, limits.sizes, limits.bypass
     resident, guard, absent, place, numbers = cache.resident, cache.guard, cache.absent, cache.place, cache.numbers
@@ -135,6 +139,7 @@ def _replay(state: Any, grid: Arrays, limits: Limits, tally: Tally, cache: Cache
             if limits.reset == 1:
                 begin = r
                 on_reset(state, grid.number + session)
+                reset_gate(gate)
             else:
                 event = r * grid.stride + offset[0]
                 clock = event * width if grid.ranked else event
@@ -145,6 +150,7 @@ def _replay(state: Any, grid: Arrays, limits: Limits, tally: Tally, cache: Cache
             start = event * width
             clock = start if grid.ranked else event
             of_layer = layer[c]
+            alone = gate.on and passes(gate, experts, row, c, grid.stage[row])  # the event leaves the cache alone
             # the members that are there, in the order of presentation; the absent ones are noted
             members = 0
             missing = 0
@@ -156,6 +162,8 @@ def _replay(state: Any, grid: Arrays, limits: Limits, tally: Tally, cache: Cache
                 if not bypass:
                     guard[page] = event
                 if resident[page]:
+                    if alone:
+                        continue
                     at = clock + members if grid.ranked else clock
                     on_hit(state, page, Now(at, r, of_layer, start + members, start, event, event, 0))
                 else:
@@ -165,22 +173,35 @@ def _replay(state: Any, grid: Arrays, limits: Limits, tally: Tally, cache: Cache
                     if record:
                         tally.flags[row, c, q] = True
                 members += 1
+            if missing > 0:
+                tally.misses[session, grid.stage[row]] += missing
+                tally.by_layer[of_layer] += missing
+                for i in range(missing):
+                    loaded += sizes[absent[i]]
+            loads = missing
+            if gate.on:
+                loads = 0 if alone else sift(gate, absent, place, missing, r, capacity - held, weight)
+                gate.numbers[DROPPED] += missing - loads
+                members -= missing - loads
+            if alone:
+                continue
             # the absent ones are loaded
             older = count
-            for i in range(missing):
+            for i in range(loads):
                 page = absent[i]
                 at = clock + place[i] if grid.ranked else clock
                 on_miss(state, page, Now(at, r, of_layer, start + place[i], start, event, event, 0))
                 resident[page] = True
                 held += weight[page]
-                loaded += sizes[page]
                 if waits(state):
                     guard[page] = event
-            on_served(state, Now(clock, r, of_layer, start, start, event, event, 0), experts, row, c, guard)
-            count += missing
-            if missing > 0:
-                tally.misses[session, grid.stage[row]] += missing
-                tally.by_layer[of_layer] += missing
+            now = Now(clock, r, of_layer, start, start, event, event, 0)
+            if gate.on:  # the policy sees those that are there
+                show(gate, experts, row, c, first[c], resident)
+                on_served(state, now, gate.shown, 0, 0, guard)
+            else:
+                on_served(state, now, experts, row, c, guard)
+            count += loads
             # evict until it fits
             while held > capacity:
                 free = count if bypass else count - members

@@ -58,7 +58,9 @@ class Run(Tabular):
     seed : int
         The seed of a randomized policy.
     options : dict
-        pool, reset, events, admission, prefill, ties, oversize as given.
+        pool, reset, events, admission, prefill, ties, oversize as given; quotas and traffic where there are any.
+    dropped : int
+        Loads that the rules of traffic did not keep; they are misses, too.
     """
 
     policy: str
@@ -72,7 +74,8 @@ class Run(Tabular):
     bytes_read: int | None
     missed: npt.NDArray[np.bool_] | None
     seed: int
-    options: dict[str, str]
+    options: dict[str, Any]
+    dropped: int = 0
 
     @property
     def requests(self) -> int:
@@ -135,5 +138,6 @@ def joined(shards: Sequence[Run]) -> Run:
         misses_by_layer=np.sum([run.misses_by_layer for run in shards], axis=0),
         requests_by_layer=np.sum([run.requests_by_layer for run in shards], axis=0),
         compulsory=sum(run.compulsory for run in shards),
+        dropped=sum(run.dropped for run in shards),
         bytes_read=None if first.bytes_read is None else sum(run.bytes_read or 0 for run in shards),
     )

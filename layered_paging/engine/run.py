@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..core.counts import Counts
 from ..core.instance import Instance, integer
 from ..core.layout import Grid, capacities, check_fits, grids_of, lay_out, lay_rows, needs_of, pools_of
 from ..core.parts import LongTrace, Part
-from ..core.rules import ENGINES, Budget, Rules, choice
+from ..core.rules import ENGINES, PLAIN, Budget, Rules, Traffic, choice
 from ..core.trace import Trace
 from ..errors import ParameterError, TraceError
 from ..policies.forecast import Forecast
@@ -47,6 +47,8 @@ def replay(
     predictions: Any = None,
     record: bool = False,
     engine: str = "auto",
+    quotas: str | Sequence[int] = "uniform",
+    traffic: Traffic | Mapping[str, Any] | None = None,
 ) -> Run:
     """Replay a trace with a policy.
 
@@ -87,6 +89,11 @@ def replay(
         Keep which requests missed.
     engine : {"auto", "kernel", "reference"}
         Compiled kernel where the policy has one, or the reference loop; they count the same.
+    quotas : "uniform" or sequence of int
+        Slots of each layer, instead of a uniform split; the pools are then per layer, and ``slots`` may be left out.
+        ``layered_paging.engine.quotas`` finds a policy's best ones.
+    traffic : Traffic or mapping, optional
+        Which loads stay in the cache, for example ``{"bypass_above": 32}``; see ``layered_paging.Traffic``.
 
     Returns
     -------
@@ -116,7 +123,12 @@ def replay(
     <Run: lru, 4 slots: 5 misses of 8 requests, 37.500 % hits>
     """
     spec = resolve(policy)
-    rules = Rules(pool, reset, events, admission, prefill, ties, oversize)
+    rules = Rules.with_quotas(
+        quotas, pool=pool, reset=reset, events=events, admission=admission, prefill=prefill, ties=ties,
+        oversize=oversize, traffic=Traffic.of(traffic),
+    )  # fmt: skip
+    if slots is None and budget_bytes is None and isinstance(rules.quotas, tuple):
+        slots = sum(rules.quotas)
     wanted = Wanted(spec, slots, budget_bytes, integer("seed", seed, 0), predictions)
     return replay_all(trace, [wanted], rules, engine=engine, record=record)[0]
 
@@ -161,7 +173,7 @@ def replay_all(
     Raises
     ------
     ParameterError
-        A policy needs the future and is not ``belady``, or an option needs a whole trace.
+        A policy needs the future and is not ``belady``, or an option needs a whole trace; or quotas are to be found.
     BudgetError
         As ``replay`` raises it, at the first part that does not fit; what is needed is told of the rounds read so far.
     FormatError
@@ -172,6 +184,8 @@ def replay_all(
     Time as ``replay``, reading shared by all; memory of one part, O(pages) per replay, 32 bytes per session.
     """
     choice("engine", engine, ENGINES)
+    if rules.quotas == "free":
+        raise ParameterError("quotas of a replay must be 'uniform' or a list of slots; got 'free'")
     _refuse(trace, wanted, rules, record)
     lanes = [_Lane(trace, one, rules, engine, record) for one in wanted]
     budgets = {lane.budget.unit: lane.budget for lane in lanes}.values()
@@ -263,7 +277,7 @@ class _Lane:
         self.budget = Budget(wanted.slots, wanted.budget_bytes)
         self.rooms = capacities(trace, self.budget, rules)
         self.sizes = trace.page_bytes
-        self.sums, self.missed_bytes = _Sums(trace.layers), 0
+        self.sums, self.missed_bytes, self.dropped = _Sums(trace.layers), 0, 0
         self.flags: npt.NDArray[np.bool_] | None = None
         spec, whole = wanted.spec, not isinstance(trace, LongTrace)
         if isinstance(trace, Trace):
@@ -274,7 +288,7 @@ class _Lane:
             (capacity, instance, {} if not whole else None)
             for capacity, instance in (_instance_of(trace, spec, total, self.budget) for total in self.rooms)
         ]
-        self._spec, self._play = spec, player_of(spec, engine)
+        self._spec, self._play = spec, player_of(spec, engine, rules)
 
     def play(self, grid: Grid, grids: Sequence[Grid]) -> None:
         """Replay a part: its events as a whole, and those of each pool."""
@@ -293,6 +307,7 @@ class _Lane:
             counts = self._play(task)
             self.sums.add(grid.number, counts.misses, counts.layer_misses)
             self.missed_bytes += counts.missed_bytes
+            self.dropped += counts.dropped
             if self.flags is not None:
                 columns = np.flatnonzero(grid.layer == key) if self.rules.per_layer else slice(None)
                 self.flags[:, columns] = counts.flags
@@ -312,6 +327,7 @@ class _Lane:
             missed=self.flags,
             seed=self.wanted.seed,
             options=self.rules.options(),
+            dropped=self.dropped,
         )
 
 
@@ -337,6 +353,8 @@ def _refuse(trace: Trace | LongTrace, wanted: Sequence[Wanted], rules: Rules, re
             raise ParameterError(f"policy {name!r} is given the future, which a trace in parts does not have")
         if one.spec.predicted:
             raise ParameterError(f"policy {name!r} takes predictions, which are of a whole trace, not of one in parts")
+        if name == "belady" and not rules.traffic.plain:
+            raise ParameterError("traffic: belady over a trace in parts goes without rules of traffic")
         if name == "belady" and (one.budget_bytes is not None or rules.ranked):
             raise ParameterError("belady over a trace in parts needs a budget in slots and ties 'page'")
 
@@ -352,24 +370,25 @@ def _instance_of(trace: Trace | LongTrace, spec: PolicySpec, total: int, budget:
     return capacity, instance
 
 
-def player_of(spec: PolicySpec, engine: str) -> Callable[[Task], Counts]:
+def player_of(spec: PolicySpec, engine: str, rules: Rules = PLAIN) -> Callable[[Task], Counts]:
     """Return what replays one pool: the compiled twin, the reference loop, or for ``auto`` the cheaper (``choice``).
 
     Raises
     ------
     ParameterError
-        ``engine="kernel"``, and the policy has no twin.
+        ``engine="kernel"``, and the policy has no twin, or none under these rules.
     """
     if engine == "reference":
         return reference.play
-    from .twins import home_of, twin_of
+    from .twins import home_of, player, twin_of
 
     if engine == "auto":
-        return chosen(spec, lambda: None if (fast := twin_of(spec)) is None else fast.play, home_of(spec))
-    fast = twin_of(spec)
+        return chosen(spec, lambda: player(spec, rules), home_of(spec))
+    fast = player(spec, rules)
     if fast is None:
-        raise ParameterError(f"policy {spec.name!r} has no compiled kernel; use engine 'auto' or 'reference'")
-    return fast.play
+        under = "" if twin_of(spec) is None else " under rules of traffic"
+        raise ParameterError(f"policy {spec.name!r} has no compiled kernel{under}; use engine 'auto' or 'reference'")
+    return fast
 
 
 def history(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..core.counts import Counts
 from ..core.layout import Event, Grid
 from ..core.rules import PLAIN, Rules
+from ..policies.gate import Gate
 from ..policies.spec import Policy
 from ..policies.step import Pool
 from .task import Task
@@ -21,13 +22,14 @@ __all__ = ["Step", "maker_of", "play", "steps"]
 
 @dataclass(frozen=True)
 class Step:
-    """One event as it happened: what hit, what was loaded, what was evicted, what is held after."""
+    """One event as it happened: what hit, what was loaded, what was evicted, what is held after; and loads not kept."""
 
     event: Event
     hits: tuple[int, ...]
     misses: tuple[int, ...]
     evicted: tuple[int, ...]
     resident: frozenset[int] = field(default_factory=frozenset)
+    dropped: tuple[int, ...] = ()
 
 
 def steps(
@@ -49,11 +51,12 @@ def steps(
     capacity : int
         Slots, or bytes if ``sizes`` is given.
     rules : Rules
-        Of these ``reset``, ``admission`` and ``oversize`` matter.
+        Of these ``reset``, ``admission``, ``oversize`` and ``traffic`` matter.
     sizes : int64 array, shape (pages,), optional
     """
     session = grid.number
-    pool = Pool(make(session), capacity, sizes=sizes, bypass=rules.bypass, oversize=rules.stays_over)
+    gate = None if rules.traffic.plain else Gate(rules.traffic)
+    pool = Pool(make(session), capacity, sizes=sizes, bypass=rules.bypass, oversize=rules.stays_over, gate=gate)
     for event in grid.events():
         if event.session != session:
             session = event.session
@@ -61,8 +64,8 @@ def steps(
                 pool.restart(make(session))
             elif rules.reset == "cache":
                 pool.clear(event.time)
-        outcome = pool.serve(event.pages, event.time, ranked=grid.ranked)
-        yield Step(event, *outcome, frozenset(pool.cache))
+        outcome = pool.serve(event.pages, event.time, ranked=grid.ranked, stage=event.stage)
+        yield Step(event, *outcome[:3], frozenset(pool.cache), outcome.dropped)
 
 
 @dataclass
@@ -93,6 +96,7 @@ def play(task: Task) -> Counts:
         event = step.event
         counts.misses[event.session - grid.number, event.stage] += len(step.misses)
         counts.layer_misses[event.time.layer] += len(step.misses)
+        counts.dropped += len(step.dropped)
         counts.missed_bytes += sum(int(sizes[p]) for p in step.misses) if sizes is not None else len(step.misses)
         if counts.flags is not None:
             r, c = divmod(n, columns)

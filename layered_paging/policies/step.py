@@ -12,18 +12,24 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..core.trace import PREFILL
 from ..errors import BudgetError, PolicyError
+from .gate import Gate
 from .spec import Policy, Time
 
 __all__ = ["Outcome", "Pool"]
 
 
 class Outcome(NamedTuple):
-    """What an event did: pages that were there, pages that were loaded, pages that were evicted, each in this order."""
+    """What an event did: pages that were there, pages that were loaded, pages that were evicted, each in this order.
+
+    ``dropped`` are the loads that a gate did not keep; they are among the misses.
+    """
 
     hits: tuple[int, ...]
     misses: tuple[int, ...]
     evicted: tuple[int, ...]
+    dropped: tuple[int, ...] = ()
 
 
 class Pool:
@@ -39,6 +45,8 @@ class Pool:
         Whether a just-loaded member may be the victim.
     oversize : bool
         Whether an event larger than the cache may stay over until the next event.
+    gate : Gate, optional
+        Decides which loads are kept; without it, all are.
 
     Attributes
     ----------
@@ -62,14 +70,17 @@ class Pool:
         sizes: npt.NDArray[np.int64] | None = None,
         bypass: bool = False,
         oversize: bool = False,
+        gate: Gate | None = None,
     ) -> None:
         self.cache: set[int] = set()
         self.policy, self.capacity, self.sizes = policy, capacity, sizes
-        self.bypass, self.oversize = bypass, oversize
+        self.bypass, self.oversize, self.gate = bypass, oversize, gate
 
     def restart(self, policy: Policy) -> None:
         """Begin from nothing, with this policy."""
         self.cache, self.policy = set(), policy
+        if self.gate is not None:
+            self.gate.restart()
 
     def clear(self, time: Time) -> None:
         """Empty the cache; the policy keeps what it knows."""
@@ -77,7 +88,13 @@ class Pool:
         getattr(self.policy, "clear", lambda _: None)(time)
 
     def serve(
-        self, pages: Sequence[int], time: Time, *, ranked: bool = False, times: Mapping[int, Time] | None = None
+        self,
+        pages: Sequence[int],
+        time: Time,
+        *,
+        ranked: bool = False,
+        times: Mapping[int, Time] | None = None,
+        stage: int | None = None,
     ) -> Outcome:
         """Serve one event: load what is absent, then evict until the cache fits.
 
@@ -90,6 +107,8 @@ class Pool:
             Whether the clock ticks once per member.
         times : mapping, optional
             The time of each member, where they are not one event of the trace.
+        stage : int, optional
+            That of the event; only a gate asks for it.
 
         Raises
         ------
@@ -100,8 +119,25 @@ class Pool:
         """
         if ranked:
             times = {page: time._replace(clock=time.clock + q) for q, page in enumerate(pages)}
-        hits, misses = self.admit(pages, time, times)
-        return Outcome(hits, misses, self.make_room(time, () if self.bypass else pages))
+        dropped = () if self.gate is None else self._sift(self.gate, pages, time, stage)
+        if dropped is None:  # the event leaves the cache alone
+            gone = tuple([page for page in pages if page not in self.cache])
+            return Outcome(tuple([page for page in pages if page in self.cache]), gone, (), gone)
+        kept = [page for page in pages if page not in dropped] if dropped else pages
+        hits, misses = self.admit(kept, time, times)
+        evicted = self.make_room(time, () if self.bypass else kept)
+        if dropped:
+            misses = tuple([page for page in pages if page in dropped or page in misses])
+        return Outcome(hits, misses, evicted, dropped)
+
+    def _sift(self, gate: Gate, pages: Sequence[int], time: Time, stage: int | None) -> tuple[int, ...] | None:
+        """Return the loads that are not kept, or None where the event leaves the cache alone."""
+        if gate.traffic.passes(len(pages), stage == PREFILL):
+            return None
+        absent = [page for page in pages if page not in self.cache]
+        room = self.capacity - self._weight(self.cache)
+        kept = gate.kept(absent, time, room, lambda page: self._weight((page,)))
+        return tuple([page for page in absent if page not in kept])
 
     def admit(
         self, pages: Sequence[int], time: Time, times: Mapping[int, Time] | None = None

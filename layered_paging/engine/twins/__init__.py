@@ -19,13 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ...core.counts import Counts
+from ...core.rules import Rules
 from ...errors import PolicyError
 from ...policies.forecast import Forecast
 from ...policies.names import resolve
 from ...policies.spec import PolicySpec
 from ..task import Task
 
-__all__ = ["Twin", "home_of", "registered", "state_of", "twin", "twin_of"]
+__all__ = ["Twin", "home_of", "player", "registered", "state_of", "twin", "twin_of"]
 
 T = TypeVar("T")
 Ints = npt.NDArray[np.int64]
@@ -49,6 +50,8 @@ class Twin:
         Returns how many requests stood at each position of the stack, see ``fast.stacks``; all sizes in one pass.
     nested : callable
         Whether the caches of all sizes are nested, with the parameters of a policy; only then ``depths`` may be asked.
+    gated : bool
+        Whether it counts right under rules of traffic, too: it looks at no request that it is not told of.
     """
 
     play: Callable[[Task], Counts]
@@ -56,6 +59,7 @@ class Twin:
     suits: Callable[[PolicySpec], bool]
     depths: Callable[[Task], Ints] | None = None
     nested: Callable[[PolicySpec], bool] = lambda spec: bool(spec.properties.get("stack", False))
+    gated: bool = True
 
 
 _known: dict[str, Twin] = {}  # by module
@@ -68,6 +72,7 @@ def twin(
     suits: Callable[[PolicySpec], bool] = lambda spec: True,
     depths: Callable[[Task], Ints] | None = None,
     nested: Callable[[PolicySpec], bool] = lambda spec: bool(spec.properties.get("stack", False)),
+    gated: bool = True,
 ) -> Callable[[T], T]:
     """Return a decorator that makes a class the twin of the policy whose name its file has.
 
@@ -89,6 +94,8 @@ def twin(
         A sweep of its own for the curve over all sizes, where the common one is too slow.
     nested : callable, optional
         Whether the caches are nested with a policy's parameters; default: what the policy declares as ``stack``.
+    gated : bool
+        Whether it counts right under rules of traffic; not where it looks at requests that it is not told of.
 
     Raises
     ------
@@ -108,7 +115,7 @@ def twin(
             )
         kind._waits = waits  # type: ignore[attr-defined]
         sweep = depths or (functools.partial(_swept, kind) if hasattr(kind, "leaves_before") else None)
-        _known[module] = Twin(play or functools.partial(_common, kind), kind, suits, sweep, nested)
+        _known[module] = Twin(play or functools.partial(_common, kind), kind, suits, sweep, nested, gated)
         return kind
 
     return enter
@@ -130,6 +137,14 @@ def _swept(kind: Any, task: Task) -> Ints:
     from ..fast.stacks import swept_depths
 
     return swept_depths(task, kind)
+
+
+def player(spec: PolicySpec, rules: Rules) -> Callable[[Task], Counts] | None:
+    """Return what replays a pool compiled, or None where there is nothing; under rules of traffic, that is the common loop."""
+    found = twin_of(spec)
+    if found is None or rules.traffic.plain:
+        return None if found is None else found.play
+    return functools.partial(_common, found.kind) if found.kind is not None and found.gated else None
 
 
 def twin_of(spec: PolicySpec) -> Twin | None:

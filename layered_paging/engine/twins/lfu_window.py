@@ -13,7 +13,7 @@ from ..task import Task
 from . import twin
 
 
-@twin()
+@twin(gated=False)  # it takes uses back by looking at the trace
 class LfuWindow(NamedTuple):
     """A heap by ``key = (uses in the window << bits) + tick of the last use``; ``begins`` is the round of the first row of experts."""
 
