@@ -8,6 +8,7 @@ from typing import Any
 from ..analysis.over_time import REACHED, over_time
 from ..core.layout import merged_prefill
 from ..core.parts import LongTrace
+from ..core.rules import Rules
 from ..core.trace import Trace
 from ..engine.run import replay
 from ..errors import ParameterError
@@ -44,7 +45,7 @@ def answered(
             one = over_time(played, run, args.window)
             found.append({"size": budget, **one.to_dict(), "sentence": one.sentence()})
             advance(done)
-    return {"trace": str(args.trace), "options": options, "over_time": found}
+    return {"trace": str(args.trace), "options": Rules(**options).options(), "over_time": found}
 
 
 def shown(answer: dict[str, Any], args: argparse.Namespace) -> None:

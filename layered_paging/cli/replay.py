@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,16 @@ from . import over_time
 from .clocks import add_clock_options, clock_of, paced, speed
 from .common import add_model_options, byte_size, percent, positive, progress, table
 from .options import add_batch_options, add_trace_options, open_or_load, reading_of
+from .traffic import (
+    Quotas,
+    add_quota_options,
+    add_traffic_options,
+    prices_of,
+    quotas_of,
+    show_prices,
+    show_quotas,
+    traffic_of,
+)
 
 EXAMPLES = """examples:
   layered-paging replay trace.npz --slots 144 192 288 --policy lru llru lfu --reset session --optimum forced
@@ -34,6 +44,8 @@ EXAMPLES = """examples:
   layered-paging replay trace.npz --slots 192 --policy llru blind-oracle guard --predictions "markov(distance=24)" --train other.npz
   layered-paging replay trace.npz --slots 192 --policy blind-oracle predictive-marker lmarker --predictions noisy:0.5
   layered-paging profile make other.npz -o hot.json && layered-paging replay trace.npz --slots 192 --profile hot.json --pin 96
+  layered-paging replay trace.npz --slots 192 --policy lru --bypass-above 32 --keep-event 2 --evict-after 8
+  layered-paging replay trace.npz --slots 192 --policy lru lfu --quotas best --floor 4 --optimum forced
   layered-paging replay log.parquet --stream --slots 192 288 --reset session --workers 8
   layered-paging replay log.parquet --stream --slots 192 --reset session --sample 200
   layered-paging replay trace.npz --slots 192 --policy lru lfu-decay --over-time
@@ -44,7 +56,7 @@ EXAMPLES = """examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("trace", help="a trace file, of any format that 'convert' reads")
-    budget = parser.add_mutually_exclusive_group(required=True)
+    budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--slots", nargs="+", type=int, metavar="N", help="total slots, one or more numbers")
     budget.add_argument("--bytes", nargs="+", type=byte_size, metavar="SIZE", help="budgets such as 250MiB or 2GiB")
     parser.add_argument(
@@ -84,6 +96,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     over_time.add_over_time(parser)
     add_clock_options(parser, per_token=True)
+    add_traffic_options(parser)
+    add_quota_options(parser)
     add_trace_options(parser)
     add_batch_options(parser)
     parser.epilog = EXAMPLES
@@ -91,17 +105,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay every policy at every budget."""
+    if args.slots is None and args.bytes is None and args.quotas in (None, "best"):
+        raise ParameterError("give --slots or --bytes, or the --quotas of all layers")
+    if args.quotas is not None:
+        args.pool = "per-layer"
     trace = open_or_load(args, args.stream)
     clock = clock_of(args, trace.expert_bytes is not None)
     if args.window is not None and not args.over_time:
         raise ParameterError("--window goes with --over-time")
     specs = [resolve(name) for name in args.policy] + _pinned(trace, args)
     integer("--seed", args.seed, 0)
-    budgets: Sequence[int] = args.slots or args.bytes
-    key = "slots" if args.slots else "budget_bytes"
     options: dict[str, Any] = {
         name: getattr(args, name) for name in ("pool", "reset", "events", "admission", "prefill", "ties", "oversize")
-    }
+    } | traffic_of(args)
     if isinstance(trace, LongTrace):
         if args.predictions is not None or args.train is not None:
             raise ParameterError("--predictions are of a whole trace; they do not go with --stream")
@@ -110,6 +126,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         forecast, said = _predictions(trace, specs, options, args)
         needy = [spec.predicted and spec.predictions is None for spec in specs]
         specs = [replace(spec, predictions=forecast) if n else spec for spec, n in zip(specs, needy, strict=True)]
+    quotas = quotas_of(trace, specs, options, args)
+    budgets: Sequence[int] = args.slots or args.bytes
+    key = "slots" if args.slots else "budget_bytes"
     wanted = [
         (spec, budget, args.seed + n)
         for budget in budgets
@@ -120,12 +139,18 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         return over_time.answered(trace, wanted, options, args)
     if args.sample is not None:
         return _sampled(trace, wanted, options, args)
-    runs = _runs(trace, wanted, options, args)
+
+    def split(spec: PolicySpec, slots: int) -> Quotas:
+        found = quotas.get((spec.name, slots), "uniform")
+        given: Quotas = getattr(found, "quotas", found)
+        return given
+
+    runs = _runs(trace, wanted, options, split, args)
     rows = []
     for _ in budgets:
         for spec in specs:
             rows.append(_row([next(runs) for _ in range(args.repeat if spec.randomized else 1)], args.by))
-    best = [_optimum(trace, key, budget, args) for budget in budgets] if args.optimum else None
+    best = [_optimum(trace, key, budget, args, split(specs[0], budget)) for budget in budgets] if args.optimum else None
     for row in rows:
         row |= speed(clock, row["misses"], row["bytes_read"], trace.rounds)
     each = None if isinstance(trace, LongTrace) else one_size(trace)
@@ -139,11 +164,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "sessions": len(trace.starts) if isinstance(trace, LongTrace) else len(trace.sessions),
         "requests": rows[0]["requests"],
         "compulsory": rows[0]["compulsory"],
-        "options": options,
+        "options": Rules(**options).options(),
         "predictions": said,
         "runs": rows,
         "optimum": best,
-    }
+        "prices": prices_of(trace, wanted, options, split, args),
+        "best_quotas": [
+            {"policy": name, "slots": slots, **asdict(found)} for (name, slots), found in quotas.items()
+        ] if args.quotas == "best" else None,
+    }  # fmt: skip
 
 
 def _pinned(trace: Trace | LongTrace, args: argparse.Namespace) -> list[PolicySpec]:
@@ -170,7 +199,7 @@ def _pinned(trace: Trace | LongTrace, args: argparse.Namespace) -> list[PolicySp
 
 
 def _predictions(
-    trace: Trace, specs: Sequence[PolicySpec], options: dict[str, str], args: argparse.Namespace
+    trace: Trace, specs: Sequence[PolicySpec], options: dict[str, Any], args: argparse.Namespace
 ) -> tuple[Forecast | None, dict[str, Any] | None]:
     """Return the predictions and what to say about them."""
     if args.predictions is None:
@@ -199,6 +228,7 @@ def _runs(
     trace: Trace | LongTrace,
     wanted: list[tuple[PolicySpec, int, int]],
     options: dict[str, Any],
+    split: Callable[[PolicySpec, int], Quotas],
     args: argparse.Namespace,
 ) -> Iterator[Run]:
     """Yield the runs in order; those of a trace in parts come from one pass over it."""
@@ -208,7 +238,7 @@ def _runs(
         with progress("replay", len(wanted), args.json) as advance:
             for done, (spec, budget, seed) in enumerate(wanted):
                 slots, size = (budget, None) if args.slots else (None, budget)
-                yield replay(trace, spec, slots, budget_bytes=size, **options, seed=seed)
+                yield replay(trace, spec, slots, budget_bytes=size, **options, quotas=split(spec, budget), seed=seed)
                 advance(done + 1)
         return
     if args.workers > 1:
@@ -225,7 +255,8 @@ def _runs(
 
     every = [Wanted(spec, b if args.slots else None, None if args.slots else b, seed) for spec, b, seed in wanted]
     with progress("replay", trace.rounds or 0, args.json) as advance:
-        yield from replay_all(trace, every, Rules(**options), progress=advance)
+        rules = Rules.with_quotas(split(*wanted[0][:2]), **options)
+        yield from replay_all(trace, every, rules, progress=advance)
 
 
 def _sampled(
@@ -288,7 +319,9 @@ def _row(runs: list[Run], by: str | None) -> dict[str, Any]:
     return row
 
 
-def _optimum(trace: Trace | LongTrace, key: str, budget: int, args: argparse.Namespace) -> dict[str, Any]:
+def _optimum(
+    trace: Trace | LongTrace, key: str, budget: int, args: argparse.Namespace, quotas: Quotas
+) -> dict[str, Any]:
     slots, told = budget, {"slots": budget}
     if key == "budget_bytes":
         sizes = None if isinstance(trace, LongTrace) else trace.expert_bytes
@@ -303,7 +336,7 @@ def _optimum(trace: Trace | LongTrace, key: str, budget: int, args: argparse.Nam
         raise ParameterError("--optimum goes with --ties page and --oversize error")
     if isinstance(trace, LongTrace):
         fixed = {"pool": args.pool, "reset": args.reset, "events": args.events, "prefill": args.prefill}
-        best = replay(trace, "belady", slots, admission=args.optimum, **fixed)
+        best = replay(trace, "belady", slots, admission=args.optimum, quotas=quotas, **fixed)
         return {"admission": args.optimum, **told, "misses": best.misses}
     from ..offline import optimum
 
@@ -315,8 +348,9 @@ def _optimum(trace: Trace | LongTrace, key: str, budget: int, args: argparse.Nam
         reset=args.reset,
         events=args.events,
         prefill=args.prefill,
+        quotas="free" if args.quotas == "best" else quotas,
     )
-    return {"admission": args.optimum, **told, "misses": found.misses}
+    return {"admission": args.optimum, **told, "misses": found.misses, "split": list(found.split)}
 
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
@@ -361,7 +395,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
             rows.append(line)
             shown.append(row)
         if best is not None:
-            rows.append([f"optimum ({args.optimum})", budget, best, percent(1 - best / answer["requests"]), "1.000"])
+            rows.append([_best_name(answer, args), budget, best, percent(1 - best / answer["requests"]), "1.000"])
             shown.append(next(row for row in answer["optimum"] if row.get("budget_bytes", row["slots"]) == budget))
     first = answer["runs"][0]
     columns = ["policy", "slots" if first["slots"] else "bytes", "misses", "hits %"]
@@ -376,6 +410,10 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         columns.append(head)
         rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
     table(title, columns, rows)
+    if answer["best_quotas"]:
+        show_quotas(answer["best_quotas"])
+    if answer["prices"]:
+        show_prices(answer["prices"])
     for row in answer["runs"] if args.by else ():
         name = f"{row['policy']}, {row['slots'] or row['budget_bytes']}"
         lines = [
@@ -388,3 +426,10 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
             for part in row[f"by_{args.by}"]
         ]
         table(f"{name} by {args.by}", [args.by, "requests", "misses", "hits %"], lines)
+
+
+def _best_name(answer: dict[str, Any], args: argparse.Namespace) -> str:
+    """Return what the last row of a budget is: the optimum, or under rules of traffic a lower bound."""
+    if "traffic" in answer["options"]:
+        return f"lower bound (optimum {args.optimum}, without rules)"
+    return f"optimum ({args.optimum}{', best split' if args.quotas == 'best' else ''})"

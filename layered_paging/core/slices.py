@@ -36,5 +36,7 @@ def of_layers(trace: Trace, layers: Sequence[int]) -> Trace:
     widths = [trace.n_experts[j] for j in chosen]
     sizes = None
     if trace.page_bytes is not None:
-        sizes = [size for j in chosen for size in trace.page_bytes[trace.first_page[j] :][: trace.n_experts[j]].tolist()]
+        sizes = [
+            size for j in chosen for size in trace.page_bytes[trace.first_page[j] :][: trace.n_experts[j]].tolist()
+        ]
     return Trace(trace.experts[:, chosen], widths, trace.sessions, trace.stage, sizes)

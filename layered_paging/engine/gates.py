@@ -40,14 +40,19 @@ class Gate(NamedTuple):
 def begin_gate(task: Task, before: Gate | None = None) -> Gate:
     """Return the gate of a pool; of a further part, it goes on counting."""
     rules, grid = task.rules.traffic, task.grid
-    limits = [_ANY if n is None else min(n, _ANY) for n in (rules.bypass_above, rules.keep_event, rules.keep_round)]
-    admit = min(rules.admit_after, _ANY)
+
+    def limit(number: int | None) -> int:
+        return _ANY if number is None else min(number, _ANY)
+
+    admit = limit(rules.admit_after)
     draft = np.full((1, 1, grid.shape[2]), -1, grid.experts.dtype)
     return Gate(
         not rules.plain,
-        *limits,
+        limit(rules.bypass_above),
+        limit(rules.keep_event),
+        limit(rules.keep_round),
         admit,
-        max(admit, min(rules.evict_after, _ANY)),
+        max(admit, limit(rules.evict_after)),
         rules.prefill_cache == "leave",
         np.zeros(grid.pages, np.int64) if before is None else before.demand,
         np.array([-1, 0, 0]) if before is None else before.numbers,

@@ -104,7 +104,9 @@ def layer_curves(
             curves[j, : len(curve)] = curve
         return curves
     for q in range(min(needs), curves.shape[1]):
-        given = [min(max(q, need), n) if used else 0 for need, n, used in zip(needs, trace.n_experts, asked, strict=True)]
+        given = [
+            min(max(q, need), n) if used else 0 for need, n, used in zip(needs, trace.n_experts, asked, strict=True)
+        ]
         wanted = Wanted(spec, sum(given), None, seed, predictions)
         run = replay_all(trace, [wanted], rules.but(quotas=tuple(given)))[0]
         for j in np.flatnonzero(asked).tolist():

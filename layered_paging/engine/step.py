@@ -65,7 +65,7 @@ def steps(
             elif rules.reset == "cache":
                 pool.clear(event.time)
         outcome = pool.serve(event.pages, event.time, ranked=grid.ranked, stage=event.stage)
-        yield Step(event, *outcome[:3], frozenset(pool.cache), outcome.dropped)
+        yield Step(event, *outcome, frozenset(pool.cache), pool.dropped)
 
 
 @dataclass

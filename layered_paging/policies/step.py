@@ -21,15 +21,11 @@ __all__ = ["Outcome", "Pool"]
 
 
 class Outcome(NamedTuple):
-    """What an event did: pages that were there, pages that were loaded, pages that were evicted, each in this order.
-
-    ``dropped`` are the loads that a gate did not keep; they are among the misses.
-    """
+    """What an event did: pages that were there, pages that were loaded, pages that were evicted, each in this order."""
 
     hits: tuple[int, ...]
     misses: tuple[int, ...]
     evicted: tuple[int, ...]
-    dropped: tuple[int, ...] = ()
 
 
 class Pool:
@@ -52,6 +48,8 @@ class Pool:
     ----------
     cache : set of int
         The pages held between events.
+    dropped : tuple of int
+        The misses of the last event that the gate did not keep.
 
     Examples
     --------
@@ -75,6 +73,7 @@ class Pool:
         self.cache: set[int] = set()
         self.policy, self.capacity, self.sizes = policy, capacity, sizes
         self.bypass, self.oversize, self.gate = bypass, oversize, gate
+        self.dropped: tuple[int, ...] = ()
 
     def restart(self, policy: Policy) -> None:
         """Begin from nothing, with this policy."""
@@ -119,25 +118,19 @@ class Pool:
         """
         if ranked:
             times = {page: time._replace(clock=time.clock + q) for q, page in enumerate(pages)}
-        dropped = () if self.gate is None else self._sift(self.gate, pages, time, stage)
-        if dropped is None:  # the event leaves the cache alone
-            gone = tuple([page for page in pages if page not in self.cache])
-            return Outcome(tuple([page for page in pages if page in self.cache]), gone, (), gone)
-        kept = [page for page in pages if page not in dropped] if dropped else pages
-        hits, misses = self.admit(kept, time, times)
-        evicted = self.make_room(time, () if self.bypass else kept)
-        if dropped:
-            misses = tuple([page for page in pages if page in dropped or page in misses])
-        return Outcome(hits, misses, evicted, dropped)
-
-    def _sift(self, gate: Gate, pages: Sequence[int], time: Time, stage: int | None) -> tuple[int, ...] | None:
-        """Return the loads that are not kept, or None where the event leaves the cache alone."""
-        if gate.traffic.passes(len(pages), stage == PREFILL):
-            return None
-        absent = [page for page in pages if page not in self.cache]
+        if self.gate is None:
+            hits, misses = self.admit(pages, time, times)
+            return Outcome(hits, misses, self.make_room(time, () if self.bypass else pages))
+        absent = tuple([page for page in pages if page not in self.cache])
+        if self.gate.traffic.passes(len(pages), stage == PREFILL):
+            self.dropped = absent
+            return Outcome(tuple([page for page in pages if page in self.cache]), absent, ())
         room = self.capacity - self._weight(self.cache)
-        kept = gate.kept(absent, time, room, lambda page: self._weight((page,)))
-        return tuple([page for page in absent if page not in kept])
+        stay = self.gate.kept(absent, time, room, lambda page: self._weight((page,)))
+        self.dropped = tuple([page for page in absent if page not in stay])
+        kept = [page for page in pages if page not in self.dropped]
+        hits, _ = self.admit(kept, time, times)
+        return Outcome(hits, absent, self.make_room(time, () if self.bypass else kept))
 
     def admit(
         self, pages: Sequence[int], time: Time, times: Mapping[int, Time] | None = None

@@ -104,7 +104,7 @@ def _shard(
     policies: list[str],
     slots: list[int],
     seed: int,
-    options: dict[str, str],
+    options: dict[str, Any],
     begin: int,
     end: int | None,
 ) -> list[Run]:
@@ -112,7 +112,7 @@ def _shard(
     return replay_all(open_trace(path), wanted, Rules(**options), begin=begin, end=end)
 
 
-def _options(options: Mapping[str, str]) -> dict[str, str]:
+def _options(options: Mapping[str, str]) -> dict[str, Any]:
     for name in options:
         if name not in DEFAULTS:
             raise ParameterError(f"no such option: {name!r}; available: {', '.join(DEFAULTS)}")

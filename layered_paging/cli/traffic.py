@@ -1,0 +1,166 @@
+"""What ``replay`` takes about traffic and quotas, and the tables that it prints of them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..core.files import read_limited
+from ..core.parts import LongTrace
+from ..core.rules import PREFILL_CACHES, Rules, Traffic
+from ..core.trace import Trace
+from ..errors import FormatError, ParameterError
+from ..policies.spec import PolicySpec
+from .common import percent, table
+
+__all__ = ["Quotas", "add_quota_options", "add_traffic_options", "prices_of", "quotas_of", "show_prices", "show_quotas"]
+
+QUOTA_FILE = 1 << 20  # bytes of a file of quotas
+Quotas = str | tuple[int, ...]
+
+
+def add_traffic_options(parser: argparse.ArgumentParser) -> None:
+    """Add the rules of traffic."""
+    group = parser.add_argument_group("traffic: loads that are used and dropped, and evict nothing (with any policy)")
+    add = group.add_argument
+    add("--bypass-above", type=int, metavar="N", help="events of more than N members leave the cache alone")
+    add("--keep-event", type=int, metavar="N", help="keep at most N loads of an event")
+    add("--keep-round", type=int, metavar="N", help="keep at most N loads of a round, in each pool")
+    add("--admit-after", type=int, default=1, metavar="N", help="keep a load at its page's N-th miss (default: 1)")
+    add("--evict-after", type=int, default=1, metavar="N", help="the same where keeping it evicts a page (default: 1)")
+    add("--prefill-cache", choices=PREFILL_CACHES, default="warm", help="prefill fills the cache, or leaves it alone")
+
+
+def add_quota_options(parser: argparse.ArgumentParser) -> None:
+    """Add the quotas of layers."""
+    group = parser.add_argument_group("slots of each layer (each layer is then a pool)")
+    add = group.add_argument
+    add(
+        "--quotas", metavar="N,N,...|FILE|best", help="one number per layer; a JSON list; or the best split of a policy"
+    )
+    add("--floor", type=_numbers, default=0, metavar="N[,N...]", help="with best: slots of a layer are at least this")
+    add("--ceiling", type=_numbers, metavar="N[,N...]", help="with best: slots of a layer are at most this")
+
+
+def _numbers(text: str) -> int | list[int]:
+    """Read one integer, or several with commas; an argparse type."""
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be an integer, or one per layer with commas; got {text!r}") from None
+    return found[0] if len(found) == 1 else found
+
+
+def traffic_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the rules of traffic as an option of ``replay``; nothing where every load is kept."""
+    rules = Traffic(
+        args.bypass_above, args.keep_event, args.keep_round, args.admit_after, args.evict_after, args.prefill_cache
+    )
+    if rules.plain:
+        return {}
+    if args.optimum == "forced":
+        raise ParameterError(
+            "--optimum forced is no bound under rules of traffic, which drop loads; --optimum bypass is one"
+        )
+    if args.workers > 1 or args.sample is not None:
+        raise ParameterError("rules of traffic go without --workers and --sample")
+    return {"traffic": rules}
+
+
+def quotas_of(
+    trace: Trace | LongTrace, specs: Sequence[PolicySpec], options: dict[str, Any], args: argparse.Namespace
+) -> dict[tuple[str, int], Any]:
+    """Return the quotas by policy and slots; empty where layers share evenly, or one pool.
+
+    Values are of type ``Split``, or a tuple of int where they are given.
+    """
+    if args.quotas != "best" and (args.floor != 0 or args.ceiling is not None):
+        raise ParameterError("--floor and --ceiling go with --quotas best")
+    if args.quotas is None:
+        return {}
+    if args.bytes is not None or args.workers > 1 or args.sample is not None or args.over_time:
+        raise ParameterError("--quotas are in slots, and go without --bytes, --workers, --sample and --over-time")
+    if args.quotas != "best":
+        given = _given(args.quotas)
+        args.slots = args.slots or [sum(given)]
+        return {(spec.name, slots): given for spec in specs for slots in args.slots}
+    if isinstance(trace, LongTrace):
+        raise ParameterError("--quotas best needs the whole trace; it does not go with --stream")
+    if args.slots is None:
+        raise ParameterError("--quotas best needs --slots")
+    from ..engine.quotas import best_split, layer_curves
+
+    found: dict[tuple[str, int], Any] = {}
+    for spec in specs:
+        curves = layer_curves(trace, spec, Rules(**options), seed=args.seed)
+        found |= {(spec.name, slots): best_split(curves, slots, args.floor, args.ceiling) for slots in args.slots}
+    return found
+
+
+def _given(text: str) -> tuple[int, ...]:
+    """Read quotas, from the option or from a file that it names."""
+    if text.replace(",", "").strip().isdigit():
+        return tuple(int(part) for part in text.split(","))
+    try:
+        data = read_limited(text, QUOTA_FILE)
+        if len(data) > QUOTA_FILE:
+            raise ValueError(f"longer than {QUOTA_FILE} bytes")
+        found = json.loads(data)
+    except (OSError, RecursionError, ValueError) as error:
+        what = getattr(error, "strerror", None) or error
+        raise FormatError(
+            f"--quotas must be numbers with commas, best, or a file with a JSON list; {text}: {what}"
+        ) from None
+    if not isinstance(found, list) or not all(type(n) is int and n >= 0 for n in found):
+        raise FormatError(f"{text}: quotas must be a JSON list of integers of at least 0")
+    return tuple(found)
+
+
+def prices_of(
+    trace: Trace | LongTrace,
+    wanted: Sequence[tuple[PolicySpec, int, int]],
+    options: dict[str, Any],
+    split: Callable[[PolicySpec, int], Quotas],
+    args: argparse.Namespace,
+) -> list[dict[str, Any]] | None:
+    """Return the price of each rule of traffic, by policy and budget, for the first seed; None for a trace in parts."""
+    if "traffic" not in options or isinstance(trace, LongTrace):
+        return None
+    from ..engine.prices import traffic_prices
+
+    rows = []
+    for spec, budget, seed in wanted:
+        if seed == args.seed:
+            size: dict[str, Any] = {"slots": budget} if args.slots else {"budget_bytes": budget}
+            rows += traffic_prices(trace, spec, **size, **options, quotas=split(spec, budget), seed=seed)
+    return rows
+
+
+def show_prices(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the price of each rule of traffic."""
+    lines = [
+        [
+            row["policy"],
+            row["rule"].replace("_", "-"),
+            row["slots"] or row["budget_bytes"],
+            row["misses"],
+            row["price"],
+            percent(row["price"] / (row["misses"] - row["price"])),
+            row["kept"],
+        ]
+        for row in rows
+    ]
+    columns = ["policy", "rule", "budget", "misses", "price", "price %", "loads kept"]
+    table("price of each rule of traffic alone, against the same policy without rules", columns, lines, text=2)
+
+
+def show_quotas(found: Sequence[dict[str, Any]]) -> None:
+    """Print what the best quotas gain; the quotas themselves are in the JSON."""
+    lines = [
+        [row["policy"], row["slots"], row["uniform"], row["misses"], min(row["quotas"]), max(row["quotas"])]
+        for row in found
+    ]
+    columns = ["policy", "slots", "misses, even quotas", "misses, best quotas", "fewest slots", "most slots"]
+    table("best quotas, chosen on this very trace (--json names them all)", columns, lines)
