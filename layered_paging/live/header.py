@@ -10,7 +10,7 @@ from ..core.trace import Trace
 __all__ = ["POLICIES", "example", "header", "text_of"]
 
 # What the header decides, as policies of this package; in the order of its numbers.
-POLICIES = ("lru", "llru", "lfu-decay", "stamp", "similar-rounds")
+POLICIES = ("lru", "llru", "lfu-decay", "stamp", "similar-rounds", "classlru")
 _FOLDER = Path(__file__).parent
 
 

@@ -40,7 +40,8 @@ enum { /* policies */
     LAYERED_CACHE_LFU_DECAY = 2, /* the smallest sum over uses of 2^(-age / half_life), then as LRU */
     LAYERED_CACHE_STAMP = 3,     /* two numbers a page: smallest (decayed uses + 3 / (age + 1/2)) * (layers + gone) */
     LAYERED_CACHE_SIMILAR_ROUNDS = 4, /* what the rounds most like the present one say is needed last */
-    LAYERED_CACHE_POLICIES = 5
+    LAYERED_CACHE_CLASSLRU = 5, /* the largest age / 2^class; class is floor(log2) of uses that halve in 128 rounds */
+    LAYERED_CACHE_POLICIES = 6
 };
 
 enum { /* errors; after one of them nothing has changed */
@@ -68,6 +69,7 @@ typedef struct { /* load `expert` of the served layer into `slot`, which held pa
 } layered_cache_fill;
 
 enum { LAYERED_CACHE_MEMORY = 512, LAYERED_CACHE_GROUPS = 16, LAYERED_CACHE_SOON = 11 }; /* of similar-rounds */
+enum { LAYERED_CACHE_CLASSES = 8 }; /* of classlru: no count reaches 2^8 */
 
 typedef struct { /* how like the present is each round, and which ones have a say */
     int64_t full, by_age[LAYERED_CACHE_MEMORY];
@@ -88,12 +90,13 @@ typedef struct {
     int32_t *base;              /* by pool, and one more: its first slot */
     int32_t *used;              /* by pool: slots that were ever filled since the reset */
     int32_t *order;             /* scratch: the members, ascending */
-    int32_t *first, *last;      /* lru, llru: ends of lists of slots, the oldest use first; -1: empty */
+    int32_t *first, *last;      /* lru, llru, classlru: ends of lists of slots, the oldest use first; -1: empty */
     int32_t *before, *after;    /* by slot: its neighbours in its list */
-    int64_t *served;            /* llru, lfu-decay, stamp, by page: round of the last use */
+    int64_t *served;            /* llru, lfu-decay, stamp, classlru, by page: round of the last use */
     double *value;              /* lfu-decay, by page: the sum, as of that round; 0 before the first use */
-    int32_t *count;             /* stamp, similar-rounds, by page: decayed uses */
+    int32_t *count;             /* stamp, similar-rounds, classlru, by page: decayed uses */
     int32_t *fade;              /* stamp: by age, 2^16 * (23/24)^age */
+    uint64_t *halving;          /* classlru: by age, 2^32 * 2^(-age / 128) */
     int32_t *worth;             /* similar-rounds, by page */
     uint64_t *ring;             /* similar-rounds: by layer and round mod 512 the members, as bits */
     int64_t *round_of;          /* similar-rounds, by layer: the round in which it was served last */
@@ -102,7 +105,8 @@ typedef struct {
 
 /* Return the name of a policy, as layered_paging spells it, or NULL. */
 static inline const char *layered_cache_name(int policy) {
-    static const char *const names[LAYERED_CACHE_POLICIES] = {"lru", "llru", "lfu-decay", "stamp", "similar-rounds"};
+    static const char *const names[LAYERED_CACHE_POLICIES] = {
+        "lru", "llru", "lfu-decay", "stamp", "similar-rounds", "classlru"};
     return policy >= 0 && policy < LAYERED_CACHE_POLICIES ? names[policy] : NULL;
 }
 
@@ -142,9 +146,10 @@ static inline int layered_cache_valid_(const layered_cache_options *o) {
 
 static inline int32_t layered_cache_pools_(const layered_cache_options *o) { return o->per_layer ? o->layers : 1; }
 
-/* Lists of lru (one a pool) and llru (one a layer). */
+/* Lists of lru (one a pool), classlru (one a class of a pool) and llru (one a layer). */
 static inline int32_t layered_cache_lists_(const layered_cache_options *o) {
     if (o->policy == LAYERED_CACHE_LRU) return layered_cache_pools_(o);
+    if (o->policy == LAYERED_CACHE_CLASSLRU) return layered_cache_pools_(o) * LAYERED_CACHE_CLASSES;
     return o->policy == LAYERED_CACHE_LLRU ? o->layers : 0;
 }
 
@@ -161,6 +166,7 @@ static inline size_t layered_cache_carve_(layered_cache *c, char *m) {
     const size_t lists = (size_t)layered_cache_lists_(o), word = sizeof(int32_t);
     const size_t wide = ((size_t)o->experts + 63) / 64;
     const int stamp = o->policy == LAYERED_CACHE_STAMP, similar = o->policy == LAYERED_CACHE_SIMILAR_ROUNDS;
+    const int classes = o->policy == LAYERED_CACHE_CLASSLRU;
     size_t at = 0;
     c->slot_of = (int32_t *)(void *)layered_cache_piece_(m, &at, pages, word);
     c->page_of = (int32_t *)(void *)layered_cache_piece_(m, &at, slots, word);
@@ -174,8 +180,9 @@ static inline size_t layered_cache_carve_(layered_cache *c, char *m) {
     c->after = (int32_t *)(void *)layered_cache_piece_(m, &at, lists ? slots : 0, word);
     c->served = (int64_t *)(void *)layered_cache_piece_(m, &at, o->policy != LAYERED_CACHE_LRU && !similar ? pages : 0, 8);
     c->value = (double *)(void *)layered_cache_piece_(m, &at, o->policy == LAYERED_CACHE_LFU_DECAY ? pages : 0, 8);
-    c->count = (int32_t *)(void *)layered_cache_piece_(m, &at, stamp || similar ? pages : 0, word);
+    c->count = (int32_t *)(void *)layered_cache_piece_(m, &at, stamp || similar || classes ? pages : 0, word);
     c->fade = (int32_t *)(void *)layered_cache_piece_(m, &at, stamp ? 256 : 0, word);
+    c->halving = (uint64_t *)(void *)layered_cache_piece_(m, &at, classes ? 128 : 0, 8);
     c->worth = (int32_t *)(void *)layered_cache_piece_(m, &at, similar ? pages : 0, word);
     c->ring = (uint64_t *)(void *)layered_cache_piece_(m, &at, similar ? (size_t)o->layers * LAYERED_CACHE_MEMORY * wide : 0, 8);
     c->round_of = (int64_t *)(void *)layered_cache_piece_(m, &at, similar ? (size_t)o->layers : 0, 8);
@@ -204,7 +211,11 @@ static inline double layered_cache_factor_(uint64_t steps) {
 }
 
 static inline int32_t layered_cache_list_(const layered_cache *c, int32_t page) {
-    return c->options.policy == LAYERED_CACHE_LRU && !c->options.per_layer ? 0 : page / c->options.experts;
+    const int32_t layer = page / c->options.experts, pool = c->options.per_layer ? layer : 0;
+    int32_t of_class = 0;
+    if (c->halving == NULL) return c->options.policy == LAYERED_CACHE_LRU ? pool : layer;
+    while (c->count[page] >> 17 >> of_class != 0) of_class++;
+    return pool * LAYERED_CACHE_CLASSES + of_class;
 }
 
 /* Take a slot out of its list. */
@@ -239,7 +250,25 @@ static inline void layered_cache_use_(layered_cache *c, int32_t page) {
         c->value[page] = sum + 1.0;
     }
     if (c->fade != NULL) c->count[page] = layered_cache_faded_(c, page, c->round - c->served[page]) + 1024;
+    if (c->halving != NULL) {
+        const uint64_t turns = (uint64_t)(c->round - c->served[page]), count = (uint64_t)c->count[page];
+        c->count[page] = (turns < 128 * 24 ? (int32_t)(count * c->halving[turns % 128] >> 32 >> turns / 128) : 0) + (1 << 16);
+    }
     if (c->served != NULL) c->served[page] = c->round;
+}
+
+/* The head of the list of a class whose age is the largest multiple of 2^class; ties to the lower class. */
+static inline int32_t layered_cache_classlru_(const layered_cache *c, int32_t pool) {
+    int32_t best = -1, i;
+    int64_t most = -1;
+    for (i = 0; i < LAYERED_CACHE_CLASSES; i++) {
+        const int32_t slot = c->first[pool * LAYERED_CACHE_CLASSES + i], page = slot < 0 ? 0 : c->page_of[slot];
+        const int64_t age = c->clock - c->served[page] * c->options.layers - page / c->options.experts;
+        if (slot < 0 || age * (1 << (LAYERED_CACHE_CLASSES - i)) <= most) continue;
+        best = slot;
+        most = age * (1 << (LAYERED_CACHE_CLASSES - i));
+    }
+    return best;
 }
 
 /* The head of the list whose page was not used for most visits of its layer; of equal ones the layer farthest ahead. */
@@ -411,6 +440,7 @@ static inline int32_t layered_cache_victim_(const layered_cache *c, int32_t pool
     case LAYERED_CACHE_LRU: return c->first[pool];
     case LAYERED_CACHE_LLRU: return layered_cache_llru_(c, pool);
     case LAYERED_CACHE_LFU_DECAY: return layered_cache_lfu_decay_(c, pool);
+    case LAYERED_CACHE_CLASSLRU: return layered_cache_classlru_(c, pool);
     default: return layered_cache_valued_(c, pool);
     }
 }
@@ -480,6 +510,8 @@ static inline int layered_cache_init(
         c->base[i + 1] = c->base[i] + (options->quotas == NULL ? even : options->quotas[i]);
     }
     for (i = 0; i < 256 && c->fade != NULL; i++) c->fade[i] = i == 0 ? 1 << 16 : c->fade[i - 1] - c->fade[i - 1] / 24;
+    for (i = 0; i < 128 && c->halving != NULL; i++)
+        c->halving[i] = i == 0 ? (uint64_t)1 << 32 : c->halving[i - 1] * 4271771996u >> 32; /* 2^32 * 2^(-1 / 128) */
     c->options.quotas = NULL; /* the caller may drop them */
     c->round = -1;
     c->steps = options->half_life == 0 ? 1 : (uint64_t)(32 / options->half_life);
@@ -506,7 +538,7 @@ static inline int32_t layered_cache_find(const layered_cache *c, int32_t layer, 
  * ascending by expert.  Return how many loads there are, or an error, after which nothing has changed. */
 static inline int layered_cache_serve(
     layered_cache *c, int32_t layer, const int32_t *ids, int32_t n, int32_t *slots, layered_cache_fill *fills) {
-    int32_t pool, quota, start, i, hit;
+    int32_t pool, quota, start, i, hit, late = 0;
     int loads = 0;
     if (c == NULL || n < 0 || (n > 0 && (ids == NULL || fills == NULL))) return LAYERED_CACHE_BAD_ARGUMENT;
     if (layer < 0 || layer >= c->options.layers) return LAYERED_CACHE_BAD_LAYER;
@@ -549,8 +581,10 @@ static inline int layered_cache_serve(
         }
         if (slots != NULL) slots[c->order[i]] = slot;
     }
-    if (c->first != NULL)
-        for (i = 0; i < n; i++) layered_cache_link_(c, c->slot_of[start + ids[c->order[i]]]);
+    for (i = 0; i < n && c->first != NULL; i++) /* classlru: hits are older than loads */
+        if (c->halving != NULL && late < loads && fills[late].expert == ids[c->order[i]]) late++;
+        else layered_cache_link_(c, c->slot_of[start + ids[c->order[i]]]);
+    for (i = 0; i < late; i++) layered_cache_link_(c, fills[i].slot);
     c->requests += (uint64_t)n;
     c->misses += (uint64_t)loads;
     return loads;
