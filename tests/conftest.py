@@ -45,6 +45,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         item.user_properties.append(("cpu", f"{_processor() - item.stash[_BEGUN]:.3f}"))
 
 
+# fixture -> mark of the tests that use it: make targets of their own run these
+_MARKS = {"browser": "browser", "compiled": "theorems"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in getattr(item, "fixturenames", ()):
+            if name in _MARKS:
+                item.add_marker(_MARKS[name])
+
+
 @pytest.fixture(scope="session")
 def traces() -> Path:
     """Folder of the optional real traces; the test is skipped where they are absent."""

@@ -1,18 +1,22 @@
 """Every code block of the documents runs, and prints what it says.
 
 Python blocks of a file share one namespace.  In console blocks, lines that begin with ``$`` are
-run by a shell, and must succeed unless they end in ``# refused``; what follows is compared with the output (``...``
-stands for anything).  Blocks that
+run, and must succeed unless they end in ``# refused``; what follows is compared with the output (``...``
+stands for anything).  A plain ``layered-paging`` command is called in this process, which spares its start; whatever
+needs a shell, or makes processes of its own, gets one.  Blocks that
 name ``$TRACES`` need the optional real traces and are skipped, saying so, where they are absent; so
 are documents that say ``<!-- needs torch -->`` where torch and transformers are.
 """
 
 from __future__ import annotations
 
+import contextlib
 import doctest
+import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from layered_paging import catalog
+from layered_paging import catalog, cli
 from layered_paging.core import registry
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,22 +45,39 @@ DOCUMENTS = sorted(
 REFUSED = "# refused"  # at the end of a command that must fail; every other one must not
 
 
-def shell(command: str, folder: Path, traces: Path | None) -> str:
+PLAIN = re.compile(r"layered-paging (?!sweep|atlas|reproduce|record|drive|place)[^|;&<>$*`]*")
+
+
+def called(command: str) -> tuple[int, str]:
+    """Run a plain command in this process, in the current folder; return its exit code and what it said."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = cli.main(shlex.split(command, comments=True)[1:])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return code, out.getvalue() + err.getvalue()
+
+
+def ran(command: str, folder: Path, traces: Path | None) -> str:
+    """Run a command and return what it said; raise where it fails and must not, or must and does not."""
+    code, said = called(command) if PLAIN.fullmatch(command) else shell(command, folder, traces)
+    assert (code != 0) == command.rstrip().endswith(REFUSED), f"$ {command}\nexit code {code}\n{said}"
+    return said
+
+
+def shell(command: str, folder: Path, traces: Path | None) -> tuple[int, str]:
+    """Run a command by a shell in a folder; return its exit code and what it said."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "COLUMNS": "200",
     }
     if traces is not None:
         environment["TRACES"] = str(traces)
     done = subprocess.run(
         ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
-    said = done.stdout + done.stderr
-    assert (done.returncode != 0) == command.rstrip().endswith(REFUSED), (
-        f"$ {command}\nexit code {done.returncode}\n{said}"
-    )
-    return said
+    return done.returncode, done.stdout + done.stderr
 
 
 def squeeze(text: str) -> str:
@@ -74,6 +95,7 @@ def test_blocks_run(name: str, tmp_path: Path, request: pytest.FixtureRequest, m
     for entry in ("layered_paging", "papers", "tests", "docs"):
         (tmp_path / entry).symlink_to(ROOT / entry)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setitem(sys.modules, "__main__", sys.modules[__name__])
     catalog.collect()  # what a block registers ends with the test, and may have been copied into a file
     table = {key: entry for key, entry in registry._table.items() if key != ("policy", "my-mru")}
@@ -97,7 +119,7 @@ def test_blocks_run(name: str, tmp_path: Path, request: pytest.FixtureRequest, m
             lines = part.split("\n")
             end = next(i for i, line in enumerate(lines) if not line.endswith("\\"))
             command, expected = "\n".join(lines[: end + 1]), "\n".join(lines[end + 1 :])
-            found = shell(command, tmp_path, traces)
+            found = ran(command, tmp_path, traces)
             assert "Traceback" not in found, found
             if expected.strip():
                 same = doctest.OutputChecker().check_output(
