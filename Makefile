@@ -3,24 +3,38 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test test-all theorems checker lint docs screenshots wheel bench clean
+.PHONY: demo test test-all browser slowest theorems checker checked lint docs screenshots wheel bench clean
 
 demo: .venv/installed
 	@$(BIN)/layered-paging replay layered_paging/samples/sample.npz --slots 12 24 48 --policy lru llru lfu similar-rounds --reset session --optimum forced
 
-test: lint docs
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+# All tests but those that have a target of their own: theorems, browser.
+test: checked
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not browser and not theorems" --junitxml build/tests.xml
 
-test-all: lint docs
-	LAYERED_PAGING_FULL=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+test-all: checked
+	LAYERED_PAGING_FULL=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --junitxml build/tests.xml
+
+# The pages in a headless Chromium.
+browser: .venv/ready
+	$(BIN)/python -m pytest -m browser tests/test_pages.py tests/test_play.py tests/test_report.py tests/test_show.py
+
+# The slowest 20 tests and files of the last `make test`.
+slowest:
+	@$(PYTHON) tests/slowest.py
 
 # The proofs in Coq: built, checked again by coqchk, each headline printed with its assumptions (none).
-theorems: .venv/installed
+theorems: .venv/ready
 	@$(BIN)/python -m layered_paging.theorems --controls build/theorems
+	@$(BIN)/python -m pytest -q -m theorems tests/test_theorems.py
 
 # The proved checker of certificates, extracted and compiled: prints where it is.
 checker: .venv/installed
 	@$(BIN)/python -m layered_paging.proved
+
+# Lint and pages side by side: each uses one core.
+checked: .venv/ready
+	@$(MAKE) --no-print-directory -j2 lint docs
 
 lint: .venv/ready
 	$(BIN)/ruff check .
