@@ -165,6 +165,32 @@ def test_uniform_routing_is_no_failure_of_the_policy() -> None:
         assert found.coverage_by_chance == pytest.approx(found.coverage[held], abs=0.01)
 
 
+@pytest.mark.parametrize("slots", [100, 120, 200])
+def test_verdict_and_recommendation_agree_on_uniform_routing(slots: int) -> None:
+    """A change may be worth while although the verdict is not about policies; then both say so."""
+    trace = lp.workloads.uniform(8, 32, 800, top_k=4, seed=1, sessions=8)
+    found = lp.diagnose(trace, slots, policies=["lru", "llru"])
+    assert found.verdict == "future" and found.best == "llru"
+    advised = found.parts["tried"] >= 0.05 * found.misses
+    assert advised == (slots < 200)
+    assert ("worth a change, but only" in found.sentences[0]) == advised
+    if advised:
+        assert found.recommendation.startswith(
+            "Recommendation: use llru instead of lru, though the largest part of the misses needs the future: "
+        )
+    else:
+        assert found.recommendation.startswith("Recommendation: stay with lru; ")
+
+
+def test_a_failure_that_sessions_do_not_bear_out_is_told() -> None:
+    """One session in which LRU thrashes makes a failure of the whole, and no recommendation."""
+    loop, rest = np.tile(np.arange(5), 60), [np.full(60, n) for n in range(5, 11)]
+    trace = lp.Trace(np.concatenate([loop, *rest]).reshape(-1, 1, 1), 12, [0, *(300 + 60 * n for n in range(6))])
+    found = lp.diagnose(trace, 4, policies=["lru", "lifo"])
+    assert found.verdict == "policy" and found.recommendation.startswith("No recommendation yet")
+    assert found.sentences[0].startswith("Policy failure on these sessions together, not session by session:")
+
+
 def test_zipf_routing_is_a_failure_of_lru() -> None:
     trace = lp.workloads.zipf(8, 32, 400, top_k=4, seed=1, sessions=8)
     found = lp.diagnose(trace, 96)

@@ -9,6 +9,15 @@ from ..core.words import counted
 __all__ = ["recommendation", "sentences", "share"]
 
 
+ADVICE = "Recommendation: use"
+BUT = {  # what a recommendation owns up to where the verdict is not about policies
+    "future": ", though the largest part of the misses needs the future",
+    "working set": ", though the largest part of the misses is unavoidable at this capacity",
+    "cold": ", though the largest part of the misses are first requests",
+    "reference": ", though a reference policy would do better",
+}
+
+
 def share(count: float, whole: float) -> str:
     """Return count / whole in percent with one decimal."""
     return f"{100 * count / whole:.1f} %" if whole else "0.0 %"
@@ -53,12 +62,15 @@ def _headline(found: dict[str, Any]) -> str:
     if found["verdict"] == "reference":
         least = min(found["references"], key=lambda reference: int(reference["misses"]))
         more = misses - least["misses"]
+        little = f"{best} helps a little" if _advised(found) else "no policy tried helps much"
         return (
-            f"Policy failure{_where(found)}, by a reference: no policy tried helps much, but {least['policy']}, made for "
+            f"Policy failure{_where(found)}, by a reference: {little}, but {least['policy']}, made for "
             f"{least['model']}, has {share(more, misses)} fewer misses than {policy}."
         )
     tried = f"the best policy tried, {best}, has {share(saved, misses)} fewer misses than {policy}"
     less = f"No policy tried has fewer misses than {policy}." if best == policy else f"{tried[0].upper()}{tried[1:]}."
+    if _advised(found):
+        less = f"{less[:-1]}: worth a change, but only {share(saved, loss)} of what {policy} loses to the optimum."
     return {
         "future": f"Needs the future: the largest part of the misses is avoided by the optimum alone, which knows what comes. {less}",
         "working set": f"Working-set failure: the largest part of the misses is unavoidable at this capacity. {less}",
@@ -66,9 +78,17 @@ def _headline(found: dict[str, Any]) -> str:
     }[found["verdict"]]
 
 
+def _advised(found: dict[str, Any]) -> bool:
+    """Whether the recommendation is to change the policy."""
+    return str(found["recommendation"]).startswith(ADVICE)
+
+
 def _where(found: dict[str, Any]) -> str:
-    """Say so where the verdict rests on one session, however often it is there."""
-    return " on this one session" if found["evidence"]["distinct"] < 2 else ""
+    """Say so where the verdict rests on one session, however often it is there, or is not settled by the sessions."""
+    evidence = found["evidence"]
+    if evidence["distinct"] < 2:
+        return " on this one session"
+    return "" if evidence["mean"] > evidence["half"] else " on these sessions together, not session by session"
 
 
 def _split(found: dict[str, Any]) -> str:
@@ -258,4 +278,4 @@ def recommendation(found: dict[str, Any], least: float, about: str) -> str:
         return (
             f"No recommendation yet: {fewer}, but session by session it is {seen}: the interval holds 0. Record more."
         )
-    return f"Recommendation: use {best} instead of {policy}: {seen}. {about}"
+    return f"{ADVICE} {best} instead of {policy}{BUT.get(found['verdict'], '')}: {seen}. {about}"
