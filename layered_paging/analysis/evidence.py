@@ -51,8 +51,8 @@ class Evidence:
 
     @property
     def settled(self) -> bool:
-        """Whether the interval lies above 0."""
-        return self.half is not None and self.mean > self.half
+        """Whether the interval lies above 0, and most distinct sessions agree."""
+        return self.half is not None and self.mean > self.half and 2 * self.better > self.distinct
 
 
 def distinct_sessions(trace: Trace) -> list[list[int]]:

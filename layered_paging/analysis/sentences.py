@@ -88,7 +88,8 @@ def _where(found: dict[str, Any]) -> str:
     evidence = found["evidence"]
     if evidence["distinct"] < 2:
         return " on this one session"
-    return "" if evidence["mean"] > evidence["half"] else " on these sessions together, not session by session"
+    clear = evidence["mean"] > evidence["half"] and 2 * evidence["better"] > evidence["distinct"]
+    return "" if clear else " on these sessions together, not session by session"
 
 
 def _split(found: dict[str, Any]) -> str:
@@ -278,4 +279,6 @@ def recommendation(found: dict[str, Any], least: float, about: str) -> str:
         return (
             f"No recommendation yet: {fewer}, but session by session it is {seen}: the interval holds 0. Record more."
         )
+    if 2 * evidence["better"] <= evidence["distinct"]:
+        return f"No recommendation yet: {seen}, not in most of them: a few carry all of it. Record more."
     return f"{ADVICE} {best} instead of {policy}{BUT.get(found['verdict'], '')}: {seen}. {about}"

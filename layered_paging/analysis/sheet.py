@@ -51,8 +51,8 @@ class Compared:
     saved : Evidence
         Bytes saved (loads where sizes are unknown) over distinct sessions.
     outcome : str
-        ``met``: the interval of ``saved`` lies at the gate or above; ``missed``: below; ``open``: it holds the gate;
-        ``none``: one session's worth of evidence.
+        ``met``: the interval of ``saved`` lies at the gate or above, and the policy is better in most distinct sessions;
+        ``missed``: it lies below; ``open``: it holds the gate, or a few sessions carry all that is saved; ``none``: one session's worth of evidence.
     """
 
     size: int
@@ -354,8 +354,8 @@ def loaded_by_round(run: Run, trace: Trace) -> npt.NDArray[np.int64]:
 def _outcome(saved: Evidence, gate: float) -> str:
     if saved.half is None:
         return "none"
-    if saved.mean - saved.half >= gate:
-        return "met"
+    if saved.mean - saved.half >= gate:  # a few sessions that carry all of it are not enough
+        return "met" if 2 * saved.better > saved.distinct or saved.mean == 0 else "open"
     return "missed" if saved.mean + saved.half < gate else "open"
 
 

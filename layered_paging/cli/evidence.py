@@ -188,7 +188,7 @@ def _result(answer: dict[str, Any]) -> str:
         )
     if answer["inverted"]:
         return f"Gate missed: {answer['policy']} is worse than {answer['against']} where there is room for nearly everything."
-    named = {"met": "meets the gate", "missed": "misses it", "open": "is open, since the interval holds the gate"}
+    named = {"met": "meets the gate", "missed": "misses it", "open": "is open"}
     by_budget = "; ".join(
         f"{one['size']:,} {named[one['outcome']]} ({_saved(one['saved'])} %)" for one in answer["compared"]
     )
