@@ -22,7 +22,7 @@ from ..formats import load_trace
 from ..policies.forecast import Forecast
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
-from . import over_time
+from . import over_time, tiers
 from .clocks import add_clock_options, clock_of, paced, speed
 from .common import add_model_options, byte_size, percent, positive, progress, table
 from .options import add_batch_options, add_trace_options, open_or_load, reading_of
@@ -98,6 +98,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_clock_options(parser, per_token=True)
     add_traffic_options(parser)
     add_quota_options(parser)
+    tiers.add_tier_options(parser)
     add_trace_options(parser)
     add_batch_options(parser)
     parser.epilog = EXAMPLES
@@ -105,12 +106,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay every policy at every budget."""
-    if args.slots is None and args.bytes is None and args.quotas in (None, "best"):
+    several = tiers.asked(args)
+    if not several and args.slots is None and args.bytes is None and args.quotas in (None, "best"):
         raise ParameterError("give --slots or --bytes, or the --quotas of all layers")
     if args.quotas is not None:
         args.pool = "per-layer"
     trace = open_or_load(args, args.stream)
-    clock = clock_of(args, trace.expert_bytes is not None)
+    clock = None if several else clock_of(args, trace.expert_bytes is not None)
     if args.window is not None and not args.over_time:
         raise ParameterError("--window goes with --over-time")
     specs = [resolve(name) for name in args.policy] + _pinned(trace, args)
@@ -126,6 +128,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         forecast, said = _predictions(trace, specs, options, args)
         needy = [spec.predicted and spec.predictions is None for spec in specs]
         specs = [replace(spec, predictions=forecast) if n else spec for spec, n in zip(specs, needy, strict=True)]
+    if several:
+        return tiers.answered(trace, specs, options, args)
     quotas = quotas_of(trace, specs, options, args)
     budgets: Sequence[int] = args.slots or args.bytes
     key = "slots" if args.slots else "budget_bytes"
@@ -355,6 +359,9 @@ def _optimum(
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print one table, budgets in the order given, the optimum below its policies."""
+    if "tiers" in answer or "devices" in answer:
+        tiers.shown(answer, args)
+        return
     if "over_time" in answer:
         over_time.shown(answer, args)
         return

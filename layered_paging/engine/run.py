@@ -25,7 +25,19 @@ from .result import Run, Totals, joined, totals_of
 from .step import Step
 from .task import Task
 
-__all__ = ["Run", "Totals", "Wanted", "history", "informed", "joined", "player_of", "replay", "replay_all", "totals_of"]
+__all__ = [
+    "Run",
+    "Totals",
+    "Wanted",
+    "history",
+    "informed",
+    "instance_of",
+    "joined",
+    "player_of",
+    "replay",
+    "replay_all",
+    "totals_of",
+]
 
 Ints = npt.NDArray[np.int64]
 
@@ -286,7 +298,7 @@ class _Lane:
         self._used = trace.asked.tolist() if rules.per_layer else [True]
         self._tasks: list[tuple[int, Instance, dict[str, Any] | None]] = [
             (capacity, instance, {} if not whole else None)
-            for capacity, instance in (_instance_of(trace, spec, total, self.budget) for total in self.rooms)
+            for capacity, instance in (instance_of(trace, spec, total, self.budget) for total in self.rooms)
         ]
         self._spec, self._play = spec, player_of(spec, engine, rules)
 
@@ -359,7 +371,7 @@ def _refuse(trace: Trace | LongTrace, wanted: Sequence[Wanted], rules: Rules, re
             raise ParameterError("belady over a trace in parts needs a budget in slots and ties 'page'")
 
 
-def _instance_of(trace: Trace | LongTrace, spec: PolicySpec, total: int, budget: Budget) -> tuple[int, Instance]:
+def instance_of(trace: Trace | LongTrace, spec: PolicySpec, total: int, budget: Budget) -> tuple[int, Instance]:
     """Return the capacity of a pool and the instance that its policy sees; refuse what the policy refuses."""
     sizes = trace.page_bytes if budget.in_bytes else None
     # more than everything is as good as everything, and no kernel sees a number that it cannot hold

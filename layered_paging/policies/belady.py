@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 from ..core.instance import Instance
@@ -34,22 +35,24 @@ class Belady:
 
     def __init__(self, instance: Instance, *, future: Mapping[int, Sequence[int]]) -> None:
         self._future = future
-        self._served: dict[int, int] = {}
+        self._passed: dict[int, int] = {}  # requests of each page up to the last time that was told of it
 
     def hit(self, page: int, time: Time) -> None:
-        """Note that the next request of the page is now the following one."""
-        self._served[page] = self._served.get(page, 0) + 1
+        """Note that the next request of the page is the first one after this time."""
+        self._passed[page] = bisect_right(self._future[page], time.clock, self._passed.get(page, 0))
 
     miss = hit
 
     def victim(self, candidates: Sequence[int], time: Time) -> int:
         """Return the candidate requested last from now on, or never again."""
-        return max(candidates, key=lambda page: (self._next(page), -page))
+        return max(candidates, key=lambda page: (self._next(page, time), -page))
 
-    def _next(self, page: int) -> float:
+    def _next(self, page: int, time: Time) -> float:
         clocks = self._future[page]
-        served = self._served[page]
-        return clocks[served] if served < len(clocks) else float("inf")
+        passed = self._passed[page]
+        if passed < len(clocks) and clocks[passed] <= time.clock:  # a request that it was not told of
+            passed = self._passed[page] = bisect_right(clocks, time.clock, passed)
+        return clocks[passed] if passed < len(clocks) else float("inf")
 
 
 def furthest(requests: Sequence[int], slots: int) -> list[bool]:

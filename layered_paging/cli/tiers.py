@@ -1,0 +1,227 @@
+"""``replay --tier`` and ``replay --devices``: caches behind caches, and caches beside caches."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ..core.parts import LongTrace
+from ..core.rules import Budget, Rules
+from ..core.slices import of_layers
+from ..core.trace import Trace
+from ..errors import ParameterError
+from ..policies.spec import PolicySpec
+from .clocks import speed
+from .common import byte_size, percent, table
+
+__all__ = ["add_tier_options", "answered", "asked", "shown"]
+
+MIB = 2**20
+
+
+def add_tier_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    group = parser.add_argument_group("several caches: tiers behind each other, or devices beside each other")
+    group.add_argument(
+        "--tier", action="append", type=_tier, metavar="NAME=SIZE[@SPEED]",
+        help="a tier, the first one first, such as vram=6GiB or ram=24GiB@2GB (bytes per second into it); 96slots is a size, too",
+    )  # fmt: skip
+    group.add_argument(
+        "--tiers", choices=("inclusive", "exclusive"), default="inclusive",
+        help="a lower tier sees the misses of the one above, or takes what it evicts (default: inclusive)",
+    )  # fmt: skip
+    group.add_argument(
+        "--lower", metavar="P", help="with --tier: policy of the tiers below the first (default: the same)"
+    )
+    group.add_argument(
+        "--devices",
+        type=_devices,
+        metavar="A-B:SIZE,...",
+        help="layers of each device and its budget: 0-23:8GiB,24-47:8GiB",
+    )
+
+
+def _size(text: str) -> Budget:
+    """Read ``96slots`` or a number of bytes."""
+    found = re.fullmatch(r"(\d{1,12})slots", text)
+    total = int(found[1]) if found else byte_size(text)
+    if total < 1:
+        raise argparse.ArgumentTypeError(f"a size must be at least 1; got {text!r}")
+    return Budget(total, None) if found else Budget(None, total)
+
+
+def _tier(text: str) -> tuple[str, Budget, int | None]:
+    """Read a tier; an argparse type."""
+    name, equals, rest = text.partition("=")
+    size, at, rate = rest.partition("@")
+    if not name.strip() or not equals or (at and not rate):
+        raise argparse.ArgumentTypeError(f"a tier is such as vram=6GiB or ram=24GiB@2GB; got {text!r}")
+    into = byte_size(rate) if at else None
+    if into == 0:
+        raise argparse.ArgumentTypeError(f"a speed must be above 0; got {text!r}")
+    return name.strip(), _size(size), into
+
+
+def _devices(text: str) -> list[tuple[list[int], Budget]]:
+    """Read devices; an argparse type."""
+    found = []
+    for part in text.removeprefix("layers=").split(","):
+        match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?:(.+)", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if match is None or last < first:
+            raise argparse.ArgumentTypeError(f"devices are such as 0-23:8GiB,24-47:8GiB; got {part!r}")
+        found.append((list(range(first, last + 1)), _size(match[3])))
+    return found
+
+
+def asked(args: argparse.Namespace) -> bool:
+    """Return whether there are tiers or devices; refuse what does not go with them.
+
+    Raises
+    ------
+    ParameterError
+        An option does not go with them, or with their absence.
+    """
+    if args.tier is None and args.devices is None:
+        if args.lower is not None or args.tiers != "inclusive":
+            raise ParameterError("--lower and --tiers go with --tier")
+        return False
+    others = {
+        "--slots": args.slots, "--bytes": args.bytes, "--quotas": args.quotas, "--by": args.by, "--stream": args.stream,
+        "--over-time": args.over_time, "--sample": args.sample, "--optimum": args.optimum,
+        "--predictions": args.predictions, "--on-cpu": args.on_cpu, "--overlap": args.overlap,
+    }  # fmt: skip
+    wrong = [name for name, value in others.items() if value]
+    wrong += ["--workers"] if args.workers > 1 else []
+    wrong += ["--repeat"] if args.repeat > 1 else []
+    wrong += ["--devices"] if args.tier is not None and args.devices is not None else []
+    wrong += ["--oversize allow"] if args.oversize != "error" else []
+    if args.tier is None and (args.lower is not None or args.tiers != "inclusive"):
+        wrong += ["--lower and --tiers"]
+    if args.tier is not None and args.bandwidth is not None:
+        wrong += ["--bandwidth (each --tier has its own, as in ram=24GiB@2GB)"]
+    if wrong:
+        raise ParameterError(f"{'--tier' if args.tier else '--devices'} goes without {', '.join(wrong)}")
+    return True
+
+
+def answered(
+    trace: Trace | LongTrace, specs: Sequence[PolicySpec], options: dict[str, Any], args: argparse.Namespace
+) -> dict[str, Any]:
+    """Return what happens at each tier or device, for each policy."""
+    assert isinstance(trace, Trace)
+    rules = Rules(**options)
+    head = {"trace": str(args.trace), "rounds": trace.rounds, "options": rules.options()}
+    if args.devices is not None:
+        return head | {"devices": _by_device(trace, specs, rules, args)}
+    return head | {"sharing": args.tiers, "tiers": _by_tier(trace, specs, rules, args)}
+
+
+def _by_tier(trace: Trace, specs: Sequence[PolicySpec], rules: Rules, args: argparse.Namespace) -> list[dict[str, Any]]:
+    from ..engine.tiers import Tier, bounds, replay_tiers
+    from ..policies.names import resolve
+
+    speeds = [into for _, _, into in args.tier]
+    if args.compute is None and (args.latency or any(speeds)):
+        raise ParameterError("the speeds of tiers and --latency need --compute, the time of a token without loads")
+    if args.compute is not None and not all(speeds):
+        raise ParameterError("--compute needs the speed of every tier, as in ram=24GiB@2GB")
+    if args.compute is not None and trace.page_bytes is None:
+        raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
+    below = None if args.lower is None else resolve(args.lower)
+    found, low = [], None
+    for spec in specs:
+        tiers = [
+            Tier(name, below if n and below is not None else spec, size.slots, size.budget_bytes)
+            for n, (name, size, _) in enumerate(args.tier)
+        ]
+        crossings = replay_tiers(trace, tiers, args.tiers, rules, seed=args.seed)
+        low = bounds(trace, tiers, rules) if low is None else low
+        rows = [
+            {**asdict(one), "size": size.total, "unit": size.unit, "bound": bound}
+            for one, (_, size, _), bound in zip(crossings, args.tier, low, strict=True)
+        ]
+        found.append({"policy": spec.name, "rows": rows, **_times(trace, rows, speeds, args)})
+    return found
+
+
+def _times(
+    trace: Trace, rows: list[dict[str, Any]], speeds: Sequence[int | None], args: argparse.Namespace
+) -> dict[str, float | None]:
+    """Return tokens per second: computing, then the loads of every boundary; and what the bounds allow."""
+    if args.compute is None:
+        return {"tokens_per_second": None, "bound_tokens_per_second": None}
+    from ..plan import Clock
+
+    assert trace.page_bytes is not None
+    least = int(trace.page_bytes.min())
+    took, atleast = args.compute, args.compute
+    for row, into in zip(rows, speeds, strict=True):
+        clock = Clock(0.0, into or 1, args.latency)
+        took += clock.token(row["misses"] / trace.rounds, row["bytes_read"] / trace.rounds)
+        atleast += clock.token(row["bound"] / trace.rounds, row["bound"] * least / trace.rounds)
+    return {"tokens_per_second": 1 / took, "bound_tokens_per_second": 1 / atleast}
+
+
+def _by_device(
+    trace: Trace, specs: Sequence[PolicySpec], rules: Rules, args: argparse.Namespace
+) -> list[dict[str, Any]]:
+    from ..engine.tiers import by_device
+    from ..offline import optimum
+    from .clocks import clock_of
+
+    clock = clock_of(args, trace.page_bytes is not None)
+    layers, sizes = [part for part, _ in args.devices], [size for _, size in args.devices]
+    asked: dict[str, Any] = {"pool": rules.pool, "reset": rules.reset, "events": rules.events, "prefill": rules.prefill}
+    asked["admission"] = rules.admission if rules.traffic.plain else "bypass"
+    low: list[int] = []
+    found = []
+    for spec in specs:
+        runs = by_device(trace, layers, sizes, spec, rules, seed=args.seed)
+        low = low or [
+            optimum(of_layers(trace, part), size.slots, budget_bytes=size.budget_bytes, **asked).bounds[0]
+            for part, size in zip(layers, sizes, strict=True)
+        ]
+        rows = [
+            {"layers": [part[0], part[-1]], "size": size.total, "unit": size.unit, "requests": run.requests}
+            | {"misses": run.misses, "bytes_read": run.bytes_read, "bound": bound}
+            for part, size, run, bound in zip(layers, sizes, runs, low, strict=True)
+        ]
+        total = {key: sum(row[key] for row in rows) for key in ("requests", "misses", "bound")}
+        loaded = None if trace.page_bytes is None else sum(row["bytes_read"] for row in rows)
+        pace = speed(clock, total["misses"], loaded, trace.rounds)
+        found.append({"policy": spec.name, "rows": rows, **total, "bytes_read": loaded, **pace})
+    return found
+
+
+def shown(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print a table by policy and tier or device."""
+    tiers = "tiers" in answer
+    lines = []
+    for one in answer["tiers" if tiers else "devices"]:
+        total = [] if tiers else [one | {"layers": None, "size": sum(row["size"] for row in one["rows"])}]
+        for row in [*one["rows"], *total]:
+            where = row.get("tier") or ("layers {}-{}".format(*row["layers"]) if row["layers"] else "all devices")
+            line = [one["policy"] if not tiers else row["policy"], where, row["size"], row["requests"], row["misses"]]
+            line += [percent(1 - row["misses"] / row["requests"]) if row["requests"] else None, row["bound"]]
+            line += [None if row["bytes_read"] is None else f"{row['bytes_read'] / MIB:,.1f}"]
+            lines.append(line + ([row["moved_down"]] if tiers and args.tiers == "exclusive" else []))
+    what = f"{args.tiers} tiers" if tiers else "devices"
+    title = (
+        f"{answer['trace']}: {what}, reset {answer['options']['reset']}; least: no policies can load less from below"
+    )
+    unit = answer["tiers" if tiers else "devices"][0]["rows"][0]["unit"]
+    head = ["policy", "tier" if tiers else "device", unit, "requests", "misses", "hits %", "least", "MiB read"]
+    table(title, head + (["moved down"] if tiers and args.tiers == "exclusive" else []), lines, text=2)
+    for one in answer["tiers" if tiers else "devices"]:
+        if one["tokens_per_second"] is not None:
+            bound = one.get("bound_tokens_per_second")
+            most = (
+                ""
+                if bound is None
+                else f"; with the least loads at every boundary at once, if that can be, {bound:.2f}"
+            )
+            print(f"{one['policy']}: {one['tokens_per_second']:.2f} tokens per second{most}")
