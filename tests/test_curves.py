@@ -17,7 +17,19 @@ ONE_PASS = [
     "lru",
     "lfu",
     *(f"llru(rounds='{r}', same_layer='{s}')" for r in ("visit", "absolute") for s in ("far", "near")),
+    "mark-lru",
+    "lru-2",
+    "lfu-decay(half_life=3)",
+    "lfu-window(window=3)",
+    "lfru",
+    "least-stale",
+    "static",
+    "stamp",
+    "similar-rounds(memory=32)",
+    "similar-rounds(similar=0, distance=False)",
 ]
+REPLAYED = ["arc", "clock", "fifo", "fwf", "lifo", "lfu(history='cache')", "mark-far", "marking", "online-min"]
+REPLAYED += ["random", "s3-fifo", "sieve", "slru"]
 
 
 @st.composite
@@ -40,7 +52,7 @@ def replayed(trace: lp.Trace, policy: str, slots: int, pool: str, reset: str, en
         return -1
 
 
-@pytest.mark.parametrize("policy", [*ONE_PASS, "fifo", "marking"])
+@pytest.mark.parametrize("policy", ONE_PASS + REPLAYED)
 @settings(max_examples=25)
 @given(
     trace=small_traces(),
@@ -49,6 +61,8 @@ def replayed(trace: lp.Trace, policy: str, slots: int, pool: str, reset: str, en
 )
 def test_equal_to_replay_at_each_size(policy: str, trace: lp.Trace, pool: str, reset: str) -> None:
     assert has_one_pass(policy) == (policy in ONE_PASS)
+    if policy == "static":
+        policy = f"static(profile={[7 * page % 3 for page in range(trace.pages)]})"
     curve = lp.miss_curve(trace, policy, pool=pool, reset=reset)
     assert curve.shape == (trace.pages + 1,)
     assert curve[0] == -1
@@ -93,9 +107,9 @@ def test_optimum_curve_has_no_default_admission() -> None:
 
 def test_all_capacities_of_a_real_trace(traces: Path) -> None:
     trace = lp.load_trace(traces / "gpt_oss_20b.npz")
-    for policy in ("lru", "llru", "lfu"):
+    for policy in ("lru", "llru", "lfu", "lfu-decay", "similar-rounds"):
         curve = lp.miss_curve(trace, policy, reset="session")
-        for slots in (4, 92, 96, 192, 500):
+        for slots in (4, 92, 96, 192, 500) if policy.startswith("l") else (96, 500):
             assert curve[slots] == lp.replay(trace, policy, slots, reset="session").misses
     forced = lp.optimum_curve(trace, admission="forced", reset="session")
     assert forced[192] == lp.optimum(trace, 192, admission="forced", reset="session").misses

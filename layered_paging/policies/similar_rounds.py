@@ -20,6 +20,7 @@ SOON = (255, 159, 99, 61, 38, 23, 14, 8, 5, 3, 1)  # used again 1, 2, ... rounds
     "similar-rounds",
     cites=("angelopoulos-marchal-obrecht-simon-2025", "cover-hart-1967", "lee-et-al-2001"),
     aka=("nearest rounds",),
+    stack=True,
     lazy=True,
 )
 class SimilarRounds:

@@ -19,6 +19,7 @@ while len(FADE) < 256:
     "stamp",
     cites=("lee-et-al-2001", "angelopoulos-marchal-obrecht-simon-2025", "vllm-issue-38256"),
     aka=("two stamps", "layered LRFU"),
+    stack=True,
     lazy=True,
 )
 class Stamp:

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from ...core.compiled import bare_kernel, kernel
 from ...core.layout import Arrays, Grid
-from ..hooks import Now, leaves_before, on_clear, on_hit, on_miss, on_reset, on_round
+from ..hooks import Now, leaves_before, on_clear, on_hit, on_miss, on_reset, on_round, on_served
 from ..task import Task
 
 __all__ = ["lfu_depths", "llru_depths", "lru_depths", "opt_depths", "swept_depths"]
@@ -437,6 +437,9 @@ def _swept(state: Any, grid: Arrays, forgets: bool, resets: bool, stack: Stack) 
                         on_miss(state, page, now)
                     else:
                         on_hit(state, page, now)
+                    mark[page] = event
                     members[m] = page
                     m += 1
-            _sweep(stack, state, Now(event, r, layer[c], start, start, event, event, 0), m, True)
+            now = Now(event, r, layer[c], start, start, event, event, 0)
+            on_served(state, now, experts, row, c, mark)
+            _sweep(stack, state, now, m, True)

@@ -36,17 +36,29 @@ class LeastStale(NamedTuple):
         """Note the use."""
         _use(self, page, now)
 
+    def leaves_before(self, page: int, other: int, now: Now) -> bool:
+        """Return whether one page goes before the other: by kind, then the oldest."""
+        mine, theirs = _kind(self, page, now), _kind(self, other, now)
+        if mine != theirs:
+            return bool(mine < theirs)
+        return bool(self.tick[page] < self.tick[other])
+
     def victim(self, resident: Any, guard: Any, now: Now) -> int:
         """Return a page of an earlier round whose layer is past, else of a layer to come, else of this round; then the oldest."""
         best = -1
         least = 3
         for page in range(resident.shape[0]):
             if resident[page] and guard[page] != now.stamp:
-                kind = 2 if self.round[page] == now.round else (0 if self.layer[page] <= now.layer else 1)
+                kind = _kind(self, page, now)
                 if best < 0 or kind < least or (kind == least and self.tick[page] < self.tick[best]):
                     best = page
                     least = kind
         return best
+
+
+@inlined
+def _kind(state: Any, page: Any, now: Any) -> Any:
+    return 2 if state.round[page] == now.round else (0 if state.layer[page] <= now.layer else 1)
 
 
 @inlined

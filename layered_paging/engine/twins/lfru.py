@@ -41,6 +41,14 @@ class Lfru(NamedTuple):
             self.uses[page] = 0
         _use(self, page, now)
 
+    def leaves_before(self, page: int, other: int, now: Now) -> bool:
+        """Return whether one page has fewer uses per age, then the older use; fractions are compared crosswise."""
+        mine = self.uses[page] * max(1, now.clock - self.clock[other] + 1)
+        theirs = self.uses[other] * max(1, now.clock - self.clock[page] + 1)
+        if mine != theirs:
+            return bool(mine < theirs)
+        return bool(self.tick[page] < self.tick[other])
+
     def victim(self, resident: Any, guard: Any, now: Now) -> int:
         """Return the page of fewest uses per age, then of the oldest use; fractions are compared crosswise."""
         best = -1

@@ -58,6 +58,14 @@ class LfuDecay(NamedTuple):
         """Count a use."""
         _use(self, page, now)
 
+    def leaves_before(self, page: int, other: int, now: Now) -> bool:
+        """Return whether one page has the smaller count, then the older use."""
+        mine = self.value[page] * _faded(self.factor, now.round - self.round[page]) + self.prior[page]
+        theirs = self.value[other] * _faded(self.factor, now.round - self.round[other]) + self.prior[other]
+        if mine != theirs:
+            return bool(mine < theirs)
+        return bool(self.tick[page] < self.tick[other])
+
     def victim(self, resident: Any, guard: Any, now: Now) -> int:
         """Return the page of smallest count, then of the oldest use."""
         best = -1

@@ -77,6 +77,10 @@ class LfuWindow(NamedTuple):
         self.key[page] = ((uses + 1) << self.bits) + now.tick
         add(self.key, self.heap, self.at, self.size, page)
 
+    def leaves_before(self, page: int, other: int, now: Now) -> bool:
+        """Return whether one page has the smaller key."""
+        return bool(self.key[page] < self.key[other])
+
     def victim(self, resident: Any, guard: Any, now: Now) -> int:
         """Take the page of fewest uses that may go."""
         page: int = pop_victim(self, guard, now)

@@ -49,6 +49,10 @@ class Lru2(NamedTuple):
         self.clock[page] = now.clock
         add(self.key, self.heap, self.at, self.size, page)
 
+    def leaves_before(self, page: int, other: int, now: Now) -> bool:
+        """Return whether one page has the smaller key."""
+        return bool(self.key[page] < self.key[other])
+
     def victim(self, resident: Any, guard: Any, now: Now) -> int:
         """Take the page whose last use but one is oldest, of those that may go."""
         page: int = pop_victim(self, guard, now)

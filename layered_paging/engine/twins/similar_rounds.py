@@ -31,6 +31,7 @@ class SimilarRounds(NamedTuple):
     similar: int
     frequent: int
     first: Any  # page numbers of the trace
+    layer_of: Any  # by page
     turn: Any  # layers + distance gone, layers backwards
     masks: Any  # by layer, 64 experts, place: who was used
     soon: Any  # by layer, place, expert: how soon it was used again
@@ -77,6 +78,7 @@ class SimilarRounds(NamedTuple):
 
         return cls(
             layers, memory, policy.similar, policy.frequent, np.array(task.instance.first[:layers], np.int64),
+            np.repeat(np.arange(layers), task.instance.experts),
             turn.astype(np.int64), np.zeros((layers, words, memory), np.uint64), np.zeros((layers, memory, width), np.uint8),
             np.array((0, *SOON), np.uint8), longs(layers), shorts(memory), longs(memory), longs(GROUPS), longs(GROUPS),
             shorts(layers, width), shorts(width), longs(layers, width), np.zeros((layers, width), np.bool_),
@@ -102,6 +104,11 @@ class SimilarRounds(NamedTuple):
             expert = experts[row, column, i]
             forced |= expert >= 0 and guard[self.first[now.layer] + expert] == now.event
         _serve(self, now, experts, row, column, forced)
+
+    def leaves_before(self, page: int, other: int, now: Now) -> bool:
+        """Return whether one page, which may go, has the smaller value, then the lower number."""
+        mine, theirs = _order(self, page, now.layer), _order(self, other, now.layer)
+        return bool(mine < theirs or (mine == theirs and page < other))
 
     def victim(self, resident: Any, guard: Any, now: Now) -> int:
         """Let the page of smallest value go, seen from the layer that is served."""
@@ -288,6 +295,12 @@ def _serve(state: Any, now: Any, experts: Any, row: Any, column: Any, forced: An
         _remember(state, now.layer, number, new)
         _compare(state, now.layer, number, new)
         _value(state, now.layer, number, forced)
+
+
+@inlined
+def _order(state: Any, page: Any, layer: Any) -> Any:
+    j = state.layer_of[page]
+    return (state.key[j, page - state.first[j]] >> 16) * state.turn[state.layers - 1 - layer + j]
 
 
 @inlined

@@ -39,20 +39,29 @@ class Stamp(NamedTuple):
         """Count a use."""
         _use(self, page, now)
 
+    def leaves_before(self, page: int, other: int, now: Now) -> bool:
+        """Return whether one page has the smaller value, then the lower number."""
+        mine, theirs = _value(self, page, now), _value(self, other, now)
+        return bool(mine < theirs or (mine == theirs and page < other))
+
     def victim(self, resident: Any, guard: Any, now: Now) -> int:
         """Return the page of smallest value, then of the lowest number."""
         best = -1
         least = 0
-        step = now.round * self.layers + now.layer
         for page in range(resident.shape[0]):
             if resident[page] and guard[page] != now.stamp:
-                age = (step - self.last[page]) // self.layers
-                gone = step - self.last[page] - age * self.layers
-                value = (_faded(self, page, age) + 6 * USE // (2 * age + 1)) * (self.layers + gone)
+                value = _value(self, page, now)
                 if best < 0 or value < least:
                     best = page
                     least = value
         return best
+
+
+@inlined
+def _value(state: Any, page: Any, now: Any) -> Any:
+    steps = now.round * state.layers + now.layer - state.last[page]
+    age = steps // state.layers
+    return (_faded(state, page, age) + 6 * USE // (2 * age + 1)) * (state.layers + steps - age * state.layers)
 
 
 @inlined

@@ -48,6 +48,10 @@ class Static(NamedTuple):
         self.key[page] = (self.rank[page] << self.bits) + now.tick
         add(self.key, self.heap, self.at, self.size, page)
 
+    def leaves_before(self, page: int, other: int, now: Now) -> bool:
+        """Return whether one page has the smaller key."""
+        return bool(self.key[page] < self.key[other])
+
     def victim(self, resident: Any, guard: Any, now: Now) -> int:
         """Take the page of lowest rank that may go."""
         page: int = pop_victim(self, guard, now)
