@@ -14,7 +14,7 @@ from layered_paging.cli.plan import measured, target
 from layered_paging.errors import NotRegistered, ParameterError
 from layered_paging.plan import Clock, plan
 from layered_paging.plan.answers import _knee
-from layered_paging.plan.budgets import OPTIMUM, Row, budget_grid
+from layered_paging.plan.budgets import OPTIMUM, Row, budget_grid, table_of
 from layered_paging.plan.engines import shipped
 from layered_paging.samples import SAMPLE
 
@@ -39,6 +39,29 @@ def test_every_figure_is_a_replays(trace: lp.Trace) -> None:
             run = lp.replay(trace, row.policy, budget_bytes=row.budget, **RESET)
             assert (row.misses, row.loaded) == (run.misses, run.bytes_read / trace.rounds)
         assert row.seconds == clock.token(row.loads, row.loaded) and row.rate == 1 / row.seconds
+
+
+@pytest.mark.parametrize("sized", [False, True])
+@pytest.mark.parametrize("pool", ["shared", "per-layer"])
+@pytest.mark.parametrize("reset", ["never", "session", "cache"])
+@pytest.mark.parametrize("widths", [(5, 5, 5), (3, 6, 5)])
+def test_one_pass_for_all_budgets_gives_the_replays_table(
+    monkeypatch: pytest.MonkeyPatch, sized: bool, pool: str, reset: str, widths: tuple[int, ...]
+) -> None:
+    random = np.random.default_rng(sum(widths) + sized)
+    ids = np.array([[random.permutation(n)[:2] for n in widths] for _ in range(40)])
+    trace = lp.Trace(ids, widths, sessions=[0, 17], expert_bytes=[100] * 3)
+    options = {"pool": pool, "reset": reset, "prefill": "token"}
+    sizes = [400, 650, 710, 999, 1450, 1600] if sized else [2, 6, 7, 10, 14, 15, 20]
+    tables = []
+    for sweep in (0, 1 << 62):
+        monkeypatch.setattr("layered_paging.plan.budgets.SWEEP", sweep)
+        names = ["lfu-decay", "fifo", "lru"]
+        tables.append(table_of(trace, names, sizes, sized=sized, clock=None, options=options))
+    assert tables[0] == tables[1]
+    for row in tables[0].of(OPTIMUM):
+        budget = {"budget_bytes": row.budget} if sized else {"slots": row.slots}
+        assert row.misses == lp.replay(trace, "belady", pool=pool, reset=reset, **budget).misses
 
 
 def test_a_clock_is_fitted_to_ones_own_runs(trace: lp.Trace) -> None:

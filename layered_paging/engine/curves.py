@@ -75,8 +75,8 @@ def miss_curve(
 
     Notes
     -----
-    LRU, LLRU and LFU with perfect history take one pass for all sizes: LRU O(log pages) per request, the
-    others O(stack depth) per event.  Other policies take one replay per size.  Equal to ``replay`` at each size.
+    A policy whose caches are nested takes one pass for all sizes: LRU O(log pages) per request, the others
+    O(stack depth) per event.  Other policies take one replay per size.  Equal to ``replay`` at each size.
 
     Examples
     --------

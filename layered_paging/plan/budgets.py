@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from ..core.layout import quotas
 from ..core.tables import Tabular
 from ..core.trace import Trace
-from ..engine.curves import optimum_curve
+from ..engine.curves import has_one_pass, miss_curve, optimum_curve
 from ..engine.run import replay
 from ..errors import BudgetError, ParameterError
 from .clock import Clock
@@ -21,6 +23,7 @@ __all__ = ["OPTIMUM", "Row", "Table", "budget_grid", "table_of"]
 
 OPTIMUM = "optimum"  # the name of the offline optimum in a table
 STEPS = 20
+SWEEP = 1 << 24  # requests times budgets from which one pass for all sizes is cheaper than compiling it
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def table_of(
     options: dict[str, str],
     progress: Callable[[int], object] = lambda done: None,
 ) -> Table:
-    """Replay every policy at every budget, on all cores; add the optimum where it is exact.
+    """Find what every policy loads at every budget, on all cores; add the optimum where it is exact.
 
     Parameters
     ----------
@@ -120,53 +123,79 @@ def table_of(
     options : dict
         pool, reset, prefill, as for ``replay``.
     progress : callable
-        Called with the number of replays done.
+        Called with the number of replays and curves done.
 
     Notes
     -----
     The optimum is exact with slots, or with bytes where all experts have one size; elsewhere it is left out.
+    There, and on a long trace, a policy whose caches are nested takes one pass for all budgets, which counts the same.
     Budgets at which a policy cannot run (an event does not fit) are left out.
     """
     width = trace.page_bytes
     if sized and width is None:
         raise ParameterError("budgets in bytes need a trace with expert_bytes; this one has none (give slots)")
-    jobs = [(policy, size) for size in sizes for policy in policies]
+    even = options.get("prefill", "token") == "token" and (width is None or len(set(width.tolist())) == 1)
+    long = even and not _goes_on(trace, options) and trace.requests * len(sizes) >= SWEEP
+    swept = [policy for policy in policies if long and has_one_pass(policy)]
 
-    def one(job: tuple[str, int]) -> Row | None:
-        policy, size = job
+    def one(policy: str, size: int | None) -> list[Row]:
+        if size is None:
+            curve = miss_curve(trace, policy, pool=options["pool"], reset=options["reset"])
+            return _from_curve(trace, policy, curve, sizes, sized, clock, options)
         budget: dict[str, Any] = {"budget_bytes": size} if sized else {"slots": size}
         try:
             run = replay(trace, policy, **budget, **options)  # type: ignore[arg-type]
         except BudgetError:
-            return None
+            return []
         loads, loaded = run.misses / trace.rounds, (run.bytes_read or 0) / trace.rounds
-        return _row(policy, size, sized, width, run.misses, run.hit_rate, loads, loaded, clock)
+        return [_row(policy, size, sized, width, run.misses, run.hit_rate, loads, loaded, clock)]
 
+    jobs: list[tuple[str, int | None]] = [(policy, None) for policy in swept]
+    jobs += [(policy, size) for size in sizes for policy in policies if policy not in swept]
     rows: list[Row] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
-        for done, row in enumerate(threads.map(one, jobs), start=1):
+        for done, found in enumerate(threads.map(lambda job: one(*job), jobs), start=1):
             progress(done)
-            if row is not None:
-                rows.append(row)
-    if options.get("prefill", "token") == "token" and (width is None or len(set(width.tolist())) == 1):
-        rows += _optimum(trace, sizes, sized, clock, options)
+            rows += found
+    order = {policy: n for n, policy in enumerate(policies)}
+    rows.sort(key=lambda row: (row.size(sized), order[row.policy]))
+    if even:
+        curve = optimum_curve(trace, admission="forced", pool=options["pool"], reset=options["reset"])
+        rows += _from_curve(trace, OPTIMUM, curve, sizes, sized, clock, options)
     return Table(tuple(rows), sized)
 
 
-def _optimum(
-    trace: Trace, sizes: Sequence[int], sized: bool, clock: Clock | None, options: dict[str, str]
+def _goes_on(trace: Trace, options: dict[str, str]) -> bool:
+    """Return whether slots beyond the number of pages still help: an even split leaves wide layers short."""
+    return options["pool"] == "per-layer" and len(set(trace.n_experts)) > 1
+
+
+def _from_curve(
+    trace: Trace,
+    policy: str,
+    curve: npt.NDArray[np.int64],
+    sizes: Sequence[int],
+    sized: bool,
+    clock: Clock | None,
+    options: dict[str, str],
 ) -> list[Row]:
+    """Return the rows of a policy from its misses by slots; all experts have one size."""
     width = trace.page_bytes
     each = 0 if width is None else int(width[0])
-    curve = optimum_curve(trace, admission="forced", pool=options["pool"], reset=options["reset"])
     rows = []
     for size in sizes:
-        slots = min(size // each if sized else size, trace.pages)
+        # bytes are split over the layers first, and then hold whole experts
+        shares = quotas(size, trace.layers, trace.asked) if sized and options["pool"] == "per-layer" else [size]
+        slots = sum(share // each for share in shares) if sized else size
+        if slots > trace.pages:
+            if _goes_on(trace, options):
+                continue
+            slots = trace.pages
         if slots > 0 and curve[slots] >= 0:
             misses = int(curve[slots])
             loads = misses / trace.rounds
             hits = (trace.requests - misses) / trace.requests
-            rows.append(_row(OPTIMUM, size, sized, width, misses, hits, loads, loads * each, clock))
+            rows.append(_row(policy, size, sized, width, misses, hits, loads, misses * each / trace.rounds, clock))
     return rows
 
 
