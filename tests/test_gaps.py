@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import layered_paging as lp
+from layered_paging.analysis.race import Length, definition
 from layered_paging.cli import main
+from layered_paging.cli.race import racers
 from layered_paging.errors import NotRegistered, ParameterError
 from layered_paging.samples import SAMPLE
 
@@ -127,3 +129,42 @@ def test_tokens_are_the_decimals_that_are_written() -> None:
     trace = lp.workloads.zipf(5, 16, 20, top_k=2, seed=1)
     cell = lp.gap_table({"zipf": trace}, ["lru"], resets=["never"], tokens=[1.15]).cells[0]
     assert (cell.tokens, cell.slots) == ("23/20", 12)  # 11.5, rounded half up
+
+
+def test_a_race_is_the_gaps_beside_what_policies_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["gap", str(SAMPLE), "--reset", "session", "--tokens", "2", "--policy", "lru", "lfu", "classlru", "--race"]
+    assert main([*words, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    share = {gap["policy"]: gap["share"] for gap in answer["gaps"]}
+    rows = answer["race"]
+    assert [row["policy"] for row in rows] == sorted(share, key=share.__getitem__, reverse=True)
+    for row in rows:
+        assert row["shares"]["session"]["share"] == share[row["policy"]]
+        assert row["ratio"] == row["nanoseconds"] / next(r["nanoseconds"] for r in rows if r["policy"] == "lru") > 0
+        assert (row["lines"], row["constants"]) == (
+            definition(row["policy"]).lines,
+            definition(row["policy"]).constants,
+        )
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "the race" in out and "95 % interval" in out
+
+
+def test_all_who_can_race_do() -> None:
+    names = racers("llru")
+    assert {"lru", "classlru", "sampled-lfru(first='last')", "follow"} <= set(names)
+    assert not {"llru", "belady", "hedge", "guard"} & set(names)
+    assert len(set(names)) == len(names)
+
+
+def test_lengths_leave_out_what_is_no_definition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        '"""Words."""\nimport math\n\n__all__ = ["P"]\nA = 7  # a number\n\n\nclass P:\n    """Words, 99 of them."""\n\n'
+        "    def __init__(self, instance):\n        self.a = A + 7 + 0.5 + 1\n\n    def hit(self, page, time):\n"
+        '        """Say."""\n\n    miss = hit\n\n    def victim(self, candidates, time):\n        return candidates[0]\n'
+    )
+    (tmp_path / "measured_policy.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    import measured_policy
+
+    assert definition(measured_policy.P) == Length(lines=8, constants=2)

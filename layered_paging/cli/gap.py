@@ -15,17 +15,22 @@ from ..errors import ParameterError
 from .clocks import PACES, add_clock_options, clock_of, paced, speed
 from .common import add_model_options, prefill_note, progress, table
 from .options import add_batch_options, add_trace_options, trace_of
+from .race import racers, rows_of, show_race
 
 EXAMPLES = """examples:
   layered-paging gap a.npz b.npz --policy similar-rounds lfu-decay
   layered-paging gap a.npz --base lru --policy llru similar-rounds --pool per-layer -o gap.csv
+  layered-paging gap a.npz b.npz --race --reset session
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("trace", nargs="+", help="trace files")
-    parser.add_argument("--policy", nargs="+", default=["similar-rounds"], metavar="P", help="policies to judge")
+    parser.add_argument("--policy", nargs="+", metavar="P", help="policies to judge (default: similar-rounds)")
+    parser.add_argument(
+        "--race", action="store_true", help="all policies (or those given), one row each, with what they cost"
+    )
     parser.add_argument("--base", default="llru", metavar="P", help="the policy that closes nothing (default: llru)")
     parser.add_argument(
         "--tokens", nargs="+", type=float, metavar="X", help="capacities in tokens' demand (default: 1.25 1.5 2 3 4)"
@@ -48,10 +53,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if clock is not None and any(trace.expert_bytes is None for trace in traces.values()):
         raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
     sizes = args.tokens or TOKENS
+    policies = args.policy or (racers(args.base) if args.race else ["similar-rounds"])
     with progress("replay", len(traces) * len(sizes) * len(args.reset), args.json) as advance:
         found = gap_table(
             traces,
-            args.policy,
+            policies,
             base=args.base,
             tokens=sizes,
             admission=args.admission,
@@ -70,6 +76,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         ):
             pace = speed(clock, cell[misses], cell[loaded], cell["rounds"])
             cell |= {who + key: value for key, value in pace.items()}
+    if args.race:
+        rules = {"pool": args.pool, "admission": args.admission, "reset": args.reset[-1], "prefill": args.prefill}
+        answer["race"] = rows_of(answer, traces, policies, **rules)
     if args.output is not None:
         text = io.StringIO()
         fields = ["policy", "trace", "reset", "tokens", "slots", "misses", "base", "optimum", "share", "margin"]
@@ -93,7 +102,21 @@ def _percent(share: float | None, margin: float | None) -> str:
 
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
-    """Print the cells, then the means."""
+    """Print the cells, then the means; or the race."""
+    if "race" in answer:
+        show_race(answer, _percent)
+    else:
+        _show_cells(answer)
+    _show_pace(answer, args)
+    if any(cell["margin"] is not None for cell in answer["cells"]):
+        print("+-: 95 % interval over sessions, paired")
+    for name, note in answer["notes"].items():
+        print(f"{name}: {note}")
+    if answer["output"]:
+        print(f"wrote {answer['output']}")
+
+
+def _show_cells(answer: dict[str, Any]) -> None:
     sizes = list(dict.fromkeys(cell["tokens"] for cell in answer["cells"]))
     share = {(c["policy"], c["trace"], c["reset"], c["tokens"]): c for c in answer["cells"]}
     rows = []
@@ -112,13 +135,6 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         rows,
         text=3,
     )
-    _show_pace(answer, args)
-    if any(cell["margin"] is not None for cell in answer["cells"]):
-        print("+-: 95 % interval over sessions, paired")
-    for name, note in answer["notes"].items():
-        print(f"{name}: {note}")
-    if answer["output"]:
-        print(f"wrote {answer['output']}")
 
 
 def _show_pace(answer: dict[str, Any], args: argparse.Namespace) -> None:
