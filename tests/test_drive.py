@@ -44,6 +44,36 @@ def test_the_check_of_the_pool_can_fail(small: lp.Trace, tmp_path: Path, monkeyp
         drive(small, tmp_path / "w", policies=["lru"], slots=[2, 3], turns=1, tokens=10, check=True)
 
 
+@pytest.mark.parametrize("io", ["buffered", "mmap"])
+def test_a_file_that_is_cut_meanwhile_is_refused(io: str, small: lp.Trace, tmp_path: Path) -> None:
+    def cut(what: str) -> None:
+        if what.startswith("turn 2"):
+            os.truncate(tmp_path / "w", 4096)
+
+    with pytest.raises(ParameterError, match=r"must have 81,920 bytes; it was cut to 4,096 while it was read"):
+        drive(small, tmp_path / "w", policies=["lru"], slots=[2, 3], io=io, turns=2, tokens=24, tick=cut)
+
+
+@pytest.mark.parametrize("at", [0, 3])
+def test_a_mapped_file_is_asked_for_its_size_before_each_event_that_loads(
+    at: int, small: lp.Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, done = disk._Reader.load, []
+
+    def cutting(self: disk._Reader, page: int, place: int) -> None:
+        if len(done) == at:
+            os.truncate(tmp_path / "w", 0)
+            done.append(page)
+            return
+        done.append(page)
+        load(self, page, place)
+
+    monkeypatch.setattr(disk._Reader, "load", cutting)
+    with pytest.raises(ParameterError, match="it was cut to 0 while it was read"):
+        drive(small, tmp_path / "w", policies=["lru"], slots=[2, 3], io="mmap", turns=1, tokens=24)
+    assert len(done) == at + 1
+
+
 def test_a_file_that_cannot_be_used_is_refused(small: lp.Trace, tmp_path: Path) -> None:
     holes = tmp_path / "holes"
     with holes.open("wb") as file:
@@ -144,3 +174,14 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         main([*words, "--compute", "5"])
     assert "must be a time" in capsys.readouterr().err
     assert os.path.getsize(tmp_path / "w") >= 96 * 73_000
+
+
+def test_the_size_of_an_expert_is_the_option_of_all_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lp.save_trace(lp.Trace([[0], [1], [0], [1]], 2), tmp_path / "t.npz")
+    given = ["drive", str(tmp_path / "t.npz"), "--file", str(tmp_path / "w"), "--slots", "1", "2", "--turns", "1"]
+    assert main([*given, "--io", "buffered", "--policy", "lru", "--expert-bytes", "8KiB", "--json"]) == 0
+    assert {run["loaded"] for run in json.loads(capsys.readouterr().out)["runs"]} == {4 * 8192, 2 * 8192}
+    assert main(["drive", str(SAMPLE), *given[2:], "--expert-bytes", "8KiB"]) == 2
+    assert "--expert-bytes is for a log that does not say the sizes of experts" in capsys.readouterr().err

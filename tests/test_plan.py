@@ -177,3 +177,16 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "loads per token by budget" in capsys.readouterr().out
     assert main([*words, "--compute", "20ms"]) == 2
     assert "--compute and --bandwidth go together" in capsys.readouterr().err
+
+
+def test_a_table_for_programs_rounds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    from layered_paging.cli import main
+
+    given = ["plan", str(SAMPLE), "--bytes", "2MiB", "--policy", "llru"]
+    assert main([*given, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert main([*given, "--format", "csv"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.startswith('"budget, bytes",lru,llru')
+    table = {int(line.split(",")[0]): float(line.split(",")[1]) for line in lines}
+    assert table == {row["budget"]: row["loads"] for row in answer["rows"] if row["policy"] == "lru"}

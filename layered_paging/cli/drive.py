@@ -5,10 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import numpy as np
-
-from ..core.trace import Trace
-from .common import byte_size, positive, seconds, table
+from .common import positive, seconds, table
 from .options import add_trace_options, trace_of
 
 EXAMPLES = """examples:
@@ -45,9 +42,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--scale", type=float, default=1.0, metavar="S", help="of the experts' sizes, for small disks (1)"
     )
     parser.add_argument(
-        "--expert-bytes", type=byte_size, metavar="SIZE", help="bytes of an expert, where the trace has none"
-    )
-    parser.add_argument(
         "--compute", type=seconds, default=0.0, metavar="TIME", help="burnt per layer, such as 200us (0)"
     )
     parser.add_argument("--check", action="store_true", help="compare the pool with the file after each run")
@@ -59,12 +53,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Drive the file; return the runs, the clock and its errors."""
     from ..plan import drive
 
-    trace = trace_of(args)
-    if args.expert_bytes is not None:
-        sizes = np.full(trace.layers, args.expert_bytes, np.int64)
-        trace = Trace(trace.experts, trace.n_experts, trace.sessions, trace.stage, expert_bytes=sizes)
     found = drive(
-        trace,
+        trace_of(args),
         args.file,
         policies=args.policy,
         slots=args.slots,

@@ -123,14 +123,19 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     names = list(dict.fromkeys(row["policy"] for row in answer["rows"]))
     timed = answer["clock"] is not None
     unit = "step" if "batch" in answer else "token"
+    exact = args.format == "csv"  # for programs: nothing is rounded
     cells: dict[int, dict[str, str]] = {}
     for row in answer["rows"]:
-        value = f"{row['rate']:.2f}" if timed else f"{row['loads']:.2f}"
+        number = row["rate" if timed else "loads"]
+        value = str(number) if exact else f"{number:.2f}"
         cells.setdefault(row["budget"] if sized else row["slots"], {})[row["policy"]] = value
     table(
         f"{f'{unit}s per second' if timed else f'loads per {unit}'} by budget",
-        ("budget", *names),
-        [(size_words(size, sized), *(found.get(name, "-") for name in names)) for size, found in sorted(cells.items())],
+        (f"budget, {answer['unit']}" if exact else "budget", *names),
+        [
+            (size if exact else size_words(size, sized), *(found.get(name, "-") for name in names))
+            for size, found in sorted(cells.items())
+        ],
     )
     print("Not known from this:")
     for line in answer["unknown"]:

@@ -230,7 +230,7 @@ class _Reader:
         self, handle: int, pool: mmap.mmap, offsets: list[int], width: list[int], most: int, io: str, total: int
     ) -> None:
         self.handle, self.offsets, self.width, self.most = handle, offsets, width, most
-        self.pool = memoryview(pool)
+        self.pool, self.total = memoryview(pool), total
         self.map = mmap.mmap(handle, total, prot=mmap.PROT_READ) if io == "mmap" else None
         self.seen = None if self.map is None else memoryview(self.map)
 
@@ -247,6 +247,16 @@ class _Reader:
             if got <= 0:
                 raise ParameterError(f"the file ended at byte {at + done}: it was cut while it was read")
             done += got
+
+    def whole(self) -> None:
+        """Raise if the file was cut.
+
+        A mapped file that is cut kills the process (SIGBUS) when the lost part is read.  Nothing in Python can catch
+        that.  So the size is asked before each event that loads from a map; only a cut within one event is not noticed.
+        """
+        size = os.fstat(self.handle).st_size
+        if size < self.total:
+            raise ParameterError(f"the file must have {self.total:,} bytes; it was cut to {size:,} while it was read")
 
     def forget(self) -> None:
         """Ask the system to drop the file from its page cache, so that each run begins alike."""
@@ -277,8 +287,12 @@ class _Reader:
 def _run(reader: _Reader, plan: Sequence[_Load], layers: int, compute: float) -> float:
     """Play the loads once; return the seconds that all tokens took."""
     clock = time.perf_counter
+    reader.whole()
+    mapped = reader.map is not None
     begun = clock()
     for load in plan:
+        if mapped and load.pages:
+            reader.whole()
         for page, place in zip(load.pages, load.places, strict=True):
             reader.load(page, place)
         if compute:
