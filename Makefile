@@ -45,7 +45,7 @@ docs: .venv/ready
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 screenshots: .venv/ready
-	$(BIN)/python tests/screenshots.py screenshots
+	$(BIN)/python tests/screenshots.py screenshots $(if $(wildcard docs/_build/html),--docs docs/_build/html)
 
 wheel: .venv/installed
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .

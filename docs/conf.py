@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import io
 import json
 import re
@@ -16,6 +15,7 @@ from layered_paging import catalog, cli
 from layered_paging.cli import parsing
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
 
 project = "layered-paging"
 author = "The layered-paging developers"
@@ -26,7 +26,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.mathjax",
+    "generating.mathematics",
     "sphinxcontrib.bibtex",
 ]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
@@ -45,7 +45,8 @@ EXTRA = HERE / "generated" / "extra"  # copied beside the pages as they are
 EXTRA.mkdir(parents=True, exist_ok=True)
 html_extra_path = ["generated/extra"]
 html_static_path = ["static"]
-html_css_files = ["print.css"]
+html_css_files = ["print.css", "look.css"]
+html_math_renderer = "mathml"
 suppress_warnings = [
     "myst.xref_missing",  # links out of docs/: test_documents checks that their targets exist
     "ref.python",  # attributes of several classes with one name, where napoleon links plain names
@@ -61,15 +62,25 @@ def generate(app: Any) -> None:
 
     export.write(target / "lessons")
     (EXTRA / "play.html").write_text(layered_paging.report.play_page(), encoding="utf-8")
-    for name, text in {
-        "cli.md": commands(),
-        "catalog.md": registered(),
-        "api.md": api(),
-        "sample.md": sample(),
-    }.items():
-        path = target / name
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+    from generating import api, claims, home, policies
+
+    texts = {"cli.md": commands(), "catalog.md": registered(), "sample.md": sample(), "claims.md": claims.page()}
+    texts |= {f"api/{name}": text for name, text in api.pages().items()}
+    texts |= {f"policies/{name}": text for name, text in policies.pages().items()}
+    for name, picture in home.pictures().items():
+        _written(EXTRA / "pictures" / name, picture)
+    for name, text in texts.items():
+        _written(target / name, text)
+    for path in [*(target / "api").glob("*.md"), *(target / "policies").glob("*.md")]:
+        if f"{path.parent.name}/{path.name}" not in texts:
+            path.unlink()  # of an object that is gone
+
+
+def _written(path: Path, text: str) -> None:
+    """Write a file, unless it holds the text already: what has not changed is not built again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
 
 
 def commands() -> str:
@@ -91,8 +102,8 @@ def commands() -> str:
 
 def registered() -> str:
     """Return tables of what is registered."""
-    kinds = {"policy": "Policies", "adversary": "Adversaries", "claim": "Claims", "result": "Results of papers"}
-    text = "# Catalog\n"
+    kinds = {"adversary": "Adversaries", "result": "Results of papers"}
+    text = "# Catalog\n\n[Policies](policies/index.md) and [claims](claims.md) have pages of their own.\n"
     entries = catalog.collect()
     for kind, heading in kinds.items():
         rows = [entry for entry in entries if entry.kind == kind]
@@ -140,29 +151,6 @@ def sample() -> str:
 def plain(text: str) -> str:
     """Return text in which nothing is markup of a table or of MyST."""
     return re.sub(r"([|*_$<>\[\]{}\\])", r"\\\1", text.replace("``", "`"))
-
-
-def api() -> str:
-    """Return the reference of the public names."""
-    text = "# Python\n\nImported as `import layered_paging as lp`.\n"
-    for name in sorted(layered_paging._HOMES, key=str.lower):
-        thing = getattr(layered_paging, name)
-        kind = "autoclass" if inspect.isclass(thing) else "autofunction"
-        home = thing.__module__
-        body = ":members:\n" if kind == "autoclass" else ""
-        text += f"\n## {name}\n\n```{{eval-rst}}\n.. {kind}:: {home}.{name}\n"
-        text += "".join(f"   {line}\n" for line in body.splitlines()) + "```\n"
-    for name in layered_paging._MODULES:
-        module = getattr(layered_paging, name)
-        text += f"\n## {name}\n\n{(module.__doc__ or '').strip()}\n"
-        for member in sorted(getattr(module, "__all__", ())):
-            thing = getattr(module, member)
-            if member in layered_paging._HOMES or not (inspect.isclass(thing) or inspect.isfunction(thing)):
-                continue
-            kind = "autoclass" if inspect.isclass(thing) else "autofunction"
-            text += f"\n```{{eval-rst}}\n.. {kind}:: {thing.__module__}.{member}\n"
-            text += ("   :members:\n" if kind == "autoclass" else "") + "```\n"
-    return text
 
 
 def setup(app: Any) -> None:

@@ -43,6 +43,7 @@ NAMES = (
     "embedded",
     "report",
 )
+OFFLINE = ("file:", "data:", "blob:")
 A4 = 794  # pixels, at 96 to the inch
 
 # What is wrong with a page as it stands: content beyond the window or its container, text cut off, too little contrast.
@@ -66,7 +67,8 @@ AUDIT = """() => {
     if (!svg && style.display !== "inline" && e.clientWidth && e.scrollWidth > e.clientWidth + 1 && !/auto|scroll/.test(style.overflowX) && parseFloat(style.fontSize) && !e.matches("input, select, textarea") && !scrolls(e.parentElement)) found.push(`${name(e)}: ${e.scrollWidth} wide in ${e.clientWidth}`);
     if (!text || !parseFloat(style.fontSize)) continue;
     if (!svg && !e.matches("input, textarea") && /hidden|clip/.test(style.overflowX) && e.scrollWidth > e.clientWidth + 1) found.push(`${name(e)} is cut`);
-    const front = rgba(svg ? style.fill : style.color), back = behind(svg ? e.ownerSVGElement : e);
+    const front = rgba(svg ? style.fill : style.color), shape = svg && [...e.ownerSVGElement.querySelectorAll("rect, polygon")].reverse().find(s => { const b = s.getBoundingClientRect(), x = (box.left + box.right) / 2, y = (box.top + box.bottom) / 2; return b.left <= x && x <= b.right && b.top <= y && y <= b.bottom && getComputedStyle(s).fill !== "none"; });
+    const back = shape ? rgba(getComputedStyle(shape).fill) : behind(svg ? e.ownerSVGElement : e);
     if (!back || front[3] < 255) continue;
     const [a, b] = [light(front), light(back)], ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
     if (ratio < 4.5) found.push(`${name(e)}: contrast ${ratio.toFixed(2)}`);
@@ -102,9 +104,16 @@ def pages(folder: Path) -> dict[str, tuple[Path, str]]:
     return made
 
 
+def faults(page: Any) -> list[str]:
+    """Return what is wrong with a page as it stands, and what it asked a network for."""
+    return [*page.evaluate(AUDIT), *(f"asks for {url}" for url in page.asked)]
+
+
 def shots(browser: Any, path: Path, place: str, widths: tuple[int, ...] = WIDTHS) -> Iterator[tuple[str, Any]]:
     """Yield the page at every width and theme, and as printed, each with its name."""
     page = browser.new_page(reduced_motion="reduce")
+    page.asked = []  # what a page wants of a network: nothing
+    page.on("request", lambda request: page.asked.append(request.url) if not request.url.startswith(OFFLINE) else None)
     page.goto(path.as_uri() + place)
     page.evaluate("document.querySelectorAll('.headerlink').forEach(link => link.remove())")  # unseen but for the mouse
     for theme in (*THEMES, "print"):
@@ -127,6 +136,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--docs", type=Path, help="a built documentation, such as docs/_build/html")
     parser.add_argument("--only", default="", metavar="TEXT", help="pages whose name holds this")
+    parser.add_argument("--widths", nargs="+", type=int, default=WIDTHS, metavar="PX", help="default: all six")
     args = parser.parse_args(argv)
     args.folder.mkdir(parents=True, exist_ok=True)
     wrong = count = 0
@@ -136,14 +146,14 @@ def main(argv: list[str] | None = None) -> int:
             todo |= {
                 "docs-" + "-".join(p.relative_to(args.docs).with_suffix("").parts): (p, "")
                 for p in sorted(args.docs.rglob("*.html"))
-                if "_" not in p.relative_to(args.docs).parts[0][:1]
+                if "_" not in p.relative_to(args.docs).parts[0][:1] and args.only in str(p)
             }
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for name, (path, place) in todo.items():
-            for kind, page in shots(browser, path, place):
+            for kind, page in shots(browser, path, place, tuple(args.widths)):
                 page.screenshot(path=args.folder / f"{name}-{kind}.png", full_page=True)
                 count += 1
-                for line in page.evaluate(AUDIT):
+                for line in faults(page):
                     beyond = re.search(r": (\d+) wide in (\d+)$", line)
                     if name.startswith("docs-") and beyond and int(beyond[1]) - int(beyond[2]) <= 16:
                         continue  # the theme's own boxes overlap by a margin

@@ -35,7 +35,7 @@ def test_nothing_overflows_is_cut_or_too_faint(name: str, pages: dict[str, tuple
     for kind, page in SHOTS.shots(browser, *pages[name]):
         if name.startswith("replay") and kind != "print":
             assert page.locator(".cell.gone:not(.legend .cell)").count() or name == "replay-last"
-        found += [f"{kind}: {line}" for line in page.evaluate(SHOTS.AUDIT)]
+        found += [f"{kind}: {line}" for line in SHOTS.faults(page)]
     assert not found
 
 
