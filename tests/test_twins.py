@@ -133,7 +133,7 @@ TRAFFIC = st.builds(
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "lfu-window" not in name])
-@settings(max_examples=EXAMPLES // 2, deadline=None)
+@settings(max_examples=EXAMPLES // 4 + 1, deadline=None)
 @given(trace=traces(), mode=MODES, share=st.floats(0, 1), in_bytes=st.booleans(), traffic=TRAFFIC)
 def test_a_twin_equals_its_reference_under_rules_of_traffic(
     name: str, trace: lp.Trace, mode: dict, share: float, in_bytes: bool, traffic: Traffic

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.files import read_limited
 from ..core.parts import LongTrace
-from ..core.rules import PREFILL_CACHES, Rules, Traffic
+from ..core.rules import LENDS, PREFILL_CACHES, Rules, Traffic
 from ..core.trace import Trace
 from ..errors import FormatError, ParameterError
 from ..policies.spec import PolicySpec
@@ -42,6 +42,12 @@ def add_quota_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--floor", type=_numbers, default=0, metavar="N[,N...]", help="with best: slots of a layer are at least this")
     add("--ceiling", type=_numbers, metavar="N[,N...]", help="with best: slots of a layer are at most this")
+    add(
+        "--lend",
+        choices=LENDS,
+        default="none",
+        help="prompts pass layer by layer; who lends slots to the one in flight",
+    )
 
 
 def _numbers(text: str) -> int | list[int]:
@@ -54,19 +60,22 @@ def _numbers(text: str) -> int | list[int]:
 
 
 def traffic_of(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the rules of traffic as an option of ``replay``; nothing where every load is kept."""
+    """Return the rules of traffic, and who lends, as options of ``replay``; nothing where they are plain."""
     rules = Traffic(
         args.bypass_above, args.keep_event, args.keep_round, args.admit_after, args.evict_after, args.prefill_cache
     )
+    lent = {} if args.lend == "none" else {"lend": args.lend}
+    if lent and (args.optimum or args.workers > 1 or args.sample is not None):
+        raise ParameterError("--lend changes the order of requests: it goes without --optimum, --workers and --sample")
     if rules.plain:
-        return {}
+        return lent
     if args.optimum == "forced":
         raise ParameterError(
             "--optimum forced is no bound under rules of traffic, which drop loads; --optimum bypass is one"
         )
     if args.workers > 1 or args.sample is not None:
         raise ParameterError("rules of traffic go without --workers and --sample")
-    return {"traffic": rules}
+    return {"traffic": rules, **lent}
 
 
 def quotas_of(

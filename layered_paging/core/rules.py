@@ -19,6 +19,7 @@ __all__ = [
     "ADMISSIONS",
     "ENGINES",
     "EVENTS",
+    "LENDS",
     "OVERSIZES",
     "PLAIN",
     "POOLS",
@@ -43,6 +44,7 @@ OVERSIZES = ("error", "allow")
 QUOTAS = ("uniform", "free", "given")
 ENGINES = ("auto", "kernel", "reference")
 PREFILL_CACHES = ("warm", "leave")
+LENDS = ("none", "waiting", "all")
 
 
 def choice(name: str, value: str, known: tuple[str, ...]) -> str:
@@ -180,11 +182,13 @@ class Rules:
         Slots of each layer: a uniform split, a split that is to be found, or given.  Unless uniform, the pools are per layer.
     traffic : Traffic
         Which loads stay in the cache.
+    lend : {"none", "waiting", "all"}
+        Per-layer pools and prompts that pass layer by layer: who lends slots to the layer in flight, see ``engine.lending``.
 
     Raises
     ------
     ParameterError
-        A value is none of these.
+        A value is none of these, or slots are lent where there is one pool, or merged prompts.
 
     Examples
     --------
@@ -201,12 +205,16 @@ class Rules:
     oversize: str = "error"
     quotas: str | tuple[int, ...] = "uniform"
     traffic: Traffic = Traffic()
+    lend: str = "none"
 
     def __post_init__(self) -> None:
         for name, known in _VOCABULARY.items():
             choice(name, getattr(self, name), known)
         if isinstance(self.quotas, str):
             choice("quotas", self.quotas, QUOTAS[:2])
+        choice("lend", self.lend, LENDS)
+        if self.lend != "none" and (self.pool != "per-layer" or self.prefill != "token"):
+            raise ParameterError("lend needs a per-layer pool, and prefill 'token': a merged prompt is one event")
 
     @classmethod
     def with_quotas(cls, quotas: str | Sequence[int], **options: Any) -> Rules:
@@ -271,6 +279,8 @@ class Rules:
         said = {field.name: getattr(self, field.name) for field in fields(self) if field.name in _VOCABULARY}
         if not isinstance(self.quotas, str):
             said["quotas"] = list(self.quotas)
+        if self.lend != "none":
+            said["lend"] = self.lend
         return said if self.traffic.plain else said | {"traffic": self.traffic.changed()}
 
 

@@ -90,6 +90,8 @@ def layer_curves(
     >>> layer_curves(Trace([[0, 0], [1, 0], [0, 0]], n_experts=2), "lru", Rules()).tolist()
     [[-1, 3, 2], [-1, 1, 1]]
     """
+    if rules.lend != "none":
+        raise ParameterError("quotas cannot be found layer by layer where layers lend each other slots")
     spec = resolve(policy)
     rules = rules.but(pool="per-layer", quotas="uniform")
     grid = lay_out(trace, rules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,6 +22,7 @@ from ..policies.names import resolve
 from ..policies.spec import PolicySpec
 from . import step as reference
 from .choice import chosen
+from .lending import loans
 from .result import Run, Totals, joined, totals_of
 from .step import Step
 from .task import Task
@@ -61,6 +63,7 @@ def replay(
     engine: str = "auto",
     quotas: str | Sequence[int] = "uniform",
     traffic: Traffic | Mapping[str, Any] | None = None,
+    lend: str = "none",
 ) -> Run:
     """Replay a trace with a policy.
 
@@ -106,6 +109,9 @@ def replay(
         ``layered_paging.engine.quotas`` finds a policy's best ones.
     traffic : Traffic or mapping, optional
         Which loads stay in the cache, for example ``{"bypass_above": 32}``; see ``layered_paging.Traffic``.
+    lend : {"none", "waiting", "all"}
+        With per-layer pools, prompts pass layer by layer, and other layers lend their slots to the layer in flight; see
+        ``layered_paging.engine.lending``.
 
     Returns
     -------
@@ -137,7 +143,7 @@ def replay(
     spec = resolve(policy)
     rules = Rules.with_quotas(
         quotas, pool=pool, reset=reset, events=events, admission=admission, prefill=prefill, ties=ties,
-        oversize=oversize, traffic=Traffic.of(traffic),
+        oversize=oversize, traffic=Traffic.of(traffic), lend=lend,
     )  # fmt: skip
     if slots is None and budget_bytes is None and isinstance(rules.quotas, tuple):
         slots = sum(rules.quotas)
@@ -301,6 +307,7 @@ class _Lane:
             for capacity, instance in (instance_of(trace, spec, total, self.budget) for total in self.rooms)
         ]
         self._spec, self._play = spec, player_of(spec, engine, rules)
+        self._loans = loans(self.rooms, self._used, rules.lend)
 
     def play(self, grid: Grid, grids: Sequence[Grid]) -> None:
         """Replay a part: its events as a whole, and those of each pool."""
@@ -314,6 +321,7 @@ class _Lane:
                 "in_bytes": self.budget.in_bytes,
                 "record": self.record,
                 "carry": carry,
+                "loan": self._loans[key],
             }
             task = Task(part, self._spec, instance, capacity, self.rules, seed=self.wanted.seed, key=key, **given)
             counts = self._play(task)
@@ -391,6 +399,11 @@ def player_of(spec: PolicySpec, engine: str, rules: Rules = PLAIN) -> Callable[[
         ``engine="kernel"``, and the policy has no twin, or none under these rules.
     """
     if engine == "reference":
+        return reference.play
+    if rules.lend != "none":
+        if engine == "kernel":
+            raise ParameterError("lend has no compiled kernel; use engine 'auto' or 'reference'")
+        logging.getLogger("layered_paging.engine").debug("%s: reference loop, as slots are lent", spec.name)
         return reference.play
     from .twins import home_of, player, twin_of
 

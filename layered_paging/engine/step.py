@@ -15,6 +15,7 @@ from ..core.rules import PLAIN, Rules
 from ..policies.gate import Gate
 from ..policies.spec import Policy
 from ..policies.step import Pool
+from .lending import Lending, Loan
 from .task import Task
 
 __all__ = ["Step", "maker_of", "play", "steps"]
@@ -39,6 +40,7 @@ def steps(
     rules: Rules = PLAIN,
     *,
     sizes: npt.NDArray[np.int64] | None = None,
+    loan: Loan | None = None,
 ) -> Iterator[Step]:
     """Replay one pool event by event.
 
@@ -53,17 +55,24 @@ def steps(
     rules : Rules
         Of these ``reset``, ``admission``, ``oversize`` and ``traffic`` matter.
     sizes : int64 array, shape (pages,), optional
+    loan : Loan, optional
+        What the pool borrows and lends while prompts pass.
     """
     session = grid.number
     gate = None if rules.traffic.plain else Gate(rules.traffic)
     pool = Pool(make(session), capacity, sizes=sizes, bypass=rules.bypass, oversize=rules.stays_over, gate=gate)
+    lending = None if loan is None else Lending(pool, loan)
     for event in grid.events():
+        if lending is not None:
+            lending.ends(event)
         if event.session != session:
             session = event.session
             if rules.reset == "session":
                 pool.restart(make(session))
             elif rules.reset == "cache":
                 pool.clear(event.time)
+        if lending is not None:
+            lending.begins(event)
         outcome = pool.serve(event.pages, event.time, ranked=grid.ranked, stage=event.stage)
         yield Step(event, *outcome, frozenset(pool.cache), pool.dropped)
 
@@ -91,7 +100,7 @@ def play(task: Task) -> Counts:
     feed.part = grid.events()
     if "steps" not in carry:
         make, rules = maker_of(task)
-        carry["steps"] = steps(feed, make, task.capacity, rules, sizes=sizes if task.in_bytes else None)
+        carry["steps"] = steps(feed, make, task.capacity, rules, sizes=sizes if task.in_bytes else None, loan=task.loan)
     for n, step in enumerate(islice(carry["steps"], rounds * columns)):
         event = step.event
         counts.misses[event.session - grid.number, event.stage] += len(step.misses)

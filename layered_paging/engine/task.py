@@ -13,6 +13,7 @@ from ..core.layout import Grid
 from ..core.rules import PLAIN, Rules
 from ..errors import ParameterError
 from ..policies.spec import PolicySpec
+from .lending import Loan
 
 __all__ = ["Task"]
 
@@ -40,6 +41,8 @@ class Task:
         Whether to keep which requests missed.
     carry : dict or None
         None for a whole trace.  In a trace of several parts it is empty before the first one and keeps what the next one needs.
+    loan : Loan or None
+        What the pool borrows and lends while prompts pass.
     """
 
     grid: Grid
@@ -53,6 +56,7 @@ class Task:
     key: int = 0
     record: bool = False
     carry: dict[str, Any] | None = None
+    loan: Loan | None = None
 
     def check_bytes(self) -> None:
         """Raise ``ParameterError`` if the bytes of all requests could be 2^63 or more, which no kernel counts."""
