@@ -17,6 +17,7 @@ from typing import Any
 
 import layered_paging as lp
 from layered_paging.core.cutting import window
+from layered_paging.plan import Clock
 from layered_paging.report.facts import facts
 from layered_paging.report.replaying import parse_sequence
 from layered_paging.report.summary import report_page
@@ -42,6 +43,8 @@ NAMES = (
     *(f"play-{part}" for part in PLAYED),
     "embedded",
     "report",
+    "report-all",
+    "report-clock",
 )
 OFFLINE = ("file:", "data:", "blob:")
 A4 = 794  # pixels, at 96 to the inch
@@ -99,7 +102,10 @@ def pages(folder: Path) -> dict[str, tuple[Path, str]]:
     add("replay-wide", lp.report.replay_page(wide, ["lru", "opt"], 300, admission="bypass"), {"": "#step=400"})
     add("play", lp.report.play_page(), PLAYED)
     told = facts(window(sample, 0, 200), 24, policies=("lru", "llru"))
-    add("report", report_page(told, title="A trace at a budget"), {"": ""})
+    add("report", report_page(told, title="A trace at a budget"), {"": "", "all": "#all"})
+    clock = Clock(0.02, 10**8)
+    told = facts(sample, budget_bytes=1 << 21, policy="fifo", policies=("lru", "similar-rounds"), clock=clock)
+    add("report-clock", report_page(told, title="A trace at a budget, and a clock"), {"": "#all"})
     made["embedded"] = (folder / "play.html", "?embed" + PLAYED["watch"])
     return made
 

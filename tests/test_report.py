@@ -14,11 +14,15 @@ import numpy as np
 import pytest
 
 import layered_paging as lp
+from layered_paging.analysis.over_time import over_time
 from layered_paging.cli import main
 from layered_paging.cli.report import configure
+from layered_paging.plan import Clock
 from layered_paging.prefetch.guessing import guesses
 from layered_paging.report.facts import facts
+from layered_paging.report.questions import even_share
 from layered_paging.report.summary import report_page
+from layered_paging.samples import SAMPLE
 
 POLICIES = ("lru", "llru", "lfu", "fifo")
 
@@ -37,8 +41,17 @@ def test_it_says_what_the_other_commands_say(reset: str) -> None:
     assert told["diagnosis"]["by_policy"] == {name: run.misses for name, run in runs.items()}
     assert told["diagnosis"]["optimum"] == best.misses == sum(row["optimum"] for row in told["layers"])
     assert [row["misses"] for row in told["layers"]] == runs["lru"].misses_by_layer.tolist()
-    assert told["curves"]["llru"] == lp.miss_curve(trace, "llru", reset=reset).tolist()
-    assert told["curves"]["optimum (bypass)"][16] == lp.optimum(trace, 16, admission="bypass", reset=reset).misses
+    table, curve = told["budgets"], lp.miss_curve(trace, "llru", reset=reset)
+    counted = {(row["policy"], row["slots"]): row["misses"] for row in table["rows"]}
+    assert table["sizes"][table["here"]] == 16 and len(table["sizes"]) > 10
+    for n, size in enumerate(table["sizes"]):
+        assert counted["llru", size] == curve[size]
+        assert counted["optimum", size] == lp.optimum(trace, size, admission="forced", reset=reset).misses
+        assert table["hits"]["llru"][n] == pytest.approx(100 * (1 - curve[size] / trace.requests))
+    over = {run["policy"]: run for run in told["over_time"]}
+    assert set(over) == {"lru", told["diagnosis"]["best"]}
+    recorded = lp.replay(trace, "lru", 16, reset=reset, record=True)
+    assert over["lru"]["steady"] == over_time(trace, recorded).steady
     before, after = (runs[name].misses_by_session.sum(axis=1) for name in ("lru", told["diagnosis"]["best"]))
     evidence = told["diagnosis"]["evidence"]
     assert evidence["mean"] == pytest.approx(float((before - after).sum() / before.sum()))
@@ -110,7 +123,7 @@ def test_nothing_breaks_out_of_the_report() -> None:
     trace = workload(expert_bytes=1000, meta={"model": EVIL, EVIL: 7, "items": [{"category": EVIL}] * 4})
     page = report_page(facts(trace, budget_bytes=16_000, policies=POLICIES), title=EVIL, trace=EVIL)
     assert "<script>alert" not in page and "<img src=x" not in page
-    assert page.count("<script") == 1
+    assert page.count("<script") == 2 and page.count("<script>") == 1
     block = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert block is not None
     assert json.loads(block[1])["trace"]["meta"] == {"model": EVIL, EVIL: 7}
@@ -151,7 +164,112 @@ def test_a_browser_shows_it(browser: Any, tmp_path: Path) -> None:
         page.goto(path.as_uri())
         assert page.title() == EVIL
         assert page.locator("h1").inner_text() == EVIL
-        assert page.locator("tr.best td").first.inner_text() == "llru"
-        sizes = page.evaluate("[...document.images].map(i => [i.complete, i.naturalWidth, i.alt.length])")
-        assert len(sizes) == 2 and all(done and width > 100 and alt for done, width, alt in sizes)
+        assert page.locator("#counted tr.best td").first.inner_text() == "llru"
+        assert page.locator("img").count() == 0 and page.locator("svg.chart text").count() > 20
     assert said == []
+
+
+SIZES = "[...document.querySelectorAll('#counted tbody tr')].map(r => [...r.cells].map(c => c.textContent))"
+
+
+@pytest.fixture(scope="module")
+def shown(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The report of the sample in a browser, and what it was made from."""
+    told = facts(lp.load_trace(SAMPLE), 48, policies=("lru", "llru", "slru", "similar-rounds"))
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(report_page(told, title="The sample"))
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    page.goto(path.as_uri())
+    return page, told
+
+
+def test_the_slider_and_the_pointer_show_what_was_counted(shown: Any) -> None:
+    page, told = shown
+    table = told["budgets"]
+
+    def agrees(at: int) -> None:
+        cells = [[name, *row] for name, row in zip(table["names"], table["cells"][at], strict=True)]
+        assert page.evaluate(SIZES) == cells
+        assert page.locator("#size").inner_text() == table["labels"][at]
+
+    agrees(table["here"])
+    slider = page.locator("#budget")
+    slider.focus()
+    slider.press("Home")
+    agrees(0)
+    slider.press("ArrowRight")
+    agrees(1)
+    box = page.locator("#curve").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.999, box["y"] + box["height"] / 2)
+    agrees(len(table["sizes"]) - 1)
+
+
+def test_the_answers_come_first_and_the_rest_is_folded(shown: Any) -> None:
+    page, told = shown
+    found = told["diagnosis"]
+    assert page.locator("h2").all_inner_texts() == [
+        "Is it the policy or the memory?",
+        "What can I switch on today?",
+        "How much memory buys how much?",
+    ]
+    answers = page.locator(".answer").all_inner_texts()
+    assert answers[0] == found["sentences"][0]
+    assert found["recommendation"].startswith(answers[1])
+    assert answers[2] == told["budgets"]["sentences"][0]
+    large, small = (
+        page.locator(what).first.evaluate("e => parseFloat(getComputedStyle(e).fontSize)") for what in ("h2", "p")
+    )
+    assert large > 1.5 * small
+    assert page.locator("details").count() == 8 and page.locator("details[open]").count() == 0
+
+
+def test_the_report_of_the_sample_prints_on_two_pages(shown: Any) -> None:
+    page, _ = shown
+    assert len(re.findall(rb"/Type */Page\b", page.pdf(prefer_css_page_size=True))) == 2
+    page.emulate_media(media="print", color_scheme="dark")
+    fill = "e => [getComputedStyle(e).printColorAdjust, getComputedStyle(e).backgroundColor, getComputedStyle(document.body).color]"
+    assert page.locator(".answer").first.evaluate(fill) == ["exact", "rgb(246, 246, 244)", "rgb(27, 27, 27)"]
+    assert not page.is_visible("#budget") and not page.is_visible("details")
+    page.emulate_media(media="screen")
+
+
+def test_what_no_engine_ships_is_never_the_only_advice(shown: Any) -> None:
+    page, told = shown
+    assert told["diagnosis"]["best"] == "similar-rounds" and "similar-rounds" not in told["ships"]
+    text = page.locator(".question").nth(1).inner_text()
+    assert "No engine that is listed ships similar-rounds" in text
+    shipped = told["shipped"]
+    assert shipped["policy"] in ("slru", "classlru") and shipped["engines"]
+    assert f"Of what engines ship, chosen on every other distinct session: {shipped['policy']}, with " in text
+    assert shipped["engines"][0]["engine"] in text
+    assert "Memory instead: of the budgets counted, lru needs " in page.locator(".question").first.inner_text()
+    one = facts(workload(sessions=1), 16, policies=POLICIES)
+    assert one["chosen"] is None and one["shipped"] is None
+    assert "one session's worth of evidence" in report_page(one, title="one")
+
+
+def test_a_share_is_compared_with_an_even_share() -> None:
+    told = facts(workload(), 16, policies=("lru",))
+    layers = [{"requests": 10, "misses": 9, "best": 9, "optimum": 1} for _ in range(12)]
+    told = {**told, "layers": layers, "layer_names": [str(n) for n in range(12)]}
+    assert "25.0 % together; an even share of 3 layers would be 25.0 %. So no layer stands out." in even_share(told)
+    layers[4] = {"requests": 10, "misses": 99, "best": 9, "optimum": 1}
+    said = even_share(told)
+    assert (
+        "layers 4 (52.7 %), 0 (4.3 %), 1 (4.3 %): 61.3 % together; an even share of 3 layers would be 25.0 %. They stand out."
+        in said
+    )
+
+
+def test_tokens_per_second_stand_beside_loads_where_a_clock_is_given() -> None:
+    clock = Clock(0.002, 10**9)
+    trace = workload(expert_bytes=1 << 20)
+    told = facts(trace, 16, policies=("lru", "llru"), clock=clock)
+    row = next(r for r in told["budgets"]["rows"] if (r["policy"], r["slots"]) == ("llru", 16))
+    run = lp.replay(trace, "llru", 16)
+    assert row["rate"] == clock.rate(run.misses / 120, (run.bytes_read or 0) / 120)
+    page = report_page(told, title="t", trace="t.npz")
+    assert "How much memory buys how many tokens per second?" in page
+    assert f"makes {row['rate']:.2f} tokens per second" in page and f"<td>{row['rate']:.2f}</td>" in page
+    assert "--compute 0.002s --bandwidth 1000000000" in page
+    assert "tokens per second" not in report_page(facts(trace, 16, policies=("lru",)), title="t")

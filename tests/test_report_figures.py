@@ -7,6 +7,7 @@ import html
 import io
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -66,20 +67,72 @@ def test_every_figure_is_printed_by_a_command(kind: str, tmp_path: Path) -> None
     said("report", path, *budget, *judged, "-o", target)
     page = target.read_text()
     text = said("diagnose", path, *budget, *judged)
-    lines = [html.unescape(line) for line in re.findall(r"<p>(.*?)</p>", page.split("</section>")[0])]
+    sections = page.split("<section")[1:4]
+    lines = [
+        [html.unescape(line) for line in re.findall(r"<p.*?>(.*?)</p>", part.split("</section>")[0])]
+        for part in sections
+    ]
     replayed = told("replay", path, *budget, "--policy", *POLICIES, "--by", "session")
     runs = {run["policy"]: run for run in replayed["runs"]}
-    # sentences
-    assert len(lines) > 6
-    for line in lines:
-        if not line.startswith("Cross-check"):
-            assert f"- {line}\n" in text, line
-    cross = re.search(r"would be (\S+), with (-?[\d.]+) % fewer misses than lru on the rest", " ".join(lines))
-    assert cross is not None
+    # sentences: the verdict and the advice are those of diagnose, the last answer is that of plan
+    folded = page.split("in words</h3></summary>")[1].split("</details>")[0]
+    words = [html.unescape(line) for line in re.findall(r"<p>(.*?)</p>", folded)]
+    assert len(words) > 4
+    for line in [lines[0][0], *words]:
+        assert f"- {line}\n" in text, line
+    idea = next((line for line in lines[1] if re.search(r"^[a-z].*\.$", line)), None)
+    assert f"- {lines[1][0]}{'' if idea is None else f' Its idea: {idea}'}\n" in text
+    shown = next(html.unescape(line) for line in page.splitlines() if line.startswith("layered-paging plan"))
+    command = [str(path) if word == "TRACE" else word for word in shlex.split(shown.replace(str(path), "TRACE"))[1:]]
+    planned = told(*command)
+    assert lines[2][0] in planned["sentences"]
+    block = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
+    assert block["budgets"]["rows"] == planned["rows"]
+    # the table under the slider, and what the slider shows
+    counted = {
+        (row["policy"], row["budget"] if planned["unit"] == "bytes" else row["slots"]): row for row in planned["rows"]
+    }
+    table = block["budgets"]
+    for size, by_name in zip(table["sizes"], table["cells"], strict=True):
+        for name, cells in zip(table["names"], by_name, strict=True):
+            row = counted.get((name, size))
+            expected = ["-"] * len(cells) if row is None else [f"{100 * row['hit_rate']:.2f}", f"{row['loads']:,.3f}"]
+            if row is not None and trace.expert_bytes is not None:
+                expected.append(f"{row['loaded'] / 2**20:,.4f}")
+            assert cells == expected
+    first = re.search(r"<table id='counted'>.*?<tbody>(.*?)</tbody>", page, re.DOTALL)[1]  # type: ignore[index]
+    rows = [
+        [html.unescape(c) for c in re.findall(r"<td>(.*?)</td>", row)]
+        for row in re.findall(r"<tr.*?>(.*?)</tr>", first)
+    ]
+    assert rows == [[name, *cells] for name, cells in zip(table["names"], table["cells"][table["here"]], strict=True)]
+    for name, row in ((n, counted.get((n, table["sizes"][table["here"]]))) for n in table["names"] if n != "optimum"):
+        assert row is not None and f"{name} loads {row['loads']:,.2f} experts" in lines[2][-1]
+    # chosen on some sessions, judged on others: of all policies, and of what engines ship
+    beside = " ".join(lines[1])
     rest = {name: sum(part["misses"] for part in run["by_session"][1::2]) for name, run in runs.items()}
-    assert cross[2] == f"{100 * (rest['lru'] - rest[cross[1]]) / rest['lru']:.1f}"
+    cross = re.search(r"would be (\S+), with ([\d.]+) % (fewer|more) misses than lru on the rest", beside)
+    assert cross is not None
+    ships = re.search(r"Of what engines ship, chosen .*?: (\S+), with ([\d.]+) % (fewer|more) misses than lru", beside)
+    assert ships is not None or "Of what engines ship, nothing that was tried misses less than lru" in beside
+    for found in (cross, ships):
+        if found is not None:
+            if found[1] not in rest:
+                run = told("replay", path, *budget, "--policy", found[1], "--by", "session")["runs"][0]
+                rest[found[1]] = sum(part["misses"] for part in run["by_session"][1::2])
+            less = (rest["lru"] - rest[found[1]]) / rest["lru"]
+            assert (found[2], found[3]) == (f"{100 * abs(less):.1f}", "fewer" if less >= 0 else "more")
+    # over time
+    timed = told("replay", path, *budget, "--policy", *[run["policy"] for run in block["over_time"]], "--over-time")
+    for one, other in zip(block["over_time"], timed["over_time"], strict=True):
+        assert one == {key: value for key, value in other.items() if key != "size"}
+        assert html.escape(one["sentence"]) in page
     # what every policy misses and loads
-    policies, could_be, *_ = tables(page)
+    policies, could_be, every, *_ = tables(page)
+    for label, line in zip(table["labels"], every[1:], strict=True):
+        at = table["labels"].index(label)
+        hits = [table["hits"][name][at] for name in table["names"]]
+        assert line == [label, *("-" if hit is None else f"{hit:.2f}" for hit in hits)]
     solver = ["--solver", "lp"] if kind == "sizes by popularity" else []
 
     def least(*more: object, twice: bool = False) -> int:
@@ -148,24 +201,28 @@ def test_every_figure_is_printed_by_a_command(kind: str, tmp_path: Path) -> None
         p["layer"]: p["misses"]
         for p in told("replay", path, *budget, "--policy", "belady", "--by", "layer")["runs"][0]["by_layer"]
     }
-    shares = re.search(r"most is lost in layers? (.*?)\. An event", html.unescape(page))
+    shares = re.search(
+        r"most is lost in layers? (.*?): ([\d.]+) % together; an even share of (\d) layers? would be ([\d.]+) %\.",
+        html.unescape(page),
+    )
     assert shares is not None
     total = sum(in_use.values()) - sum(ahead.values())
-    for layer, percent in re.findall(r"(\d+) \(([\d.]+) %\)", shares[1]):
-        assert percent == f"{100 * (in_use[int(layer)] - ahead[int(layer)]) / total:.1f}"
+    named = re.findall(r"(\d+) \(([\d.]+) %\)", shares[1])
+    lost = [in_use[int(layer)] - ahead[int(layer)] for layer, _ in named]
+    assert [percent for _, percent in named] == [f"{100 * part / total:.1f}" for part in lost]
+    assert (shares[2], shares[3]) == (f"{100 * sum(lost) / total:.1f}", str(len(named)))
+    assert shares[4] == f"{100 * len(named) / trace.layers:.1f}"
 
 
 @pytest.mark.parametrize("kind", ["slots", "merged", "one size", "sizes by popularity"])
 def test_the_commands_that_are_shown_run(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shlex
-
     monkeypatch.chdir(tmp_path)
     trace, budget = traces_of(kind)
     lp.save_trace(trace, "t.npz")
     said("report", "t.npz", *budget, "--against", *POLICIES, "-o", "r.html")
     first = Path("r.html").read_text()
     shown = html.unescape(re.search(r"<pre>(.*?)</pre>", first, re.DOTALL)[1]).splitlines()  # type: ignore[index]
-    assert len(shown) == 5
+    assert len(shown) == 7
     for line in shown:
         out = said(*shlex.split(line)[1:])
         assert out

@@ -85,7 +85,8 @@ def by_chance(trace: Trace, pages: int) -> float:
     Uses of an expert are then binomial; the c-th term of the sum over c of min(pages, experts with c uses or more) is
     taken at its mean, which is a little above the expectation of the minimum.  Deterministic.
     """
-    from scipy.stats import binom
+    # the special function that scipy.stats calls for it; scipy.stats itself takes half a second to load
+    from scipy.special import bdtrc
 
     kinds: dict[tuple[int, float], int] = {}
     total = 0
@@ -98,7 +99,7 @@ def by_chance(trace: Trace, pages: int) -> float:
     count = np.arange(0, max(events for events, _ in kinds))
     above = np.zeros(len(count))
     for (events, chance), experts in kinds.items():
-        above += experts * binom.sf(count, events, chance)
+        above += experts * bdtrc(count, events, chance)
     return min(1.0, float(np.minimum(pages, above).sum()) / total)
 
 

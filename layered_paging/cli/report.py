@@ -9,6 +9,7 @@ from typing import Any
 from ..analysis.diagnosis import USUAL
 from ..core.files import write_atomic
 from ..errors import ParameterError
+from .clocks import add_clock_options, clock_of
 from .common import add_model_options, byte_size, progress
 from .engine import add_engine_option, engine_note, print_engine, tried
 from .options import add_trace_options, trace_of
@@ -16,6 +17,7 @@ from .options import add_trace_options, trace_of
 EXAMPLES = """examples:
   layered-paging report trace.npz --bytes 2GiB -o report.html
   layered-paging report trace.npz --slots 192 --reset session --policy lfu -o report.html
+  layered-paging report trace.npz --bytes 2GiB --compute 20ms --bandwidth 2GB -o report.html
 """
 
 
@@ -34,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_engine_option(parser)
     parser.add_argument("--reset", choices=("never", "session"), default="never", help="what a session starts with")
     add_model_options(parser, "prefill")
+    add_clock_options(parser)
     parser.add_argument("--title", default="", help="shown above (default: the file's name)")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the page, a .html file")
     add_trace_options(parser)
@@ -43,11 +46,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the page; return what it says."""
     from ..report.facts import facts
-    from ..report.summary import report_page
+    from ..report.summary import KEPT, report_page
 
     if not str(args.output).lower().endswith((".html", ".htm")):
         raise ParameterError(f"--output must end in .html; got {args.output!r}")
     trace = trace_of(args)
+    clock = clock_of(args, trace.expert_bytes is not None)
     against = tried(args, USUAL)
     name = Path(args.trace).name
     with progress("report", len(against) + 4, args.json) as advance:
@@ -59,11 +63,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             policies=against,
             reset=args.reset,
             prefill=args.prefill,
+            clock=clock,
             progress=advance,
         )
     page = report_page(told, title=args.title or f"Expert cache report: {name}", trace=str(args.trace)).encode()
     write_atomic(args.output, page)
-    kept = {key: told[key] for key in ("diagnosis", "layers", "chosen", "transfer", "prefetch", "trace")}
+    kept = {key: told[key] for key in (*KEPT, "budgets")}
     said = told["diagnosis"]["recommendation"]
     return {
         "output": str(args.output),

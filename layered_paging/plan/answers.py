@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..analysis.evidence import distinct_sessions
 from ..core.trace import Trace
 from ..engine.run import replay
 from ..errors import BudgetError, ParameterError
@@ -143,11 +144,12 @@ def _cost(row: Row) -> float:
 def _chosen(
     trace: Trace, found: Plan, names: Sequence[str], engine: str | None, options: dict[str, str]
 ) -> list[Chosen]:
-    """Choose on every second session by misses, judge on the others; with one session choose on it and judge nothing."""
+    """Choose on every second distinct session by misses, judge on the others; with one choose on it and judge nothing."""
     if found.size is None:
         return []
-    count = len(trace.sessions)
-    halves = [trace.select(range(n, count, 2)) for n in (0, 1)] if count > 1 else [trace, None]
+    distinct = [group[0] for group in distinct_sessions(trace)]
+    count = len(distinct)
+    halves = [trace.select(distinct[n::2]) for n in (0, 1)] if count > 1 else [trace, None]
     budget: dict[str, Any] = {"budget_bytes": found.size} if found.table.sized else {"slots": found.size}
 
     def misses(part: Trace, name: str) -> int | None:

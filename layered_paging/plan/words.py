@@ -7,7 +7,7 @@ from .budgets import OPTIMUM, Row
 from .engines import ENGINES, knob_of
 from .found import Plan
 
-__all__ = ["sentences", "size_words", "unknown"]
+__all__ = ["memory", "sentences", "size_words", "unknown"]
 
 WORTH = 0.02  # of the time of a token: a policy that saves less is not advised
 
@@ -27,7 +27,7 @@ def sentences(found: Plan, engine: str | None) -> list[str]:
     out = []
     if found.size is not None:
         out += [_policy_or_memory(found, engine), *_switch_on(found, engine)]
-    out += _memory(found)
+    out += memory(found)
     if found.target is not None:
         out.append(_target(found))
     if found.fit is not None and found.fit.note:
@@ -111,7 +111,8 @@ def _switch_on(found: Plan, engine: str | None) -> list[str]:
     return lines
 
 
-def _memory(found: Plan) -> list[str]:
+def memory(found: Plan) -> list[str]:
+    """Return what more memory buys: the knee, and what another piece of it is worth."""
     rows, sized = found.table.of(found.using), found.table.sized
     if len(rows) < 2:
         return []

@@ -9,21 +9,23 @@ import numpy as np
 
 from ..analysis.diagnosis import USUAL, diagnosed
 from ..analysis.evidence import distinct_sessions
-from ..analysis.losses import Room, bounds, event_weights
+from ..analysis.losses import Room
+from ..analysis.over_time import over_time
 from ..core.layout import lay_out, merged_prefill
 from ..core.trace import Trace, layer_names
 from ..core.version import __version__
-from ..engine.curves import has_one_pass, miss_curve, optimum_curve
 from ..engine.run import Run, replay
-from ..errors import ParameterError
+from ..errors import BudgetError, ParameterError
+from ..plan import Clock
+from ..plan.engines import ENGINES, knob_of
 from ..policies.names import resolve
 from ..prefetch.guessing import guesses
 from ..profiles.profile import Profile, compare
+from .memory import budgets
 
 __all__ = ["facts"]
 
-POINTS = 16  # sizes at which policies without a one-pass curve are replayed
-BUDGETS = 8  # sizes in bytes at which policies are replayed, and the optimum is bounded
+EXTRA = ("classlru",)  # of llama.cpp
 PREDICTORS = ("previous", "popularity", "markov")
 
 
@@ -36,6 +38,7 @@ def facts(
     policies: Sequence[str] = USUAL,
     reset: str = "never",
     prefill: str = "token",
+    clock: Clock | None = None,
     progress: Callable[[int], object] = lambda done: None,
 ) -> dict[str, Any]:
     """Return all that the report says about a trace at a budget.
@@ -51,15 +54,18 @@ def facts(
         Those to compare it with.
     reset : {"never", "session"}
     prefill : {"token", "merged"}
+    clock : Clock, optional
+        For tokens per second; the trace must know its sizes.
     progress : callable
         Called with the number of parts done, of ``len(policies) + 4``.
 
     Returns
     -------
     dict
-        diagnosis, curves, layers, chosen (a choice of policy judged on other sessions), transfer (of a profile; None
-        with one distinct session), prefetch, trace, version.  Counts are of replays; ``curves`` holds misses by slots, or,
-        for bytes where sizes differ, ``bytes`` and misses at each of them.
+        diagnosis, budgets, layers, over_time (of the policy in use and of the best one), chosen (a choice of policy judged
+        on other sessions), shipped (the same among what engines ship), ships (by policy, where), transfer (of a profile;
+        None with one distinct session), prefetch, trace, version.  Counts are of replays; ``budgets`` is as
+        ``memory.budgets`` returns it.
 
     Raises
     ------
@@ -77,20 +83,29 @@ def facts(
     replayed = trace if prefill == "token" else merged_prefill(trace)
     room = Room.of(replayed, slots, budget_bytes)
     done = len(policies) + 1
-    names = list(dict.fromkeys([found.policy, "lru", "llru", "lfu", found.best]))
-    curves = (
-        _curves(replayed, names, found.top_k, reset) if room.held is not None else _points(replayed, names, room, reset)
-    )
-    progress(done := done + 1)
-    ahead, in_use = replay(replayed, "belady", **room.given, reset=reset), runs[found.policy]
-    progress(done := done + 1)
     groups = distinct_sessions(replayed)
+    in_use = runs[found.policy]
+    ships = {name: where for name in runs if (where := _ships(name))}
+    extra = _extra(replayed, room, reset, runs)
+    shipped = _chosen(
+        {found.policy: in_use, **{n: r for n, r in runs.items() if n in ships}, **extra}, found.policy, groups
+    )
+    names = list(dict.fromkeys([found.policy, "lru", found.best, *([shipped["policy"]] if shipped else [])]))
+    sized = room.budget_bytes is not None
+    table = budgets(trace, room.capacity, sized, names, clock, reset, prefill)
+    progress(done := done + 1)
+    ahead = replay(replayed, "belady", **room.given, reset=reset)
+    progress(done := done + 1)
     told = {
         "diagnosis": found.to_dict(),
-        "curves": curves,
+        "budgets": table,
+        "clock": None if clock is None else vars(clock),
+        "over_time": _over_time(replayed, in_use, runs[found.best]),
         "layers": _layers(in_use, runs[found.best], ahead),
         "layer_names": layer_names(trace),
         "chosen": _chosen(runs, found.policy, groups),
+        "shipped": shipped and {**shipped, "engines": _ships(shipped["policy"])},
+        "ships": ships,
         "transfer": _transfer(replayed, room, groups),
         "prefetch": _prefetch(replayed, in_use),
         "reset": reset,
@@ -118,29 +133,27 @@ def _asked_bytes(trace: Trace) -> Any:
     return trace.page_bytes[np.repeat(trace.asked, trace.n_experts)]
 
 
-def _curves(trace: Trace, names: Sequence[str], least: int, reset: str) -> dict[str, list[int]]:
-    """Return misses by slots, -1 where they were not counted."""
-    sizes = sorted({int(s) for s in np.linspace(least, trace.pages, POINTS)})
-    found = {
-        name: miss_curve(trace, name, reset=reset, sizes=None if has_one_pass(name) else sizes).tolist()
-        for name in names
-    }
-    for admission in ("forced", "bypass"):
-        found[f"optimum ({admission})"] = optimum_curve(trace, admission=admission, reset=reset).tolist()
-    return found
+def _ships(name: str) -> list[dict[str, str]]:
+    """Return the engines that ship a policy, each with how it is switched on there."""
+    return [{"engine": engine, "knob": knob} for engine in ENGINES if (knob := knob_of(engine, name))]
 
 
-def _points(trace: Trace, names: Sequence[str], room: Room, reset: str) -> dict[str, list[int]]:
-    """Return budgets in bytes and the misses at each, of policies and of a bound that no schedule is below."""
-    assert trace.page_bytes is not None
-    least, most = int(event_weights(trace, trace.page_bytes).max()), int(_asked_bytes(trace).sum())
-    sizes = sorted({int(s) for s in np.linspace(least, most, BUDGETS)} | {room.capacity})
-    found: dict[str, list[int]] = {"bytes": sizes}
-    for name in names:
-        found[name] = [replay(trace, name, budget_bytes=size, reset=reset).misses for size in sizes]
-    proved = [bounds(trace, Room(None, size, room.size), reset) for size in sizes]
-    found["optimum (forced), at least"] = [-1 if bound is None else bound.least for bound in proved]
-    return found
+def _extra(trace: Trace, room: Room, reset: str, runs: dict[str, Run]) -> dict[str, Run]:
+    """Return runs of what the most used engine ships and nobody asked for, where the budget is legal."""
+    try:
+        return {name: replay(trace, name, **room.given, reset=reset) for name in EXTRA if name not in runs}
+    except BudgetError:
+        return {}
+
+
+def _over_time(trace: Trace, in_use: Run, best: Run) -> list[dict[str, Any]]:
+    """Return the hits over time of one or two runs; nothing where sessions are too short."""
+    different = [in_use] if best is in_use else [in_use, best]
+    try:
+        found = [over_time(trace, run) for run in different]
+    except ParameterError:
+        return []
+    return [{**one.to_dict(), "sentence": one.sentence()} for one in found]
 
 
 def _layers(in_use: Run, best: Run, optimum: Run) -> list[dict[str, int]]:

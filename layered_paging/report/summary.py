@@ -1,4 +1,4 @@
-"""The report of a trace at a budget: one page for a colleague, with what it says and how to say it again."""
+"""The report of a trace at a budget: three questions with their answers, and everything else folded."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.words import counted
+from ..plan.budgets import OPTIMUM
+from .drawing import Axes, Series, bars, key, lines, ticks
 from .html import escape, fill
-from .pictures import curves, layers, picture
+from .memory import HEADS
+from .questions import even_share, percent, questions
 
 __all__ = ["report_page"]
+
+KEPT = ("diagnosis", "layers", "chosen", "shipped", "over_time", "transfer", "prefetch", "trace")
 
 
 def report_page(told: dict[str, Any], *, title: str, trace: str = "TRACE") -> str:
@@ -26,37 +31,180 @@ def report_page(told: dict[str, Any], *, title: str, trace: str = "TRACE") -> st
         Name of the trace's file, for the commands that are shown.
     """
     found = told["diagnosis"]
+    asked = questions(told)
+    folded = [
+        ("Everything that was found, in words", _words(told)),
+        ("Every policy at this budget", _policies(told)),
+        ("Every budget that was counted", _every_budget(told)),
+        ("Layer by layer", _layers(told)),
+        ("From an empty cache, and after a change of session", _over_time(told)),
+        ("Would a saved profile help?", _transfer(told)),
+        ("Could the next experts be fetched ahead?", _prefetch(told)),
+        ("How this was made", _made(told, trace)),
+    ]
     sections = [
         _header(told, title),
         "<main>",
-        _verdict(told),
-        "<h2>Every policy at this budget</h2>",
-        _policies(told),
-        "<h2>Every budget</h2>",
-        _figure(
-            picture(curves(told), "Share of requests that miss against the budget: " + ", ".join(told["curves"])),
-            "The optimum knows the future: no policy can be below it. "
-            f"One round, a token or a step of a batch, asks for {counted(found['demand'], 'expert')}.",
-        ),
-        "<h2>Layer by layer</h2>",
-        _figure(
-            picture(layers(told), "Misses of each layer under the optimum and under the policies"),
-            _waste(told),
-        ),
-        "<h2>Would a saved profile help?</h2>",
-        _transfer(told),
-        "<h2>Could the next experts be fetched ahead?</h2>",
-        _prefetch(told),
-        "<h2>How this was made</h2>",
-        _made(told, trace),
+        *(_question(*one, last=one is asked[-1]) for one in asked),
+        _slider(told),
+        "<p class='soft hint'><a href='#all'>Unfold everything below.</a></p>",
+        *(f"<details><summary><h3>{escape(name)}</h3></summary>{inside}</details>" for name, inside in folded),
         "</main>",
+        f"<footer><p>{escape(_foot(told, trace))}</p></footer>",
     ]
-    data = {key: told[key] for key in ("diagnosis", "layers", "chosen", "transfer", "prefetch", "trace")}
+    data = {key: told[key] for key in KEPT} | {"budgets": {**told["budgets"], "places": _places(told)}}
+    assert found["policy"] in told["budgets"]["names"]
     return fill("report.html", title=title, data=data, body="\n".join(sections))
 
 
-def _percent(share: float | None, digits: int = 1) -> str:
-    return "-" if share is None else f"{100 * share:.{digits}f} %"
+def _question(question: str, answer: str, more: list[str], last: bool) -> str:
+    lines_ = "".join(f"<p>{escape(line)}</p>" for line in more)
+    kind = "question second" if last else "question"
+    return (
+        f"<section class='{kind}'><h2>{escape(question)}</h2><p class='answer'>{escape(answer)}</p>{lines_}</section>"
+    )
+
+
+def _foot(told: dict[str, Any], trace: str) -> str:
+    return (
+        f"Made by layered-paging {told['version']}: {_commands(told, trace)[0]} (contents {told['trace']['digest']}). "
+        "The rest is folded on the screen."
+    )
+
+
+def _axes(told: dict[str, Any]) -> Axes:
+    """Return the axes of the picture of all budgets: hits in percent."""
+    table = told["budgets"]
+    sizes, here = table["sizes"], table["sizes"][table["here"]]
+    unit, divisor = ("slots", 1.0) if table["unit"] == "slots" else ("MiB", float(2**20))
+    marks = [(float(here), f"budget {table['labels'][table['here']]}")]
+    return Axes(
+        (float(min(sizes)), float(max(sizes))),
+        (0.0, 100.0),
+        unit,
+        "hits %",
+        [(t * divisor, f"{t:,g}") for t in ticks(min(sizes) / divisor, max(sizes) / divisor)],
+        [(float(t), str(t)) for t in range(0, 101, 20)],
+        marks,
+    )
+
+
+def _places(told: dict[str, Any]) -> list[float]:
+    axes = _axes(told)
+    return [axes.at(size, 0)[0] for size in told["budgets"]["sizes"]]
+
+
+def _kind(names: Sequence[str], name: str) -> str:
+    return "optimum" if name == OPTIMUM else f"s{[n for n in names if n != OPTIMUM].index(name) % 4}"
+
+
+def _slider(told: dict[str, Any]) -> str:
+    table, found = told["budgets"], told["diagnosis"]
+    names, sizes, here = table["names"], table["sizes"], table["here"]
+    series = [
+        Series(
+            name,
+            _kind(names, name),
+            [(s, h) for s, h in zip(sizes, table["hits"][name], strict=True) if h is not None],
+        )
+        for name in names
+    ]
+    about = f"Hits in percent against the budget: {', '.join(names)}; {counted(len(sizes), 'budget')} counted"
+    heads = "".join(
+        f"<th scope='col'>{escape(text)}</th>" for text in ("policy", *(HEADS[c] for c in table["columns"]))
+    )
+    rows = "".join(
+        f"<tr{' class=best' if name == found['best'] else ''}>"
+        + "".join(f"<td>{escape(cell)}</td>" for cell in (name, *cells))
+        + "</tr>"
+        for name, cells in zip(names, table["cells"][here], strict=True)
+    )
+    optimum = "The optimum knows the future: no policy hits more. " if OPTIMUM in names else ""
+    return (
+        f"<figure>{key([(_kind(names, name), name) for name in names])}{lines(series, _axes(told), about, name='curve')}"
+        f"<figcaption>{optimum}Lines join the budgets that were counted.</figcaption></figure>"
+        "<div class='slider'><label for='budget'>Budget</label>"
+        f"<input id='budget' type='range' min='0' max='{len(sizes) - 1}' step='1' value='{here}'>"
+        f"<output id='size' for='budget'>{escape(table['labels'][here])}</output></div>"
+        f"<div class='scroll'><table id='counted'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        "<p class='soft hint'>Move the slider, or point at the picture.</p>"
+    )
+
+
+def _every_budget(told: dict[str, Any]) -> str:
+    table = told["budgets"]
+    rows = [
+        [
+            label,
+            *("-" if table["hits"][name][n] is None else f"{table['hits'][name][n]:.2f}" for name in table["names"]),
+        ]
+        for n, label in enumerate(table["labels"])
+    ]
+    return _rows(["budget", *table["names"]], rows, "Hits in percent.", table["labels"][table["here"]])
+
+
+def _words(told: dict[str, Any]) -> str:
+    found = told["diagnosis"]
+    return "".join(f"<p>{escape(line)}</p>" for line in found["sentences"][1:]) or "<p>Nothing more.</p>"
+
+
+def _layers(told: dict[str, Any]) -> str:
+    rows, found = told["layers"], told["diagnosis"]
+    most = max(max(row["misses"], row["best"], row["optimum"]) for row in rows) or 1
+    wide = len(rows) - 0.5
+    step = max(1, -(-len(rows) // 12))
+    axes = Axes(
+        (-0.5, wide),
+        (0.0, float(most)),
+        "layer",
+        "misses",
+        [(float(n), str(n)) for n in range(0, len(rows), step)],
+        [(t, f"{t:,.0f}") for t in ticks(0, most)],
+    )
+    series = [Series(found["policy"], "s0", [(n, row["misses"]) for n, row in enumerate(rows)])]
+    if found["best"] != found["policy"]:
+        series.append(Series(found["best"], "s1", [(n, row["best"]) for n, row in enumerate(rows)]))
+    ahead = "optimum" if found["optimum_how"] == "exact" else "furthest next use"
+    about = "Misses of each layer under " + ", ".join([ahead, *(one.name for one in series)])
+    entries = [("bar bar", ahead), *((f"{one.kind} dot", one.name) for one in series)]
+    picture = bars([row["optimum"] for row in rows], series, axes, about)
+    top = f"An event asks for at most {counted(found['top_k'], 'expert')}."
+    return f"<figure>{key(entries)}{picture}<figcaption>{escape(even_share(told))} {top}</figcaption></figure>"
+
+
+def _over_time(told: dict[str, Any]) -> str:
+    runs = told["over_time"]
+    if not runs:
+        return "<p>Sessions are too short to follow the hits over time.</p>"
+    one = runs[0]
+    short = f" ({counted(one['short'], 'shorter one')} left out)" if one["short"] else ""
+    parts = [f"<p>{escape(run['sentence'])}</p>" for run in runs]
+    parts.append(
+        f"<p class='soft'>Steady state: the second half of the first {one['horizon']:,} rounds of a session, over "
+        f"{counted(one['sessions'], 'session')}{short}.</p>"
+    )
+    for what, title in (("cold", "From an empty cache"), ("change", "After a change of session")):
+        if runs[0][what]:
+            parts.append(_followed(runs, what, title))
+    return "".join(parts)
+
+
+def _followed(runs: Sequence[dict[str, Any]], what: str, title: str) -> str:
+    step, most = runs[0]["window"], max(len(run[what]) for run in runs) * runs[0]["window"]
+    axes = Axes(
+        (0.0, float(most)),
+        (0.0, 100.0),
+        "rounds",
+        "hits %",
+        [(t, f"{t:,g}") for t in ticks(0, most)],
+        [(float(t), str(t)) for t in range(0, 101, 20)],
+    )
+    series = [
+        Series(run["policy"], f"s{n}", [((k + 1) * step, 100 * h) for k, h in enumerate(run[what]) if h is not None])
+        for n, run in enumerate(runs)
+    ]
+    picture = lines(series, axes, f"{title}: hits in percent by rounds")
+    return f"<figure>{key([(s.kind, s.name) for s in series])}{picture}<figcaption>{title}.</figcaption></figure>"
 
 
 def _mib(count: float) -> str:
@@ -94,20 +242,6 @@ def _header(told: dict[str, Any], title: str) -> str:
     )
 
 
-def _verdict(told: dict[str, Any]) -> str:
-    found, chosen = told["diagnosis"], told["chosen"]
-    first, *more = found["sentences"]
-    lines = [first, found["recommendation"], *more, *found["warnings"]]
-    if chosen is not None and chosen["in_use"]:
-        less = (chosen["in_use"] - chosen["misses"]) / chosen["in_use"]
-        lines.insert(
-            2,
-            f"Cross-check: chosen on every other distinct session, the policy would be {chosen['policy']}, with "
-            f"{_percent(less)} fewer misses than {found['policy']} on the rest.",
-        )
-    return "<section class='verdict'>" + "".join(f"<p>{escape(line)}</p>" for line in lines) + "</section>"
-
-
 def _rows(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "", best: str = "") -> str:
     cells = "".join(f"<th scope='col'>{escape(name)}</th>" for name in head)
     lines = "".join(
@@ -118,10 +252,6 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "",
     return f"<div class='scroll'><table>{told}<thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>"
 
 
-def _figure(image: str, caption: str) -> str:
-    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
 def _policies(told: dict[str, Any]) -> str:
     found = told["diagnosis"]
     requests, optimum = found["requests"], found["optimum"]
@@ -130,8 +260,8 @@ def _policies(told: dict[str, Any]) -> str:
     head = ["policy", "misses", "hits", "gap closed", "to optimum", *(["MiB read"] if sized else [])]
 
     def row(name: str, misses: int, loaded: int | None = None) -> list[str]:
-        closed = _percent((found["misses"] - misses) / gap) if gap else "-"
-        cells = [name, f"{misses:,}", _percent(1 - misses / requests, 2), closed]
+        closed = percent((found["misses"] - misses) / gap) if gap else "-"
+        cells = [name, f"{misses:,}", percent(1 - misses / requests, 2), closed]
         cells.append(f"{misses / optimum:.3f}" if optimum else "-")
         return [*cells, "-" if loaded is None else f"{loaded / 2**20:,.1f}"] if sized else cells
 
@@ -141,14 +271,14 @@ def _policies(told: dict[str, Any]) -> str:
     if found["optimum_bytes"] is not None:
         proved = "" if found["optimum_bytes"] == found["optimum_bytes_found"] else ", at least"
         rows.append([f"least bytes (forced){proved}", "-", "-", "-", "-", f"{found['optimum_bytes'] / 2**20:,.1f}"])
-    for name, key in (
+    for name, field in (
         (f"optimum (bypass){bound}", "bypass"),
         (f"optimum, a quota a layer{bound}", "per_layer_optimum"),
         (f"{found['best']}, a quota a layer", "per_layer_best"),
         (f"{found['best']}, twice the budget", "doubled"),
     ):
-        if found[key] is not None:
-            rows.append(row(name, found[key]))
+        if found[field] is not None:
+            rows.append(row(name, found[field]))
     rows += [
         row(f"{reference['policy']} ({reference['model']})", reference["misses"]) for reference in found["references"]
     ]
@@ -159,29 +289,14 @@ def _policies(told: dict[str, Any]) -> str:
     return _rows(head, policies, how, found["best"]) + _rows(["what could be", *head[1:]], rows, what)
 
 
-def _waste(told: dict[str, Any]) -> str:
-    rows, found = told["layers"], told["diagnosis"]
-    lost = [row["misses"] - row["optimum"] for row in rows]
-    total = sum(lost)
-    worst = [j for j in sorted(range(len(rows)), key=lambda j: -lost[j])[:3] if lost[j] > 0]
-    best = "the optimum" if found["optimum_how"] == "exact" else "furthest next use, which knows the future"
-    if total <= 0:
-        return f"{found['policy']} loses nothing to {best}."
-    names = ", ".join(f"{told['layer_names'][j]} ({_percent(lost[j] / total)})" for j in worst)
-    return (
-        f"Of what {found['policy']} loses to {best}, most is lost in layer{'s' if len(worst) > 1 else ''} {names}. "
-        f"An event asks for at most {counted(found['top_k'], 'expert')}."
-    )
-
-
 def _transfer(told: dict[str, Any]) -> str:
     moved, found = told["transfer"], told["diagnosis"]
     if moved is None:
         return "<p>The trace is one session's worth of evidence, so a profile cannot be judged on another session: record more.</p>"
     distances = [x for x in moved["distance"] if x is not None]
     rows = [
-        ["made from the other half of the sessions", *(_percent(x, 2) for x in reversed(moved["other"]))],
-        ["made from the same half (an oracle)", *(_percent(x, 2) for x in reversed(moved["same"]))],
+        ["made from the other half of the sessions", *(percent(x, 2) for x in reversed(moved["other"]))],
+        ["made from the same half (an oracle)", *(percent(x, 2) for x in reversed(moved["same"]))],
     ]
     far = (
         f" Jensen-Shannon distance of the halves (0 the same, 1 disjoint): {min(distances):.3f} to {max(distances):.3f} over the layers."
@@ -190,7 +305,7 @@ def _transfer(told: dict[str, Any]) -> str:
     )
     best = 1 - found["by_policy"][found["best"]] / found["requests"]
     answer = "More than" if max(moved["other"]) > best else "Not by itself: it hits less than"
-    said = f"{answer} {found['best']}, which hits {_percent(best, 2)} here.{far}"
+    said = f"{answer} {found['best']}, which hits {percent(best, 2)} here.{far}"
     return (
         _rows(
             ["the hottest pages by a profile", "first half", "second half"],
@@ -203,7 +318,7 @@ def _transfer(told: dict[str, Any]) -> str:
 
 def _prefetch(told: dict[str, Any]) -> str:
     rows = [
-        [row["predictor"], _percent(row["precision"]), _percent(row["recall"]), _percent(row["misses_named"])]
+        [row["predictor"], percent(row["precision"]), percent(row["recall"]), percent(row["misses_named"])]
         for row in told["prefetch"]
     ]
     in_use = told["diagnosis"]["policy"]
@@ -217,9 +332,9 @@ def _prefetch(told: dict[str, Any]) -> str:
     )
 
 
-def _made(told: dict[str, Any], trace: str) -> str:
-    found, shape = told["diagnosis"], told["trace"]
-    name = shlex.quote(trace)
+def _commands(told: dict[str, Any], trace: str) -> list[str]:
+    """Return the commands that count everything again; the first one makes the page."""
+    found, name, table = told["diagnosis"], shlex.quote(trace), told["budgets"]
     budget = f"--slots {found['slots']}" if found["budget_bytes"] is None else f"--bytes {found['budget_bytes']}"
     reset = "" if told["reset"] == "never" else f" --reset {told['reset']}"
     reset += "" if found["prefill"] == "token" else f" --prefill {found['prefill']}"
@@ -227,13 +342,34 @@ def _made(told: dict[str, Any], trace: str) -> str:
     relaxed = "" if exact else " --solver lp"
     policies = " ".join(shlex.quote(p) for p, m in found["by_policy"].items() if m is not None)
     judged = f" --policy {shlex.quote(found['policy'])} --against {' '.join(map(shlex.quote, found['by_policy']))}"
-    commands = [
-        f"layered-paging report {name} {budget}{reset}{judged} -o report.html",
+    clock = _clock(told["clock"])
+    others = " ".join(shlex.quote(n) for n in table["names"] if n not in (OPTIMUM, table["using"])) or table["using"]
+    followed = " ".join(shlex.quote(run["policy"]) for run in told["over_time"])
+    return [
+        f"layered-paging report {name} {budget}{reset}{judged}{clock} -o report.html",
         f"layered-paging diagnose {name} {budget}{reset}{judged}",
+        f"layered-paging plan {name} {budget}{reset} --using {shlex.quote(table['using'])} --policy {others}{clock}",
         f"layered-paging replay {name} {budget}{reset} --policy {policies}{' --optimum forced' if exact else ''}",
+        *([f"layered-paging replay {name} {budget}{reset} --policy {followed} --over-time"] if followed else []),
         f"layered-paging optimum {name} {budget}{reset} --admission forced{relaxed} -o optimum.json",
         f"layered-paging check optimum.json --trace {name}",
     ]
+
+
+def _clock(clock: dict[str, Any] | None) -> str:
+    if clock is None:
+        return ""
+    words = f" --compute {clock['compute']:.9g}s --bandwidth {clock['bandwidth']:.0f}"
+    words += f" --latency {clock['latency'] * 1e9:.9g}ns" if clock["latency"] else ""
+    words += " --overlap" if clock["overlap"] else ""
+    if clock["on_cpu"]:
+        words += f" --on-cpu {clock['on_cpu']:g} --cpu {clock['cpu'] * 1e9:.9g}ns"
+    return words
+
+
+def _made(told: dict[str, Any], trace: str) -> str:
+    found, shape = told["diagnosis"], told["trace"]
+    commands = _commands(told, trace)
     facts = {"layered-paging": told["version"], "contents of the trace": shape["digest"], **shape["meta"]}
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts.items())
     return f"<p>{escape(_proof(found))}</p><pre>{escape(chr(10).join(commands))}</pre><dl>{listed}</dl>"
