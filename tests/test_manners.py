@@ -31,6 +31,7 @@ CALLS: dict[str, list[str]] = {
     "curve": ["two.npz", "--policy", "lru"],
     "diagnose": ["two.npz", "--slots", "1", "--against", "lru"],
     "plan": ["two.npz", "--slots", "1", "--policy", "lru"],
+    "clock": ["steps.csv", "steps.csv"],
     "drive": [
         "many.npz",
         "--policy",
@@ -106,6 +107,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lp.save_trace(lp.workloads.uniform(2, 4, 12, sessions=4, seed=1), "many.npz")
     Profile.of(lp.Trace([[[0]]], 2)).save("one.json")
     assert main(["ratio", "lru", *SMALL, "-o", "ratio.json"]) == 0
+    steps = "wall_ms,io_ms,compute_ms,read_bytes,cache_hit_pct\n3,2,1,2000,0\n2,1,1,1000,0\n"
+    Path("steps.csv").write_text(steps)
     Path("one.toml").write_text(
         "[traces]\none = 'two.npz'\n[[runs]]\nfunction = 'replay'\ntrace = 'one'\nset = {policy = 'lru', slots = 1}\n"
     )

@@ -30,6 +30,7 @@ COMMANDS = {
     "curve": "misses at every number of slots, as a table or a plot",
     "diagnose": "say whether the policy or the working set is at fault",
     "plan": "is it the policy or the memory, and how much memory buys how many tokens per second",
+    "clock": "fit a clock to an engine's measured steps, and predict runs it was not fitted to",
     "drive": "play a trace against a real file, and test a clock of tokens",
     "report": "one page about a trace at a budget, for a colleague",
     "evidence": "the sheet that maintainers ask for before they take a policy, in Markdown",

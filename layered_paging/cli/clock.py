@@ -1,0 +1,117 @@
+"""``layered-paging clock``: fit a clock to the steps of an engine's runs, and predict runs that it was not fitted to."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .common import table
+
+EXAMPLES = """examples:
+  layered-paging clock none.csv@4 2000MiB.csv@4 4000MiB.csv@4         # each run from the others
+  layered-paging clock none.csv@4 2000MiB.csv@4 --predict 4000MiB.csv@4 overlapped.csv@4
+a file is CSV, a row per decoding step, with the columns wall_ms, io_ms, compute_ms, read_bytes, cache_hit_pct (-1: no cache)
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("run", nargs="+", metavar="FILE[@LANES]", help="runs to fit, with their reads at once")
+    parser.add_argument(
+        "--predict",
+        nargs="+",
+        default=[],
+        metavar="FILE[@LANES]",
+        help="runs to predict; default: each run, from the others",
+    )
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the predictions, their errors, and the clock of the given runs."""
+    from ..plan.steps import fit_steps, predict_steps
+
+    fitted, others = ([_read(text) for text in given] for given in (args.run, args.predict))
+    found = [prediction.to_json() for prediction in predict_steps(fitted, others)]
+    clock = fit_steps([each for each in fitted if not each.overlapped] or fitted)
+    lanes: list[int | None] = [] if clock.overlapped else [*clock.lanes] or [None]
+    keep = clock.keep or 0.0
+    # where the two are only bounds, neither is a prediction
+    judged = [row for row in found if row["at_once"] is None or not row["overlapped"]]
+    return {
+        "runs": found,
+        "clock": vars(clock) | {"lanes": list(clock.lanes)},
+        "plans": [
+            {"lanes": n, "compute": clock.compute + clock.wait, "bandwidth": _rate(clock.loading(n) + keep)}
+            for n in lanes
+        ],
+        "mean_error": _mean([row["error"] for row in judged]),
+        "mean_null_error": _mean([row["null_error"] for row in judged if row["error"] is not None]),
+    }
+
+
+def _rate(per_byte: float) -> float | None:
+    return 1 / per_byte if per_byte > 0 else None
+
+
+def _mean(errors: list[float | None]) -> float | None:
+    known = [abs(error) for error in errors if error is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _read(text: str) -> Any:
+    from ..plan.steps import read_steps
+
+    path, at, lanes = text.rpartition("@")
+    return read_steps(path, int(lanes)) if at and lanes.isdecimal() and len(lanes) < 7 else read_steps(text)
+
+
+def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print measured beside predicted, then the clock."""
+    rows = []
+    for row in answer["runs"]:
+        rows.append(
+            (
+                row["run"],
+                "-" if row["lanes"] is None else row["lanes"],
+                f"{row['loaded'] / 2**20:.1f}",
+                _ms(row["measured"]),
+                _ms(row["predicted"]),
+                _percent(row["error"]),
+                _ms(row["at_once"]),
+                _percent(row["at_once_error"]),
+                _percent(row["null_error"]),
+            )
+        )
+    columns = ("run", "lanes", "MiB / step", "measured", "predicted", "error", "if at once", "its error", "null model")
+    table("milliseconds per step, each run by a clock that was not fitted to it", columns, rows)
+    for row in answer["runs"]:
+        print(f"{row['run']}, from {', '.join(row['fitted'])}: {_words(row)}.")
+    if answer["mean_error"] is not None:
+        print(
+            f"Mean absolute error of what was predicted: {100 * answer['mean_error']:.1f} %. "
+            f"The null model, the mean time of the fitted runs, is {100 * answer['mean_null_error']:.1f} % off."
+        )
+    for plan in answer["plans"]:
+        if plan["bandwidth"] is not None:
+            of = "" if plan["lanes"] is None else f" with {plan['lanes']} lanes"
+            print(
+                f"For plan{of}, with a cache: --compute {1e3 * plan['compute']:.3f}ms --bandwidth {plan['bandwidth'] / 1e6:.1f}MB"
+            )
+
+
+def _words(row: dict[str, Any]) -> str:
+    if row["reason"]:
+        return f"not predicted, {row['reason']}"
+    single = f"single steps are {100 * row['step_error']:.1f} % off on average"
+    if row["overlapped"] and row["at_once"] is not None:
+        return f"loading overlaps computing here alone, and the two figures are bounds if neither slows the other; {single}"
+    return single
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{1e3 * value:.1f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:+.1f} %"
