@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -96,6 +97,9 @@ def test_no_policies_are_below_the_bounds(
         assert one.requests == (trace.experts.size if n == 0 else found[n - 1].misses)
         assert one.bytes_read is not None
         assert one.bytes_read >= one.misses
+        if sharing == "inclusive":
+            assert one.least is not None
+            assert low[n] <= one.least <= one.misses
     assert low == sorted(low, reverse=True)
 
 
@@ -114,6 +118,9 @@ def test_a_larger_inclusive_tier_of_a_stack_policy_is_never_worse(
         for b in range(trace.top_k, trace.pages + 1)
     ]
     assert misses == sorted(misses, reverse=True)
+    two = [Tier("a", "lru", trace.top_k + a), Tier("b", "belady", trace.top_k)]
+    best = replay_tiers(trace, two, rules=rules)[1]
+    assert best.misses == best.least  # furthest next use in the lower tier is the best that it can do
     assert misses[0] == replay_all(left, [Wanted(resolve(policy), trace.top_k)], rules)[0].misses
 
 
@@ -174,7 +181,7 @@ def test_bad_tiers_and_devices_are_refused() -> None:
             replay_tiers(trace, [Tier("a", "lru", 1), Tier("b", "lru", 4)], sharing)
 
 
-def test_the_command_plays_tiers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_plays_tiers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["replay", SAMPLE, "--policy", "lru", "sieve", "--tier", "vram=2MiB@10GB", "--tier", "ram=4MiB@1GB"]
     trace = lp.load_trace(SAMPLE)
     for sharing in SHARING:
@@ -191,10 +198,14 @@ def test_the_command_plays_tiers(capsys: pytest.CaptureFixture[str]) -> None:
             assert one["tokens_per_second"] == pytest.approx(1 / seconds)
             assert one["tokens_per_second"] <= one["bound_tokens_per_second"]
         assert (ram["moved_down"] is None) == (sharing == "inclusive")
-    assert main([*given, "--tiers", "exclusive", "--compute", "1ms"]) == 0
+    assert main([*given, "--tiers", "exclusive", "--compute", "1ms", "--certificates", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "moved down" in shown
     assert "tokens per second; with the least loads" in shown
+    for n, row in enumerate(answer["tiers"][0]["rows"], start=1):
+        kept = lp.Certificate.load(tmp_path / f"boundary-{n}.json.gz")
+        lp.certify.check(kept, trace)
+        assert kept.statement["cost"] == row["bound"]
 
 
 def test_the_command_plays_devices(capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,9 +228,10 @@ def test_the_command_plays_devices(capsys: pytest.CaptureFixture[str]) -> None:
         (["--devices", "3-1:1MiB"], "devices are such as 0-23:8GiB,24-47:8GiB; got '3-1:1MiB'"),
         (["--devices", "0-1:0slots"], "a size must be at least 1; got '0slots'"),
         (["--devices", "0-1:1MiB"], "devices must hold each of the 6 layers once; layer 2 is on none"),
-        (["--slots", "60", "--lower", "lru"], "--lower and --tiers go with --tier"),
+        (["--slots", "60", "--lower", "lru"], "--lower, --tiers and --certificates go with --tier"),
         (["--slots", "60", "--tier", "a=60slots"], "--tier goes without --slots"),
         (["--tier", "a=60slots", "--devices", "0-5:1MiB"], "--tier goes without --devices"),
+        (["--tier", "a=60slots", "--certificates", "/nowhere"], "--certificates must name a folder; /nowhere is none"),
         (["--tier", "a=60slots", "--compute", "1ms"], "--compute needs the speed of every tier"),
         (["--tier", "a=60slots@1GB"], "the speeds of tiers and --latency need --compute"),
         (["--tier", "a=60slots", "--keep-event", "1"], "go without per-layer pools, quotas and rules of traffic"),

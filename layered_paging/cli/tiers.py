@@ -6,7 +6,8 @@ import argparse
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..core.parts import LongTrace
 from ..core.rules import Budget, Rules
@@ -16,6 +17,9 @@ from ..errors import ParameterError
 from ..policies.spec import PolicySpec
 from .clocks import speed
 from .common import byte_size, percent, table
+
+if TYPE_CHECKING:
+    from ..offline import Optimum
 
 __all__ = ["add_tier_options", "answered", "asked", "shown"]
 
@@ -35,6 +39,11 @@ def add_tier_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--lower", metavar="P", help="with --tier: policy of the tiers below the first (default: the same)"
+    )
+    group.add_argument(
+        "--certificates",
+        metavar="FOLDER",
+        help="write the certificate of each lower bound there: boundary-1.json.gz, ...",
     )
     group.add_argument(
         "--devices",
@@ -86,8 +95,8 @@ def asked(args: argparse.Namespace) -> bool:
         An option does not go with them, or with their absence.
     """
     if args.tier is None and args.devices is None:
-        if args.lower is not None or args.tiers != "inclusive":
-            raise ParameterError("--lower and --tiers go with --tier")
+        if args.lower is not None or args.tiers != "inclusive" or args.certificates is not None:
+            raise ParameterError("--lower, --tiers and --certificates go with --tier")
         return False
     others = {
         "--slots": args.slots, "--bytes": args.bytes, "--quotas": args.quotas, "--by": args.by, "--stream": args.stream,
@@ -99,8 +108,8 @@ def asked(args: argparse.Namespace) -> bool:
     wrong += ["--repeat"] if args.repeat > 1 else []
     wrong += ["--devices"] if args.tier is not None and args.devices is not None else []
     wrong += ["--oversize allow"] if args.oversize != "error" else []
-    if args.tier is None and (args.lower is not None or args.tiers != "inclusive"):
-        wrong += ["--lower and --tiers"]
+    if args.tier is None and (args.lower is not None or args.tiers != "inclusive" or args.certificates is not None):
+        wrong += ["--lower, --tiers and --certificates"]
     if args.tier is not None and args.bandwidth is not None:
         wrong += ["--bandwidth (each --tier has its own, as in ram=24GiB@2GB)"]
     if wrong:
@@ -121,7 +130,7 @@ def answered(
 
 
 def _by_tier(trace: Trace, specs: Sequence[PolicySpec], rules: Rules, args: argparse.Namespace) -> list[dict[str, Any]]:
-    from ..engine.tiers import Tier, bounds, replay_tiers
+    from ..engine.tiers import Tier, optima, replay_tiers
     from ..policies.names import resolve
 
     speeds = [into for _, _, into in args.tier]
@@ -132,20 +141,34 @@ def _by_tier(trace: Trace, specs: Sequence[PolicySpec], rules: Rules, args: argp
     if args.compute is not None and trace.page_bytes is None:
         raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
     below = None if args.lower is None else resolve(args.lower)
-    found, low = [], None
+    found: list[dict[str, Any]] = []
+    low: list[int] = []
     for spec in specs:
         tiers = [
             Tier(name, below if n and below is not None else spec, size.slots, size.budget_bytes)
             for n, (name, size, _) in enumerate(args.tier)
         ]
         crossings = replay_tiers(trace, tiers, args.tiers, rules, seed=args.seed)
-        low = bounds(trace, tiers, rules) if low is None else low
+        if not low:
+            best = optima(trace, tiers, rules)
+            low = [one.bounds[0] for one in best]
+            _kept(best, args.certificates)
         rows = [
             {**asdict(one), "size": size.total, "unit": size.unit, "bound": bound}
             for one, (_, size, _), bound in zip(crossings, args.tier, low, strict=True)
         ]
         found.append({"policy": spec.name, "rows": rows, **_times(trace, rows, speeds, args)})
     return found
+
+
+def _kept(best: Sequence[Optimum], folder: str | None) -> None:
+    """Write the certificates, if asked to."""
+    if folder is None:
+        return
+    if not Path(folder).is_dir():
+        raise ParameterError(f"--certificates must name a folder; {folder} is none")
+    for n, one in enumerate(best, start=1):
+        one.certificate.save(Path(folder) / f"boundary-{n}.json.gz")
 
 
 def _times(
@@ -208,14 +231,14 @@ def shown(answer: dict[str, Any], args: argparse.Namespace) -> None:
             line = [one["policy"] if not tiers else row["policy"], where, row["size"], row["requests"], row["misses"]]
             line += [percent(1 - row["misses"] / row["requests"]) if row["requests"] else None, row["bound"]]
             line += [None if row["bytes_read"] is None else f"{row['bytes_read'] / MIB:,.1f}"]
-            lines.append(line + ([row["moved_down"]] if tiers and args.tiers == "exclusive" else []))
+            lines.append(line + ([row["moved_down" if args.tiers == "exclusive" else "least"]] if tiers else []))
     what = f"{args.tiers} tiers" if tiers else "devices"
     title = (
         f"{answer['trace']}: {what}, reset {answer['options']['reset']}; least: no policies can load less from below"
     )
     unit = answer["tiers" if tiers else "devices"][0]["rows"][0]["unit"]
     head = ["policy", "tier" if tiers else "device", unit, "requests", "misses", "hits %", "least", "MiB read"]
-    table(title, head + (["moved down"] if tiers and args.tiers == "exclusive" else []), lines, text=2)
+    table(title, head + (["moved down" if args.tiers == "exclusive" else "least here"] if tiers else []), lines, text=2)
     for one in answer["tiers" if tiers else "devices"]:
         if one["tokens_per_second"] is not None:
             bound = one.get("bound_tokens_per_second")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,10 @@ from .run import Wanted, informed, instance_of, replay_all
 from .step import maker_of, steps
 from .task import Task
 
-__all__ = ["SHARING", "Crossing", "Tier", "bounds", "by_device", "missed_by", "replay_tiers"]
+if TYPE_CHECKING:
+    from ..offline import Optimum
+
+__all__ = ["SHARING", "Crossing", "Tier", "bounds", "by_device", "missed_by", "optima", "replay_tiers"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -74,6 +77,8 @@ class Crossing:
         Their bytes, where the trace knows sizes.
     moved_down : int or None
         Pages that came from the tier above, where tiers are exclusive.
+    least : int or None
+        Misses that no policy of this tier can undercut, given the tiers above as they are; only where tiers are inclusive.
     """
 
     tier: str
@@ -82,6 +87,7 @@ class Crossing:
     misses: int
     bytes_read: int | None
     moved_down: int | None = None
+    least: int | None = None
 
     @property
     def hits(self) -> int:
@@ -150,17 +156,30 @@ def replay_tiers(
     left: Trace | None = trace
     for tier, spec in zip(tiers, specs, strict=True):
         if left is None:
-            found.append(Crossing(tier.name, spec.name, 0, 0, None if trace.page_bytes is None else 0))
+            found.append(Crossing(tier.name, spec.name, 0, 0, None if trace.page_bytes is None else 0, None, 0))
             continue
         run = replay_all(left, [Wanted(spec, tier.slots, tier.budget_bytes, seed)], rules, record=True)[0]
-        found.append(Crossing(tier.name, spec.name, run.requests, run.misses, run.bytes_read))
+        (least,) = bounds(left, [tier], rules)
+        found.append(Crossing(tier.name, spec.name, run.requests, run.misses, run.bytes_read, None, least))
         left = missed_by(left, run, rules)
         rules = rules.but(prefill="token")  # what is left is merged already
     return found
 
 
 def bounds(trace: Trace, tiers: Sequence[Tier], rules: Rules | None = None) -> list[int]:
-    """Return, for each boundary, a number of loads from below that no policies of these tiers can undercut.
+    """Return, for each boundary, a number of loads from below that no policies of these tiers can undercut: see ``optima``.
+
+    Examples
+    --------
+    >>> trace = Trace([[0], [1], [2], [0], [1], [2]], n_experts=3)
+    >>> bounds(trace, [Tier("vram", "lru", 1), Tier("ram", "lru", 1)])
+    [6, 4]
+    """
+    return [best.bounds[0] for best in optima(trace, tiers, rules)]
+
+
+def optima(trace: Trace, tiers: Sequence[Tier], rules: Rules | None = None) -> list[Optimum]:
+    """Return, for each boundary, the optimum of one cache as large as all tiers above it; its ``bounds[0]`` is a lower bound.
 
     Parameters
     ----------
@@ -169,8 +188,8 @@ def bounds(trace: Trace, tiers: Sequence[Tier], rules: Rules | None = None) -> l
 
     Returns
     -------
-    list of int
-        Loads into the first tier, into the first two together, and so on.
+    list of Optimum
+        For loads into the first tier, into the first two together, and so on.
 
     Notes
     -----
@@ -179,16 +198,9 @@ def bounds(trace: Trace, tiers: Sequence[Tier], rules: Rules | None = None) -> l
     these sets are a schedule of one cache of the summed capacity.  A member outside S is loaded across boundary i.  So the
     loads are at least the misses of that cache's optimum, whether tiers are inclusive or exclusive.
 
-    Each bound is the optimum of one cache, with a certificate: ``lp.optimum(trace, sum, admission=...)``.  In bytes, with pages
-    of different sizes, it is a bound of that optimum.  What stays open: whether one schedule reaches all bounds at once.  With one
+    Each has a ``certificate``.  In bytes, with pages of different sizes, the bound is below that optimum.  What stays open: whether one schedule reaches all bounds at once.  With one
     expert per event, forced, exclusive tiers do, since the optimum's caches are nested (mattson-gecsei-slutz-traiger-1970).
     Inclusive tiers hold pages twice and may be unable to.
-
-    Examples
-    --------
-    >>> trace = Trace([[0], [1], [2], [0], [1], [2]], n_experts=3)
-    >>> bounds(trace, [Tier("vram", "lru", 1), Tier("ram", "lru", 1)])
-    [6, 4]
     """
     from ..offline import optimum
 
@@ -199,13 +211,13 @@ def bounds(trace: Trace, tiers: Sequence[Tier], rules: Rules | None = None) -> l
         "events": rules.events,
         "prefill": rules.prefill,
     }
-    found, total = [], 0
+    found: list[Optimum] = []
+    total = 0
     for tier in tiers:
         budget = Budget(tier.slots, tier.budget_bytes)
         total += budget.total
         size: dict[str, Any] = {"budget_bytes" if budget.in_bytes else "slots": total}
-        best = optimum(trace, **size, **asked)
-        found.append(best.bounds[0])
+        found.append(optimum(trace, **size, **asked))
     return found
 
 
