@@ -36,16 +36,19 @@ _HOMES = {
     "table": "ratio",
 }
 _MODULES = (
+    "adversary",
     "catalog",
     "certify",
     "coupon",
     "edge",
     "formats",
     "live",
+    "plot",
     "recording",
     "report",
     "reproduction",
     "sweep",
+    "testing",
     "transforms",
     "workloads",
 )
@@ -53,16 +56,19 @@ _MODULES = (
 __all__ = [*_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
+    from . import adversary as adversary
     from . import catalog as catalog
     from . import certify as certify
     from . import coupon as coupon
     from . import edge as edge
     from . import formats as formats
     from . import live as live
+    from . import plot as plot
     from . import recording as recording
     from . import report as report
     from . import reproduction as reproduction
     from . import sweep as sweep
+    from . import testing as testing
     from . import transforms as transforms
     from . import workloads as workloads
     from .analysis.diagnosis import diagnose as diagnose
@@ -104,4 +110,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, "__version__"])

@@ -6,6 +6,7 @@ import copy
 import itertools
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,14 @@ import pytest
 
 import layered_paging as lp
 from layered_paging.certificate import Certificate
+<<<<<<< HEAD
 from layered_paging.certify import check, ratio, ratio_random, reading
+=======
+from layered_paging.certify import caches, check, ratio, ratio_random
+>>>>>>> d09baa6 (Exact ratios: layers turned round, a checker that tries all caches at once; classes in check and board; columns of a paper)
 from layered_paging.certify.ratio_game import Positions, no_idle_cycle
 from layered_paging.errors import CertificateRejected
+from layered_paging.policies.lru import LRU
 from layered_paging.policies.names import resolve
 from layered_paging.policies.stream import Stream
 from layered_paging.ratio import automaton
@@ -206,11 +212,53 @@ def player() -> ratio.Player:
     return ratio.Player(resolve("lru"), lp.Instance(1, 3, 2), "shared")
 
 
+def moves_tried(cache: int, asked: int, slots: int, here: int, there: dict[int, int]) -> Any:
+    row = [x for item in there.items() for x in item]
+    singles = [[page] for page in range(5)]
+    before = caches.rows([cache, here], 5)
+    return caches.missing_or_failing(before, caches.rows(row, 5), asked, asked, slots, [0, 3, 6], singles)
+
+
 def test_lazy_answers() -> None:
-    for joined, asked, slots in ((0b11111, 0b10010, 3), (0b111, 0b1, 3), (0b111, 0b100, 1), (0b1011, 0b1011, 3)):
-        kept = set(ratio._answers(joined, asked, slots))
+    """All moves at once are those of the definition: what stays is asked for or was there, as much of it as fits."""
+    for cache, asked, slots in ((0b11101, 0b10010, 3), (0b110, 0b1, 3), (0b011, 0b100, 1), (0b0011, 0b1011, 3)):
+        joined = cache | asked
         size = min(slots, joined.bit_count())
-        assert kept == {c for c in range(32) if c & ~joined == 0 and c & asked == asked and c.bit_count() == size}
+        kept = [c for c in range(32) if c & ~joined == 0 and c & asked == asked and c.bit_count() == size]
+        gains = [3 * paid for paid in range(6)]
+        need = gains[(asked & ~cache).bit_count()]
+        tried = partial(moves_tried, cache, asked, slots)
+
+        assert need in (0, 3, 6)
+        whole = {c: 10 + n for n, c in enumerate(kept)}
+        top = need + max(whole.values())
+        assert tried(top, whole) is None
+        assert tried(top - 1, whole) == ("failing", cache)
+        for gone in kept:
+            assert tried(top, {c: v for c, v in whole.items() if c != gone}) == ("missing", cache)
+        assert tried(top, whole | {c: 1 << 50 for c in range(32) if c not in kept}) is None
+
+
+def test_only_the_number_of_cached_pages_of_a_run_matters() -> None:
+    here, there = caches.rows([0b101, 0], 3), caches.rows([0b011, 0, 0b110, 0], 3)
+    assert caches.missing_or_failing(here, there, 0b001, 0b001, 2, [0, 0], [[0, 1, 2]]) is None
+    assert caches.missing_or_failing(here, there, 0b001, 0b001, 2, [0, 0], [[0], [1], [2]]) == ("missing", 0b101)
+    assert caches.missing_or_failing(here, there, 0b001, 0b001, 2, [0, 0], [[1], [0, 2]]) is not None
+    assert caches.runs_of((1, 1, 0, 2), lp.Instance(2, [3, 1], 2), True) == [[2], [0, 1], [3]]
+    assert caches.runs_of((1, 1, 0, 2), lp.Instance(2, [3, 1], 2), False) == [[0], [1], [2], [3]]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ([1], "masks and potentials in turn"), ([1, 0.5], "must hold integers"), ([True, 1], "must hold integers"),
+        ([8, 1], "no set of the 3 pages"), ([-1, 1], "no set of the 3 pages"), ([1, -1], "must not be negative"),
+        ([1, 1 << 60], "must be below"), ([1, 0, 1, 5], "names a cache twice"), ({}, "must hold integers"),
+    ],
+)  # fmt: skip
+def test_rows_that_are_refused(row: Any, message: str) -> None:
+    with pytest.raises(CertificateRejected, match=message):
+        caches.rows(row, 3)
 
 
 def test_renaming_to_the_least_order() -> None:
@@ -309,12 +357,16 @@ def test_a_statement_about_a_policy() -> None:
         )
 
 
+class PlainLRU(LRU):
+    """Its layers are not turned round, so that its states are those of a certificate."""
+
+
 def test_every_potential_counts() -> None:
     """Any potential changed by one passes exactly where all inequalities still hold, evaluated here from the automaton."""
     sizes = {"layers": 2, "experts": 2, "slots": 2}
     good = lp.competitive_ratio("lru", **sizes).certificate
     value, unit = Fraction(good.statement["value"]), good.evidence["unit"]
-    found = automaton.build(resolve("lru"), lp.Instance(2, 2, 2))
+    found = automaton.build(resolve(PlainLRU), lp.Instance(2, 2, 2))
     number = {(int(found.layer[s]), *found.labels[s]): s for s in range(len(found.labels))}
     rows = [dict(zip(row[0::2], row[1::2], strict=True)) for row in good.evidence["potential"]]
     tables = {number[tuple(state)]: row for state, row in zip(good.evidence["states"], rows, strict=True)}

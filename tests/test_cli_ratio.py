@@ -98,3 +98,17 @@ def test_the_atlas(capsys, tmp_path):
     assert {(row["policy"], row["slots"], row["upper"]) for row in json.loads(out)["rows"] if row["experts"] == 3} == {
         ("lru", 1, "1"), ("lru", 2, "2"), ("fifo", 1, "1"), ("fifo", 2, "2")
     }  # fmt: skip
+
+
+def test_a_table_has_the_columns_of_a_paper(capsys):
+    status, out, _ = run(capsys, "ratio", "lru", *SIZE, "--format", "md")
+    assert status == 0
+    assert out.splitlines()[0] == "| policy | layers | experts | slots | ratio | k - l + 1 | k | H_k |"
+    assert out.splitlines()[2] == "| lru | 2 | 2 | 3 | 3 | 2 | 3 | 11/6 |"
+    status, out, _ = run(capsys, "ratio", "lru", *SIZE, "--format", "csv", "--columns", "ratio", "cycle", "pool")
+    assert out.splitlines()[0] == "ratio,cycle,pool"
+    assert out.splitlines()[1].endswith(",shared")
+    status, out, _ = run(capsys, "ratio", "--optimal", *SIZE, "--format", "tex")
+    assert "best deterministic & 2 & 2 & 3 & 2 &" in out
+    status, out, _ = run(capsys, "ratio", "lru", *SIZE, "--pool", "per-layer", "--format", "csv")
+    assert out.splitlines()[1].startswith("lru,2,2,3,unbounded")

@@ -13,6 +13,7 @@ from layered_paging.certificate import Certificate
 from layered_paging.cli import main
 from layered_paging.core import registry
 from layered_paging.errors import CertificateRejected
+from layered_paging.policies.lru import LRU
 from layered_paging.samples import SAMPLE
 from layered_paging.scaffold import files_of
 
@@ -68,3 +69,27 @@ def test_bad_files_are_one_line(text: str, words: str, tmp_path: Path, capsys: p
     assert words in said and said.count("\n") == 1
     assert main(["ratio", f"{tmp_path / 'none.py'}:FarOff", *SIZE]) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+class Mine(LRU):
+    """A class that nobody registered."""
+
+
+def test_a_certificate_of_a_class_that_is_not_registered() -> None:
+    found = lp.competitive_ratio(Mine, layers=2, experts=2, slots=3).certificate
+    lp.certify.check(found, policy=Mine)
+    with pytest.raises(lp.CertificateRejected, match=r"'Mine', which is not registered here: give its class"):
+        lp.certify.check(found)
+    with pytest.raises(lp.CertificateRejected, match="about the policy 'Mine'; got 'lru'"):
+        lp.certify.check(found, policy=LRU)
+    with pytest.raises(lp.LayeredPagingError, match="policy is for certificates of a policy's ratio"):
+        lp.certify.check(lp.optimal_ratio(layers=2, experts=2, slots=3).certificate, policy=Mine)
+
+
+def test_a_board_of_an_own_class_and_public_names() -> None:
+    trace = lp.Trace([[0], [1], [0]], n_experts=2)
+    assert ">Mine<" in lp.report.board(trace, Mine, 1)
+    assert lp.report.board(trace, [Mine, "opt"], 1).count("<table") == 2
+    assert dir(lp) == sorted([*lp.__all__, "__version__"])
+    assert {"testing", "plot", "adversary"} <= set(dir(lp))
+    assert lp.testing.check_policy and lp.plot.plot_curves and lp.adversary

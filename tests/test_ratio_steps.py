@@ -156,8 +156,8 @@ def test_an_automaton_is_walked(policy: str, size: tuple[int, Any, int], pool: s
     for _ in range(6):
         live, state, pages = begin(spec, instance, pool), 0, list(range(instance.pages))
         for t in range(14):
-            assert found.layer[state] == t % instance.layers
-            events = found.events[t % instance.layers]
+            assert found.layer[state] == (0 if found.turns else t % instance.layers)
+            events = found.events[found.layer[state]]
             e = dice.randrange(len(events))
             live, missed = go(live, sorted(pages[i] for i in events[e]), instance)
             assert Fraction(int(found.misses[state, e]), found.scale) == missed

@@ -9,7 +9,7 @@ import importlib
 from typing import Any
 
 from ..certificate import Certificate
-from ..errors import CertificateRejected, LayeredPagingError
+from ..errors import CertificateRejected, LayeredPagingError, ParameterError
 from .meter import LIMIT, metered
 
 __all__ = ["KINDS", "LIMIT", "check"]
@@ -27,9 +27,10 @@ KINDS = {
     "stall": "stall",
 }
 ABOUT_TRACES = ("optimum", "stall")
+ABOUT_POLICIES = ("ratio",)
 
 
-def check(certificate: Certificate, trace: Any = None, limit: int = LIMIT) -> None:
+def check(certificate: Certificate, trace: Any = None, limit: int = LIMIT, policy: Any = None) -> None:
     """Return if the certificate proves its statement.
 
     Parameters
@@ -40,9 +41,13 @@ def check(certificate: Certificate, trace: Any = None, limit: int = LIMIT) -> No
     limit : int
         Steps of work that checking may take, each about a third of a microsecond; a fiftieth of it is the most numbers
         that are held.  The default ends within minutes.
+    policy : class, optional
+        The class that a certificate of the ratio of a policy of your own is about, where it is not registered.
 
     Raises
     ------
+    ParameterError
+        A policy, and the certificate is about none.
     CertificateRejected
         It does not, or its kind is unknown, or the trace it needs is missing, or checking takes more than the limit.
     """
@@ -50,10 +55,14 @@ def check(certificate: Certificate, trace: Any = None, limit: int = LIMIT) -> No
         raise CertificateRejected(f"not a Certificate: {type(certificate).__name__}")
     if certificate.kind not in KINDS:
         raise CertificateRejected(f"unknown kind {certificate.kind!r}; available: {', '.join(KINDS)}")
+    home = KINDS[certificate.kind]
+    if policy is not None and home not in ABOUT_POLICIES:
+        raise ParameterError(f"policy is for certificates of a policy's ratio; got kind {certificate.kind!r}")
     module = importlib.import_module(f".{KINDS[certificate.kind]}", __name__)
     try:
         with metered(limit):
-            module.check(certificate, trace) if KINDS[certificate.kind] in ABOUT_TRACES else module.check(certificate)
+            more = (trace,) if home in ABOUT_TRACES else (policy,) if home in ABOUT_POLICIES else ()
+            module.check(certificate, *more)
     except CertificateRejected:
         raise
     except (

@@ -13,14 +13,15 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
-from math import comb
+from math import ceil, comb
 from typing import Any
 
 from ..certificate import Certificate
 from ..core.instance import Instance
-from ..errors import CertificateRejected
+from ..errors import CertificateRejected, NotRegistered
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec, Time
+from . import caches
 from .meter import hold, spend
 from .reading import fraction, need, number
 
@@ -243,10 +244,10 @@ def schedule_cost(prefix: Sequence[Event], cycle: Sequence[Event], slots: int, b
     return Fraction(paid - before, turns - since)
 
 
-def check(certificate: Certificate) -> None:
-    """Raise ``CertificateRejected`` unless the statement is proved."""
+def check(certificate: Certificate, policy: Any = None) -> None:
+    """Raise ``CertificateRejected`` unless the statement is proved; ``policy`` is the class that it names, if given."""
     statement, evidence = stated(certificate), certificate.evidence
-    spec, instance, options = problem(statement)
+    spec, instance, options = problem(statement, policy)
     alone = certificate.kind == "ratio-lower"
     name = "lower" if alone else "value"
     value = None if not alone and statement.get("value") is None else fraction(statement, name)
@@ -282,14 +283,23 @@ def check(certificate: Certificate) -> None:
     _upper(start, value, additive, evidence, options)
 
 
-def problem(statement: Any) -> tuple[PolicySpec, Instance, dict[str, Any]]:
-    """Return the policy, the instance and the options that a statement about a policy names."""
+def problem(statement: Any, policy: Any = None) -> tuple[PolicySpec, Instance, dict[str, Any]]:
+    """Return the policy, the instance and the options that a statement about a policy names.
+
+    The policy is a registered one, or ``policy`` where that is given; it must be what the statement calls it.
+    """
     name = statement.get("policy")
     registered = isinstance(name, str) and not name.startswith("strategy:")
     need(registered, f"'policy' must be the name of a registered policy; got {name!r}")
     instance = model(statement)
     layers, slots = instance.layers, instance.slots
-    spec = resolve(str(name))
+    try:
+        spec = resolve(str(name) if policy is None else policy)
+    except NotRegistered as error:
+        raise CertificateRejected(
+            f"'policy' is {name!r}, which is not registered here: give its class, check(certificate, policy=...); {error}"
+        ) from None
+    need(policy is None or spec.name == name, f"the certificate is about the policy {name!r}; got {spec.name!r}")
     need(spec.name == name, f"'policy' must be written {spec.name!r}; got {name!r}")
     general, pool = statement.get("general"), statement.get("pool")
     need(isinstance(general, bool), f"'general' must be true or false; got {general!r}")
@@ -351,8 +361,6 @@ def _upper(start: Any, value: Fraction, additive: Fraction, evidence: Any, optio
     random = isinstance(start, Crowd)
     free = options["top_k"] == 1 and not random and bool(getattr(type(start.policies[0]), "symmetric", False))
     price = unit * value
-    if price.denominator == 1:
-        price = int(price)  # type: ignore[assignment]
     counts = [comb(n, options["top_k"]) for n in instance.experts]
     hold(sum(counts) * options["top_k"], "the events of all layers")
     states, rows = evidence.get("states"), evidence.get("potential")
@@ -362,16 +370,15 @@ def _upper(start: Any, value: Fraction, additive: Fraction, evidence: Any, optio
     )
     hold(sum(map(len, rows)) + len(states) * (1 + instance.pages), "the potential")
     events = [list(combinations(instance.pages_of(j), options["top_k"])) for j in range(instance.layers)]
-    potential: dict[tuple[Any, ...], dict[int, int]] = {}
+    potential: dict[tuple[Any, ...], caches.Rows] = {}
     for state, row in zip(states, rows, strict=True):
-        need(all(type(x) is int for x in row), "'potential' must hold integers")
         key = tuple(tuple(part) if isinstance(part, list) else part for part in state)
-        potential[key] = dict(zip(row[0::2], row[1::2], strict=True))
-    need(all(v >= 0 for row in potential.values() for v in row.values()), "'potential' must not be negative")
+        potential[key] = caches.rows(row, instance.pages)
     nothing = (0,) * instance.pages
     origin: tuple[Any, ...] = (0, (*nothing, "1")) if random else (0, *nothing)
-    need(0 in potential.get(origin, {}), "empty caches at layer 0 are missing from 'potential'")
-    need(potential[origin][0] <= unit * additive, "'potential' at the empty caches exceeds the additive constant")
+    empty = [v for mask, v in zip(*potential.get(origin, ((), ())), strict=True) if mask == 0]
+    need(bool(empty), "empty caches at layer 0 are missing from 'potential'")
+    need(int(empty[0]) <= unit * additive, "'potential' at the empty caches exceeds the additive constant")
 
     players: dict[tuple[Any, ...], tuple[Any, tuple[int, ...]]] = {origin: (start, tuple(range(instance.pages)))}
     probes = PROBES
@@ -392,20 +399,25 @@ def _upper(start: Any, value: Fraction, additive: Fraction, evidence: Any, optio
                 probes -= 1
                 _same(then, _order(here, pages, instance, free), *players[target], events[after], instance, free)
             asked = sum(1 << i for i in places)
-            for mask, value_here in potential[state].items():
-                paid = (asked & ~mask).bit_count()
-                spend(10, "the moves from every state")
-                for kept in _answers(mask | asked, 0 if options["bypass"] else asked, offline):
-                    spend(10 + instance.pages, "the moves from every state")
-                    goal = potential[target].get(_least(here, kept, instance, free)[1])
-                    if goal is None:
-                        raise CertificateRejected(
-                            f"an offline answer to {event} in state {state} is missing from 'potential'"
-                        )
-                    need(
-                        unit * misses - price * paid + goal <= value_here,
-                        f"the potential fails at state {state}, offline cache {mask}, event {event}",
-                    )
+            gains = [ceil(unit * misses - price * paid) for paid in range(options["top_k"] + 1)]
+            need(
+                all(abs(gain) < caches.LARGEST for gain in gains), "'unit' and the value are too large to compute with"
+            )
+            wrong = caches.missing_or_failing(
+                potential[state],
+                potential[target],
+                asked,
+                0 if options["bypass"] else asked,
+                offline,
+                gains,
+                caches.runs_of(here, instance, free),
+            )
+            if wrong is not None and wrong[0] == "missing":
+                raise CertificateRejected(f"an offline answer to {event} in state {state} is missing from 'potential'")
+            need(
+                wrong is None,
+                f"the potential fails at state {state}, offline cache {(wrong or (0, 0))[1]}, event {event}",
+            )
 
 
 def _order(labels: Sequence[Any], pages: Sequence[int], instance: Instance, free: bool) -> tuple[int, ...]:
@@ -433,11 +445,3 @@ def _same(
             raw = then.labels()
             answers.append((misses, _least([raw[page] for page in order], 0, instance, free)[0] if free else raw))
         need(answers[0] == answers[1], "the policy's state forgets something that its future depends on")
-
-
-def _answers(joined: int, fixed: int, slots: int) -> Iterator[int]:
-    """Yield every cache that a lazy answer may leave: what must stay, and as much of the rest as fits."""
-    spare = [i for i in range(joined.bit_length()) if joined >> i & 1 and not fixed >> i & 1]
-    keep = min(len(spare), slots - fixed.bit_count())
-    for stay in combinations(spare, keep):
-        yield fixed | sum(1 << i for i in stay)

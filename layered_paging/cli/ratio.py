@@ -5,12 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from fractions import Fraction
 from typing import Any
 
 from ..core.rules import POOLS
 from ..core.words import counted
 from ..errors import ParameterError
-from .common import add_model_options, byte_size, positive
+from .common import add_model_options, byte_size, positive, table
+
+# columns that --format can have; the first ones are those that a paper wants
+PAPER = ("policy", "layers", "experts", "slots", "ratio", "k - l + 1", "k", "H_k")
+COLUMNS = (*PAPER, "lower", "upper", "additive", "closed form of lru", "offline slots", "pool", "top-k", "admission")
+COLUMNS += ("general", "states", "nodes", "complete", "cycle", "misses", "optimum")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +35,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", type=byte_size, default=8 << 30, help="memory for the graph (default: 8GiB)")
     parser.add_argument("--seconds", type=float, help="with --randomized: end the search after so long")
     parser.add_argument("--witness", action="store_true", help="print the bad sequence")
+    parser.add_argument(
+        "--columns",
+        nargs="+",
+        choices=COLUMNS,
+        metavar="NAME",
+        help=f"columns of --format csv, md or tex: {', '.join(COLUMNS)} (default: those of a paper)",
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="write the certificate (.json or .json.gz)")
     parser.epilog = (
         "examples:\n"
@@ -115,6 +128,9 @@ def _optimal(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print the ratio, and where asked for the sequence that has it."""
+    if args.format not in ("table", "json"):
+        table("", *_row(answer, args))
+        return
     each = answer["experts"]
     width = counted(each, "expert") if isinstance(each, int) else f"{each} experts"
     where = f"{counted(answer['layers'], 'layer')} of {width}, {counted(answer['slots'], 'slot')}"
@@ -141,6 +157,49 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     if "certificate" in answer:
         own = "".join(f" --policy {text}" for text in getattr(args, "own", []))
         print(f"  certificate: {answer['certificate']} (layered-paging check {answer['certificate']}{own})")
+
+
+def _row(answer: dict[str, Any], args: argparse.Namespace) -> tuple[list[str], list[list[Any]]]:
+    """Return the names and the one row of a table for a paper, or of the columns that were asked for."""
+    from ..ratio import lru_closed_form
+
+    layers, slots, each = answer["layers"], answer["slots"], answer["experts"]
+    single = args.top_k == 1 and args.admission == "forced" and not args.general and args.offline_slots in (None, slots)
+    lower, upper = (answer.get(key, answer.get("value")) for key in ("lower", "upper"))
+    lower, upper = ("unbounded" if answer.get("unbounded") else bound for bound in (lower, upper))
+    best = ("best randomized" if args.randomized else "best deterministic") if args.optimal else answer["policy"]
+    known: dict[str, Any] = {
+        "policy": best,
+        "layers": layers,
+        "experts": each if isinstance(each, int) else "+".join(map(str, each)),
+        "slots": slots,
+        "ratio": _exact(lower) if lower == upper else f"{lower} to {upper or 'unknown'}",
+        "k - l + 1": slots - layers + 1 if single and slots >= layers else None,
+        "k": slots if single else None,
+        "H_k": sum((Fraction(1, i) for i in range(1, slots + 1)), Fraction(0)) if single else None,
+        "lower": _exact(lower),
+        "upper": _exact(upper),
+        "additive": _exact(answer.get("additive")),
+        "closed form of lru": lru_closed_form(layers, slots) if single and isinstance(each, int) and each > 1 else None,
+        "offline slots": answer.get("offline_slots"),
+        "pool": answer.get("pool", "shared"),
+        "top-k": args.top_k,
+        "admission": args.admission,
+        "general": str(args.general),
+        "states": answer.get("states"),
+        "nodes": answer.get("nodes"),
+        "complete": str(answer["complete"]),
+    }
+    if "witness" in answer:
+        witness = answer["witness"]
+        known |= {"cycle": " ".join("+".join(map(str, event)) for event in witness["cycle"])}
+        known |= {"misses": _exact(witness["misses"]), "optimum": witness["optimum"]}
+    names = args.columns or [name for name in PAPER if known[name] is not None]
+    return list(names), [[known.get(name) for name in names]]
+
+
+def _exact(text: str | None) -> Any:
+    return text if text is None or text == "unbounded" else Fraction(text)
 
 
 def _show_witness(witness: dict[str, Any], *, events: bool, most: str = "") -> None:

@@ -35,6 +35,7 @@ class FIFO:
     """
 
     symmetric = True
+    turning = True
 
     def __init__(self, instance: Instance) -> None:
         self._loaded: dict[int, int] = {}

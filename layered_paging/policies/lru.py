@@ -33,6 +33,7 @@ class LRU:
     """
 
     symmetric = True
+    turning = True
 
     def __init__(self, instance: Instance) -> None:
         self._last: dict[int, int] = {}

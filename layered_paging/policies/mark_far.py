@@ -32,6 +32,7 @@ class MarkFar:
     """
 
     symmetric = True
+    turning = True
 
     def __init__(self, instance: Instance) -> None:
         self._layers = instance.layers

@@ -34,7 +34,8 @@ class Policy(Protocol):
     ``resident`` holds the cached pages, ascending,
     ``time`` is that of the last event.  Exact ratios need it.  The class attribute ``symmetric = True``
     says that with one expert per event no decision ever depends on page numbers, so that
-    renaming the experts of a layer renames the victims alike.
+    renaming the experts of a layer renames the victims alike.  ``turning = True``, in the class itself (it is not
+    inherited), says that neither a decision nor ``state`` depends on which layer is the first of a round.
     """
 
     def hit(self, page: int, time: Time) -> None:

@@ -1,7 +1,8 @@
 """A policy as a finite automaton, found by running its reference class.
 
 A state is (layer of the next event, label of every page), where the labels are what the
-policy's ``state`` method says, renamed within layers to the least such tuple if the policy is symmetric.
+policy's ``state`` method says, renamed within layers to the least such tuple if the policy is symmetric.  If it is
+also ``turning``, the layers are turned round so that the layer of the next event comes first.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Automaton:
     Attributes
     ----------
     layer : int64 array, shape (states,)
-        Layer of the next event; state 0 is the empty cache at layer 0.
+        Layer of the next event, 0 throughout if ``turns``; state 0 is the empty cache at layer 0.
     labels : list of tuples of int (randomized: of pairs of such a tuple and its probability)
         One label per page: twice the policy's, and 1 more if it is resident.
     events : list, one entry a layer, of lists of tuples of pages
@@ -66,6 +67,8 @@ class Automaton:
         Misses in units of 1 / ``scale`` (expected ones, for a randomized policy).
     moved : int8 array, shape (states, events, pages)
         Place i of the next state holds the page that was at place ``moved[s, e, i]``.
+    turns : bool
+        Whether the layers are turned round: places count from the layer of the next event.
     """
 
     instance: Instance
@@ -77,6 +80,26 @@ class Automaton:
     misses: npt.NDArray[np.int64]
     moved: npt.NDArray[np.int8]
     scale: int = 1
+    turns: bool = False
+
+    def spread(self) -> Iterator[tuple[int, int, list[int]]]:
+        """Yield the states without the turning, as they are reached: number, layer, and the page at each place."""
+        layers, pages = self.instance.layers, self.instance.pages
+        if not self.turns:
+            yield from ((state, layer, list(range(pages))) for state, layer in enumerate(self.layer.tolist()))
+            return
+        wide = pages // layers
+        seen = np.zeros((len(self.labels), layers), np.bool_)
+        seen[0, 0] = True
+        now = np.zeros(1, np.int64)
+        for turn in range(1, layers * (len(self.labels) + 1)):
+            now = np.unique(self.next[now])
+            now = now[~seen[now, turn % layers]]
+            if not len(now):
+                break
+            seen[now, turn % layers] = True
+        for state, turn in np.argwhere(seen).tolist():
+            yield state, turn, [(i + turn * wide) % pages for i in range(pages)]
 
 
 def start(spec: PolicySpec, instance: Instance, pool: str) -> Live:
@@ -206,7 +229,6 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-@_no_collection()
 def _resident() -> int:
     """Return the bytes of memory in use now (the most so far, where that is not told)."""
     try:
@@ -221,6 +243,7 @@ def stateful(spec: PolicySpec) -> None:
         raise PolicyError(f"an exact ratio needs a policy with a method state(resident, time); {spec.name!r} has none")
 
 
+@_no_collection()
 def build(
     spec: PolicySpec,
     instance: Instance,
@@ -244,6 +267,8 @@ def build(
     """
     stateful(spec)
     symmetric = top_k == 1 and bool(getattr(spec.cls, "symmetric", False)) and not spec.randomized
+    # not inherited: a subclass may well treat one layer otherwise
+    turns = symmetric and pool == "shared" and len(set(instance.experts)) == 1 and bool(vars(spec.cls).get("turning"))
     events = [list(combinations(instance.pages_of(j), top_k)) for j in range(instance.layers)]
     wide = max(map(len, events))
     pages = instance.pages
@@ -265,15 +290,15 @@ def build(
         lives[at] = None
         place = {page: i for i, page in enumerate(order)}
         row: tuple[list[int], list[Any], list[list[int]]] = ([], [], [])
-        after = (layer[at] + 1) % instance.layers
+        after = 0 if turns else (layer[at] + 1) % instance.layers
+        blocks = [order[block.start : block.stop] for block in map(instance.pages_of, range(instance.layers))]
+        blocks = blocks[1:] + blocks[:1] if turns else blocks
         for event in events[layer[at]]:
             live, missed = go(here, sorted(order[i] for i in event), instance, bypass)
             raw = look(live, instance)
             perm = list(range(pages))
             if symmetric:
-                for j in range(instance.layers):
-                    block = instance.pages_of(j)
-                    perm[block.start : block.stop] = sorted(block, key=lambda page: (raw[page], place[page]))
+                perm = [page for block in blocks for page in sorted(block, key=lambda page: (raw[page], place[page]))]
             key = (after, tuple(raw[page] for page in perm) if symmetric else raw)
             if key not in known:
                 known[key] = len(labels)
@@ -310,6 +335,7 @@ def build(
         np.array([[int(x * scale) for x in line] for line in misses], np.int64),
         np.array(moved, np.int8),
         scale,
+        turns,
     )
 
 

@@ -38,6 +38,9 @@ class RatioTable(Tabular):
         text = super().to_latex(caption=caption, label=label)
         return text.replace(r"& k - l + 1 & k & H\_k", "& $k - l + 1$ & $k$ & $H_k$", 1)
 
+    def __str__(self) -> str:
+        return self.to_markdown().rstrip("\n")
+
     def __repr__(self) -> str:
         return f"<RatioTable: {len(self.rows)} sizes>"
 
@@ -75,7 +78,7 @@ def table(
 
     Examples
     --------
-    >>> print(table(["lru"], [(2, 2, 3), (2, 3, 4)]).to_markdown(), end="")
+    >>> print(table(["lru"], [(2, 2, 3), (2, 3, 4)]))
     | layers | experts | slots | k - l + 1 | k | H_k | lru |
     |---:|---:|---:|---:|---:|---:|---:|
     | 2 | 2 | 3 | 2 | 3 | 11/6 | 3 |

@@ -25,7 +25,7 @@ from .honest import check_bounded, check_cycle, check_walks
 __all__ = ["Interrupted", "Product", "Ratio", "Witness", "competitive_ratio", "problem"]
 
 Event = tuple[int, ...]
-ARC_BYTES = 36  # peak memory for an arc, nodes included
+ARC_BYTES = 30  # peak memory for an arc, nodes included
 
 
 @dataclass(frozen=True)
@@ -208,25 +208,34 @@ class Ratio(Tabular):
     @cached_property
     def certificate(self) -> Certificate:
         """Both sides, for ``layered_paging.certify``; computed on first access."""
-        product, pages = self._product, self.instance.pages
         witness = self.witness
         evidence: dict[str, Any] = {
             "prefix": [list(event) for event in witness.prefix],
             "cycle": [list(event) for event in witness.cycle],
         }
         if self.value is not None:
-            potential: list[list[int]] = [[] for _ in product.automaton.labels]
-            low = (1 << pages) - 1
-            for node, value in zip(product.nodes.tolist(), self._best.potential.tolist(), strict=True):
-                potential[node >> pages] += [node & low, value]
             evidence["worst_start"] = [list(event) for event in self.worst_start]
             evidence["unit"] = self._unit
-            evidence["states"] = [
-                [int(j), *_plain(labels)]
-                for j, labels in zip(product.automaton.layer, product.automaton.labels, strict=True)
-            ]
-            evidence["potential"] = potential
+            evidence["states"], evidence["potential"] = self._tables()
         return Certificate("ratio-policy", self.statement, evidence)
+
+    def _tables(self) -> tuple[list[list[Any]], list[list[int]]]:
+        """Return the states, each with its layer, and beside each the offline caches and their potentials."""
+        product, pages = self._product, self.instance.pages
+        nodes = product.nodes & ((1 << pages) - 1)
+        order = np.argsort(product.nodes >> pages, kind="stable")
+        ends = np.searchsorted((product.nodes >> pages)[order], np.arange(self.states + 1))
+        states: list[list[Any]] = []
+        rows: list[list[int]] = []
+        for state, layer, page in product.automaton.spread():
+            here = order[ends[state] : ends[state + 1]]
+            masks, labels = nodes[here], product.automaton.labels[state]
+            if page[0]:
+                masks = sum((masks >> place & 1) << at for place, at in enumerate(page))
+                labels = tuple(labels[place] for place in np.argsort(page))
+            states.append([layer, *_plain(labels)])
+            rows.append(np.stack([masks, self._best.potential[here]], axis=1).ravel().tolist())
+        return states, rows
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return one row: policy, size, ratio (None if unbounded) and additive constant."""

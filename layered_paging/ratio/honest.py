@@ -127,7 +127,7 @@ def parting(
         event = chosen(n, here)
         requests.append(event)
         places = tuple(sorted(order.index(page) for page in event))
-        number = automaton.events[n % instance.layers].index(places)
+        number = automaton.events[int(automaton.layer[state])].index(places)
         here, missed = go(here, event, instance, bypass)
         expected = Fraction(int(automaton.misses[state, number]), automaton.scale)
         order = [order[int(i)] for i in automaton.moved[state, number]]

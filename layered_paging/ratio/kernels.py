@@ -10,6 +10,8 @@ from ..core.compiled import kernel
 
 __all__ = ["best_cycle", "explore", "relax"]
 
+MOST_NODES = 2**31 - 2**20  # so that a node and its followers have numbers of 32 bits
+
 
 @kernel
 def _bits(mask: int) -> int:
@@ -106,7 +108,7 @@ def explore(
     nodes = np.empty(1 << 12, np.int64)
     first = np.empty(1 << 12, np.int64)
     table = np.full(1 << 14, -1, np.int64)
-    targets = np.empty(1 << 14, np.int64)
+    targets = np.empty(1 << 14, np.int32)
     costs = np.empty(1 << 14, np.int32)
     opts = np.empty(1 << 14, np.int8)
     which = np.empty(1 << 14, np.int16)
@@ -153,8 +155,8 @@ def explore(
                             break
                     if fresh:
                         if arcs >= targets.shape[0]:
-                            size = 2 * targets.shape[0]
-                            targets = _grow64(targets, size)
+                            size = 3 * targets.shape[0] // 2
+                            targets = _grow32(targets, size)
                             costs, opts, which = _grow32(costs, size), _grow8(opts, size), _grow16(which, size)
                         targets[arcs] = target
                         costs[arcs] = misses[s, e]
@@ -169,7 +171,7 @@ def explore(
                 if gone == 0:
                     break
         at += 1
-        if arcs > limit:
+        if arcs > limit or count > MOST_NODES:
             return nodes[:0], first[:0], targets[:0], costs[:0], opts[:0], which[:0]
     first[at] = arcs
     return nodes[:count], first[: count + 1], targets[:arcs], costs[:arcs], opts[:arcs], which[:arcs]

@@ -23,7 +23,7 @@ _HELD = _CELL + "background:transparent;"
 
 def board(
     trace: Trace,
-    policies: str | Sequence[str],
+    policies: str | type | Sequence[str | type],
     slots: int,
     *,
     blank: bool = False,
@@ -37,8 +37,8 @@ def board(
     trace : Trace
         Short: one column an event.  Pages are written as on the replay page: layer a, b, ..., then the expert; by the
         expert alone where there is one layer.
-    policies : str or sequence of str
-        Names as for ``replay``; ``opt`` stands for ``belady``.
+    policies : str, class, or sequence of them
+        As for ``replay``, a class of your own too; ``opt`` stands for ``belady``.
     slots : int
         At least 1.
     blank : bool
@@ -62,7 +62,7 @@ def board(
     >>> print(lp.report.board(lp.Trace([[0], [1], [0]], n_experts=2), "lru", 1).count("✕"))
     3
     """
-    names = [policies] if isinstance(policies, str) else list(policies)
+    names = [policies] if isinstance(policies, str | type) else list(policies)
     size = trace.rounds * trace.layers * (integer("slots", slots, 1) + 2) * len(names)
     if size > _MOST:
         raise ParameterError(f"a board must have at most {_MOST} cells, slots times events; got {size}: cut the trace")
@@ -83,11 +83,13 @@ def labels(trace: Trace) -> Callable[[int], str]:
     return label
 
 
-def _table(trace: Trace, name: str, slots: int, blank: bool, reset: str, admission: str) -> str:
+def _table(trace: Trace, policy: str | type, slots: int, blank: bool, reset: str, admission: str) -> str:
     called = labels(trace)
+    spec = resolve("belady" if policy == "opt" else policy)
+    name = policy if isinstance(policy, str) else spec.name
     held: list[int | None] = [None] * slots
     heads, marks, columns, misses = [], [], [], 0
-    for step in history(trace, resolve("belady" if name == "opt" else name), slots, reset=reset, admission=admission):
+    for step in history(trace, spec, slots, reset=reset, admission=admission):
         asked = [*step.hits, *step.misses]
         held = [page if page in step.resident else None for page in held]
         fresh = [page for page in step.misses if page in step.resident]
