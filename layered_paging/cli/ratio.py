@@ -15,8 +15,10 @@ from .common import add_model_options, byte_size, positive, table
 
 # columns that --format can have; the first ones are those that a paper wants
 PAPER = ("policy", "layers", "experts", "slots", "ratio", "k - l + 1", "k", "H_k")
-COLUMNS = (*PAPER, "lower", "upper", "additive", "closed form of lru", "offline slots", "pool", "top-k", "admission")
-COLUMNS += ("general", "states", "nodes", "complete", "cycle", "misses", "optimum")
+COLUMNS = (
+    *PAPER, "lower", "upper", "additive", "closed form of lru", "offline slots", "pool", "top-k", "admission",
+    "general", "states", "nodes", "complete", "cycle", "misses", "optimum",
+)  # fmt: skip
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
