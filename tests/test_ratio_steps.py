@@ -394,7 +394,7 @@ def test_defaults() -> None:
     }  # fmt: skip
     facts = {"pool": "shared", "top_k": 1, "limit": 2_000_000, "memory": eight}
     assert {key: defaults(automaton.build)[key] for key in facts} == facts
-    assert defaults(work.explore) == {"limit": 4000} and given.ARC_BYTES == 36
+    assert defaults(work.explore) == {"limit": 4000} and given.ARC_BYTES == 30
 
 
 def test_arrays_of_a_product() -> None:
