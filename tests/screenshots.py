@@ -70,6 +70,7 @@ AUDIT = """() => {
     if (!svg && style.display !== "inline" && e.clientWidth && e.scrollWidth > e.clientWidth + 1 && !/auto|scroll/.test(style.overflowX) && parseFloat(style.fontSize) && !e.matches("input, select, textarea") && !scrolls(e.parentElement)) found.push(`${name(e)}: ${e.scrollWidth} wide in ${e.clientWidth}`);
     if (!text || !parseFloat(style.fontSize)) continue;
     if (!svg && !e.matches("input, textarea") && /hidden|clip/.test(style.overflowX) && e.scrollWidth > e.clientWidth + 1) found.push(`${name(e)} is cut`);
+    if (svg && e.ownerSVGElement && getComputedStyle(e.ownerSVGElement).overflow !== "visible") { const o = e.ownerSVGElement.getBoundingClientRect(); if (box.left < o.left - 1 || box.right > o.right + 1 || box.top < o.top - 1 || box.bottom > o.bottom + 1) found.push(`${name(e)} is cut by its picture`); }
     const front = rgba(svg ? style.fill : style.color), shape = svg && [...e.ownerSVGElement.querySelectorAll("rect, polygon")].reverse().find(s => { const b = s.getBoundingClientRect(), x = (box.left + box.right) / 2, y = (box.top + box.bottom) / 2; return b.left <= x && x <= b.right && b.top <= y && y <= b.bottom && getComputedStyle(s).fill !== "none"; });
     const back = shape ? rgba(getComputedStyle(shape).fill) : behind(svg ? e.ownerSVGElement : e);
     if (!back || front[3] < 255) continue;

@@ -44,6 +44,7 @@ FAULTS = {
     "ends at 900 of 600": "<div style='overflow:hidden'><p style='width:900px;margin:0'>x</p></div>",
     "100 wide in 50": "<div style='width:50px'><p style='width:100px'>x</p></div>",
     "is cut": "<p style='width:30px;overflow:hidden;white-space:nowrap'>a long line of words</p>",
+    "is cut by its picture": "<svg viewBox='0 0 90 20' width=90 height=20><text x=60 y=15>a long word</text></svg>",
     "contrast 1.1": "<p style='color:#eee'>faint</p>",
     "lies on": "<div class=panel>one</div><div class=panel style='margin-top:-10px'>two</div>",
 }

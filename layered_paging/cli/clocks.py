@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from ..core.words import mib
 from ..errors import ParameterError
 from .common import byte_size, seconds
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_clock_options", "clock_of", "paced", "speed"]
 
-MIB = 2**20
 PACES = {"loads_per_token": "loads per {}", "bytes_per_token": "MiB per {}", "tokens_per_second": "{}s per second"}
 
 
@@ -107,4 +107,4 @@ def paced(rows: list[dict[str, Any]], args: argparse.Namespace) -> dict[str, lis
 def _pace(key: str, value: float | None) -> str:
     if value is None:
         return "-"
-    return {"loads_per_token": f"{value:.3f}", "bytes_per_token": f"{value / MIB:.4f}"}.get(key, f"{value:.2f}")
+    return {"loads_per_token": f"{value:.3f}", "bytes_per_token": mib(value)}.get(key, f"{value:.2f}")

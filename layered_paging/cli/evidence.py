@@ -10,11 +10,11 @@ from ..analysis.sheet import APART, GATE, evidence_sheet
 from ..core.files import write_atomic
 from ..core.tables import as_markdown
 from ..core.version import __version__
-from ..core.words import counted
+from ..core.words import counted, mib
 from ..errors import ParameterError
-from .clocks import MIB, add_clock_options, clock_of, speed
+from .clocks import add_clock_options, clock_of, speed
 from .common import add_model_options, byte_size, positive, progress, table
-from .options import add_batch_options, add_trace_options, trace_of
+from .options import add_batch_options, add_trace_options, read_again, trace_of
 
 EXAMPLES = """examples:
   layered-paging evidence trace.npz --policy llru --against lru --reset session
@@ -95,19 +95,7 @@ def _command(args: argparse.Namespace, answer: dict[str, Any]) -> str:
     words = ["layered-paging", "evidence", str(args.trace), "--policy", args.policy, "--against", args.against]
     words += ["--bytes" if answer["sized"] else "--slots", *(str(one["size"]) for one in answer["compared"])]
     words += ["--gate", f"{100 * args.gate:g}%", "--reset", args.reset, "--prefill", args.prefill]
-    given = {
-        "--batch": args.batch_size,
-        "--chunk": args.batch_chunk,
-        "--layout": args.log_layout,
-        "--columns": args.log_columns and ",".join("=".join(pair) for pair in args.log_columns.items()),
-        "--tokens": args.log_tokens,
-        "--top-k": args.log_top_k,
-        "--n-experts": args.log_n_experts,
-        "--expert-bytes": args.log_expert_bytes,
-        "--counter": args.counter,
-    }
-    for option, value in given.items():
-        words += [] if value is None else [option, str(value)]
+    words += [] if args.counter is None else ["--counter", str(args.counter)]
     if args.compute is not None:
         words += [
             "--compute",
@@ -118,8 +106,7 @@ def _command(args: argparse.Namespace, answer: dict[str, Any]) -> str:
             f"{args.latency:g}s",
         ]
         words += ["--on-cpu", f"{args.on_cpu:g}", "--cpu", f"{args.cpu:g}s", *(["--overlap"] if args.overlap else [])]
-    words += ["--also", *args.log_also] if args.log_also else []
-    return shlex.join(words)
+    return shlex.join([*words, *read_again(args)])
 
 
 HEAD = ("budget", "policy", "loads per {unit}", "MiB per {unit}", "hits %", "{what} saved %", "gap to optimum closed %")
@@ -154,7 +141,7 @@ def _rows(answer: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
 
 def _per(pace: dict[str, Any]) -> list[str]:
     each = pace["bytes_per_token"]
-    return [f"{pace['loads_per_token']:.3f}", "-" if each is None else f"{each / MIB:.4f}"]
+    return [f"{pace['loads_per_token']:.3f}", "-" if each is None else mib(each)]
 
 
 def _percent(value: float | None, digits: int) -> str:

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from ..core.trace import Trace
     from ..formats import Reading
 
-__all__ = ["add_batch_options", "add_trace_options", "open_or_load", "read_of", "reading_of", "told", "trace_of"]
+__all__ = [
+    "add_batch_options",
+    "add_trace_options",
+    "open_or_load",
+    "read_again",
+    "read_of",
+    "reading_of",
+    "told",
+    "trace_of",
+]
 
 LAYOUTS = ("tlk", "ltk", "btlk")
 
@@ -92,6 +101,24 @@ def reading_of(args: argparse.Namespace) -> Reading:
         getattr(args, "log_top_k", None),
         getattr(args, "log_n_experts", None),
     )
+
+
+def read_again(args: argparse.Namespace) -> list[str]:
+    """Return the words that make another command read the trace in the same way."""
+    columns = getattr(args, "log_columns", None)
+    given = {
+        "--batch": getattr(args, "batch_size", None),
+        "--chunk": getattr(args, "batch_chunk", None),
+        "--layout": getattr(args, "log_layout", None),
+        "--columns": columns and ",".join("=".join(pair) for pair in columns.items()),
+        "--tokens": getattr(args, "log_tokens", None),
+        "--top-k": getattr(args, "log_top_k", None),
+        "--n-experts": getattr(args, "log_n_experts", None),
+        "--expert-bytes": getattr(args, "log_expert_bytes", None),
+    }
+    words = [word for option, value in given.items() if value is not None for word in (option, str(value))]
+    also = getattr(args, "log_also", None) or []
+    return [*words, "--also", *also] if also else words
 
 
 def clean(text: str) -> str:

@@ -12,7 +12,7 @@ from ..errors import ParameterError
 from .clocks import add_clock_options, clock_of
 from .common import add_model_options, byte_size, progress
 from .engine import add_engine_option, engine_note, print_engine, tried
-from .options import add_trace_options, trace_of
+from .options import add_trace_options, read_again, trace_of
 
 EXAMPLES = """examples:
   layered-paging report trace.npz --bytes 2GiB -o report.html
@@ -66,7 +66,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             clock=clock,
             progress=advance,
         )
-    page = report_page(told, title=args.title or f"Expert cache report: {name}", trace=str(args.trace)).encode()
+    page = report_page(
+        told, title=args.title or f"Expert cache report: {name}", trace=str(args.trace), read=read_again(args)
+    ).encode()
     write_atomic(args.output, page)
     kept = {key: told[key] for key in (*KEPT, "budgets")}
     said = told["diagnosis"]["recommendation"]

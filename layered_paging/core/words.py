@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "install"]
+__all__ = ["counted", "install", "mib"]
 
 
 def counted(number: int, noun: str, many: str | None = None) -> str:
@@ -15,3 +15,15 @@ def install(extra: str, *packages: str) -> str:
     return (
         f"install it with: pip install {' '.join(packages)} (in a checkout of this project: pip install '.[{extra}]')"
     )
+
+
+def mib(count: float) -> str:
+    """Return bytes in MiB: four decimals below 10, else two.
+
+    Examples
+    --------
+    >>> mib(2**18), mib(10 * 2**20)
+    ('0.2500', '10.00')
+    """
+    value = count / 2**20
+    return f"{value:.4f}" if value < 10 else f"{value:,.2f}"

@@ -11,7 +11,7 @@ from .html import escape
 __all__ = ["HEIGHT", "WIDTH", "Axes", "Series", "bars", "key", "lines", "ticks"]
 
 WIDTH, HEIGHT = 480, 250
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 22, 40
+LEFT, RIGHT, TOP, BOTTOM = 64, 14, 28, 40
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _picture(axes: Axes, drawn: Sequence[str], about: str, name: str) -> str:
         frame.append(f'<text class="mid" x="{x}" y="{floor + 17}">{escape(text)}</text>')
     frame.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor}" y2="{floor}"/>')
     frame.append(f'<text class="right" x="{WIDTH - RIGHT}" y="{HEIGHT - 5}">{escape(axes.xlabel)}</text>')
-    frame.append(f'<text x="2" y="12">{escape(axes.ylabel)}</text>')
+    frame.append(f'<text x="2" y="16">{escape(axes.ylabel)}</text>')
     for value, text in axes.marks:
         x = axes.at(value, axes.y[0])[0]
         side = "right" if x > WIDTH / 2 else ""

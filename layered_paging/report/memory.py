@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.trace import Trace
+from ..core.words import mib
 from ..plan import Clock, Plan, plan
 from ..plan.budgets import OPTIMUM
 from ..plan.words import memory, size_words
@@ -74,7 +75,7 @@ def _cell(row: Any, column: str) -> str:
     if column == "hits":
         return f"{100 * row.hit_rate:.2f}"
     if column == "loaded":
-        return f"{row.loaded / 2**20:,.4f}"
+        return mib(row.loaded)
     return f"{row.loads:,.3f}" if column == "loads" else f"{row.rate:.2f}"
 
 

@@ -96,7 +96,7 @@ def even_share(told: dict[str, Any]) -> str:
     mine, even = sum(lost[j] for j in worst) / total, len(worst) / asked
     which = f"layer{'s' if len(worst) > 1 else ''} {names}"
     share = f"{percent(mine)} together; an even share of {counted(len(worst), 'layer')} would be {percent(even)}"
-    lead = f"Of what {found['policy']} loses to {best}, most is lost in {which}: {share}."
+    lead = f"Of what {found['policy']} loses to {best}, the largest parts fall on {which}: {share}."
     if mine >= STANDS_OUT * even:
         return f"{lead} They stand out." if len(worst) > 1 else f"{lead} It stands out."
     return f"{lead} So no layer stands out."

@@ -18,7 +18,7 @@ __all__ = ["report_page"]
 KEPT = ("diagnosis", "layers", "chosen", "shipped", "over_time", "transfer", "prefetch", "trace")
 
 
-def report_page(told: dict[str, Any], *, title: str, trace: str = "TRACE") -> str:
+def report_page(told: dict[str, Any], *, title: str, trace: str = "TRACE", read: Sequence[str] = ()) -> str:
     """Return the page about what ``facts`` found.
 
     Parameters
@@ -29,7 +29,10 @@ def report_page(told: dict[str, Any], *, title: str, trace: str = "TRACE") -> st
         Any text; it is escaped, as is all that the trace says of itself.
     trace : str
         Name of the trace's file, for the commands that are shown.
+    read : sequence of str
+        Words that these commands need to read it in the same way.
     """
+    commands = _commands(told, trace, shlex.join(read))
     found = told["diagnosis"]
     asked = questions(told)
     folded = [
@@ -40,7 +43,7 @@ def report_page(told: dict[str, Any], *, title: str, trace: str = "TRACE") -> st
         ("From an empty cache, and after a change of session", _over_time(told)),
         ("Would a saved profile help?", _transfer(told)),
         ("Could the next experts be fetched ahead?", _prefetch(told)),
-        ("How this was made", _made(told, trace)),
+        ("How this was made", _made(told, commands)),
     ]
     sections = [
         _header(told, title),
@@ -50,7 +53,7 @@ def report_page(told: dict[str, Any], *, title: str, trace: str = "TRACE") -> st
         "<p class='soft hint'><a href='#all'>Unfold everything below.</a></p>",
         *(f"<details><summary><h3>{escape(name)}</h3></summary>{inside}</details>" for name, inside in folded),
         "</main>",
-        f"<footer><p>{escape(_foot(told, trace))}</p></footer>",
+        f"<footer><p>{escape(_foot(told, commands[0]))}</p></footer>",
     ]
     data = {key: told[key] for key in KEPT} | {"budgets": {**told["budgets"], "places": _places(told)}}
     assert found["policy"] in told["budgets"]["names"]
@@ -65,9 +68,9 @@ def _question(question: str, answer: str, more: list[str], last: bool) -> str:
     )
 
 
-def _foot(told: dict[str, Any], trace: str) -> str:
+def _foot(told: dict[str, Any], command: str) -> str:
     return (
-        f"Made by layered-paging {told['version']}: {_commands(told, trace)[0]} (contents {told['trace']['digest']}). "
+        f"Made by layered-paging {told['version']}: {command} (contents {told['trace']['digest']}). "
         "The rest is folded on the screen."
     )
 
@@ -248,8 +251,8 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "",
         f"<tr{' class=best' if row[0] == best else ''}>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
         for row in rows
     )
-    told = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return f"<div class='scroll'><table>{told}<thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>"
+    told = f"<p class='soft'>{escape(caption)}</p>" if caption else ""
+    return f"{told}<div class='scroll'><table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>"
 
 
 def _policies(told: dict[str, Any]) -> str:
@@ -332,7 +335,7 @@ def _prefetch(told: dict[str, Any]) -> str:
     )
 
 
-def _commands(told: dict[str, Any], trace: str) -> list[str]:
+def _commands(told: dict[str, Any], trace: str, read: str) -> list[str]:
     """Return the commands that count everything again; the first one makes the page."""
     found, name, table = told["diagnosis"], shlex.quote(trace), told["budgets"]
     budget = f"--slots {found['slots']}" if found["budget_bytes"] is None else f"--bytes {found['budget_bytes']}"
@@ -345,14 +348,15 @@ def _commands(told: dict[str, Any], trace: str) -> list[str]:
     clock = _clock(told["clock"])
     others = " ".join(shlex.quote(n) for n in table["names"] if n not in (OPTIMUM, table["using"])) or table["using"]
     followed = " ".join(shlex.quote(run["policy"]) for run in told["over_time"])
+    read = f" {read}" if read else ""
     return [
-        f"layered-paging report {name} {budget}{reset}{judged}{clock} -o report.html",
-        f"layered-paging diagnose {name} {budget}{reset}{judged}",
-        f"layered-paging plan {name} {budget}{reset} --using {shlex.quote(table['using'])} --policy {others}{clock}",
-        f"layered-paging replay {name} {budget}{reset} --policy {policies}{' --optimum forced' if exact else ''}",
-        *([f"layered-paging replay {name} {budget}{reset} --policy {followed} --over-time"] if followed else []),
-        f"layered-paging optimum {name} {budget}{reset} --admission forced{relaxed} -o optimum.json",
-        f"layered-paging check optimum.json --trace {name}",
+        f"layered-paging report {name} {budget}{reset}{judged}{clock}{read} -o report.html",
+        f"layered-paging diagnose {name} {budget}{reset}{judged}{read}",
+        f"layered-paging plan {name} {budget}{reset} --using {shlex.quote(table['using'])} --policy {others}{clock}{read}",
+        f"layered-paging replay {name} {budget}{reset} --policy {policies}{' --optimum forced' if exact else ''}{read}",
+        *([f"layered-paging replay {name} {budget}{reset} --policy {followed} --over-time{read}"] if followed else []),
+        f"layered-paging optimum {name} {budget}{reset} --admission forced{relaxed}{read} -o optimum.json",
+        f"layered-paging check optimum.json --trace {name}{read}",
     ]
 
 
@@ -367,9 +371,8 @@ def _clock(clock: dict[str, Any] | None) -> str:
     return words
 
 
-def _made(told: dict[str, Any], trace: str) -> str:
+def _made(told: dict[str, Any], commands: Sequence[str]) -> str:
     found, shape = told["diagnosis"], told["trace"]
-    commands = _commands(told, trace)
     facts = {"layered-paging": told["version"], "contents of the trace": shape["digest"], **shape["meta"]}
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts.items())
     return f"<p>{escape(_proof(found))}</p><pre>{escape(chr(10).join(commands))}</pre><dl>{listed}</dl>"
