@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..core.trace import Trace
 from ..engine.run import Run
 from .losses import missed_by_round
 
-__all__ = ["BLOCKS", "Evidence", "distinct_sessions", "weigh", "weigh_rounds"]
+__all__ = ["BLOCKS", "Evidence", "HeldOut", "distinct_sessions", "held_out", "weigh", "weigh_rounds"]
 
 BLOCKS = 10  # of the rounds of a single session
 
@@ -53,6 +54,53 @@ class Evidence:
     def settled(self) -> bool:
         """Whether the interval lies above 0, and most distinct sessions agree."""
         return self.half is not None and self.mean > self.half and 2 * self.better > self.distinct
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A policy chosen on every other distinct session, and what was missed on the rest.
+
+    Attributes
+    ----------
+    policy : str
+        The one that misses least on the sessions that choose; the one in use if it is as good.
+    misses, in_use, least : int
+        On the sessions that judge: of that policy, of the one in use, and the least of any.
+    judged : int
+        Sessions that judge; 0 where there is one distinct session, and the others are then of that session.
+    """
+
+    policy: str
+    misses: int
+    in_use: int
+    least: int
+    judged: int
+
+    @property
+    def saved(self) -> float | None:
+        """Share of the misses of the policy in use; None where nothing judges."""
+        if not self.judged:
+            return None
+        return 1 - self.misses / self.in_use if self.in_use else 0.0
+
+
+def held_out(runs: Mapping[str, Run], using: str, groups: list[list[int]]) -> HeldOut:
+    """Choose a policy on every other distinct session and judge it on the rest; all sessions stand as they were replayed.
+
+    Parameters
+    ----------
+    runs : mapping
+        Name to run of the same trace; ``using`` is one of them.
+    using : str
+    groups : list of list of int
+        As ``distinct_sessions`` returns them, at least one.
+    """
+    first = [group[0] for group in groups]
+    misses = {name: run.misses_by_session.sum(axis=1)[first] for name, run in runs.items()}
+    chosen = min(misses, key=lambda name: (int(misses[name][0::2].sum()), name != using))
+    part = slice(1, None, 2) if len(first) > 1 else slice(None)
+    rest = {name: int(counts[part].sum()) for name, counts in misses.items()}
+    return HeldOut(chosen, rest[chosen], rest[using], min(rest.values()), len(first) // 2)
 
 
 def distinct_sessions(trace: Trace) -> list[list[int]]:

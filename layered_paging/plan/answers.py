@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..analysis.evidence import distinct_sessions
+from ..analysis.evidence import distinct_sessions, held_out
 from ..core.trace import Trace
 from ..engine.run import replay
 from ..errors import BudgetError, ParameterError
@@ -147,30 +148,16 @@ def _chosen(
     """Choose on every second distinct session by misses, judge on the others; with one choose on it and judge nothing."""
     if found.size is None:
         return []
-    distinct = [group[0] for group in distinct_sessions(trace)]
-    count = len(distinct)
-    halves = [trace.select(distinct[n::2]) for n in (0, 1)] if count > 1 else [trace, None]
+    groups = distinct_sessions(trace)
     budget: dict[str, Any] = {"budget_bytes": found.size} if found.table.sized else {"slots": found.size}
-
-    def misses(part: Trace, name: str) -> int | None:
-        try:
-            return replay(part, name, **budget, **options).misses  # type: ignore[arg-type]
-        except BudgetError:
-            return None
-
-    answers = []
-    for among in [[found.using, *shipped(engine)]] if engine else [names]:
-        first = {name: misses(halves[0], name) for name in among}  # type: ignore[arg-type]
-        legal = {name: value for name, value in first.items() if value is not None}
-        if not legal:
-            return []
-        best = min(legal, key=lambda name: (legal[name], name != found.using))
-        saved = None
-        if halves[1] is not None:
-            mine, theirs = misses(halves[1], best), misses(halves[1], found.using)
-            saved = None if mine is None or not theirs else 1 - mine / theirs
-        answers.append(Chosen(best, found.using, saved, count // 2 if halves[1] is not None else 0))
-    return answers
+    runs = {}
+    for name in [found.using, *shipped(engine)] if engine else names:
+        with contextlib.suppress(BudgetError):
+            runs[name] = replay(trace, name, **budget, **options)  # type: ignore[arg-type]
+    if found.using not in runs:
+        return []
+    best = held_out(runs, found.using, groups)
+    return [Chosen(best.policy, found.using, best.saved, best.judged)]
 
 
 def _same_as(found: Plan, name: str) -> int | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from ..analysis.diagnosis import USUAL, diagnosed
-from ..analysis.evidence import distinct_sessions
+from ..analysis.evidence import distinct_sessions, held_out
 from ..analysis.losses import Room
 from ..analysis.over_time import over_time
 from ..core.layout import lay_out, merged_prefill
@@ -168,13 +169,7 @@ def _layers(in_use: Run, best: Run, optimum: Run) -> list[dict[str, int]]:
 
 def _chosen(runs: dict[str, Run], policy: str, groups: list[list[int]]) -> dict[str, Any] | None:
     """Choose the policy on every other distinct session and judge it on the rest."""
-    if len(groups) < 2:
-        return None
-    first = [group[0] for group in groups]
-    by_session = {name: run.misses_by_session.sum(axis=1)[first] for name, run in runs.items()}
-    chosen = min(by_session, key=lambda name: (int(by_session[name][0::2].sum()), name != policy))
-    rest = {name: int(counts[1::2].sum()) for name, counts in by_session.items()}
-    return {"policy": chosen, "misses": rest[chosen], "in_use": rest[policy], "least": min(rest.values())}
+    return asdict(held_out(runs, policy, groups)) if len(groups) > 1 else None
 
 
 def _transfer(trace: Trace, room: Room, groups: list[list[int]]) -> dict[str, Any] | None:
