@@ -191,7 +191,7 @@ def test_similar_rounds_on_large_events_and_where_it_has_no_twin() -> None:
             fast, slow = (lp.replay(often, "similar-rounds", slots, engine=e) for e in ENGINES)
             assert fast.misses_by_layer.tolist() == slow.misses_by_layer.tolist()
     with pytest.raises(ParameterError, match="too large for the compiled kernel with a memory of 512 rounds; use"):
-        lp.replay(lp.Trace([[0], [1]], 65537), "similar-rounds", 600)
+        lp.replay(lp.Trace([[0], [1]], 65537), "similar-rounds", 600, engine="kernel")
     fast, slow = (lp.replay(lp.Trace([[0], [65535], [0]], 65536), "similar-rounds", 1, engine=e) for e in ENGINES)
     assert fast.misses == slow.misses == 3
 

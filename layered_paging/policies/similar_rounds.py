@@ -13,6 +13,9 @@ GROUPS = 16  # of past rounds; the best of each has a say
 FADE = 3  # likeness loses 1/8 each time
 SLOW = 4  # frequency loses 1/16
 SOON = (255, 159, 99, 61, 38, 23, 14, 8, 5, 3, 1)  # used again 1, 2, ... rounds later: each 5/8 of the one before
+# by the uses of the rounds that followed, a bit each, the next round's highest: the first use counts
+_FOLLOWING = (1 << len(SOON)) - 1
+_SOON_OF = [0] + [SOON[len(SOON) - used.bit_length()] for used in range(1, _FOLLOWING + 1)]
 
 
 @register(
@@ -73,7 +76,7 @@ class SimilarRounds:
         self._served = [0] * instance.layers  # the round in which the layer was last served
         self._frequent: dict[int, int] = {}
         self._value: dict[int, int] = {}
-        self._like = [0] * self.memory  # by age
+        self._like = [0]  # by age, as far back as anything was used
         self._full = 0  # what a round quite like the present one would have
         self._says: list[tuple[int, int]] = []  # ages and weights, of 256 in all
         self._members: list[int] = []  # that are not settled
@@ -115,7 +118,9 @@ class SimilarRounds:
             self._frequent[page] = self._frequent.get(page, 0) + (65536 >> SLOW)
         self._compare([past[page] for page in members], new)
         for page, used in past.items():
-            similar = sum(say * _soon(used, age) for age, say in self._says)
+            similar = 0
+            for age, say in self._says:  # what followed: a bit for each round after the one ``age`` ago
+                similar += say * _SOON_OF[used << len(SOON) >> age & _FOLLOWING]
             self._value[page] = self.similar * similar + self.frequent * self._frequent[page]
 
     def _compare(self, pasts: list[int], new: bool) -> None:
@@ -124,18 +129,21 @@ class SimilarRounds:
             self._like = [like - (like >> FADE) for like in self._like]
             self._full -= self._full >> FADE
         self._full += 64 * len(pasts)
-        for age in range(1, max(past.bit_length() for past in pasts)):
-            self._like[age] += 64 * sum(past >> age & 1 for past in pasts)
-        groups = (range(group or GROUPS, self.memory, GROUPS) for group in range(GROUPS))
-        best = [max((self._like[age], -age) for age in group) for group in groups]
-        top = max(best)[0]
-        share = (GROUPS << 16) // self._full
-        says = [(-age, 32768 >> ((top - like) * share >> 16)) for like, age in best if like > 0]
+        like = self._like
+        like += [0] * (max(past.bit_length() for past in pasts) - len(like))
+        for past in pasts:
+            digits = bin(past)[-2:1:-1]  # the first is that of age 1
+            age = digits.find("1") + 1
+            while age:
+                like[age] += 64
+                age = digits.find("1", age) + 1
+        best = []
+        for youngest in range(1, min(GROUPS + 1, len(like))):
+            group = like[youngest::GROUPS]
+            likest = max(group)
+            if likest:
+                best.append((likest, youngest + group.index(likest) * GROUPS))
+        top, share = max(best, default=(0, 0))[0], (GROUPS << 16) // self._full
+        says = [(age, 32768 >> ((top - likest) * share >> 16)) for likest, age in best]
         share = (1 << 24) // max(1, sum(say for _, say in says))
         self._says = [(age, say * share >> 16) for age, say in says]
-
-
-def _soon(used: int, age: int) -> int:
-    """Return how soon the page was used again, seen from ``age`` rounds ago."""
-    later = used << len(SOON) >> age & (1 << len(SOON)) - 1
-    return SOON[len(SOON) - later.bit_length()] if later else 0
