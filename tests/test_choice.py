@@ -13,8 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import layered_paging as lp
+from layered_paging import catalog
+from layered_paging.core import registry
 from layered_paging.core.layout import Grid
-from layered_paging.engine import choice, totals, totals_kernels
+from layered_paging.core.renting import Lease
+from layered_paging.engine import choice, totals, totals_kernels, twins
 from layered_paging.policies.names import resolve
 from layered_paging.samples import SAMPLE
 
@@ -86,8 +89,8 @@ def test_rent_ends_at_the_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """With nothing bought, the reference plays until its rent would pass the price; then the kernel, and its mark stays."""
     played: list[str] = []
     mark = tmp_path / "compiled" / "x"
-    monkeypatch.setattr(choice, "_mark", lambda home: mark)
-    monkeypatch.setattr(choice, "_rent", {})
+    rented = Lease(mark)
+    monkeypatch.setattr(choice, "lease", lambda home: rented)
     monkeypatch.setattr(choice.reference, "play", lambda task: played.append("reference"))
     fast = resolve("lru")
     play = choice.chosen(fast, lambda: lambda task: played.append("kernel"), "some.module")
@@ -105,10 +108,11 @@ def test_rent_ends_at_the_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     play(Task)
     assert played == ["reference"] and not mark.exists()
-    choice._rent["lru"] = choice.PRICE
+    rented.pay(choice.price_of("lru").compile)
+    rented = Lease(mark)  # another process knows what was paid
     play(Task)
     assert played[-1] == "kernel" and mark.exists()
-    choice._rent.clear()
+    rented = Lease(mark)
     play(Task)
     assert played[-1] == "kernel"  # bought before: used at once
 
@@ -125,3 +129,15 @@ def test_verbose_says_what_was_chosen(capsys: pytest.CaptureFixture[str]) -> Non
 
     assert main(["replay", str(SAMPLE), "--slots", "12", "--policy", "lru", "-v"]) == 0
     assert "lru: " in capsys.readouterr().err
+
+
+def test_every_shipped_policy_has_a_price_that_was_measured() -> None:
+    load, usual, known = choice._prices()
+    catalog.collect()
+    for entry in registry.entries("policy"):
+        twin = twins.home_of(resolve(entry.name)) if entry.name in known else None
+        assert twin is None or twin.startswith("layered_paging.engine.twins.")
+    assert 0.01 < load < 10 and len(known) >= 25
+    for price in (usual, *known.values()):
+        assert 0.01 < price.compile < 60 and 1e-7 < price.request < 1e-3
+    assert choice.price_of("a-policy-of-another-package")[1:] == usual[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +10,10 @@ import numpy.typing as npt
 
 from ..core.counts import Counts
 from ..core.layout import Grid
+from ..core.renting import lease
 from ..core.rules import Rules
 from ..errors import BudgetError, ParameterError
+from . import plain
 
 __all__ = ["Greedy", "furthest", "greedy", "see_ahead"]
 
@@ -54,8 +57,6 @@ def greedy(
     -----
     One pass, O(requests) in practice and O(requests * log) at worst; memory one bit a request and O(pages).
     """
-    from . import kernels
-
     rounds, columns, width = grid.shape
     slots = min(slots, grid.pages + width)
     counts = Counts.zero(grid, record)
@@ -65,9 +66,18 @@ def greedy(
     bits, start, ends = np.arange(slots), slots, np.zeros(grid.pages, np.int64)
     if carry and (grid.goes_on or not resets):
         bits, start, ends = carry["bits"], carry["start"], carry["ends"]
+    held = np.zeros(0, np.int64) if warm is None else warm
+    kernel = lease(f"{__package__}.kernels")
+    if carry is None and not kernel.wanted(grid.experts.size * plain.REQUEST, plain.PRICE):
+        begun = time.process_time()
+        rules: dict[str, Any] = {"resets": resets, "bypass": bypass, "warm": held}
+        by_column += plain.play(grid, slots, **rules, missed=flags, full=full, misses=counts.misses)
+        kernel.pay(time.process_time() - begun)
+        return _summed(grid, counts, by_column, full)
+    from . import kernels
+
     small = start + 64 + (rounds * columns + 4) * width < 1 << 32
     last = ends.astype(np.uint32 if small else np.uint64)
-    held = np.zeros(0, np.int64) if warm is None else warm
     rest: list[Any] = [grid.first, grid.starts, grid.stage, resets, slots, bypass, held, last, record, flags]
     rest += [full, counts.misses, by_column]
     members = grid.experts.reshape(-1)
@@ -81,6 +91,12 @@ def greedy(
         low, here, floor = kernels.play_sets(members, width, *rest)
         if carry is not None:
             _keep(carry, low, int(here), last.astype(np.int64), int(floor))
+    if not kernel.bought:
+        kernel.buy()
+    return _summed(grid, counts, by_column, full)
+
+
+def _summed(grid: Grid, counts: Counts, by_column: npt.NDArray[np.int64], full: npt.NDArray[np.int64]) -> Greedy:
     np.add.at(counts.layer_misses, grid.layer, by_column)
     counts.missed_bytes = int(counts.misses.sum())
     return Greedy(counts, full)

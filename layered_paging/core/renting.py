@@ -1,0 +1,84 @@
+"""Compile a kernel, or do without: rent until the rent reaches the price, then buy.
+
+Compiling costs seconds, once per machine; plain Python costs microseconds per request, each time.  Plain Python plays while
+the time that was spent in it stays below the price of the kernel, and then the kernel is compiled.  So no more than about
+twice the better choice is ever spent.  Small files beside the machine code keep what was bought and what was paid, for
+the processes that follow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from .sources import digest_of
+
+__all__ = ["Lease", "lease"]
+
+_WORTH = 0.05  # seconds of rent that are worth writing down
+
+
+class Lease:
+    """What is known of one kernel on this machine.
+
+    Parameters
+    ----------
+    mark : Path or None
+        The file that says that it was compiled; None where nothing has to be compiled.
+    """
+
+    def __init__(self, mark: Path | None) -> None:
+        self._mark, self._paid, self._unsaid = mark, 0.0, 0.0
+        if mark is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._paid = float(self._bill().read_text())
+
+    @property
+    def bought(self) -> bool:
+        """Whether it was compiled with the sources and the numba of today."""
+        return self._mark is None or self._mark.exists()
+
+    def wanted(self, expected: float, price: float) -> bool:
+        """Whether ``expected`` more seconds of rent would pass the price of compiling, or it was bought."""
+        return self.bought or self._paid + expected > price
+
+    def pay(self, seconds: float) -> None:
+        """Note that plain Python took ``seconds``."""
+        self._paid += seconds
+        self._unsaid += seconds
+        if self._mark is not None and self._unsaid > _WORTH:
+            self._unsaid = 0.0
+            self._put(self._bill(), f"{self._paid:.3f}")
+
+    def buy(self) -> None:
+        """Note that it was compiled."""
+        if self._mark is not None:
+            self._put(self._mark, "")
+
+    def _bill(self) -> Path:
+        assert self._mark is not None
+        return self._mark.with_name(self._mark.name + ".rent")
+
+    @staticmethod
+    def _put(path: Path, text: str) -> None:
+        with contextlib.suppress(OSError):  # where nothing can be kept, kernels are compiled anew
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+
+@functools.cache
+def lease(home: str) -> Lease:
+    """Return what is known of the kernels of a module; of the empty name, and of an absent module, nothing has to be compiled."""
+    found = find_spec(home) if home else None
+    if found is None or found.origin is None:
+        return Lease(None)
+    digest = digest_of((home, found.origin))
+    folder = os.environ.get("NUMBA_CACHE_DIR")
+    if not folder:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folder = str(Path(base) / "layered-paging" / f"numba-{metadata.version('numba')}")
+    return Lease(Path(folder) / "compiled" / f"{home}-{digest[:16]}")
