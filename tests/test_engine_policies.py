@@ -155,6 +155,22 @@ def traces(draw: st.DrawFn) -> tuple[lp.Trace, int]:
     return lp.Trace(ids, experts), draw(st.integers(top_k, layers * experts))
 
 
+@settings(max_examples=60, deadline=None)
+@given(given_=traces(), above=st.integers(0, 2))
+def test_batches_that_pass_by_leave_the_engines_lists_alone(given_: tuple[lp.Trace, int], above: int) -> None:
+    trace, slots = given_
+    lists = Lists(slots)
+
+    def passing(layer: int, round_: int, members: list[int]) -> int:
+        if len(members) > above:
+            return sum((layer, e) not in lists.order for e in members)
+        return lists(layer, round_, members)
+
+    run = lp.replay(trace, "lru-hits-first", slots, ties="rank", traffic={"bypass_above": above}, record=True)
+    assert run.missed is not None
+    assert run.missed.sum(axis=2).reshape(-1).tolist() == list(played(trace, passing))
+
+
 @pytest.mark.parametrize("engine", ["kernel", "reference"])
 @settings(max_examples=60, deadline=None)
 @given(given_=traces(), half_life=st.sampled_from([3, 7, 128]), hot=st.integers(0, 4))

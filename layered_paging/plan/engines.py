@@ -63,8 +63,8 @@ ENGINES = {
         },
         "shared",
         "ggml-org/llama.cpp, src/llama-moe-cache.cpp at 4b060f27 (LRU)",
-        "batches of more than 32 tokens, or with more members than slots, read the cache and leave it as it is; layers of "
-        "unlike tensors, and devices, have pools of their own",
+        "batches of more than 32 tokens, or with more members than slots, read the cache and leave it as it is "
+        "(replay --bypass-above, in members); layers of unlike tensors, and devices, have pools of their own",
     ),
     "llama-cpp-turboquant": Engine(
         {
@@ -79,7 +79,8 @@ ENGINES = {
         },
         "shared",
         "TheTom/llama-cpp-turboquant, pull request 300, and the victim's rule in a copy of its source",
-        "GGML_CUDA_MOE_CACHE_INSERTS (8) bounds the fills of a plan, GGML_CUDA_MOE_CACHE_THROTTLE (8) what is taken back",
+        "GGML_CUDA_MOE_CACHE_INSERTS (8) bounds the fills of a plan, GGML_CUDA_MOE_CACHE_THROTTLE (8) what is taken back "
+        "(replay --keep-event, --evict-after)",
     ),
     "warp": Engine(
         {
