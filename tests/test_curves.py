@@ -10,8 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import layered_paging as lp
-from layered_paging.engine.curves import has_one_pass
+from layered_paging.core.layout import lay_out
+from layered_paging.core.rules import Rules
+from layered_paging.engine.curves import has_one_pass, lru_depths
+from layered_paging.engine.fast import stacks
+from layered_paging.engine.task import Task
 from layered_paging.errors import BudgetError, ParameterError
+from layered_paging.policies.names import resolve
 
 ONE_PASS = [
     "lru",
@@ -86,6 +91,16 @@ def test_optimum_curve_equals_the_reference_replay_of_belady(
         else:
             run = lp.replay(trace, "belady", slots, pool=pool, reset=reset, admission="bypass", engine="reference")
             assert curve[slots] == run.misses
+
+
+@settings(max_examples=40)
+@given(trace=small_traces(), resets=st.booleans())
+def test_lru_without_a_compiler_counts_the_same(trace: lp.Trace, resets: bool) -> None:
+    grid = lay_out(trace)
+    task = Task(
+        grid, resolve("lru"), trace.instance(trace.pages), trace.pages, Rules(reset="cache" if resets else "never")
+    )
+    assert stacks.lru_depths(task).tolist() == lru_depths(grid, resets).tolist()
 
 
 def test_chosen_sizes_only() -> None:

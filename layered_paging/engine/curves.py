@@ -20,10 +20,11 @@ from ..policies.names import resolve
 from ..policies.spec import PolicySpec
 from .run import Wanted, informed, replay_all
 from .task import Task
-from .twins import twin_of
+from .twins import home_of, twin_of
 
 __all__ = ["has_one_pass", "miss_curve", "optimum_curve"]
 
+PLAIN = 1 << 23  # ids times pages up to which LRU's curve is not worth loading a compiler
 Curve = npt.NDArray[np.int64]
 
 
@@ -93,9 +94,8 @@ def miss_curve(
     wanted = None if sizes is None else sorted({integer("sizes", s, 1) for s in sizes})
     if wanted and wanted[-1] > trace.pages:
         raise ParameterError(f"sizes must be at most the number of pages, {trace.pages}; got {wanted[-1]}")
-    found = twin_of(spec)
-    if found is not None and found.depths is not None and found.nested(spec):
-        depths = found.depths
+    depths = _depths_of(spec, grid)
+    if depths is not None:
 
         def of_pool(part: Grid) -> Curve:
             task = Task(part, spec, trace.instance(trace.pages), trace.pages, rules)
@@ -145,6 +145,50 @@ def optimum_curve(trace: Trace, *, admission: str, pool: str = "shared", reset: 
         return _from_depths(histogram, part.largest_event() if forced else 0)
 
     return _combined(grid, trace, rules, of_pool)
+
+
+def _depths_of(spec: PolicySpec, grid: Grid) -> Callable[[Task], Curve] | None:
+    """Return what counts the requests by their position in the stack of a policy; None where its caches are not nested."""
+    if home_of(spec) == f"{__package__}.twins.lru" and grid.experts.size * grid.pages <= PLAIN:
+        return lambda task: lru_depths(task.grid, task.rules.resets)
+    found = twin_of(spec)
+    return found.depths if found is not None and found.nested(spec) else None
+
+
+def lru_depths(grid: Grid, resets: bool) -> Curve:
+    """Return how many requests stood at each position of the stack of LRU, without compiled code.
+
+    Parameters
+    ----------
+    grid : Grid
+    resets : bool
+        Whether the cache is emptied at each session.
+
+    Returns
+    -------
+    int64 array of pages + 2 entries
+        Entry d in 1..pages: requests at position d; the last entry: first requests since a reset.
+
+    Notes
+    -----
+    O(pages) per request; the same counts as ``fast.stacks.lru_depths``.
+    """
+    histogram = [0] * (grid.pages + 2)
+    order: list[int] = []  # the latest first
+    starts, first = set(grid.starts.tolist()), grid.first.tolist()
+    for r, row in enumerate(grid.experts.tolist()):
+        if resets and r in starts:
+            order = []
+        for begin, event in zip(first, row, strict=True):
+            members = [begin + e for e in event if e >= 0]
+            # positions as of the begin of the event
+            places = [order.index(page) + 1 if page in order else -1 for page in members]
+            for page, place in zip(members, places, strict=True):
+                histogram[place] += 1
+                if place > 0:
+                    order.remove(page)
+                order.insert(0, page)
+    return np.array(histogram, np.int64)
 
 
 def _from_depths(histogram: Curve, least: int) -> Curve:
