@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..core.counts import Counts
 from ..core.instance import Instance, integer
+from ..core.interpreted import compiles
 from ..core.layout import Grid, capacities, check_fits, grids_of, lay_out, lay_rows, needs_of, pools_of
 from ..core.parts import LongTrace, Part
 from ..core.rules import ENGINES, PLAIN, Budget, Rules, Traffic, choice
@@ -398,13 +399,15 @@ def player_of(spec: PolicySpec, engine: str, rules: Rules = PLAIN) -> Callable[[
     ParameterError
         ``engine="kernel"``, and the policy has no twin, or none under these rules.
     """
-    if engine == "reference":
+    if engine == "reference" or (engine == "auto" and not compiles()):
         return reference.play
     if rules.lend != "none":
         if engine == "kernel":
             raise ParameterError("lend has no compiled kernel; use engine 'auto' or 'reference'")
         logging.getLogger("layered_paging.engine").debug("%s: reference loop, as slots are lent", spec.name)
         return reference.play
+    if not compiles():
+        raise ParameterError("engine 'kernel' needs numba, which is not installed; use engine 'auto' or 'reference'")
     from .twins import home_of, player, twin_of
 
     if engine == "auto":

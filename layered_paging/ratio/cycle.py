@@ -14,6 +14,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from .components import strong_components
+
 __all__ = ["Arcs", "Best", "closed_walk", "largest_ratio"]
 
 LARGE = 1 << 22  # arcs; with more of them a sweep takes long enough to be interrupted after a few
@@ -116,14 +118,8 @@ def largest_ratio(
 
 def closed_walk(arcs: Arcs, inside: npt.NDArray[np.bool_], wanted: npt.NDArray[np.bool_]) -> list[int]:
     """Return a closed walk of arcs that are all ``inside`` and one of them ``wanted``; empty if there is none."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    nodes = len(arcs.first) - 1
     sources = arcs.sources
-    from_, to = sources[inside], arcs.targets[inside]
-    graph = coo_matrix((np.ones(len(to), np.int8), (from_, to)), (nodes, nodes)).tocsr()
-    part = connected_components(graph, directed=True, connection="strong")[1]
+    part = strong_components(sources[inside], arcs.targets[inside], len(arcs.first) - 1)
     hits = np.flatnonzero(inside & wanted & (part[sources] == part[arcs.targets]))
     if len(hits) == 0:
         return []

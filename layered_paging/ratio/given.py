@@ -19,6 +19,7 @@ from ..errors import ParameterError
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
 from .automaton import Automaton, build, stateful
+from .components import found_from
 from .cycle import Arcs, Best, largest_ratio
 from .honest import check_bounded, check_cycle, check_walks
 
@@ -94,14 +95,7 @@ class Product:
 
     def path_to(self, node: int) -> list[int]:
         """Return the arcs of a shortest path from the start to a node."""
-        from scipy.sparse import csr_matrix
-        from scipy.sparse.csgraph import breadth_first_order
-
-        count = len(self.nodes)
-        graph = csr_matrix(
-            (np.ones(len(self.arcs.targets), np.int8), self.arcs.targets, self.arcs.first), (count, count)
-        )
-        before = breadth_first_order(graph, 0, directed=True, return_predecessors=True)[1]
+        before = found_from(self.arcs.first, self.arcs.targets)
         path: list[int] = []
         while node != 0:
             source = int(before[node])
