@@ -120,11 +120,16 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "misses, best quotas" in capsys.readouterr().out
 
 
+def test_a_budget_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["replay", SAMPLE, "--quotas", "best"])
+    assert "give --slots or --bytes, the --quotas of all layers, --tier or --devices" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
         (["--slots", "64", "--floor", "2"], "--floor and --ceiling go with --quotas best"),
-        (["--quotas", "best"], "give --slots or --bytes, or the --quotas of all layers"),
         (["--bytes", "1MiB", "--quotas", "best"], "--quotas are in slots"),
         (["--quotas", "4,x"], "--quotas must be numbers with commas, best, or a file with a JSON list; 4,x"),
         (["--quotas", "4,4"], "quotas must be one int for each of"),

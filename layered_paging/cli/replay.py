@@ -102,13 +102,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_trace_options(parser)
     add_batch_options(parser)
     parser.epilog = EXAMPLES
+    parser.set_defaults(misused=parser.error)  # a budget can be given in several ways
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay every policy at every budget."""
     several = tiers.asked(args)
     if not several and args.slots is None and args.bytes is None and args.quotas in (None, "best"):
-        raise ParameterError("give --slots or --bytes, or the --quotas of all layers")
+        args.misused("give --slots or --bytes, the --quotas of all layers, --tier or --devices")
     if args.quotas is not None:
         args.pool = "per-layer"
     trace = open_or_load(args, args.stream)
