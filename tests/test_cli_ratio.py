@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
+from fractions import Fraction
+
+import numpy as np
+import pytest
 
 from layered_paging import certify
 from layered_paging.certificate import Certificate
-from layered_paging.cli import main
+from layered_paging.cli import main, progress
 from layered_paging.cli import ratio as command
 
 
@@ -57,14 +62,14 @@ def test_mistakes(capsys):
 
 
 def test_an_interruption_keeps_what_is_known(capsys, monkeypatch, tmp_path):
-    real = command._Progress.__call__
+    real = command.Progress.__call__
 
     def interrupted(self, what, value):
         real(self, what, value)
         if what == "ratio":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(command._Progress, "__call__", interrupted)
+    monkeypatch.setattr(command.Progress, "__call__", interrupted)
     status, out, _ = run(capsys, "ratio", "lru", *SIZE, "--json")
     answer = json.loads(out)
     assert status == 0
@@ -85,7 +90,7 @@ def test_an_interruption_before_anything_is_known_says_so(capsys, monkeypatch):
     def interrupted(self, what, value):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command._Progress, "__call__", interrupted)
+    monkeypatch.setattr(command.Progress, "__call__", interrupted)
     status, out, err = run(capsys, "ratio", "lru", *SIZE)
     assert status == 130
     assert out == ""
@@ -112,3 +117,34 @@ def test_a_table_has_the_columns_of_a_paper(capsys):
     assert "best deterministic & 2 & 2 & 3 & 2 &" in out
     status, out, _ = run(capsys, "ratio", "lru", *SIZE, "--pool", "per-layer", "--format", "csv")
     assert out.splitlines()[1].startswith("lru,2,2,3,unbounded")
+
+
+def test_progress_says_phase_counts_and_rates():
+    said = progress.Progress(quiet=True)
+    said("phase", "nodes of the graph")
+    said("growing", np.array([10, 30]))
+    assert said.line().startswith("nodes of the graph for 0 s, 10 of 30 nodes so far (")
+    said("nodes", 30)
+    said("bracket", (Fraction(1), Fraction(3, 2)))
+    assert said.line() == "nodes of the graph for 0 s, nodes 30, between 1 and 3/2"
+    assert said.facts["nodes"] == 30
+
+
+def test_a_signal_and_a_clock_stop_a_search():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), progress.stoppable(None):
+        signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), progress.stoppable(0.01):
+        signal.pause()
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_randomized_search_ends_in_time_with_true_bounds(capsys, tmp_path):
+    path = tmp_path / "open.json.gz"
+    words = ("--layers", "2", "--experts", "3", "--slots", "4", "--time-limit", "1", "--json", "-o", str(path))
+    status, out, _ = run(capsys, "ratio", "--optimal", "--randomized", *words)
+    answer = json.loads(out)
+    assert (status, answer["complete"], answer["solved"]) == (0, False, False)
+    assert Fraction(answer["lower"]) < Fraction(93, 46) + Fraction(1, 10**9)
+    certify.check(Certificate.load(path))

@@ -397,10 +397,14 @@ def test_defaults() -> None:
     assert defaults(work.explore) == {"limit": 4000} and given.ARC_BYTES == 30
 
 
+def quiet(what: str, value: Any) -> None:
+    """Tell nothing."""
+
+
 def test_arrays_of_a_product() -> None:
     """Groups: up to which place pages are alike, so that the offline caches are taken up to renaming."""
     found = automaton.build(resolve("lru"), lp.Instance(2, 2, 2))
-    product = given._product(found, 2, False, 1 << 30)
+    product = given._product(found, 2, False, 1 << 30, quiet)
     for s, labels in enumerate(found.labels):
         ends = [
             block.stop if labels[block.start] == labels[block.start + 1] else block.start + 1
@@ -408,7 +412,7 @@ def test_arrays_of_a_product() -> None:
         ]
         assert product.groups[s].tolist() == [ends[0], 2, ends[1], 4]
     other = automaton.build(resolve("static"), lp.Instance(2, 2, 2))
-    assert np.all(given._product(other, 2, False, 1 << 30).groups == [1, 2, 3, 4])
+    assert np.all(given._product(other, 2, False, 1 << 30, quiet).groups == [1, 2, 3, 4])
     node = len(product.nodes) - 1
     path = product.path_to(node)
     at = 0

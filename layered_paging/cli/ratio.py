@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +11,7 @@ from ..core.rules import POOLS
 from ..core.words import counted
 from ..errors import ParameterError
 from .common import add_model_options, byte_size, positive, table
+from .progress import Progress, stoppable
 
 # columns that --format can have; the first ones are those that a paper wants
 PAPER = ("policy", "layers", "experts", "slots", "ratio", "k - l + 1", "k", "H_k")
@@ -35,7 +35,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-k", type=positive, default=1, help="experts of each event (default: 1)")
     add_model_options(parser, "admission")
     parser.add_argument("--memory", type=byte_size, default=8 << 30, help="memory for the graph (default: 8GiB)")
-    parser.add_argument("--seconds", type=float, help="with --randomized: end the search after so long")
+    parser.add_argument(
+        "--time-limit",
+        "--seconds",
+        type=float,
+        metavar="SECONDS",
+        help="end the search after so long and print the bounds known by then (default: 60 with --randomized, else none)",
+    )
     parser.add_argument("--witness", action="store_true", help="print the bad sequence")
     parser.add_argument(
         "--columns",
@@ -68,13 +74,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def _given(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
     from ..ratio import Interrupted, competitive_ratio
 
-    said = _Progress(args.json)
+    said = Progress(args.json)
     options = {"pool": args.pool, "offline_slots": args.offline_slots, "general": args.general, "top_k": args.top_k}
     options["admission"] = args.admission
     answer: dict[str, Any]
     found: Any
     try:
-        found = competitive_ratio(args.policy, **size, **options, memory=args.memory, tick=said)
+        with stoppable(args.time_limit):
+            found = competitive_ratio(args.policy, **size, **options, memory=args.memory, tick=said)
         answer = {**found.statement, "unbounded": found.unbounded, "states": found.states, "nodes": found.nodes}
         complete = True
     except Interrupted as stopped:
@@ -82,7 +89,7 @@ def _given(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
         answer = {"policy": args.policy, **size, **options, "lower": str(stopped.lower), "upper": None}
     except KeyboardInterrupt:
         said.clear()
-        print("stopped before any bound was known", file=sys.stderr)
+        print(f"stopped before any bound was known: {said.phase}", file=sys.stderr)
         raise
     said.clear()
     witness = found.witness
@@ -107,10 +114,18 @@ def _optimal(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
             "--optimal goes with --layers, --experts, --slots, --top-k, --admission and --randomized only"
         )
     events = {"top_k": args.top_k, "admission": args.admission}
-    said = _Progress(args.json)
-    bracket = optimal_ratio(
-        **size, **events, randomized=args.randomized, memory=args.memory, seconds=args.seconds, tick=said
-    )
+    said = Progress(args.json)
+    limit = args.time_limit if args.time_limit is not None or not args.randomized else 60.0
+    try:
+        # a randomized search ends by itself, with what it has proved by then
+        with stoppable(None if args.randomized else limit):
+            bracket = optimal_ratio(
+                **size, **events, randomized=args.randomized, memory=args.memory, seconds=limit, tick=said
+            )
+    except KeyboardInterrupt:
+        said.clear()
+        print(f"stopped before any bound was known: {said.phase}", file=sys.stderr)
+        raise
     said.clear()
     answer = {
         **size,
@@ -209,28 +224,3 @@ def _show_witness(witness: dict[str, Any], *, events: bool, most: str = "") -> N
     print(f"  a cycle of {counted(len(witness['cycle']), 'event')} {paid}")
     for name in ("prefix", "cycle") if events else ():
         print(f"  {name}: " + " ".join("+".join(map(str, event)) for event in witness[name]))
-
-
-class _Progress:
-    """Shows on a terminal how far a search has come, and remembers the best ratio so far."""
-
-    def __init__(self, quiet: bool) -> None:
-        self.ratio: Any = None
-        self._shown = not quiet and sys.stderr.isatty()
-        self._last = 0.0
-        self._facts: dict[str, Any] = {}
-
-    def __call__(self, what: str, value: Any) -> None:
-        if what == "ratio":
-            self.ratio = value
-        self._facts[what] = value
-        now = time.monotonic()
-        if self._shown and now - self._last > 0.2:
-            self._last = now
-            facts = ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in self._facts.items())
-            print(f"\r\x1b[2K{facts}", end="", file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        """Remove the line."""
-        if self._shown:
-            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)

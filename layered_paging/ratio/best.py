@@ -27,7 +27,7 @@ def optimal_ratio(
     top_k: int = 1,
     admission: str = "forced",
     memory: int = 8 << 30,
-    seconds: float | None = None,
+    seconds: float | None = 60,
     tick: Callable[[str, Any], None] = lambda what, value: None,
 ) -> Bracket:
     """Return the best competitive ratio that any policy can have, exactly or between bounds.
@@ -45,10 +45,11 @@ def optimal_ratio(
         Whether all members stay until their event ends, for policy and optimum alike.
     memory : int
         Bytes that the game may take.
-    seconds : float, optional
-        After so long the search for randomized policies' lower bound ends with what it has.
+    seconds : float or None
+        With ``randomized``: after so long the search ends with the bounds that it has; None for no limit.  A linear
+        program is given up then; what was found is still proved, which can take as long again.
     tick : callable
-        Called as ``tick(what, value)`` with "nodes" and with every "bracket" reached.
+        Called as ``tick(what, value)`` with each "phase", with "nodes", and with every "bracket" reached.
 
     Raises
     ------

@@ -84,6 +84,7 @@ def solve(
             f"the ratio game needs at most {MAX_PAGES} pages, and {MAX_LAYERS} layers if they differ in width; "
             f"got {instance.pages} pages in {layers} layers"
         )
+    tick("phase", "positions of the game")
     first = np.array(instance.first, np.int64)
     turn = len(set(instance.experts)) == 1
     codes, ask, page, cost, opt, answer, victim, target = kernels.play(first, slots, turn, memory // ANSWER_BYTES)
@@ -143,6 +144,7 @@ def _search(game: Game, above: Fraction, tick: Callable[[str, Any], None]) -> No
         p, q = trial.numerator, trial.denominator
         rounds = 16
         while True:
+            tick("phase", f"values at the trial ratio {trial}")
             changed = kernels.sweep(*game.arcs, p, q, value, rounds)
             if changed == 0 or game.policy is not None:
                 _judge_policy(game, p, q, value)

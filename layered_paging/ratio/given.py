@@ -325,8 +325,9 @@ def competitive_ratio(
     memory : int
         Bytes that the graph may take.
     tick : callable
-        Called as ``tick(what, value)`` with "states" explored, "nodes at most" before they are, "nodes", "arcs",
-        and every "ratio" reached.
+        Called as ``tick(what, value)`` with each "phase" as it begins, "states" explored, "nodes at most" before they
+        are, "growing" (an array of two numbers that keep up: nodes done, nodes known), "nodes", "arcs", and every
+        "ratio" reached.
 
     Raises
     ------
@@ -369,14 +370,17 @@ def competitive_ratio(
         limits = "the experts of each layer" if bypass else "the experts of each layer and the slots"
         raise ParameterError(f"top_k must be at most {limits}, {most}; got {top_k}")
     stateful(spec)
+    tick("phase", "states of the policy")
     check_bounded(spec, instance, pool, top_k, bypass)
     automaton = build(
         spec, instance, pool=pool, top_k=top_k, bypass=bypass, memory=memory, tick=lambda count: tick("states", count)
     )
+    tick("phase", "walks that try the state")
     check_walks(spec, automaton, pool, top_k, bypass)
     tick("states", len(automaton.labels))
     tick("nodes at most", len(automaton.labels) * sum(comb(instance.pages, size) for size in range(offline + 1)))
-    product = _product(automaton, offline, bypass, memory)
+    product = _product(automaton, offline, bypass, memory, tick)
+    tick("phase", "longest paths")
     tick("nodes", len(product.nodes))
     tick("arcs", len(product.arcs.targets))
     best = largest_ratio(product.arcs, tick=lambda ratio: tick("ratio", ratio))
@@ -406,7 +410,7 @@ def competitive_ratio(
     raise Interrupted(value, found)
 
 
-def _product(automaton: Automaton, slots: int, bypass: bool, memory: int) -> Product:
+def _product(automaton: Automaton, slots: int, bypass: bool, memory: int, tick: Callable[[str, Any], None]) -> Product:
     from . import kernels
 
     instance = automaton.instance
@@ -423,8 +427,21 @@ def _product(automaton: Automaton, slots: int, bypass: bool, memory: int) -> Pro
                     end = i + 1
                 groups[s, i] = end
     limit = memory // ARC_BYTES
+    seen = np.zeros(2, np.int64)
+    tick("phase", "nodes of the graph")
+    tick("growing", seen)
     nodes, first, targets, cost, opt, event = kernels.explore(
-        automaton.layer, automaton.next, automaton.misses, automaton.moved, groups, masks, counts, slots, bypass, limit
+        automaton.layer,
+        automaton.next,
+        automaton.misses,
+        automaton.moved,
+        groups,
+        masks,
+        counts,
+        slots,
+        bypass,
+        limit,
+        seen,
     )
     if len(first) == 0:
         raise ParameterError(

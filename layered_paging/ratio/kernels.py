@@ -93,12 +93,15 @@ def explore(
     slots: int,
     bypass: bool,
     limit: int,
+    seen: Any,
 ) -> Any:
     """Explore all pairs (policy state, offline cache) from the empty caches, in breadth-first order.
 
     ``groups[s, i]`` is the end of the run of places that are alike with place i; ``events[j, e]``
     is a mask of places, ``counts[j]`` their number.  The offline cache answers lazily: it loads
     what is absent and evicts, if it must, as little as it must, in every way (with ``bypass`` also of the event).
+
+    ``seen[0]`` counts the nodes that are done, ``seen[1]`` those that are known; others may read them meanwhile.
 
     Returns (nodes, first, targets, cost, opt, event): node = state << pages | mask; arcs of node i
     are first[i]..first[i+1]-1.  An empty first array says that there were more than ``limit`` arcs.
@@ -171,6 +174,8 @@ def explore(
                 if gone == 0:
                     break
         at += 1
+        seen[0] = at
+        seen[1] = count
         if arcs > limit or count > MOST_NODES:
             return nodes[:0], first[:0], targets[:0], costs[:0], opts[:0], which[:0]
     first[at] = arcs

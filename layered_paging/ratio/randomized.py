@@ -37,9 +37,11 @@ def randomized_bracket(
     instance = problem(layers, experts, slots)
     found: dict[str, Any] = {"nodes": 0, "policy": None, "source": None}
     complete = True
-    until = time.monotonic() + (float("inf") if seconds is None else seconds)
+    begun = time.monotonic()
+    until = begun + (float("inf") if seconds is None else seconds)
     try:
-        _above(instance, min(FLOWS, memory // ROW_BYTES), found, tick)
+        half = begun + (float("inf") if seconds is None else seconds / 2)
+        _above(instance, min(FLOWS, memory // ROW_BYTES), found, half, tick)
         _below(instance, min(ROWS, memory // ROW_BYTES), found, until, tick)
         complete = time.monotonic() <= until
     except KeyboardInterrupt:
@@ -56,7 +58,9 @@ def randomized_bracket(
     return Bracket(lower, upper, found["nodes"], complete, statement, lambda: _certificate(statement, found))
 
 
-def _above(instance: Instance, limit: int, found: dict[str, Any], tick: Callable[[str, Any], None]) -> None:
+def _above(
+    instance: Instance, limit: int, found: dict[str, Any], until: float, tick: Callable[[str, Any], None]
+) -> None:
     """Memories of 0, layers + 1, ... requests while the ratio falls (shorter ones tell nothing new)."""
     for steps in (0, *range(instance.layers + 1, 4 * instance.layers + 3)):
         try:
@@ -65,7 +69,15 @@ def _above(instance: Instance, limit: int, found: dict[str, Any], tick: Callable
             return
         if sum(map(len, graph.arcs)) * len(graph.caches) * instance.slots > limit:
             return
-        answer = spread(graph)
+        tick("phase", f"linear program from above, {len(graph.nodes):,} nodes")
+        if time.monotonic() > until:
+            return
+        try:
+            answer = spread(graph, until)
+        except SolverError:
+            if found["policy"] is None and time.monotonic() <= until:
+                raise
+            return
         if answer is None:
             return
         if found["policy"] is not None and answer.ratio >= found["policy"][2].ratio:
@@ -95,6 +107,7 @@ def _below(
             if sum(len(row) * len(graph.held(i)) for i, row in enumerate(graph.arcs)) * instance.slots > limit:
                 continue
             grew = True
+            tick("phase", f"sources from below, experts {width}, memory {steps}")
             if found["source"] and time.monotonic() > until:
                 return
             try:

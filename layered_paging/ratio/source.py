@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import SolverError
-from .sparse import Rows
+from .sparse import Rows, in_time
 from .work import WorkGraph, moved
 
 __all__ = ["Source", "improve"]
@@ -42,6 +42,7 @@ class _Program:
 
     def __init__(self, graph: WorkGraph) -> None:
         self.graph = graph
+        self.until = float("inf")  # when a linear program is given up
         self.held = [graph.held(node) for node in range(len(graph.nodes))]
         at = 2
         self.h: list[dict[int, int]] = []
@@ -115,6 +116,7 @@ class _Program:
             b_eq=np.array(fixed.right),
             bounds=bounds,
             method="highs",
+            options=in_time(self.until),
         )
         if answer.status != 0:
             return None
@@ -183,6 +185,7 @@ def improve(
     if solved is None:
         raise SolverError("the uniform source was not solved")
     ratio, _, x = solved
+    program.until = until
     for floor in (0.1, 0.03, 0.01, 1e-3, 0.0):
         radius = 0.25
         for _ in range(rounds):
@@ -197,6 +200,7 @@ def improve(
                 radius = min(0.5, 2 * radius)
             else:
                 radius /= 4
+    program.until = float("inf")  # what was found is proved, however late it is
     return _exact(program, q, ratio)
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "in_time"]
+
+
+def in_time(until: float) -> dict[str, float]:
+    """Return the options of a solver that must end when ``time.monotonic()`` passes ``until``."""
+    return {} if until == float("inf") else {"time_limit": max(until - time.monotonic(), 0.01)}
 
 
 class Rows:

@@ -6,6 +6,7 @@ transports between them are computed in integers, and the ratio that they have i
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -14,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import SolverError
-from .sparse import Rows
+from .sparse import Rows, in_time
 from .work import WorkGraph, moved
 
 __all__ = ["Spread", "spread"]
 
 Counts = tuple[int, ...]
+SHARED = 1 << 24  # denominator of all probabilities where those that suit them best have none in common
+LARGEST = 1 << 500  # least common denominator of masses that flows are computed with
 
 
 @dataclass
@@ -35,18 +38,25 @@ class Spread:
     potential: list[Fraction]
 
 
-def spread(graph: WorkGraph) -> Spread | None:
+def spread(graph: WorkGraph, until: float = float("inf")) -> Spread | None:
     """Return the best exact solution found; None if rounding the linear program's gave none.
+
+    The search ends when ``time.monotonic()`` passes ``until``; what was found by then is returned.
 
     Raises
     ------
     SolverError
-        The linear program was not solved.
+        The linear program was not solved, or not in time.
     """
-    value, floats = _program(graph)
+    value, floats = _program(graph, until)
     best: Spread | None = None
-    for limit in (64, 1000, 20_000, 400_000):
-        found = _exact(graph, [_rounded(row, limit) for row in floats], Fraction(value).limit_denominator(limit))
+    for limit in (64, 1000, 20_000, 400_000, 0):
+        if time.monotonic() > until:
+            break
+        if limit == 0 and best is not None:
+            break
+        rows = [_rounded(row, limit) if limit else _shared(row) for row in floats]
+        found = _exact(graph, rows, Fraction(value).limit_denominator(limit or SHARED))
         if found is not None and (best is None or found.ratio < best.ratio):
             best = found
         if best is not None and float(best.ratio) <= value + 1e-9:
@@ -71,7 +81,7 @@ def _count(mask: int, classes: list[int]) -> Counts:
     return tuple(counts)
 
 
-def _program(graph: WorkGraph) -> tuple[float, list[dict[int, float]]]:
+def _program(graph: WorkGraph, until: float) -> tuple[float, list[dict[int, float]]]:
     from scipy.optimize import linprog
 
     size = len(graph.nodes)
@@ -124,6 +134,7 @@ def _program(graph: WorkGraph) -> tuple[float, list[dict[int, float]]]:
         b_eq=np.array(equal.right),
         bounds=[(0, None)] + [(None, None)] * size + [(0, None)] * (at - 1 - size),
         method="highs",
+        options=in_time(until),
     )
     if answer.status != 0:
         raise SolverError(f"the linear program of distributions was not solved: {answer.message}")
@@ -149,10 +160,20 @@ def _rounded(row: dict[int, float], limit: int) -> dict[int, Fraction]:
     return {cache: value for cache, value in exact.items() if value > 0}
 
 
+def _shared(row: dict[int, float]) -> dict[int, Fraction]:
+    """Return a distribution in fractions of one denominator, ``SHARED``: what is cut off goes to the largest."""
+    total = sum(row.values())
+    parts = {cache: int(value / total * SHARED) for cache, value in row.items()}
+    parts[max(parts, key=lambda cache: parts[cache])] += SHARED - sum(parts.values())
+    return {cache: Fraction(part, SHARED) for cache, part in parts.items() if part}
+
+
 def _exact(graph: WorkGraph, distributions: list[dict[int, Fraction]], guess: Fraction) -> Spread | None:
     if any(sum(row.values()) != 1 for row in distributions):
         return None
     scale = lcm(*(value.denominator for row in distributions for value in row.values()))
+    if scale > LARGEST:
+        return None  # flows in such units would take for ever
     arcs: list[tuple[int, int, Fraction, int]] = []
     transports: list[dict[int, list[tuple[int, int, Fraction]]]] = []
     for node, row in enumerate(graph.arcs):
