@@ -46,6 +46,7 @@ COMMANDS = {
     "ratio": "exact competitive ratios, of a policy or of the best possible one",
     "atlas": "exact ratios at all small sizes, with certificates",
     "check": "check certificates",
+    "theory": "exact ratios beside what the theorems say, as a table and a picture",
     "problems": "open problems, the best bounds known, and certificates that move them",
     "coupon": "coupon collectors in parallel, and the Yao bound on randomized policies",
     "router": "how a router behaves: skew, locality, transitions, gate weights, pictures",

@@ -6,6 +6,7 @@ from theorems, from the table of the atlas, and from certificates that were chec
 
 from __future__ import annotations
 
+from .compared import SUBJECTS, Compared, compared
 from .known import Bounds, bounds, kept
 from .standing import Row, Standing, standing
 from .stated import PROBLEMS, Problem, Size, formal, named
@@ -13,7 +14,9 @@ from .submitted import Move, Submission, keep, submit
 
 __all__ = [
     "PROBLEMS",
+    "SUBJECTS",
     "Bounds",
+    "Compared",
     "Move",
     "Problem",
     "Row",
@@ -21,6 +24,7 @@ __all__ = [
     "Standing",
     "Submission",
     "bounds",
+    "compared",
     "formal",
     "keep",
     "kept",

@@ -87,7 +87,7 @@ def kept() -> list[dict[str, Any]]:
     return _rows(kept_file())
 
 
-def bounds(subject: str, size: Size) -> Bounds:
+def bounds(subject: str, size: Size, sources: str = "all") -> Bounds:
     """Return the best bounds known of a subject's ratio at a size.
 
     Parameters
@@ -95,6 +95,8 @@ def bounds(subject: str, size: Size) -> Bounds:
     subject : str
         A policy, ``best deterministic`` or ``best randomized``.
     size : Size
+    sources : {"all", "theorems", "computed"}
+        Which sources count: theorems, what was computed at this very size, or both.
 
     Raises
     ------
@@ -111,7 +113,9 @@ def bounds(subject: str, size: Size) -> Bounds:
     """
     low: tuple[Value, str] | None = None
     high: tuple[Value, str] | None = None
-    for found in [*proved(subject, size), *_stored().get((subject, size), [])]:
+    theorems = [] if sources == "computed" else proved(subject, size)
+    stored = [] if sources == "theorems" else _stored().get((subject, size), [])
+    for found in [*theorems, *stored]:
         if found.lower is not None and (low is None or found.lower > low[0]):
             low = (found.lower, found.source)
         if found.upper is not None and (high is None or found.upper < high[0]):
