@@ -119,11 +119,17 @@ def start(spec: PolicySpec, instance: Instance, pool: str) -> Live:
     return Live(policies, tuple(slots), [()] * len(slots))
 
 
-def step(live: Live, event: Sequence[int], instance: Instance, bypass: bool = False) -> tuple[Live, int]:
-    """Return what a live policy becomes by an event, and its misses; ``live`` stays as it was."""
+def step(
+    live: Live, event: Sequence[int], instance: Instance, bypass: bool = False, consume: bool = False
+) -> tuple[Live, int]:
+    """Return what a live policy becomes by an event, and its misses.
+
+    ``live`` stays as it was, unless ``consume`` says that nobody looks at it again: that spares a copy.
+    """
     time = Time(live.clock, *divmod(live.clock, instance.layers))
     at = time.layer if len(live.policies) > 1 else 0
-    pool = Pool(_clone(live.policies[at]), live.slots[at], bypass=bypass)
+    policy = live.policies[at] if consume else _clone(live.policies[at])
+    pool = Pool(policy, live.slots[at], bypass=bypass)
     pool.cache = set(live.caches[at])
     missed = len(pool.serve(event, time).misses)
     policies, caches = list(live.policies), list(live.caches)
@@ -131,14 +137,18 @@ def step(live: Live, event: Sequence[int], instance: Instance, bypass: bool = Fa
     return Live(policies, live.slots, caches, live.clock + 1), missed
 
 
+_WHOLE = (int, np.integer)
+
+
 def labels_of(live: Live, instance: Instance) -> tuple[int, ...]:
     """Return the label of each page: twice what the policy states, and 1 more if it is resident."""
     clock = live.clock - 1
     time = Time(clock, *divmod(clock, instance.layers))
-    labels = [0] * instance.pages
+    pages = range(instance.pages)
+    labels = [0] * len(pages)
     for policy, cache in zip(live.policies, live.caches, strict=True):
         for page, label in policy.state(cache, time).items():
-            if not (isinstance(label, int | np.integer) and label >= 0 and page in range(instance.pages)):
+            if not (isinstance(label, _WHOLE) and label >= 0 and page in pages):
                 raise PolicyError(
                     f"{type(policy).__name__}.state must map pages 0..{instance.pages - 1} to ints of at least 0; "
                     f"got {page!r}: {label!r}"

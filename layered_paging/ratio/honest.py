@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -48,7 +49,7 @@ def check_bounded(spec: PolicySpec, instance: Instance, pool: str, top_k: int, b
         pages = instance.pages_of(n % instance.layers)
         if dice is not None:
             dice.script, dice.sides = [], []
-        live = step(live, sorted(draw.sample(pages, top_k)), instance, bypass)[0]
+        live = step(live, sorted(draw.sample(pages, top_k)), instance, bypass, consume=True)[0]
         largest = max(largest, *labels_of(live, instance))
         if n + 1 in WINDOWS:
             seen.append(largest // 2)
@@ -119,22 +120,23 @@ def parting(
     """
     instance = automaton.instance
     here: Any = start_cloud(spec, instance, pool) if spec.randomized else start(spec, instance, pool)
-    go: Any = step_cloud if spec.randomized else step
+    go: Any = step_cloud if spec.randomized else partial(step, consume=True)
     look: Any = labels_of_cloud if spec.randomized else labels_of
     state, order = 0, list(range(instance.pages))  # the automaton's state; place -> page
+    layers = automaton.layer.tolist()
     requests: list[Event] = []
     for n in range(length):
         event = chosen(n, here)
         requests.append(event)
-        places = tuple(sorted(order.index(page) for page in event))
-        number = automaton.events[int(automaton.layer[state])].index(places)
+        places = tuple(sorted([order.index(page) for page in event]))
+        number = automaton.events[layers[state]].index(places)
         here, missed = go(here, event, instance, bypass)
-        expected = Fraction(int(automaton.misses[state, number]), automaton.scale)
-        order = [order[int(i)] for i in automaton.moved[state, number]]
+        expected = int(automaton.misses[state, number])
+        order = [order[i] for i in automaton.moved[state, number].tolist()]
         state = int(automaton.next[state, number])
         raw = look(here, instance)
-        labels = raw if spec.randomized else tuple(raw[page] for page in order)
-        if missed != expected or labels != automaton.labels[state]:
+        labels = raw if spec.randomized else tuple([raw[page] for page in order])
+        if missed * automaton.scale != expected or labels != automaton.labels[state]:
             return requests
     return None
 
@@ -156,7 +158,7 @@ def check_cycle(
         It costs something else: ``state`` forgets something.
     """
     here: Any = start_cloud(spec, instance, pool) if spec.randomized else start(spec, instance, pool)
-    go: Any = step_cloud if spec.randomized else step
+    go: Any = step_cloud if spec.randomized else partial(step, consume=True)
     for event in prefix:
         here = go(here, event, instance, bypass)[0]
     for turn in range(TURNS):
