@@ -51,15 +51,9 @@ wheel: .venv/installed
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	@wc -c dist/layered_paging-*.whl
 
+# Ours beside peers and floors, in one table; SIZES=--quick only shows that it runs.
 bench: .venv/ready
-	$(BIN)/python tests/benchmarks/replay.py
-	$(BIN)/python tests/benchmarks/policy.py
-	$(BIN)/python tests/benchmarks/optimum.py
-	$(BIN)/python tests/benchmarks/sweep.py
-	$(BIN)/python tests/benchmarks/long.py
-	$(BIN)/python tests/benchmarks/edge.py
-	$(BIN)/python tests/benchmarks/kernels.py
-	$(BIN)/python tests/benchmarks/tracking.py
+	@$(BIN)/python tests/benchmarks/table.py $(SIZES)
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from common import best
 
 from layered_paging.edge import generate, place
 from layered_paging.edge.knapsack import Table, share
@@ -23,15 +24,9 @@ from layered_paging.edge.successive import successive
 
 
 def seconds(run: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the CPU seconds of the best of up to three runs, and the answer."""
-    best, answer = float("inf"), None
-    for _ in range(3):
-        start = time.process_time()
-        answer = run()
-        best = min(best, time.process_time() - start)
-        if best > 2:
-            break
-    return best, answer
+    """Return the CPU seconds of the best of two more runs, or of one that takes over two seconds, and the answer."""
+    least, answer = best(1, run, time.process_time, warm=False)
+    return best(2, run, time.process_time, warm=False) if least <= 2 else (least, answer)
 
 
 def convolution(args: argparse.Namespace) -> None:

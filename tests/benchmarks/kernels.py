@@ -7,8 +7,8 @@ per size divided by that of the one pass.
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
+
+from common import best
 
 import layered_paging as lp
 from layered_paging.core.layout import lay_out
@@ -20,17 +20,6 @@ from layered_paging.engine.twins import twin_of
 from layered_paging.policies.names import resolve
 
 
-def fastest(work: Callable[[], object], repeat: int = 3) -> float:
-    """Return the least seconds of several runs, after one that compiles."""
-    work()
-    seconds = []
-    for _ in range(repeat):
-        begun = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - begun)
-    return min(seconds)
-
-
 def of_loops(name: str, trace: lp.Trace) -> float:
     """Return how many times longer the common loop takes than the special one."""
     spec, slots = resolve(name), trace.pages // 4
@@ -38,13 +27,13 @@ def of_loops(name: str, trace: lp.Trace) -> float:
     assert found is not None
     task = Task(lay_out(trace), spec, trace.instance(slots), slots)
     assert found.play(task).misses.tolist() == run(task, found.kind).misses.tolist()
-    return fastest(lambda: run(task, found.kind)) / fastest(lambda: found.play(task))
+    return best(3, lambda: run(task, found.kind))[0] / best(3, lambda: found.play(task))[0]
 
 
 def of_curves(name: str, trace: lp.Trace) -> float:
     """Return how many times longer one replay per size takes than the one pass."""
     sizes = _Sizes(trace, resolve(name), PLAIN, None, 0)
-    return fastest(lambda: sizes.replayed(1, None), 1) / fastest(lambda: lp.miss_curve(trace, name))
+    return best(1, lambda: sizes.replayed(1, None))[0] / best(3, lambda: lp.miss_curve(trace, name))[0]
 
 
 def main() -> None:

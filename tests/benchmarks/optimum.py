@@ -12,25 +12,15 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import best
 
 import layered_paging as lp
 
 FOLDER = Path(os.environ.get("LAYERED_PAGING_TRACES", Path(__file__).resolve().parents[3] / "shared" / "traces"))
-
-
-def best_of(n: int, run: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the shortest time of n runs, in seconds, and the last answer."""
-    shortest = float("inf")
-    for _ in range(n):
-        start = time.perf_counter()
-        answer = run()
-        shortest = min(shortest, time.perf_counter() - start)
-    return shortest, answer
 
 
 def gpt_oss_20b(rounds: int | None = None) -> lp.Trace:
@@ -43,10 +33,12 @@ def gpt_oss_20b(rounds: int | None = None) -> lp.Trace:
 def certificate() -> None:
     """Solve with certificate, and check, against a plain LRU replay of the same trace."""
     trace = gpt_oss_20b()
-    lru, _ = best_of(4, lambda: lp.replay(trace, "lru", 192, reset="session"))
+    lru, _ = best(4, lambda: lp.replay(trace, "lru", 192, reset="session", engine="kernel"))
     for admission in ("forced", "bypass"):
-        solve, proof = best_of(4, lambda a=admission: lp.optimum(trace, 192, admission=a, reset="session").certificate)
-        check, _ = best_of(4, lambda p=proof: lp.certify.check(p, trace))
+        solve, proof = best(
+            4, lambda a=admission: lp.optimum(trace, 192, admission=a, reset="session").certificate, warm=False
+        )
+        check, _ = best(4, lambda p=proof: lp.certify.check(p, trace), warm=False)
         print(
             f"certificate, {admission}, {trace.requests} requests: LRU replay {1000 * lru:.0f} ms; "
             f"solve and dual {1000 * solve:.0f} ms, ratio {solve / lru:.1f}; check {1000 * check:.0f} ms, ratio {check / lru:.1f}"
@@ -64,12 +56,12 @@ def weighted() -> None:
         costs = np.random.default_rng(1).integers(1, 100, trace.pages)
         for solver in solvers:
             start = time.perf_counter()
-            best = lp.optimum(trace, 192, admission="forced", costs=costs, solver=solver)
+            found = lp.optimum(trace, 192, admission="forced", costs=costs, solver=solver)
             solved = time.perf_counter() - start
-            lp.certify.check(best.certificate, trace)
+            lp.certify.check(found.certificate, trace)
             memory = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
             print(
-                f"weighted, {trace.requests} requests, {best.solver}: cost {best.cost} in {solved:.2f} s, "
+                f"weighted, {trace.requests} requests, {found.solver}: cost {found.cost} in {solved:.2f} s, "
                 f"certified; at most {memory >> 10} MiB so far",
                 flush=True,
             )
@@ -80,14 +72,14 @@ def free() -> None:
     trace = gpt_oss_20b()
     for slots in (144, 192, 288):
         options: dict[str, Any] = {"admission": "forced", "reset": "session"}
-        seconds, best = best_of(1, lambda s=slots, o=options: lp.optimum(trace, s, quotas="free", **o))
-        lp.certify.check(best.certificate, trace)
+        seconds, split = best(1, lambda s=slots, o=options: lp.optimum(trace, s, quotas="free", **o), warm=False)
+        lp.certify.check(split.certificate, trace)
         uniform = lp.optimum(trace, slots, pool="per-layer", **options)
         shared = lp.optimum(trace, slots, **options)
         print(
-            f"free, {slots} slots: best split {best.misses} misses ({100 * best.hit_rate:.3f} % hits), uniform "
+            f"free, {slots} slots: best split {split.misses} misses ({100 * split.hit_rate:.3f} % hits), uniform "
             f"{uniform.misses} ({100 * uniform.hit_rate:.3f} %), shared {shared.misses} ({100 * shared.hit_rate:.3f} %); "
-            f"{seconds:.1f} s; quotas {' '.join(map(str, best.split))}"
+            f"{seconds:.1f} s; quotas {' '.join(map(str, split.split))}"
         )
 
 

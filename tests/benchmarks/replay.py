@@ -6,7 +6,7 @@
 libCacheSim (its Python wheel, C inside) reads the trace as a memory-mapped oracleGeneral file, which
 holds the next uses that its Belady needs; ours has the same ids in memory and computes next uses in
 the measured time.  Making the file and opening it are not measured.  One thread, best of R,
-miss counts compared first.  The last lines give all capacities in one pass, as a ratio to one LRU replay.
+miss counts compared first.  ``table.py`` prints a shorter comparison beside others.
 
 ``--json`` prints the figures as one JSON object instead.
 """
@@ -17,7 +17,6 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +33,6 @@ PAIRS = {
     "sieve": ("Sieve", None),
     "s3-fifo(filling='main')": ("S3FIFO", None),
 }
-
-
-def best(repeat: int, call: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the least time of so many calls after one more, and the last result."""
-    result = call()
-    times = []
-    for _ in range(repeat):
-        began = time.perf_counter()
-        result = call()
-        times.append(time.perf_counter() - began)
-    return min(times), result
 
 
 def serialise(trace: lp.Trace, path: Path) -> None:
@@ -76,13 +64,13 @@ def theirs(name: str, path: Path, slots: int) -> tuple[float, int]:
 
 def compare(trace: lp.Trace, path: Path, ours: str, name: str, slots: int, repeat: int) -> dict[str, Any]:
     """Run both in turn, so that a machine that changes its speed changes it for both; keep the best of each."""
-    lp.replay(trace, ours, slots)  # compiles
+    lp.replay(trace, ours, slots, engine="kernel")  # compiles
     own, peer = [], []
     for _ in range(repeat):
         seconds, peer_misses = theirs(name, path, slots)
         peer.append(seconds)
         began = time.perf_counter()
-        run = lp.replay(trace, ours, slots)
+        run = lp.replay(trace, ours, slots, engine="kernel")
         own.append(time.perf_counter() - began)
     return {
         "policy": ours,
@@ -103,9 +91,6 @@ def main() -> None:
     parser.add_argument("--slots", type=int, nargs="+", default=[500, 1000])
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--trace", help="events of a real trace for the curves (default: the synthetic one with top_k 4)"
-    )
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     trace = lp.workloads.zipf(25, 80, args.requests // 25, exponent=1.1, seed=args.seed)
@@ -118,9 +103,8 @@ def main() -> None:
                 rows.append({**compare(trace, path, ours, name, slots, args.repeat), "target": target})
                 if not args.json:
                     show(rows[-1])
-    curves = all_capacities(args)
     if args.json:
-        print(json.dumps({"replay": rows, "curves": curves}))
+        print(json.dumps({"replay": rows}))
 
 
 def show(row: dict[str, Any]) -> None:
@@ -138,35 +122,6 @@ def show(row: dict[str, Any]) -> None:
         f"{row['million_per_second']:7.1f} M/s against {row['peer_million_per_second']:5.1f} M/s: ratio {row['ratio']:.1f}{target}",
         flush=True,
     )
-
-
-def all_capacities(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Time each one-pass curve against one LRU replay of the same events."""
-    trace = (
-        lp.load_trace(args.trace)
-        if args.trace
-        else lp.workloads.zipf(24, 32, 30_000, top_k=4, exponent=0.7, seed=args.seed)
-    )
-    slots = trace.pages // 4
-    one, _ = best(args.repeat, lambda: lp.replay(trace, "lru", slots))
-    calls: dict[str, tuple[Callable[[], Any], int]] = {
-        "lru": (lambda: lp.miss_curve(trace, "lru"), 10),
-        "llru": (lambda: lp.miss_curve(trace, "llru"), 100),
-        "lfu": (lambda: lp.miss_curve(trace, "lfu"), 100),
-        "optimum (forced)": (lambda: lp.optimum_curve(trace, admission="forced"), 100),
-        "optimum (bypass)": (lambda: lp.optimum_curve(trace, admission="bypass"), 100),
-    }
-    rows = []
-    for name, (call, target) in calls.items():
-        seconds, _ = best(args.repeat, call)
-        rows.append(
-            {"curve": name, "seconds": seconds, "replay_seconds": one, "ratio": seconds / one, "target": target}
-        )
-        if not args.json:
-            print(
-                f"all {trace.pages} capacities of {name:<17} {seconds:6.3f} s, one LRU replay {one:.3f} s: ratio {seconds / one:.1f} (aim at most {target})"
-            )
-    return rows
 
 
 if __name__ == "__main__":

@@ -13,27 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+from common import best
 
 import layered_paging as lp
 from layered_paging.prediction.predictors import Popularity
 from layered_paging.profiles.profile import Profile
-
-
-def best(repeat: int, call: Callable[[], Any]) -> float:
-    """Return the least time of so many calls after one more."""
-    call()
-    times = []
-    for _ in range(repeat):
-        began = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - began)
-    return min(times)
 
 
 def hook(events: list[list[list[int]]], tracker: Popularity | None) -> None:
@@ -59,15 +46,18 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     trace = lp.workloads.zipf(24, 32, args.rounds, top_k=4, exponent=1.0, seed=0)
-    base = best(args.repeat, lambda: lp.replay(trace, "lru", 192, pool="per-layer"))
+    base = best(args.repeat, lambda: lp.replay(trace, "lru", 192, pool="per-layer", engine="kernel"))[0]
     ratios = {
-        policy: best(args.repeat, lambda policy=policy: lp.replay(trace, policy, 192, pool="per-layer")) / base
+        policy: best(
+            args.repeat, lambda policy=policy: lp.replay(trace, policy, 192, pool="per-layer", engine="kernel")
+        )[0]
+        / base
         for policy in ("lfu", "lfu-window", "lfu-decay")
     }
-    ratios["counting alone (a profile)"] = best(args.repeat, lambda: Profile.of(trace, half_life=32)) / base
+    ratios["counting alone (a profile)"] = best(args.repeat, lambda: Profile.of(trace, half_life=32))[0] / base
     events = trace.experts[: min(2000, args.rounds)].tolist()
-    plain = best(args.repeat, lambda: hook(events, None))
-    counted = best(args.repeat, lambda: hook(events, Popularity(trace.n_experts, half_life=32)))
+    plain = best(args.repeat, lambda: hook(events, None))[0]
+    counted = best(args.repeat, lambda: hook(events, Popularity(trace.n_experts, half_life=32)))[0]
     ratios["plain Python: recency list and counters over recency list"] = counted / plain
     per_event = (counted - plain) / (len(events) * trace.layers)
     figures = {
