@@ -8,6 +8,11 @@ from typing import Any
 
 import pytest
 
+import layered_paging as lp
+from layered_paging.core.cutting import window
+from layered_paging.report.facts import facts
+from layered_paging.report.summary import report_page
+
 HERE = Path(__file__).parent
 
 
@@ -36,6 +41,21 @@ def test_nothing_overflows_is_cut_or_too_faint(name: str, pages: dict[str, tuple
         if name.startswith("replay") and kind != "print":
             assert page.locator(".cell.gone:not(.legend .cell)").count() or name == "replay-last"
         found += [f"{kind}: {line}" for line in SHOTS.faults(page)]
+    assert not found
+
+
+@pytest.mark.parametrize("name", ["gpt_oss_20b", "qwen3_30b_a3b_top8_code"])
+def test_reports_of_real_routing_fit_every_window(name: str, traces: Path, browser: Any, tmp_path: Path) -> None:
+    trace = window(lp.load_trace(traces / f"{name}.npz"), 0, 400)
+    told = facts(trace, trace.layers * trace.top_k * 2, policies=("lru", "llru", "lfu-decay"))
+    path = tmp_path / "report.html"
+    path.write_text(report_page(told, title=f"Expert cache report: {name}", trace=f"{name}.npz"))
+    found = [
+        f"{kind}: {line}"
+        for place in ("", "#all")
+        for kind, page in SHOTS.shots(browser, path, place)
+        for line in page.evaluate(SHOTS.AUDIT)
+    ]
     assert not found
 
 

@@ -104,7 +104,17 @@ def by_chance(trace: Trace, pages: int) -> float:
 
 
 def repeated(trace: Trace) -> tuple[float, float]:
-    """Return the share of the requests that the same layer also made one round before, and what popularity alone gives."""
+    """Return the share of the requests that the same layer also made one round before, and what popularity alone gives.
+
+    Kept on the trace: both the diagnosis and the tests of a trace ask for it.
+    """
+    kept: dict[str, tuple[float, float]] = trace.__dict__.setdefault("_repeated", {})
+    if "found" not in kept:
+        kept["found"] = _repeated(trace)
+    return kept["found"]
+
+
+def _repeated(trace: Trace) -> tuple[float, float]:
     total = again = followers = 0
     begins = np.zeros(trace.rounds, bool)
     begins[trace.sessions] = True

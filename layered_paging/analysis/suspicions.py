@@ -216,15 +216,15 @@ def copied_layers(trace: Trace, sizes: npt.NDArray[np.int64]) -> Check:
 
 def strided(trace: Trace, sizes: npt.NDArray[np.int64]) -> Check:
     """Test whether consecutive tokens share fewer experts than chance gives, as slices of one token's ranking do."""
-    from scipy.stats import poisson
+    from scipy.special import pdtr  # scipy.stats, which calls it, takes half a second to load
 
     name = "strided tokens"
     if unions(trace):
         return Check(name, "cannot tell", f"events are unions ({unions(trace)})")
     share, chance = shape.repeated(trace)
     expected, seen = chance * trace.requests, round(share * trace.requests)
-    tail = float(poisson.cdf(seen, expected))
-    if poisson.cdf(0, expected) > SURE:
+    tail = float(pdtr(seen, expected))
+    if pdtr(0, expected) > SURE:
         return Check(name, "cannot tell", "too few requests to see less overlap than chance", {"by chance": chance})
     return decided(
         name,
@@ -238,7 +238,7 @@ def strided(trace: Trace, sizes: npt.NDArray[np.int64]) -> Check:
 
 def uniform(trace: Trace, sizes: npt.NDArray[np.int64]) -> Check:
     """Test whether the experts of all layers are used alike, as no trained router does (chi-square, all layers)."""
-    from scipy.stats import chi2, ncx2
+    from scipy.special import chdtrc, chdtri, chndtr  # scipy.stats, which calls them, takes half a second to load
 
     uses = uses_of(trace)
     statistic = least = 0.0
@@ -254,9 +254,9 @@ def uniform(trace: Trace, sizes: npt.NDArray[np.int64]) -> Check:
             degrees += n - 1
     if not degrees:
         return Check("uniform routing", "cannot tell", "no layer has a choice")
-    limit = float(chi2.isf(0.001, degrees))
-    power = float(ncx2.sf(limit, degrees, least))
-    numbers = {"chi-square": round(statistic, 1), "degrees": degrees, "p": float(chi2.sf(statistic, degrees)),
+    limit = float(chdtri(degrees, 0.001))
+    power = 1 - float(chndtr(limit, degrees, least))
+    numbers = {"chi-square": round(statistic, 1), "degrees": degrees, "p": float(chdtrc(degrees, statistic)),
                "power": round(power, 6)}  # fmt: skip
     if power < POWER and statistic <= limit:
         said = f"too few requests: a skew of {100 * SKEW:.0f} % would be seen with probability {power:.3f}"
