@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test test-all browser slowest theorems checker checked lint docs screenshots wheel bench clean
+.PHONY: demo test test-all browser slowest theorems checker checked lint docs sheets screenshots wheel bench clean
 
 demo: .venv/installed
 	@$(BIN)/layered-paging replay layered_paging/samples/sample.npz --slots 12 24 48 --policy lru llru lfu similar-rounds --reset session --optimum forced
@@ -43,6 +43,9 @@ lint: .venv/ready
 
 docs: .venv/ready
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
+sheets: .venv/ready
+	$(BIN)/python docs/lessons/sheet.py sheets
 
 screenshots: .venv/ready
 	$(BIN)/python tests/screenshots.py screenshots $(if $(wildcard docs/_build/html),--docs docs/_build/html)

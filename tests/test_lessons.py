@@ -39,8 +39,18 @@ def test_a_lesson_asks_answers_and_checks(path: Path, export: Any) -> None:
     assert all(source for source, _ in export.cells(path))
 
 
-def test_there_are_five() -> None:
-    assert len(LESSONS) == 5
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+def test_a_lesson_has_goals_a_time_a_control_and_a_proof(path: Path) -> None:
+    text = path.read_text()
+    assert re.search(r"\*\*You will learn\*\* \(\d+ minutes; needs ", text)
+    assert text.count("mo.ui.") == 1 and "## Move it yourself" in text
+    proof = text.partition("## Prove it")[2]
+    assert '"proved" if ' in proof and '"not yet"' in proof  # what the reader writes is checked
+    assert "assert " in proof and "Solution" in proof  # and so is the solution, by the same function
+
+
+def test_there_are_seven() -> None:
+    assert len(LESSONS) == 7
 
 
 @pytest.mark.parametrize("path", LESSONS if FULL else LESSONS[2:3], ids=lambda p: p.stem)
@@ -99,6 +109,19 @@ def test_the_page_of_a_notebook(tmp_path: Path, export: Any) -> None:
         export.page(path)
     with pytest.raises(ValueError, match="<marimo-table"):
         export.plain("<p><marimo-table></marimo-table></p>")
+
+
+def test_a_sheet_without_and_with_solutions(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("sheets_of_lessons", ROOT / "docs" / "lessons" / "sheet.py")
+    assert spec is not None and spec.loader is not None
+    sheets = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sheets)
+    path = tmp_path / "lesson_9.py"
+    path.write_text(NOTEBOOK.replace("THREE", "3"))
+    blank, solved = (sheets.sheet(path, solutions=told) for told in (False, True))
+    assert "<title>A title</title>" in blank and 'class="room"' in blank and "three" not in blank
+    assert "<details open>" in solved and "<strong>three</strong>" in solved
+    assert not re.search(r'(src|href)="http|<script|<marimo', blank + solved)
 
 
 def test_a_picture_is_embedded_with_its_description() -> None:

@@ -31,6 +31,18 @@ def _():
     return
 
 
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    **You will learn** (45 minutes; needs nothing):
+
+    - what a competitive ratio promises, and what it leaves open;
+    - to compute one, with a certificate;
+    - to tell an unbounded ratio from a large one.
+    """)
+    return
+
+
 @app.cell
 def _():
     turns = lp.Trace([[n % 4] for n in range(12)], n_experts=4)
@@ -203,6 +215,80 @@ def _():
         {
             "Solution": mo.md(r"""
     $\dfrac{k}{k - h + 1}$. With twice the slots ($h = k/2$) LRU misses less than twice as often as Opt, up to the constant: memory buys what no deterministic policy can.
+    """)
+        }
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## Move it yourself
+
+    The sequence of the first exercise, with as many slots as you like. From which number of slots on does LRU stop missing, and why at once?
+    """)
+    return
+
+
+@app.cell
+def _():
+    slots_shown = mo.ui.slider(1, 5, value=3, label="slots", show_value=True)
+    slots_shown
+    return (slots_shown,)
+
+
+@app.cell
+def _(slots_shown, turns):
+    mo.Html(board(turns, ["lru", "opt"], slots_shown.value))
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(
+        r"""
+    ## Prove it
+
+    FIFO evicts the page that came first. Show that its ratio is at least 2 with two slots: give a sequence of at most 24 requests to the pages 0, 1 and 2 with
+
+    - at least 20 misses of FIFO, and
+    - $\mathrm{FIFO} \ge 2\,\mathrm{Opt} - 2$.
+
+    Write it into `my_sequence`. The next cell checks it.
+    """.replace("\\\\", "\\")
+    )
+    return
+
+
+@app.cell
+def _():
+    my_sequence = []
+    return (my_sequence,)
+
+
+@app.cell
+def _(my_sequence):
+    def forces_two(pages):
+        """Say whether a sequence is long enough, and bad enough for FIFO with two slots."""
+        if not pages or len(pages) > 24 or not set(pages) <= {0, 1, 2}:
+            return False
+        trace = lp.Trace([[page] for page in pages], n_experts=3)
+        fifo, opt = (lp.replay(trace, name, 2).misses for name in ("fifo", "belady"))
+        return fifo >= 20 and fifo >= 2 * opt - 2
+
+    "proved" if forces_two(my_sequence) else "not yet"
+    return (forces_two,)
+
+
+@app.cell(hide_code=True)
+def _(forces_two):
+    assert forces_two([0, 1, 2] * 8) and not forces_two([0, 1] * 12) and not forces_two([])
+    assert lp.competitive_ratio("fifo", layers=1, experts=3, slots=2).value == 2
+    mo.accordion(
+        {
+            "Solution": mo.md(r"""
+    0, 1, 2, 0, 1, 2, ... FIFO misses always. Opt misses every second request after the first ones. The ratio is not larger either: the library says exactly 2, with a certificate.
     """)
         }
     )

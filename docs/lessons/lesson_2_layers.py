@@ -33,6 +33,18 @@ def _():
     return
 
 
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    **You will learn** (50 minutes; needs lesson 1):
+
+    - why a split cache loses without bound, and a shared one does not;
+    - that the layers' difference in skew makes the gap, not the skew;
+    - what the order of the layers forbids an adversary.
+    """)
+    return
+
+
 @app.cell
 def _():
     rotating = parse_sequence("0,0 1,0 2,0 0,0 1,0 2,0", 3)
@@ -130,7 +142,7 @@ def _():
     steps = [0, 0.5, 1, 1.5]
     alike = [gap([2 * d] * 4) for d in steps]  # s = 0 .. 3
     spread = [gap([1.5 - d, 1.5 - d / 3, 1.5 + d / 3, 1.5 + d]) for d in steps]
-    return alike, spread, steps
+    return alike, gap, spread, steps
 
 
 @app.cell(hide_code=True)
@@ -185,6 +197,74 @@ def _(anything, layered):
             "Why 3/2?": mo.md(r"""
     With $k = l = 2$ every layer has one slot in effect: LRU hits only if a layer asks for the same page twice running. Opt may keep a page for longer, but over every request at most
     $l - 1$ other pages can be kept. Counting gives at most $2 - 1/l$, here $3/2$; the claim `lru-equals-partition` of the library checks it. Lesson 4 goes on from here.
+    """)
+        }
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## Move it yourself
+
+    How much may the layers differ before the split costs a tenth? Move $d$, in tenths.
+    """)
+    return
+
+
+@app.cell
+def _():
+    tenths = mo.ui.slider(0, 15, value=5, label="10 d", show_value=True)
+    tenths
+    return (tenths,)
+
+
+@app.cell
+def _(gap, tenths):
+    _d = tenths.value / 10
+    f"Opt per layer / Opt = {gap([1.5 - _d, 1.5 - _d / 3, 1.5 + _d / 3, 1.5 + _d]):.3f}"
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## Prove it
+
+    Three layers of three experts, six slots. Give rounds that are repeated for ever, such that the split cache (two slots per layer, LRU in each) misses in every turn and the shared one stops missing.
+    A round is a triple of experts. The next cell plays a hundred turns.
+    """)
+    return
+
+
+@app.cell
+def _():
+    my_rounds = []
+    return (my_rounds,)
+
+
+@app.cell
+def _(my_rounds):
+    def splits(rounds):
+        """Say whether the split cache pays in each of a hundred turns, and the shared one only at first."""
+        if not rounds or any(len(row) != 3 or not set(row) <= {0, 1, 2} for row in rounds):
+            return False
+        trace = lp.Trace(list(rounds) * 100, n_experts=3)
+        split, shared = (lp.replay(trace, "lru", 6, pool=pool).misses for pool in ("per-layer", "shared"))
+        return split >= 100 and shared <= 9
+
+    "proved" if splits(my_rounds) else "not yet"
+    return (splits,)
+
+
+@app.cell(hide_code=True)
+def _(splits):
+    assert splits([(0, 0, 0), (1, 0, 0), (2, 0, 0)]) and not splits([(0, 0, 0)]) and not splits([])
+    mo.accordion(
+        {
+            "Solution": mo.md(r"""
+    (0, 0, 0), (1, 0, 0), (2, 0, 0): one layer asks for three pages in turn, the others for one page each. Five pages fit into six slots, but not three into two.
     """)
         }
     )

@@ -38,6 +38,18 @@ def _():
     return
 
 
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    **You will learn** (50 minutes; needs lessons 1 and 2):
+
+    - to play LRU, LLRU and the optimum by hand, with reasons;
+    - that neither of LRU and LLRU is better on every sequence;
+    - why furthest next use is optimal: an exchange.
+    """)
+    return
+
+
 @app.cell
 def _():
     sequence = parse_sequence("0,0 1,0 0,1 2,0 0,0 1,1 0,0 2,0", 3)
@@ -195,6 +207,70 @@ def _():
     """)
         }
     )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## Move it yourself
+
+    The sequence from above under another policy.
+    """)
+    return
+
+
+@app.cell
+def _():
+    policy_shown = mo.ui.dropdown(["lru", "llru", "fifo", "mark-far", "sieve"], value="mark-far", label="policy")
+    policy_shown
+    return (policy_shown,)
+
+
+@app.cell
+def _(policy_shown, sequence):
+    mo.Html(board(sequence, [policy_shown.value], 3))
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## Prove it
+
+    LLRU is not always better. Give five rounds of two layers of two experts, as pairs, on which LLRU with three slots misses more often than LRU.
+    """)
+    return
+
+
+@app.cell
+def _():
+    my_pairs = []
+    return (my_pairs,)
+
+
+@app.cell
+def _(my_pairs):
+    def llru_loses(pairs):
+        """Say whether LLRU misses more often than LRU."""
+        if len(pairs) != 5 or any(len(row) != 2 or not set(row) <= {0, 1} for row in pairs):
+            return False
+        trace = lp.Trace(pairs, n_experts=2)
+        return lp.replay(trace, "llru", 3).misses > lp.replay(trace, "lru", 3).misses
+
+    "proved" if llru_loses(my_pairs) else "not yet"
+    return (llru_loses,)
+
+
+@app.cell(hide_code=True)
+def _(better, llru_loses, worse):
+    _one = [tuple(row) for row in worse[0].experts[:, :, 0].tolist()]
+    assert (
+        llru_loses(_one)
+        and not llru_loses([])
+        and not any(llru_loses([tuple(row) for row in trial.experts[:, :, 0].tolist()]) for trial in better)
+    )
+    mo.accordion({"Solution": mo.md(f"For one: {_one}. The search above has found all of them.")})
     return
 
 

@@ -31,6 +31,18 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
+    mo.md(r"""
+    **You will learn** (60 minutes; needs lessons 1 and 2):
+
+    - to force misses: the adversary that asks for the absent page, and waits;
+    - that the least ratio of all policies can be decided, with a certificate for either side;
+    - Yao's principle, and coupon collectors in parallel.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
     mo.accordion(
         {
             "Solution": mo.md(r"""
@@ -224,6 +236,67 @@ def _(harmonic, table):
                 }
             ),
         ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## Move it yourself
+
+    How does the exact Yao bound grow with the layers, for three experts each?
+    """)
+    return
+
+
+@app.cell
+def _():
+    layers_shown = mo.ui.slider(1, 8, value=2, label="layers", show_value=True)
+    layers_shown
+    return (layers_shown,)
+
+
+@app.cell
+def _(layers_shown):
+    {f"{layers_shown.value} x 3": f"{float(lp.coupon.yao_bound(layers_shown.value, 3)):.4f}"}
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## Prove it
+
+    What is the least ratio of any deterministic policy for two layers of three experts and three slots? Write a fraction into `my_bound`. The next cell compares it with both sides of a certificate, which the
+    small checker has accepted.
+    """)
+    return
+
+
+@app.cell
+def _():
+    my_bound = None
+    return (my_bound,)
+
+
+@app.cell
+def _(my_bound):
+    solved = lp.optimal_ratio(layers=2, experts=3, slots=3)
+    lp.certify.check(solved.certificate)
+    "proved" if my_bound is not None and solved.lower == my_bound == solved.upper else "not yet"
+    return (solved,)
+
+
+@app.cell(hide_code=True)
+def _(solved):
+    assert solved.lower == solved.upper == 2
+    mo.accordion(
+        {
+            "Solution": mo.md(r"""
+    2, which is $k - l + 1$. One side of the certificate is a strategy for the policy, the other one for the adversary. LRU has 3 at this size.
+    """)
+        }
     )
     return
 

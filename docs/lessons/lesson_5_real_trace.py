@@ -23,6 +23,18 @@ def _():
     return
 
 
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    **You will learn** (50 minutes; needs lessons 1 to 3):
+
+    - what a ratio says about a real trace, and what it does not;
+    - to tell popularity from time, and the policy from the memory;
+    - to turn misses into milliseconds.
+    """)
+    return
+
+
 @app.cell
 def _():
     trace = lp.load_trace(SAMPLE)
@@ -114,6 +126,31 @@ def _(trace):
 
 
 @app.cell(hide_code=True)
+def _(names, of_round, trace):
+    _uses = {
+        kind: np.bincount(
+            (trace.experts[of_round == kind] + np.arange(trace.layers)[:, None] * 16).ravel(), minlength=trace.pages
+        )
+        for kind in names
+    }
+    _shares = {kind: uses / uses.sum() for kind, uses in _uses.items()}
+    _common = {
+        (a, b): float(np.minimum(_shares[a], _shares[b]).sum()) for n, a in enumerate(names) for b in names[n + 1 :]
+    }
+    _near, _far = max(_common, key=_common.get), min(_common, key=_common.get)
+    assert 0 < _common[_far] < _common[_near] < 1
+    mo.accordion(
+        {
+            "Solution": mo.md(f"""
+    Compare the shares of all {trace.pages} pages: what two kinds have in common is the sum of the smaller shares. Most alike are {_near[0]} and {_near[1]} with {_common[_near]:.0%}; these two can share a cache best.
+    Least alike are {_far[0]} and {_far[1]} with {_common[_far]:.0%}.
+    """)
+        }
+    )
+    return
+
+
+@app.cell(hide_code=True)
 def _():
     mo.md(r"""
     ## Exercise: what makes the misses?
@@ -188,7 +225,8 @@ def _(curves, found, milliseconds, pages, quarter):
         {
             "Solution": mo.md(f"""
     A miss costs 100 MB / 25 GB/s = 4 ms. At {quarter} slots a token waits {milliseconds["lru"][quarter]:.1f} ms under LRU and {milliseconds["opt"][quarter]:.1f} ms under Opt, the most that any policy could save.
-    LRU with {_more} slots waits {milliseconds["lru"][_more]:.1f} ms. So compare what a quarter more memory costs you with what a cleverer policy, which reaches only part of the way to Opt, would cost.
+    LRU with {_more} slots waits {milliseconds["lru"][_more]:.1f} ms. So a quarter more memory saves {milliseconds["lru"][quarter] - milliseconds["lru"][_more]:.1f} ms, and no policy saves more than
+    {milliseconds["lru"][quarter] - milliseconds["opt"][quarter]:.1f} ms. A policy is worth more than that memory if it reaches {(milliseconds["lru"][quarter] - milliseconds["lru"][_more]) / (milliseconds["lru"][quarter] - milliseconds["opt"][quarter]):.0%} of the way to Opt; LLRU saves {milliseconds["lru"][quarter] - milliseconds["llru"][quarter]:.1f} ms here.
 
     {embedded(_figure, "Loading time a token against slots, for LRU, LLRU, Opt and Opt per layer")}
     """)
@@ -223,6 +261,70 @@ def _(curves, quarter, trace):
     The gap is {_gap:.3f}. As a measure of skew take the *effective number* of experts, the exponential of the entropy of their use: {", ".join(f"{e:.1f}" for e in _entropies)} of {trace.n_experts[0]} in
     the layers from first to last. {"Training asked for balance in every layer, and the layers are much alike" if max(_entropies) < 1.3 * min(_entropies) else "Training asked for balance in every layer, and still the layers differ"}. A split also
     loses for another reason: what layers need varies from prompt to prompt, and a shared cache follows. Measure yours: `layered-paging diagnose TRACE --slots N`.
+    """)
+        }
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## Move it yourself
+
+    Read the curves at any number of slots.
+    """)
+    return
+
+
+@app.cell
+def _(pages):
+    slots_read = mo.ui.slider(12, pages, value=24, label="slots", show_value=True)
+    slots_read
+    return (slots_read,)
+
+
+@app.cell
+def _(curves, slots_read):
+    {name: int(curve[slots_read.value]) for name, curve in curves.items()}
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## Prove it
+
+    How many slots does LRU need to miss no more often than Opt does with a quarter of the pages? Write the least number into `my_slots`. The optimum that it is compared with has a certificate.
+    """)
+    return
+
+
+@app.cell
+def _():
+    my_slots = None
+    return (my_slots,)
+
+
+@app.cell
+def _(curves, my_slots, quarter):
+    def is_least(slots):
+        """Say whether LRU with this number of slots reaches Opt with a quarter, and with one less does not."""
+        goal = curves["opt"][quarter]
+        return slots is not None and bool(curves["lru"][slots] <= goal < curves["lru"][slots - 1])
+
+    "proved" if is_least(my_slots) else "not yet"
+    return (is_least,)
+
+
+@app.cell(hide_code=True)
+def _(is_least, pages, quarter):
+    _least = [slots for slots in range(13, pages + 1) if is_least(slots)]
+    assert len(_least) == 1 and not is_least(None)
+    mo.accordion(
+        {
+            "Solution": mo.md(f"""
+    {_least[0]} slots, against {quarter}: {_least[0] / quarter:.2f} times the memory. That is what knowing the future is worth on this trace.
     """)
         }
     )
