@@ -95,6 +95,10 @@ def test_a_policy_is_judged_on_sessions_that_did_not_choose_it(trace: lp.Trace) 
     assert best.policy == min(first, key=first.__getitem__) and best.sessions == 4
     mine, theirs = (lp.replay(halves[1], name, 24, **RESET).misses for name in (best.policy, "lru"))
     assert best.saved == 1 - mine / theirs
+    assert best.policy == "similar-rounds"
+    assert "No engine that is listed ships similar-rounds: it is code to write. Give --engine" in " ".join(
+        found.sentences
+    )
     single = plan(trace.select([0]), size=24, sized=False, policies=["similar-rounds"], sizes=[24, 48], **RESET)
     assert single.chosen[0].saved is None
     assert "one session's worth of evidence" in " ".join(single.sentences)

@@ -248,6 +248,22 @@ def test_what_no_engine_ships_is_never_the_only_advice(shown: Any) -> None:
     assert "one session's worth of evidence" in report_page(one, title="one")
 
 
+def test_the_commands_say_what_engines_ship_too(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["diagnose", str(SAMPLE), "--slots", "48", "--against", "similar-rounds", "slru"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    lru, slru = (lp.replay(lp.load_trace(SAMPLE), name, 48).misses for name in ("lru", "slru"))
+    assert (
+        "- No engine that is listed ships similar-rounds: it is code to write; of those tried, the best that one ships is slru"
+        in out
+    )
+    assert f"with {100 * (lru - slru) / lru:.1f} % fewer misses (tinyserve: cache_policy=" in out
+    assert main([*words[:-1], "fifo"]) == 0
+    assert "of those tried, engines ship none that misses less." in capsys.readouterr().out
+    assert main([*words[:-2], "slru"]) == 0
+    assert "code to write" not in capsys.readouterr().out
+
+
 def test_a_share_is_compared_with_an_even_share() -> None:
     told = facts(workload(), 16, policies=("lru",))
     layers = [{"requests": 10, "misses": 9, "best": 9, "optimum": 1} for _ in range(12)]

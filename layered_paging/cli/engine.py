@@ -41,8 +41,33 @@ def engine_note(engine: str | None, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def print_engine(answer: dict[str, Any]) -> None:
-    """Print how the best policy is switched on, and what the counts leave out."""
+    """Print how the best policy is switched on, and what the counts leave out.
+
+    Without an engine: whether any engine ships the best policy, and else the best that one ships.
+    """
     said = answer.get("engine")
-    if said is not None:
+    if said is None:
+        _print_shipped(answer.get("diagnosis", answer))
+    else:
         how = f"{said['knob']}" if said["knob"] else "not shipped there"
         print(f"- In {said['name']}, {said['policy']} is: {how}. Not in the counts: {said['beside']}.")
+
+
+def _print_shipped(found: dict[str, Any]) -> None:
+    from ..plan.engines import engines_of
+
+    if found["best"] == found["policy"] or engines_of(found["best"]):
+        return
+    others = sorted(
+        (misses, name) for name, misses in found["by_policy"].items() if misses is not None and engines_of(name)
+    )
+    if not others or others[0][1] == found["policy"]:
+        there = "of those tried, engines ship none that misses less"
+    else:
+        misses, name = others[0]
+        less = (found["misses"] - misses) / found["misses"]
+        by = engines_of(name)[0]
+        there = f"of those tried, the best that one ships is {name}, with {100 * less:.1f} % fewer misses ({by['engine']}: {by['knob']})"
+        if less <= 0:
+            there = "of those tried, engines ship none that misses less"
+    print(f"- No engine that is listed ships {found['best']}: it is code to write; {there}.")

@@ -59,7 +59,7 @@ def _share(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Say the gate, then replay."""
+    """Replay, and hold what is saved against the gate, which stands before the first replay."""
     if args.output is not None and not args.output.endswith(".md"):
         raise ParameterError(f"--output must end with .md; got {args.output!r}")
     trace = trace_of(args)

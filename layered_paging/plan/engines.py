@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..errors import NotRegistered
 from ..policies.names import resolve
 
-__all__ = ["ENGINES", "Engine", "Shipped", "knob_of", "policies_of", "shipped"]
+__all__ = ["ENGINES", "Engine", "Shipped", "engines_of", "knob_of", "policies_of", "shipped"]
 
 
 @dataclass(frozen=True)
@@ -168,3 +168,14 @@ def knob_of(engine: str, policy: str) -> str:
     """Return how a policy is switched on in an engine, in its words; empty where it does not ship it."""
     found = _engine(engine).policies.get(policy)
     return "" if found is None else found.knob
+
+
+def engines_of(policy: str) -> list[dict[str, str]]:
+    """Return the engines that ship a policy, each with how it is switched on there.
+
+    Examples
+    --------
+    >>> [one["engine"] for one in engines_of("classlru")], engines_of("similar-rounds")
+    (['llama.cpp'], [])
+    """
+    return [{"engine": engine, "knob": knob} for engine in ENGINES if (knob := knob_of(engine, policy))]

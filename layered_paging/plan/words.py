@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.trace import Trace
 from .budgets import OPTIMUM, Row
-from .engines import ENGINES, knob_of
+from .engines import ENGINES, engines_of, knob_of
 from .found import Plan
 
 __all__ = ["memory", "sentences", "size_words", "unknown"]
@@ -107,7 +107,9 @@ def _switch_on(found: Plan, engine: str | None) -> list[str]:
                 f"on {sessions}, which did not choose it{knob}."
             )
     if found.chosen and engine is None:
-        lines.append("Give --engine to hear only of policies that your engine ships.")
+        best = found.chosen[0].policy
+        nobody = "" if engines_of(best) else f"No engine that is listed ships {best}: it is code to write. "
+        lines.append(f"{nobody}Give --engine to hear only of policies that your engine ships.")
     return lines
 
 

@@ -18,7 +18,7 @@ from ..core.version import __version__
 from ..engine.run import Run, replay
 from ..errors import BudgetError, ParameterError
 from ..plan import Clock
-from ..plan.engines import ENGINES, knob_of
+from ..plan.engines import engines_of
 from ..policies.names import resolve
 from ..prefetch.guessing import guesses
 from ..profiles.profile import Profile, compare
@@ -86,7 +86,7 @@ def facts(
     done = len(policies) + 1
     groups = distinct_sessions(replayed)
     in_use = runs[found.policy]
-    ships = {name: where for name in runs if (where := _ships(name))}
+    ships = {name: where for name in runs if (where := engines_of(name))}
     extra = _extra(replayed, room, reset, runs)
     shipped = _chosen(
         {found.policy: in_use, **{n: r for n, r in runs.items() if n in ships}, **extra}, found.policy, groups
@@ -105,7 +105,7 @@ def facts(
         "layers": _layers(in_use, runs[found.best], ahead),
         "layer_names": layer_names(trace),
         "chosen": _chosen(runs, found.policy, groups),
-        "shipped": shipped and {**shipped, "engines": _ships(shipped["policy"])},
+        "shipped": shipped and {**shipped, "engines": engines_of(shipped["policy"])},
         "ships": ships,
         "transfer": _transfer(replayed, room, groups),
         "prefetch": _prefetch(replayed, in_use),
@@ -132,11 +132,6 @@ def facts(
 def _asked_bytes(trace: Trace) -> Any:
     assert trace.page_bytes is not None
     return trace.page_bytes[np.repeat(trace.asked, trace.n_experts)]
-
-
-def _ships(name: str) -> list[dict[str, str]]:
-    """Return the engines that ship a policy, each with how it is switched on there."""
-    return [{"engine": engine, "knob": knob} for engine in ENGINES if (knob := knob_of(engine, name))]
 
 
 def _extra(trace: Trace, room: Room, reset: str, runs: dict[str, Run]) -> dict[str, Run]:
