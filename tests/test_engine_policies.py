@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from layered_paging.policies.names import resolve
 from layered_paging.policies.spec import Time
 from layered_paging.samples import SAMPLE
 
+REAL = Path(os.environ.get("LAYERED_PAGING_TRACES", Path(__file__).parent.parent.parent / "shared" / "traces"))
 Model = Callable[[int, int, list[int]], int]  # layer, round, members in router order: loads
 
 
@@ -183,6 +185,23 @@ def test_loads_are_the_engines(engine: str, given_: tuple[lp.Trace, int], half_l
         (f"heat-protected(hot_uses={hot})", Heat(slots, hot), "page"),
     ):
         assert replayed(trace, policy, slots, engine, ties) == list(played(trace, model)), policy
+
+
+@pytest.mark.parametrize("name", ["sample", "gpt_oss_120b", "olmoe_1b7b_0924_decode299"])
+def test_loads_are_the_engines_on_real_routing(name: str) -> None:
+    path = SAMPLE if name == "sample" else REAL / f"{name}.npz"
+    if not Path(path).exists():
+        pytest.skip(f"there is no {path}")
+    trace = lp.load_trace(path)
+    trace = lp.Trace(trace.experts[:300], trace.n_experts)
+    slots = 2 * trace.layers * trace.top_k
+    for policy, model, ties in (
+        ("lru-hits-first", Lists(slots), "rank"),
+        ("classlru", Classes(slots, 128, trace.layers), "rank"),
+        ("sampled-lfru", Sampled(slots), "page"),
+        ("heat-protected", Heat(slots, 4), "page"),
+    ):
+        assert replayed(trace, policy, slots, "kernel", ties) == list(played(trace, model)), policy
 
 
 def test_counts_that_halve_in_a_round_are_lru() -> None:

@@ -221,7 +221,18 @@ def test_mistakes_change_nothing() -> None:
         Cache(layers=2, experts=4, slots=3, policy="lru", window=1)
 
 
-@pytest.mark.parametrize("policy", ["lru", "random", "slru(protected=0.5)", "similar-rounds", "lfu-decay(half_life=3)"])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "lru",
+        "random",
+        "slru(protected=0.5)",
+        "similar-rounds",
+        "lfu-decay(half_life=3)",
+        "classlru(half_life=5)",
+        "sampled-lfru",
+    ],
+)
 def test_a_snapshot_goes_on_where_it_was_taken(policy: str) -> None:
     trace = lp.workloads.zipf(3, 8, 40, top_k=2, seed=1)
     cache = Cache(layers=3, experts=8, slots=7, policy=policy, seed=3, journal=True)

@@ -174,6 +174,8 @@ def page(
     cites = says.get("cites", ())
     if cites:
         parts.append("Source: " + ", ".join(f"{{cite:t}}`{key}`" for key in cites) + ".\n")
+    if says.get("origin"):
+        parts.append(f"Its rules: {plain(says['origin'])}.\n")
     if says.get("aka"):
         parts.append(f"Other names: {', '.join(map(plain, says['aka']))}.\n")
     if facts.kept:
