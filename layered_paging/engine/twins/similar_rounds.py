@@ -264,7 +264,7 @@ def _value(state: Any, layer: Any, number: Any, forced: Any) -> None:
     state.low[layer] = _least(state.key[layer])
 
 
-@inlined
+@shared
 def _serve(state: Any, now: Any, experts: Any, row: Any, column: Any, forced: Any) -> None:
     """Note an event."""
     n = state.n
