@@ -141,6 +141,11 @@ def test_a_log_without_sizes_has_no_clock(tmp_path: Path, capsys: pytest.Capture
 def test_an_engine_restricts_what_is_advised(trace: lp.Trace) -> None:
     found = plan(trace, size=24, sized=False, policies=["similar-rounds"], engine="llama.cpp", sizes=[24, 48], **RESET)
     assert len(found.chosen) == 1 and found.chosen[0].policy in {"lru", *shipped("llama.cpp")}
+    text = " ".join(found.sentences)
+    assert "similar-rounds" not in text and "--moe-cache-mib N" in text
+    assert not any("one pool" in line for line in found.unknown)
+    other = plan(trace, size=24, sized=False, policies=[], engine="mixtral-offloading", sizes=[24, 48], **RESET)
+    assert "mixtral-offloading has one pool per layer" in " ".join(other.unknown)
     with pytest.raises(NotRegistered, match=r"available: llama\.cpp"):
         plan(trace, size=24, sized=False, engine="abacus")
 
