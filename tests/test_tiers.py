@@ -15,7 +15,7 @@ import layered_paging as lp
 from layered_paging import catalog
 from layered_paging.cli import main
 from layered_paging.core import registry
-from layered_paging.core.rules import Budget, Rules
+from layered_paging.core.rules import Budget, Rules, Traffic
 from layered_paging.core.slices import of_layers
 from layered_paging.engine.run import Wanted, replay_all
 from layered_paging.engine.tiers import SHARING, Tier, bounds, by_device, missed_by, replay_tiers
@@ -48,6 +48,7 @@ RULES = st.builds(
     events=st.sampled_from(["atomic", "serial"]),
     admission=st.sampled_from(["forced", "bypass"]),
     ties=st.sampled_from(["page", "rank"]),
+    traffic=st.builds(Traffic, keep_event=st.none() | st.integers(0, 2), evict_after=st.integers(1, 3)),
 )
 
 
@@ -108,7 +109,7 @@ def test_no_policies_are_below_the_bounds(
 def test_a_larger_inclusive_tier_of_a_stack_policy_is_never_worse(
     trace: lp.Trace, policy: str, rules: Rules, a: int
 ) -> None:
-    rules = rules.but(admission="forced")
+    rules = rules.but(admission="forced", traffic=Traffic())
     run = replay_all(trace, [Wanted(resolve("lru"), trace.top_k + a)], rules, record=True)[0]
     left = missed_by(trace, run, rules)
     assert left is not None
@@ -122,6 +123,27 @@ def test_a_larger_inclusive_tier_of_a_stack_policy_is_never_worse(
     best = replay_tiers(trace, two, rules=rules)[1]
     assert best.misses == best.least  # furthest next use in the lower tier is the best that it can do
     assert misses[0] == replay_all(left, [Wanted(resolve(policy), trace.top_k)], rules)[0].misses
+
+
+def test_a_page_that_moves_up_leaves_the_queue_of_the_lower_tier() -> None:
+    # 0, 1 and 2 move down in this order; 0 moves up and down again, and so stands behind 2 when 1 has to go
+    trace = lp.Trace([[0], [1], [2], [0], [3], [0]], 4)
+    for policy in ("fifo", "sieve", "clock", "s3-fifo(small=0)"):
+        found = replay_tiers(trace, [Tier("a", "lru", 1), Tier("b", policy, 2)], "exclusive")
+        assert [one.misses for one in found] == [6, 4], policy
+
+
+def test_a_load_that_the_first_tier_does_not_keep_stays_where_it_was() -> None:
+    # 1 moves down when 0 misses the second time; at its own first miss after that it is not kept above, and stays below
+    trace = lp.Trace([[1], [0], [0], [1], [1], [1]], 2)
+    tiers = [Tier("a", "lru", 1), Tier("b", "lru", 1)]
+    free = replay_tiers(trace, tiers, "exclusive")
+    slow = replay_tiers(trace, tiers, "exclusive", Rules(traffic=Traffic(evict_after=2)))
+    assert [one.misses for one in free] == [3, 2]
+    assert [one.misses for one in slow] == [5, 3]
+    assert (free[1].moved_down, slow[1].moved_down) == (2, 2)
+    left, below = replay_tiers(trace, tiers, rules=Rules(traffic=Traffic(keep_event=0)))
+    assert (left.misses, below.misses) == (6, lp.replay(trace, "lru", 1).misses)
 
 
 def test_merged_prompts_stay_merged() -> None:
@@ -174,7 +196,7 @@ def test_bad_tiers_and_devices_are_refused() -> None:
         replay_tiers(trace, [Tier("a", "lru", 2), Tier("b", "lru", budget_bytes=9)])
     with pytest.raises(ParameterError, match="sharing must be one of 'inclusive', 'exclusive'; got 'both'"):
         replay_tiers(trace, [Tier("a", "lru", 2)], "both")
-    with pytest.raises(ParameterError, match="go without per-layer pools, quotas and rules of traffic"):
+    with pytest.raises(ParameterError, match="go without per-layer pools and quotas"):
         replay_tiers(trace, [Tier("a", "lru", 4)], rules=Rules(pool="per-layer"))
     for sharing in SHARING:
         with pytest.raises(BudgetError, match="slots must hold the largest event"):
@@ -234,7 +256,7 @@ def test_the_command_plays_devices(capsys: pytest.CaptureFixture[str]) -> None:
         (["--tier", "a=60slots", "--certificates", "/nowhere"], "--certificates must name a folder; /nowhere is none"),
         (["--tier", "a=60slots", "--compute", "1ms"], "--compute needs the speed of every tier"),
         (["--tier", "a=60slots@1GB"], "the speeds of tiers and --latency need --compute"),
-        (["--tier", "a=60slots", "--keep-event", "1"], "go without per-layer pools, quotas and rules of traffic"),
+        (["--tier", "a=60slots", "--pool", "per-layer"], "go without per-layer pools and quotas"),
         (["--tier", "a=60slots", "--tier", "b=1MiB"], "tiers must all be in slots, or all in bytes; got both"),
     ],
 )

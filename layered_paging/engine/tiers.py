@@ -2,6 +2,8 @@
 
 The first tier sees every request and never asks what lies below it.  So its misses are those of a plain replay.
 
+Rules of traffic are those of the first tier: a load that it does not keep is used and dropped, and stays where it was found.
+
 * *Inclusive*: a lower tier sees the requests that the tier above missed, and nothing else.  A page may be in both.
 * *Exclusive*: a page that a tier evicts moves down into the next one, and a page that is found in a lower tier moves up and
   leaves it.  A page that no tier holds goes to the first one.  So no page is in two tiers.  To the policy of a lower tier, a
@@ -21,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.layout import Event, Time, lay_out, pools_of
-from ..core.rules import Budget, Rules, choice
+from ..core.rules import Budget, Rules, Traffic, choice
 from ..core.slices import of_layers
 from ..core.trace import Trace
 from ..errors import ParameterError
@@ -108,7 +110,7 @@ def replay_tiers(
     sharing : {"inclusive", "exclusive"}
         See the module.
     rules : Rules, optional
-        One shared pool, without quotas and rules of traffic.
+        One shared pool, without quotas.  Rules of traffic are those of the first tier.
     seed : int
         For randomized policies.
 
@@ -143,10 +145,8 @@ def replay_tiers(
     rules = rules or Rules()
     if not tiers:
         raise ParameterError("tiers must be at least one; got none")
-    if rules.per_layer or not rules.traffic.plain:
-        raise ParameterError(
-            "tiers have one shared pool each: they go without per-layer pools, quotas and rules of traffic"
-        )
+    if rules.per_layer:
+        raise ParameterError("tiers have one shared pool each: they go without per-layer pools and quotas")
     if len({tier.slots is None for tier in tiers}) > 1:
         raise ParameterError("tiers must all be in slots, or all in bytes; got both")
     specs = [resolve(tier.policy) for tier in tiers]
@@ -162,7 +162,7 @@ def replay_tiers(
         (least,) = bounds(left, [tier], rules)
         found.append(Crossing(tier.name, spec.name, run.requests, run.misses, run.bytes_read, None, least))
         left = missed_by(left, run, rules)
-        rules = rules.but(prefill="token")  # what is left is merged already
+        rules = rules.but(prefill="token", traffic=Traffic())  # what is left is merged already
     return found
 
 
@@ -194,7 +194,8 @@ def optima(trace: Trace, tiers: Sequence[Tier], rules: Rules | None = None) -> l
     Notes
     -----
     Proof.  Let S be what the first i tiers hold together after an event.  It has at most the sum of their capacities.  It
-    holds the event's members, if admission is forced, as the first tier does.  It gains only members of the event.  So
+    holds the event's members, if admission is forced, as the first tier does; under rules of traffic it need not, and the
+    optimum is that of admission "bypass".  S gains only members of the event.  So
     these sets are a schedule of one cache of the summed capacity.  A member outside S is loaded across boundary i.  So the
     loads are at least the misses of that cache's optimum, whether tiers are inclusive or exclusive.
 
@@ -206,7 +207,7 @@ def optima(trace: Trace, tiers: Sequence[Tier], rules: Rules | None = None) -> l
 
     rules = rules or Rules()
     asked: dict[str, Any] = {
-        "admission": rules.admission,
+        "admission": rules.admission if rules.traffic.plain else "bypass",
         "reset": rules.reset,
         "events": rules.events,
         "prefill": rules.prefill,
@@ -247,7 +248,7 @@ def _exclusive(
 ) -> list[Crossing]:
     """Replay exclusive tiers, event by event."""
     grid, sizes = lay_out(trace, rules), trace.page_bytes
-    below = rules.but(admission="bypass")  # what moves down may be dropped at once
+    below = rules.but(admission="bypass", traffic=Traffic())  # what moves down may be dropped at once
     tasks = []
     for n, (tier, spec) in enumerate(zip(tiers, specs, strict=True)):
         budget, ruled = Budget(tier.slots, tier.budget_bytes), below if n else rules
@@ -266,7 +267,7 @@ def _exclusive(
         for n, level in enumerate(lower, start=1):
             level.begin(step.event)
             asked[n] += len(missing)
-            missing = level.raised(missing, step.event.time)
+            missing = level.raised(missing, step.event.time, step.dropped)
             _count(n, missing, sizes, missed, loaded)
         for n, level in enumerate(lower, start=1):
             taken[n] += len(gone)
@@ -306,13 +307,15 @@ class _Lower:
         elif self._reset == "cache":
             self._pool.clear(event.time)
 
-    def raised(self, missing: Sequence[int], time: Time) -> tuple[int, ...]:
-        """Let those that are here move up; return the others."""
+    def raised(self, missing: Sequence[int], time: Time, dropped: Sequence[int]) -> tuple[int, ...]:
+        """Let those that are here move up, but for those that are dropped above; return what is not here."""
         pool = self._pool
         found = [page for page in missing if page in pool.cache]
         for page in found:
             pool.policy.hit(page, time)
         for page in found:
+            if page in dropped:
+                continue
             if hasattr(pool.policy, "flush"):  # it has no say in single pages
                 pool.cache.remove(page)
             else:
