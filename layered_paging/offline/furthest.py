@@ -78,17 +78,16 @@ def greedy(
 
     small = start + 64 + (rounds * columns + 4) * width < 1 << 32
     last = ends.astype(np.uint32 if small else np.uint64)
-    rest: list[Any] = [grid.first, grid.starts, grid.stage, resets, slots, bypass, held, last, record, flags]
-    rest += [full, counts.misses, by_column]
-    members = grid.experts.reshape(-1)
-    if width > 1 or carry is not None or not kernels.play_singles(members, *rest):
+    asked = kernels.Asked(grid.experts.reshape(-1), width, grid.first, grid.starts, grid.stage, resets)
+    tally = kernels.Tally(flags, counts.misses, by_column)
+    rest = slots, bypass, held, last, record, full, tally
+    if width > 1 or carry is not None or not kernels.play_singles(asked, *rest):
         if width == 1 and carry is None:  # an event was empty: begin again
             for array in (counts.misses, by_column, last):
                 array[:] = 0
             full[:] = -1
             flags[:] = False
-        rest += [bits, start]
-        low, here, floor = kernels.play_sets(members, width, *rest)
+        low, here, floor = kernels.play_sets(asked, *rest, bits, start)
         if carry is not None:
             _keep(carry, low, int(here), last.astype(np.int64), int(floor))
     if not kernel.bought:
@@ -161,15 +160,14 @@ def furthest(
     measure = known if in_bytes else np.ones(grid.pages, np.int64)
     if in_bytes and not bypass and not oversize:
         _check_fits(grid, capacity, known)
-    width = grid.shape[2]
-    members = grid.experts.reshape(-1)
+    asked = kernels.Asked(grid.experts.reshape(-1), grid.shape[2], grid.first, grid.starts, grid.stage, resets)
     counts = Counts.zero(grid, record or (sizes is not None and not in_bytes))
     by_column = np.zeros(grid.shape[1], np.int64)
     flags = np.zeros(0, np.bool_) if counts.flags is None else counts.flags.reshape(-1)
     reverse = not grid.ranked
-    then = kernels.next_uses(members, width, grid.first, grid.starts, resets, reverse, grid.pages)
-    head = (members, width, grid.first, grid.starts, grid.stage, resets, capacity, bypass, oversize, reverse)
-    counts.missed_bytes = int(kernels.play_bytes(*head, measure, then, flags, counts.misses, by_column))
+    then = kernels.next_uses(asked, reverse, grid.pages)
+    tally = kernels.Tally(flags, counts.misses, by_column)
+    counts.missed_bytes = int(kernels.play_bytes(asked, capacity, bypass, reverse, measure, then, tally))
     np.add.at(counts.layer_misses, grid.layer, by_column)
     if not in_bytes:  # nothing is kept between events: every request misses but those of an event that stays over
         counts.missed_bytes = _bytes_of(grid, counts.flags, sizes) if sizes is not None else int(counts.misses.sum())
@@ -185,15 +183,13 @@ def see_ahead(grid: Grid, slots: int, rounds: int, *, resets: bool, bypass: bool
     """
     from . import kernels, lookahead_kernels
 
-    width = grid.shape[2]
-    members = grid.experts.reshape(-1)
+    asked = kernels.Asked(grid.experts.reshape(-1), grid.shape[2], grid.first, grid.starts, grid.stage, resets)
     counts = Counts.zero(grid, True)
     assert counts.flags is not None
     by_column = np.zeros(grid.shape[1], np.int64)
-    then = kernels.next_uses(members, width, grid.first, grid.starts, resets, False, grid.pages)
-    rounds = min(rounds, grid.shape[0])
-    head = (members, width, grid.first, grid.starts, grid.stage, resets, slots, bypass, rounds, then, grid.pages)
-    lookahead_kernels.lookahead(*head, counts.flags.reshape(-1), counts.misses, by_column)
+    then = kernels.next_uses(asked, False, grid.pages)
+    tally = kernels.Tally(counts.flags.reshape(-1), counts.misses, by_column)
+    lookahead_kernels.lookahead(asked, slots, bypass, min(rounds, grid.shape[0]), then, grid.pages, tally)
     np.add.at(counts.layer_misses, grid.layer, by_column)
     counts.missed_bytes = int(counts.misses.sum())
     return counts

@@ -27,13 +27,13 @@ bit at the next request of every page held that has one, and evicts from the hig
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.compiled import kernel, leading_zeros, trailing_zeros
 
-__all__ = ["next_uses", "play_bytes", "play_sets", "play_singles", "prices"]
+__all__ = ["Asked", "Tally", "next_uses", "play_bytes", "play_sets", "play_singles", "prices"]
 
 _ONE = np.uint64(1)
 _SIX = np.uint64(6)
@@ -41,6 +41,29 @@ _TWELVE = np.uint64(12)
 _LOW = np.uint64(63)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _NONE = _ALL
+
+
+class Asked(NamedTuple):
+    """What is asked for: experts in one flat array, ``width`` places an event, negative where there is none.
+
+    ``first`` holds the first page of each column; ``starts`` the first round of each session, ``stage`` the stage of each
+    round; ``resets`` says whether a session begins with an empty cache.
+    """
+
+    members: Any
+    width: int
+    first: Any
+    starts: Any
+    stage: Any
+    resets: bool
+
+
+class Tally(NamedTuple):
+    """Where misses are counted, modified in place: flags (one per place, or none), by session and stage, by column."""
+
+    missed: Any
+    by_session: Any
+    by_column: Any
 
 
 @kernel
@@ -100,22 +123,11 @@ def _start(bits: Any, start: int, events: int, width: int) -> Any:
 
 @kernel
 def play_singles(
-    members: Any,
-    first: Any,
-    starts: Any,
-    stage: Any,
-    resets: bool,
-    slots: int,
-    bypass: bool,
-    warm: Any,
-    last: Any,
-    record: bool,
-    missed: Any,
-    full: Any,
-    by_session: Any,
-    by_column: Any,
+    asked: Asked, slots: int, bypass: bool, warm: Any, last: Any, record: bool, full: Any, tally: Tally
 ) -> bool:
     """Play events of one member each; arguments as for ``play_sets``.  Stop with False at an empty event."""
+    members, _, first, starts, stage, resets = asked
+    missed, by_session, by_column = tally
     columns = np.uint64(first.shape[0])
     room = slots if bypass else slots - 1
     low, middle, high, here = _start(np.arange(room), room, members.shape[0], 1)
@@ -188,33 +200,27 @@ def _first_bit(low: Any, place: Any, stop: Any) -> Any:
 
 @kernel
 def play_sets(
-    members: Any,
-    width: int,
-    first: Any,
-    starts: Any,
-    stage: Any,
-    resets: bool,
+    asked: Asked,
     slots: int,
     bypass: bool,
     warm: Any,
     last: Any,
     record: bool,
-    missed: Any,
     full: Any,
-    by_session: Any,
-    by_column: Any,
+    tally: Tally,
     bits: Any,
     start: int,
 ) -> Any:
     """Play events of up to ``width`` members; return the words of bits, and the place after the last event.
 
-    ``members`` is the flat array of experts, negative where there is none; ``warm`` the pages
-    held at the start; ``last`` holds zeros, one a page.  Misses are added to ``by_session`` and
-    ``by_column``.  With ``record``, ``missed`` (one a member) says which requests missed, and
+    ``warm`` are the pages held at the start; ``last`` holds zeros, one per page.  Misses are added to ``tally``.
+    With ``record``, ``tally.missed`` says which requests missed, and
     ``full[t]`` is the point s(t) where event t dropped an interval (it must come filled with -1).
     ``bits`` are the places of the bits at first, ascending: 0..slots-1, or what is left of the events before;
     ``last`` then holds the ends of intervals; all lie below ``start`` but for those set aside for the next event.
     """
+    members, width, first, starts, stage, resets = asked
+    missed, by_session, by_column = tally
     columns = np.uint64(first.shape[0])
     wide = np.uint64(width)
     events = members.shape[0] // width
@@ -313,11 +319,12 @@ def prices(full: Any, bypass: bool, out: Any) -> None:
 
 
 @kernel
-def next_uses(members: Any, width: int, first: Any, starts: Any, resets: bool, reverse: bool, pages: int) -> Any:
+def next_uses(asked: Asked, reverse: bool, pages: int) -> Any:
     """Return for every place of an event the place + 1 of the next request of the same page, 0 for none.
 
     ``reverse`` numbers the members of an event backwards; with ``resets`` no next use lies in a later session.
     """
+    members, width, first, starts, _, resets = asked
     columns = first.shape[0]
     last = np.zeros(pages, np.int64)
     out = np.zeros(members.shape[0], np.int64)
@@ -342,26 +349,14 @@ def next_uses(members: Any, width: int, first: Any, starts: Any, resets: bool, r
 
 @kernel
 def play_bytes(
-    members: Any,
-    width: int,
-    first: Any,
-    starts: Any,
-    stage: Any,
-    resets: bool,
-    capacity: int,
-    bypass: bool,
-    oversize: bool,
-    reverse: bool,
-    sizes: Any,
-    following: Any,
-    missed: Any,
-    by_session: Any,
-    by_column: Any,
+    asked: Asked, capacity: int, bypass: bool, reverse: bool, sizes: Any, following: Any, tally: Tally
 ) -> int:
     """Play pages of unequal sizes by furthest next use; return the bytes loaded.
 
-    ``following`` comes from ``next_uses`` with the same ``reverse``; ``missed`` is filled if it is not empty.
+    ``following`` comes from ``next_uses`` with the same ``reverse``; ``tally.missed`` is filled if it is not empty.
     """
+    members, width, first, starts, stage, resets = asked
+    missed, by_session, by_column = tally
     columns = first.shape[0]
     low, middle, high = _words(members.shape[0] + 1)
     held = 0

@@ -7,32 +7,22 @@ from typing import Any
 import numpy as np
 
 from ..core.compiled import kernel
+from .kernels import Asked, Tally
 
 __all__ = ["lookahead"]
 
 
 @kernel
 def lookahead(
-    members: Any,
-    width: int,
-    first: Any,
-    starts: Any,
-    stage: Any,
-    resets: bool,
-    slots: int,
-    bypass: bool,
-    rounds_ahead: int,
-    following: Any,
-    pages: int,
-    missed: Any,
-    by_session: Any,
-    by_column: Any,
+    asked: Asked, slots: int, bypass: bool, rounds_ahead: int, following: Any, pages: int, tally: Tally
 ) -> None:
     """Play with knowledge of the present round and ``rounds_ahead`` further ones.
 
     The victim is a page not asked for in that window, the least recently used first; if there is
     none, the page whose next use is furthest; ties: the lowest page number.
     """
+    members, width, first, starts, stage, resets = asked
+    missed, by_session, by_column = tally
     columns = first.shape[0]
     cache = np.zeros(slots + width, np.int64)
     place_of = np.full(pages, -1, np.int64)
