@@ -99,15 +99,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise ParameterError("--guesses are about the whole trace, event by event; --where cannot go with it")
     if args.optimum is not None and (args.pool != "shared" or (args.reset == "session" and len(trace.sessions) > 1)):
         raise ParameterError("--optimum is for one shared pool that is never reset")
-    time = TimeModel(
-        compute=_ns("--compute-us", args.compute_us),
-        bandwidth=args.bandwidth,
-        latency=_ns("--latency-us", args.latency_us),
-        channels=args.channels,
-        overlap=not args.no_overlap,
-        chunk=args.chunk,
-        hit=_ns("--hit-us", args.hit_us),
-    )
+    time = _clock(args)
     rates = None if args.profile is None else Profile.load(args.profile).check(trace).rates
     said = None if args.guesses is None else load_trace(args.guesses)
     width = args.width or trace.top_k
@@ -168,6 +160,18 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "picture": args.sensitivity,
         "note": note,
     }
+
+
+def _clock(args: argparse.Namespace) -> TimeModel:
+    return TimeModel(
+        compute=_ns("--compute-us", args.compute_us),
+        bandwidth=args.bandwidth,
+        latency=_ns("--latency-us", args.latency_us),
+        channels=args.channels,
+        overlap=not args.no_overlap,
+        chunk=args.chunk,
+        hit=_ns("--hit-us", args.hit_us),
+    )
 
 
 def _train(whole: Trace, args: argparse.Namespace) -> Trace:

@@ -51,7 +51,7 @@ def lay_rows(network: Network, most: int = LARGE) -> Rows:
     ParameterError
         More than ``most`` needs.
     """
-    from .price_kernels import rows
+    from .price_kernels import Written, rows
 
     a = network.activations
     levels, starts = [], [0]
@@ -65,11 +65,11 @@ def lay_rows(network: Network, most: int = LARGE) -> Rows:
         np.array(starts), np.array(levels, np.int64), np.array(network.edge_ns), np.ascontiguousarray(a.start),
         np.ascontiguousarray(a.members), np.ascontiguousarray(a.user), np.array(network.weight), network.base(),
     )  # fmt: skip
-    number, needs = rows(*given, False, none, none, none, none, none)
+    number, needs = rows(*given, False, Written(none, none, none, none, none))
     if needs > most:
         raise ParameterError(f"a bound by prices needs {needs} prices, more than {most}")
     made = [np.empty(size, np.int64) for size in (number, number, number, number + 1, needs)]
-    rows(*given, True, *made)
+    rows(*given, True, Written(*made))
     return Rows(*made)
 
 

@@ -1,20 +1,37 @@
 """Compiled loops of placement: gains, lazy greedy, layer tables, (max,+) convolution, prices.
 
-Shared arrays: ``start`` (groups + 1) and ``members`` list the members of events; an entry of ``members`` is
-a *slot*.  ``by_page`` lists slots by page, ``page_start`` where each page begins, ``owner`` the event of a
-slot, ``user`` and ``weight`` belong to events, ``near`` (users, servers) holds latencies.  ``now`` is what
-each slot's fastest place takes, ``late`` the slowest member of each event.
+A change of placement modifies ``now`` and ``late`` of ``Events`` in place, and nothing else there.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.compiled import kernel
 
 BIG = 1 << 62
+
+
+class Events(NamedTuple):
+    """The members of all events, and what they take at present; an entry of ``members`` is a *slot*.
+
+    ``start`` (groups + 1) says where each event begins in ``members``.  ``by_page`` lists slots by page, and ``page_start`` says
+    where each page begins there.  ``owner`` is the event of a slot; ``user`` and ``weight`` belong to events; ``near``
+    (users, servers) holds latencies.  ``now`` is what each slot's fastest place takes, ``late`` the slowest member of each event.
+    """
+
+    start: Any
+    members: Any
+    by_page: Any
+    page_start: Any
+    owner: Any
+    user: Any
+    weight: Any
+    near: Any
+    now: Any
+    late: Any
 
 
 @kernel
@@ -32,90 +49,54 @@ def denser(a: Any, s: Any, b: Any, t: Any) -> Any:
 
 
 @kernel
-def gain_of(
-    server: Any,
-    page: Any,
-    start: Any,
-    by_page: Any,
-    page_start: Any,
-    owner: Any,
-    user: Any,
-    weight: Any,
-    near: Any,
-    now: Any,
-    late: Any,
-) -> Any:
+def gain_of(server: Any, page: Any, events: Events) -> Any:
     """Return what one more expert at a server saves."""
     total = 0
-    for at in range(page_start[page], page_start[page + 1]):
-        slot = by_page[at]
-        e = owner[slot]
-        t = near[user[e], server]
-        if t < now[slot] and now[slot] == late[e]:
+    for at in range(events.page_start[page], events.page_start[page + 1]):
+        slot = events.by_page[at]
+        e = events.owner[slot]
+        t = events.near[events.user[e], server]
+        if t < events.now[slot] and events.now[slot] == events.late[e]:
             slowest = t
-            for other in range(start[e], start[e + 1]):
-                if other != slot and now[other] > slowest:
-                    slowest = now[other]
-            total += weight[e] * (late[e] - slowest)
+            for other in range(events.start[e], events.start[e + 1]):
+                if other != slot and events.now[other] > slowest:
+                    slowest = events.now[other]
+            total += events.weight[e] * (events.late[e] - slowest)
     return total
 
 
 @kernel
-def add(
-    server: Any,
-    page: Any,
-    start: Any,
-    by_page: Any,
-    page_start: Any,
-    owner: Any,
-    user: Any,
-    near: Any,
-    now: Any,
-    late: Any,
-) -> None:
+def add(server: Any, page: Any, events: Events) -> None:
     """Place one expert: update ``now`` and ``late``."""
-    for at in range(page_start[page], page_start[page + 1]):
-        slot = by_page[at]
-        e = owner[slot]
-        t = near[user[e], server]
-        if t < now[slot]:
-            before = now[slot]
-            now[slot] = t
-            if before == late[e]:
+    for at in range(events.page_start[page], events.page_start[page + 1]):
+        slot = events.by_page[at]
+        e = events.owner[slot]
+        t = events.near[events.user[e], server]
+        if t < events.now[slot]:
+            before = events.now[slot]
+            events.now[slot] = t
+            if before == events.late[e]:
                 slowest = 0
-                for other in range(start[e], start[e + 1]):
-                    slowest = max(slowest, now[other])
-                late[e] = slowest
+                for other in range(events.start[e], events.start[e + 1]):
+                    slowest = max(slowest, events.now[other])
+                events.late[e] = slowest
 
 
 @kernel
-def drop(
-    server: Any,
-    page: Any,
-    held: Any,
-    base: Any,
-    start: Any,
-    by_page: Any,
-    page_start: Any,
-    owner: Any,
-    user: Any,
-    near: Any,
-    now: Any,
-    late: Any,
-) -> None:
+def drop(server: Any, page: Any, held: Any, base: Any, events: Events) -> None:
     """Take one expert away from a server (``held`` no longer shows it): update ``now`` and ``late``."""
-    for at in range(page_start[page], page_start[page + 1]):
-        slot = by_page[at]
-        e = owner[slot]
-        m = user[e]
-        if near[m, server] == now[slot]:
+    for at in range(events.page_start[page], events.page_start[page + 1]):
+        slot = events.by_page[at]
+        e = events.owner[slot]
+        m = events.user[e]
+        if events.near[m, server] == events.now[slot]:
             best = base[slot]
             for n in range(held.shape[0]):
-                if held[n, page] and near[m, n] < best:
-                    best = near[m, n]
-            now[slot] = best
-            if best > late[e]:
-                late[e] = best
+                if held[n, page] and events.near[m, n] < best:
+                    best = events.near[m, n]
+            events.now[slot] = best
+            if best > events.late[e]:
+                events.late[e] = best
 
 
 @kernel
@@ -148,23 +129,7 @@ def sink(heap: Any, size: Any, at: Any, gain: Any, sizes: Any, pages: Any) -> No
 
 
 @kernel
-def greedy(
-    lazy: Any,
-    held: Any,
-    room: Any,
-    family: Any,
-    sizes: Any,
-    start: Any,
-    by_page: Any,
-    page_start: Any,
-    owner: Any,
-    user: Any,
-    weight: Any,
-    near: Any,
-    now: Any,
-    late: Any,
-    log: Any,
-) -> Any:
+def greedy(lazy: Any, held: Any, room: Any, family: Any, sizes: Any, events: Events, log: Any) -> Any:
     """Add the expert of the most saving per byte that fits until none saves anything; return how many were added.
 
     ``lazy``: trust that savings only fall (true for one member an event) and evaluate the top of a heap;
@@ -181,7 +146,7 @@ def greedy(
         for p in range(pages):
             if not held[n, p] and sizes[p] <= room[n]:
                 c = n * pages + p
-                gain[c] = gain_of(n, p, start, by_page, page_start, owner, user, weight, near, now, late)
+                gain[c] = gain_of(n, p, events)
                 if gain[c] > 0 or not lazy:
                     heap[size] = c
                     size += 1
@@ -194,7 +159,7 @@ def greedy(
             c = heap[0]
             n, p = c // pages, c % pages
             if sizes[p] <= room[n] and stamp[c] != version[family[p]]:
-                gain[c] = gain_of(n, p, start, by_page, page_start, owner, user, weight, near, now, late)
+                gain[c] = gain_of(n, p, events)
                 stamp[c] = version[family[p]]
                 if gain[c] > 0:
                     sink(heap, size, 0, gain, sizes, pages)
@@ -214,9 +179,7 @@ def greedy(
                 heap[kept] = d
                 kept += 1
                 if stamp[d] != version[family[d % pages]]:
-                    gain[d] = gain_of(
-                        d // pages, d % pages, start, by_page, page_start, owner, user, weight, near, now, late
-                    )
+                    gain[d] = gain_of(d // pages, d % pages, events)
                     stamp[d] = version[family[d % pages]]
                 if gain[d] > 0 and (c < 0 or before(d, c, gain, sizes, pages)):
                     c = d
@@ -226,7 +189,7 @@ def greedy(
             n, p = c // pages, c % pages
         held[n, p] = True
         room[n] -= sizes[p]
-        add(n, p, start, by_page, page_start, owner, user, near, now, late)
+        add(n, p, events)
         version[family[p]] += 1
         log[added] = c
         added += 1
@@ -234,25 +197,7 @@ def greedy(
 
 
 @kernel
-def peel(
-    server: Any,
-    low: Any,
-    high: Any,
-    sizes: Any,
-    start: Any,
-    members: Any,
-    by_page: Any,
-    page_start: Any,
-    owner: Any,
-    user: Any,
-    weight: Any,
-    near: Any,
-    now: Any,
-    late: Any,
-    scratch: Any,
-    order: Any,
-    values: Any,
-) -> None:
+def peel(server: Any, low: Any, high: Any, sizes: Any, events: Events, scratch: Any, order: Any, values: Any) -> None:
     """Order the pages low..high-1 by taking away, again and again, the one whose loss per byte is smallest.
 
     ``order[:q]`` is what remains with q pages and ``values[q]`` what it saves.  Ties: the smaller sum of
@@ -266,25 +211,25 @@ def peel(
     alive = np.ones(number, np.bool_)
     total = 0
     for p in range(low, high):
-        for at in range(page_start[p], page_start[p + 1]):
-            slot = by_page[at]
-            e = owner[slot]
-            if slot == start[e]:
-                t = near[user[e], server]
+        for at in range(events.page_start[p], events.page_start[p + 1]):
+            slot = events.by_page[at]
+            e = events.owner[slot]
+            if slot == events.start[e]:
+                t = events.near[events.user[e], server]
                 slowest = 0
-                for other in range(start[e], start[e + 1]):
-                    slowest = max(slowest, min(now[other], t))
+                for other in range(events.start[e], events.start[e + 1]):
+                    slowest = max(slowest, min(events.now[other], t))
                 scratch[e] = slowest
-                total += weight[e] * (late[e] - slowest)
+                total += events.weight[e] * (events.late[e] - slowest)
     for p in range(low, high):
-        for at in range(page_start[p], page_start[p + 1]):
-            slot = by_page[at]
-            e = owner[slot]
-            t = near[user[e], server]
-            if now[slot] > t:
-                credit[p - low] += weight[e] * (now[slot] - t)
-                if now[slot] > scratch[e]:
-                    loss[p - low] += weight[e] * (now[slot] - scratch[e])
+        for at in range(events.page_start[p], events.page_start[p + 1]):
+            slot = events.by_page[at]
+            e = events.owner[slot]
+            t = events.near[events.user[e], server]
+            if events.now[slot] > t:
+                credit[p - low] += events.weight[e] * (events.now[slot] - t)
+                if events.now[slot] > scratch[e]:
+                    loss[p - low] += events.weight[e] * (events.now[slot] - scratch[e])
     values[number] = total
     for left in range(number, 0, -1):
         worst = -1
@@ -303,51 +248,36 @@ def peel(
         alive[worst] = False
         order[left - 1] = p
         values[left - 1] = values[left] - loss[worst]
-        for at in range(page_start[p], page_start[p + 1]):
-            slot = by_page[at]
-            e = owner[slot]
+        for at in range(events.page_start[p], events.page_start[p + 1]):
+            slot = events.by_page[at]
+            e = events.owner[slot]
             old = scratch[e]
-            if now[slot] > old:
-                new = now[slot]
+            if events.now[slot] > old:
+                new = events.now[slot]
                 scratch[e] = new
-                for other in range(start[e], start[e + 1]):
-                    q = members[other] - low
-                    if alive[q] and near[user[e], server] < now[other]:
-                        loss[q] -= weight[e] * (max(old, now[other]) - old)
-                        loss[q] += weight[e] * (max(new, now[other]) - new)
+                for other in range(events.start[e], events.start[e + 1]):
+                    q = events.members[other] - low
+                    if alive[q] and events.near[events.user[e], server] < events.now[other]:
+                        loss[q] -= events.weight[e] * (max(old, events.now[other]) - old)
+                        loss[q] += events.weight[e] * (max(new, events.now[other]) - new)
 
 
 @kernel
-def subset_values(
-    server: Any,
-    low: Any,
-    high: Any,
-    start: Any,
-    members: Any,
-    by_page: Any,
-    page_start: Any,
-    owner: Any,
-    user: Any,
-    weight: Any,
-    near: Any,
-    now: Any,
-    late: Any,
-    values: Any,
-) -> None:
+def subset_values(server: Any, low: Any, high: Any, events: Events, values: Any) -> None:
     """Fill ``values[mask]`` with what the pages low + (bits of mask) save at a server."""
     for p in range(low, high):
-        for at in range(page_start[p], page_start[p + 1]):
-            slot = by_page[at]
-            e = owner[slot]
-            t = near[user[e], server]
-            if slot != start[e] or t >= late[e]:
+        for at in range(events.page_start[p], events.page_start[p + 1]):
+            slot = events.by_page[at]
+            e = events.owner[slot]
+            t = events.near[events.user[e], server]
+            if slot != events.start[e] or t >= events.late[e]:
                 continue
             for mask in range(len(values)):
                 slowest = 0
-                for other in range(start[e], start[e + 1]):
-                    held = mask >> (members[other] - low) & 1
-                    slowest = max(slowest, min(now[other], t) if held else now[other])
-                values[mask] += weight[e] * (late[e] - slowest)
+                for other in range(events.start[e], events.start[e + 1]):
+                    held = mask >> (events.members[other] - low) & 1
+                    slowest = max(slowest, min(events.now[other], t) if held else events.now[other])
+                values[mask] += events.weight[e] * (events.late[e] - slowest)
 
 
 @kernel

@@ -6,9 +6,19 @@ Row r belongs to an event of ``user[r]``, is worth ``gain[r]`` and is won when e
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.compiled import kernel
+
+
+class Written(NamedTuple):
+    """Where rows are written: see the head of this module."""
+
+    user: Any
+    gain: Any
+    limit: Any
+    first: Any
+    page: Any
 
 
 @kernel
@@ -22,13 +32,9 @@ def rows(
     weight: Any,
     base: Any,
     fill: Any,
-    row_user: Any,
-    gain: Any,
-    limit: Any,
-    first: Any,
-    page: Any,
+    out: Written,
 ) -> Any:
-    """Return (rows, needs); write them if ``fill``.  ``levels`` are a user's possible latencies, ascending."""
+    """Return (rows, needs); write them to ``out`` if ``fill``.  ``levels`` are a user's possible latencies, ascending."""
     number = 0
     needs = 0
     for e in range(len(start) - 1):
@@ -45,18 +51,18 @@ def rows(
                 continue
             then = min(slowest, levels[k + 1]) if k + 1 < level_start[m + 1] else slowest
             if fill:
-                row_user[number] = m
-                gain[number] = weight[e] * (then - t)
-                limit[number] = t
-                first[number] = needs
+                out.user[number] = m
+                out.gain[number] = weight[e] * (then - t)
+                out.limit[number] = t
+                out.first[number] = needs
             for slot in range(start[e], start[e + 1]):
                 if base[slot] > t:
                     if fill:
-                        page[needs] = members[slot]
+                        out.page[needs] = members[slot]
                     needs += 1
             number += 1
     if fill:
-        first[number] = needs
+        out.first[number] = needs
     return number, needs
 
 

@@ -49,7 +49,15 @@ class State:
         self.near = np.array(network.edge_ns)
         self.weight = np.array(network.weight)
         self.sizes = np.array(network.sizes)
-        self._lists = (self.by_page, self.page_start, self.owner, np.ascontiguousarray(a.user, np.int64))
+        self.user = np.ascontiguousarray(a.user, np.int64)
+
+    @property
+    def events(self) -> Any:
+        """The arrays that the compiled moves share; ``now`` and ``late`` are modified by them."""
+        from .kernels import Events
+
+        lists = self.start, self.members, self.by_page, self.page_start, self.owner, self.user
+        return Events(*lists, self.weight, self.near, self.now, self.late)
 
     @property
     def cost(self) -> int:
@@ -75,7 +83,7 @@ class State:
         for page in pages:
             self.held[server, page] = True
             self.room[server] -= self.sizes[page]
-            add(server, page, self.start, *self._lists, self.near, self.now, self.late)
+            add(server, page, self.events)
 
     def clear(self, server: int) -> list[int]:
         """Take everything away from a server and return what it held."""
@@ -85,14 +93,14 @@ class State:
         for page in gone:
             self.held[server, page] = False
             self.room[server] += self.sizes[page]
-            drop(server, page, self.held, self.base, self.start, *self._lists, self.near, self.now, self.late)
+            drop(server, page, self.held, self.base, self.events)
         return gone
 
     def gain(self, server: int, page: int) -> int:
         """Return what one more expert at a server saves."""
         from .kernels import gain_of
 
-        return int(gain_of(server, page, self.start, *self._lists, self.weight, self.near, self.now, self.late))
+        return int(gain_of(server, page, self.events))
 
     def greedy(self, lazy: bool) -> list[tuple[int, int]]:
         """Add experts by saving per byte until none that fits saves anything; return (server, page) in order."""
@@ -102,15 +110,12 @@ class State:
         log = np.empty(self.held.size, np.int64)
         pages = np.arange(network.pages)
         family = pages if network.largest_k == 1 else np.repeat(np.arange(network.layers), network.experts)
-        added = greedy(
-            lazy, self.held, self.room, family, self.sizes, self.start, *self._lists, self.weight, self.near, self.now, self.late, log
-        )  # fmt: skip
+        added = greedy(lazy, self.held, self.room, family, self.sizes, self.events, log)
         return [(int(c) // network.pages, int(c) % network.pages) for c in log[:added]]
 
     def reaching(self, server: int) -> tuple[Ints, Ints]:
         """Return (by_page, page_start) of the slots whose users reach a server."""
-        by_page, _, owner, user = self._lists
-        mine = by_page[(self.near[:, server] < FAR)[user[owner[by_page]]]]
+        mine = self.by_page[(self.near[:, server] < FAR)[self.user[self.owner[self.by_page]]]]
         counts = np.bincount(self.members[mine], minlength=self.network.pages)
         return mine, np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
 
@@ -119,10 +124,8 @@ class State:
         from .kernels import peel
 
         order, values = np.empty(high - low, np.int64), np.empty(high - low + 1, np.int64)
-        peel(
-            server, low, high, self.sizes, self.start, self.members, *near, *self._lists[2:], self.weight, self.near, self.now, self.late,
-            scratch, order, values,
-        )  # fmt: skip
+        events = self.events._replace(by_page=near[0], page_start=near[1])
+        peel(server, low, high, self.sizes, events, scratch, order, values)
         return order, values
 
     def subset_values(self, server: int, low: int, high: int, near: tuple[Ints, Ints]) -> Ints:
@@ -130,18 +133,5 @@ class State:
         from .kernels import subset_values
 
         values = np.zeros(1 << (high - low), np.int64)
-        subset_values(
-            server,
-            low,
-            high,
-            self.start,
-            self.members,
-            *near,
-            *self._lists[2:],
-            self.weight,
-            self.near,
-            self.now,
-            self.late,
-            values,
-        )
+        subset_values(server, low, high, self.events._replace(by_page=near[0], page_start=near[1]), values)
         return values

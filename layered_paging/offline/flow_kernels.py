@@ -61,6 +61,28 @@ def _pop(keys: Any, nodes: Any, size: int) -> int:
 
 
 @kernel
+def _go_back(u: Any, now: Any, came: Any, begin: Any, end: Any, kept: Any, spare: Any, full: Any) -> Any:
+    """Change ``kept`` and ``spare`` along the way from ``now`` to ``u``, as ``came`` tells it; return the last full point."""
+    while u != now:
+        way = came[u]
+        if way == _SPARE:
+            spare[u] -= 1
+            if spare[u] == 0:
+                full = max(full, u)
+            u += 1
+        elif way == _GIVE_BACK:
+            u -= 1
+            spare[u] += 1
+        elif kept[way]:
+            kept[way] = False
+            u = end[way]
+        else:
+            kept[way] = True
+            u = begin[way]
+    return full
+
+
+@kernel
 def augment(
     capacity: Any,
     begin: Any,
@@ -88,6 +110,7 @@ def augment(
     keys = np.zeros(1024, np.int64)
     nodes = np.zeros(1024, np.int64)
     full = -1  # no later point is full
+    # node by node: the intervals that end here are kept where that gains something
     for now in range(1, points + 1):
         height[now] = height[now - 1]
         if capacity[now - 1] <= 0:
@@ -98,13 +121,14 @@ def augment(
             gain = worth[i] - (height[now] - height[target])
             if gain <= 0:
                 continue
-            if target > full:
+            if target > full:  # there is room all the way
                 kept[i] = True
                 for t in range(target, now):
                     spare[t] -= 1
                     if spare[t] == 0:
                         full = max(full, t)
                 continue
+            # Dijkstra from ``now`` back to the begin, by reduced costs; ways of cost 0 wait in a stack, the others in a heap
             dist[now] = 0
             reached[0] = now
             many = 1
@@ -175,6 +199,7 @@ def augment(
                             top += 1
                         else:
                             size = _push(keys, nodes, size, far, u)
+            # raise the heights of what is nearer than the end of the search: reduced costs stay non-negative
             for y in range(many):
                 u = reached[y]
                 if dist[u] < least:
@@ -183,23 +208,7 @@ def augment(
                 done[u] = False
             if found:
                 kept[i] = True
-                u = target
-                while u != now:
-                    way = came[u]
-                    if way == _SPARE:
-                        spare[u] -= 1
-                        if spare[u] == 0:
-                            full = max(full, u)
-                        u += 1
-                    elif way == _GIVE_BACK:
-                        u -= 1
-                        spare[u] += 1
-                    elif kept[way]:
-                        kept[way] = False
-                        u = end[way]
-                    else:
-                        kept[way] = True
-                        u = begin[way]
+                full = _go_back(target, now, came, begin, end, kept, spare, full)
 
 
 @kernel
