@@ -195,13 +195,15 @@ def optima(trace: Trace, tiers: Sequence[Tier], rules: Rules | None = None) -> l
     -----
     Proof.  Let S be what the first i tiers hold together after an event.  It has at most the sum of their capacities.  It
     holds the event's members, if admission is forced, as the first tier does; under rules of traffic it need not, and the
-    optimum is that of admission "bypass".  S gains only members of the event.  So
-    these sets are a schedule of one cache of the summed capacity.  A member outside S is loaded across boundary i.  So the
-    loads are at least the misses of that cache's optimum, whether tiers are inclusive or exclusive.
+    optimum is that of admission "bypass".  S gains only members of the event.  So these sets are a schedule of one cache of
+    the summed capacity.  A member outside S is loaded across boundary i.  So the loads are at least the misses of that
+    cache's optimum, whether tiers are inclusive or exclusive.
 
-    Each has a ``certificate``.  In bytes, with pages of different sizes, the bound is below that optimum.  What stays open: whether one schedule reaches all bounds at once.  With one
-    expert per event, forced, exclusive tiers do, since the optimum's caches are nested (mattson-gecsei-slutz-traiger-1970).
-    Inclusive tiers hold pages twice and may be unable to.
+    Each has a ``certificate``.  In bytes, with pages of different sizes, the bound is below that optimum.
+
+    What stays open: whether one schedule reaches all bounds at once.  With one expert per event, forced, exclusive tiers do,
+    since the optimum's caches are nested (mattson-gecsei-slutz-traiger-1970).  Inclusive tiers hold pages twice and may be
+    unable to.
     """
     from ..offline import optimum
 
