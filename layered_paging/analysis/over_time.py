@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..core.instance import integer
 from ..core.tables import Tabular
 from ..core.trace import Trace
+from ..core.words import counted
 from ..engine.run import Run
 from ..errors import ParameterError
 from .losses import missed_by_round
@@ -88,13 +89,13 @@ class OverTime(Tabular):
         def after(rounds: int | None, what: str) -> str:
             if rounds is None:
                 return f"never within the rounds followed {what}"
-            return f"{rounds:,} rounds {what}"
+            return f"{counted(rounds, 'round')} {what}"
 
         said = f"{self.policy} hits {100 * self.steady:.1f} % in the steady state and reaches {100 * REACHED:.0f} % of that "
         said += after(self.cold_rounds, "after an empty cache")
         if self.change:
             said += f", and {after(self.change_rounds, 'after a change of session')}"
-        said += f" (windows of {self.window:,} rounds)."
+        said += f" (windows of {counted(self.window, 'round')})."
         if not self.settled:
             said += f" But the state is not steady: {100 * self.third:.1f} % in its first half, {100 * self.last:.1f} % in its second."
         return said

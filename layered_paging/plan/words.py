@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core.trace import Trace
+from ..core.words import counted
 from .budgets import OPTIMUM, Row
 from .engines import ENGINES, engines_of, knob_of
 from .found import Plan
@@ -15,7 +16,7 @@ WORTH = 0.02  # of the time of a token: a policy that saves less is not advised
 def size_words(size: int, sized: bool) -> str:
     """Return a budget in words: "2.5 GiB", "48 slots"."""
     if not sized:
-        return f"{size:,} slots"
+        return counted(size, "slot")
     for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
         if size >= unit:
             return f"{size / unit:,.2f} {name}"
