@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -202,3 +203,26 @@ def test_sources_of_every_way_to_import(tmp_path: Path, monkeypatch: pytest.Monk
     found = {str(p.relative_to(package)) for p in reached("ways.start", str(package / "start.py"))}
     assert found >= {"start.py", "a.py", "b.py", "c.py", "d.py", "e.py", "f.py", "inner/__init__.py", "inner/deep.py"}
     assert not found & {"g.py", "h.py"}
+
+
+def test_what_a_kernel_took_is_told_without_those_within(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = pytest.importorskip("layered_paging.core.machine", reason="without numba nothing is compiled")
+    clock = iter([0.0, 1.0, 3.0, 7.0])
+    monkeypatch.setattr(machine.time, "process_time", lambda: next(clock))
+    told = machine._Told()
+
+    def about(name: str, module: str = "layered_paging.made_up") -> SimpleNamespace:
+        function = SimpleNamespace(__module__=module, __qualname__=name)
+        return SimpleNamespace(data={"dispatcher": SimpleNamespace(py_func=function)})
+
+    with caplog.at_level("DEBUG", logger="layered_paging.core.compiled"):
+        told.on_start(about("outer"))
+        told.on_start(about("not ours", "numba.np"))
+        told.on_start(about("inner"))
+        told.on_end(about("inner"))
+        told.on_end(about("not ours", "numba.np"))
+        told.on_end(about("outer"))
+    said = [record.getMessage().replace("layered_paging.made_up.", "") for record in caplog.records]
+    assert said == ["compiling outer", "compiling inner", "compiled inner: 2.00 s", "compiled outer: 5.00 s"]
