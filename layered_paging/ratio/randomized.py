@@ -22,6 +22,7 @@ __all__ = ["randomized_bracket"]
 ROWS = 40_000  # of the linear programs of a source; larger ones are left out
 FLOWS = 400_000  # of the linear program of distributions
 ROW_BYTES = 4_000
+FIRST = 10  # seconds that the first linear program from above has, however short the limit is
 
 
 def randomized_bracket(
@@ -70,12 +71,13 @@ def _above(
         if sum(map(len, graph.arcs)) * len(graph.caches) * instance.slots > limit:
             return
         tick("phase", f"linear program from above, {len(graph.nodes):,} nodes")
-        if time.monotonic() > until:
+        end = until if found["policy"] else max(until, time.monotonic() + FIRST)
+        if time.monotonic() > end:
             return
         try:
-            answer = spread(graph, until)
+            answer = spread(graph, end)
         except SolverError:
-            if found["policy"] is None and time.monotonic() <= until:
+            if found["policy"] is None and time.monotonic() <= end:
                 raise
             return
         if answer is None:
