@@ -148,3 +148,13 @@ def test_a_randomized_search_ends_in_time_with_true_bounds(capsys, tmp_path):
     assert (status, answer["complete"], answer["solved"]) == (0, False, False)
     assert Fraction(answer["lower"]) < Fraction(93, 46) + Fraction(1, 10**9)
     certify.check(Certificate.load(path))
+
+
+def test_a_shortest_cycle_is_printed_and_certified(capsys, tmp_path):
+    path = tmp_path / "short.json"
+    status, out, _ = run(capsys, "ratio", "lru", *SIZE, "--shortest", "-o", str(path))
+    assert status == 0
+    assert "a cycle of 4 events costs 4, the optimum 4/3" in out
+    assert "no shorter one has the ratio; every one has at least 4 events" in out
+    assert run(capsys, "check", str(path))[0] == 0
+    assert run(capsys, "ratio", "--optimal", *SIZE, "--shortest")[0] == 2

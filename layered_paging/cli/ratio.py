@@ -44,6 +44,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--witness", action="store_true", help="print the bad sequence")
     parser.add_argument(
+        "--shortest",
+        action="store_true",
+        help="look for a shortest cycle that has the ratio, within --time-limit or 20 s",
+    )
+    parser.add_argument(
         "--columns",
         nargs="+",
         choices=COLUMNS,
@@ -55,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "examples:\n"
         "  layered-paging ratio lru --layers 2 --experts 3 --slots 4 -o lru.json\n"
         "  layered-paging ratio \"llru(rounds='absolute')\" --layers 2 --experts 4 --slots 6 --witness\n"
+        "  layered-paging ratio fifo --layers 2 --experts 3 --slots 4 --shortest\n"
         "  layered-paging ratio --optimal --layers 2 --experts 3 --slots 4\n"
         "  layered-paging ratio --optimal --layers 2 --experts 4 --slots 5 --top-k 2 --admission bypass"
     )
@@ -64,6 +70,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Return the ratio; fractions as strings, null where unbounded."""
     if (args.policy is None) != args.optimal:
         raise ParameterError("give either a policy or --optimal")
+    if args.shortest and args.optimal:
+        raise ParameterError("--shortest is for a given policy, not for --optimal")
     if args.randomized and not args.optimal:
         raise ParameterError("--randomized goes with --optimal")
     experts: Any = args.experts[0] if len(args.experts) == 1 else args.experts
@@ -72,7 +80,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _given(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
-    from ..ratio import Interrupted, competitive_ratio
+    from ..ratio import Interrupted, competitive_ratio, shortest
 
     said = Progress(args.json)
     options = {"pool": args.pool, "offline_slots": args.offline_slots, "general": args.general, "top_k": args.top_k}
@@ -91,7 +99,6 @@ def _given(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
         said.clear()
         print(f"stopped before any bound was known: {said.phase}", file=sys.stderr)
         raise
-    said.clear()
     witness = found.witness
     answer["witness"] = {
         "prefix": [list(event) for event in witness.prefix],
@@ -100,8 +107,20 @@ def _given(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
         "optimum": witness.optimum,
     }
     answer["complete"] = complete
-    if args.output:
-        found.certificate.save(args.output)
+    certificate = found.certificate if args.output or args.shortest else None
+    if args.shortest and complete:
+        short = shortest(found, seconds=args.time_limit or 20, tick=said)
+        certificate = short.certificate
+        answer["witness"] = {
+            "prefix": [[page] for page in short.prefix],
+            "cycle": [[page] for page in short.cycle],
+            "misses": str(short.misses),
+            "optimum": str(short.optimum),
+        }
+        answer["shortest"] = {"events": len(short.cycle), "at_least": short.at_least, "minimal": short.minimal}
+    said.clear()
+    if args.output and certificate is not None:
+        certificate.save(args.output)
         answer["certificate"] = args.output
     return answer
 
@@ -170,7 +189,11 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         )
         print(f"{answer['policy']}, {where}: {value}")
         print(f"  {counted(answer['states'], 'state')} of the policy, {answer['nodes']:,} with the optimum's caches")
-        _show_witness(answer["witness"], events=args.witness)
+        _show_witness(answer["witness"], events=args.witness or args.shortest)
+        if "shortest" in answer:
+            least = answer["shortest"]
+            said = "no shorter one has the ratio" if least["minimal"] else "the shortest that was found"
+            print(f"  {said}; every one has at least {counted(least['at_least'], 'event')}")
     if "certificate" in answer:
         own = "".join(f" --policy {text}" for text in getattr(args, "own", []))
         print(f"  certificate: {answer['certificate']} (layered-paging check {answer['certificate']}{own})")

@@ -36,7 +36,7 @@ def randomized_bracket(
 ) -> Bracket:
     """Return the bracket of ``optimal_ratio(..., randomized=True)``; an interruption keeps what is known."""
     instance = problem(layers, experts, slots)
-    found: dict[str, Any] = {"nodes": 0, "policy": None, "source": None}
+    found: dict[str, Any] = {"nodes": 0, "policy": None, "source": None, "cut": False}
     complete = True
     begun = time.monotonic()
     until = begun + (float("inf") if seconds is None else seconds)
@@ -44,7 +44,7 @@ def randomized_bracket(
         half = begun + (float("inf") if seconds is None else seconds / 2)
         _above(instance, min(FLOWS, memory // ROW_BYTES), found, half, tick)
         _below(instance, min(ROWS, memory // ROW_BYTES), found, until, tick)
-        complete = time.monotonic() <= until
+        complete = time.monotonic() <= until and not found["cut"]
     except KeyboardInterrupt:
         complete = False
     lower = found["source"][1].ratio if found["source"] else Fraction(0)
@@ -73,12 +73,14 @@ def _above(
         tick("phase", f"linear program from above, {len(graph.nodes):,} nodes")
         end = until if found["policy"] else max(until, time.monotonic() + FIRST)
         if time.monotonic() > end:
+            found["cut"] = True
             return
         try:
             answer = spread(graph, end)
         except SolverError:
             if found["policy"] is None and time.monotonic() <= end:
                 raise
+            found["cut"] = True
             return
         if answer is None:
             return
