@@ -148,7 +148,8 @@ class _Search:
 
     def __init__(self, ratio: Ratio, until: float) -> None:
         automaton = ratio._product.automaton
-        self.instance, self.slots, self.value, self.until = automaton.instance, ratio._product.slots, ratio.value, until
+        self.instance, self.slots, self.until = automaton.instance, ratio._product.slots, until
+        self.value = ratio.value or Fraction(0)
         self.next, self.misses = automaton.next.tolist(), automaton.misses.tolist()
         self.moved, self.labels = automaton.moved.tolist(), automaton.labels
         self.layer = automaton.layer.tolist()
