@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
@@ -19,11 +17,10 @@ from hypothesis import strategies as st
 import layered_paging as lp
 from layered_paging import edge
 from layered_paging.edge import FAR, Network, NetworkError, place
-from layered_paging.edge.bound import best_prices, bound_of
 from layered_paging.edge.generate import trace_activations
 from layered_paging.edge.latency import cost, empty, feasible, hits, reference
 from layered_paging.edge.state import State
-from layered_paging.errors import CertificateRejected, ParameterError
+from layered_paging.errors import ParameterError
 from layered_paging.profiles.profile import Profile
 
 FULL = bool(os.environ.get("LAYERED_PAGING_FULL"))
@@ -345,229 +342,6 @@ def test_split_inference_by_hand() -> None:
     assert latencies == [100, 100 + 1, 10 + 2, 10 + 1, 3, 10]
 
 
-# bounds and certificates
-
-
-@given(networks(top_k=2, servers=2, experts=3), st.randoms(use_true_random=False))
-def test_any_prices_give_a_bound(net: Network, random: Any) -> None:
-    table, prices = best_prices(net, "lp") or (None, None)
-    assert table is not None and prices is not None
-    wild = np.array([random.randrange(0, 20) for _ in prices], np.int64)
-    best = place(net, "exhaustive") if net.pages <= 6 else place(net, "ilp")
-    for some in (prices, wild):
-        assert bound_of(net, table, some) >= best.saved
-
-
-@pytest.fixture(scope="module")
-def placed() -> edge.Placement:
-    net = edge.generate(
-        users=3, servers=2, layers=2, experts=5, top_k=2, tokens=8, storage=2 << 20, user_storage=1 << 20, seed=4
-    )
-    return place(net, "best", bound="lp")
-
-
-def test_a_certificate_that_lies_is_rejected(placed: edge.Placement) -> None:
-    good = placed.certificate
-    lp.certify.check(good)
-    text = json.dumps({"statement": good.statement, "evidence": good.evidence})
-
-    def refused(change: Any, *said: str) -> None:
-        fields = json.loads(text)
-        change(fields["statement"], fields["evidence"])
-        with pytest.raises(CertificateRejected) as caught:
-            lp.certify.check(lp.Certificate("placement", fields["statement"], fields["evidence"]))
-        assert not said or any(part in str(caught.value) for part in said), str(caught.value)
-
-    refused(lambda s, e: s.update(latency=str(placed.latency - 1)), "the latency is")
-    refused(lambda s, e: s.update(latency="1e999999999"), "must be a fraction")
-    refused(lambda s, e: s.update(bound="1/0"), "must be a fraction")
-    refused(lambda s, e: s.update(bound=str(placed.latency + 1)), "the prices prove")
-    refused(lambda s, e: e.update(prices=[0] * len(e["prices"])), "the prices prove")
-    refused(lambda s, e: e["prices"].pop(), "fewer prices")
-    refused(lambda s, e: e["prices"].append(0), "more prices")
-    refused(lambda s, e: e["prices"].__setitem__(0, -5), "integer of at least 0")
-    refused(lambda s, e: e["prices"].__setitem__(0, 0.5), "integer of at least 0")
-    refused(lambda s, e: s["held"]["server0"].append([0, 99]), "does not exist")
-    refused(lambda s, e: s["held"].update(server0=[[0, k] for k in range(5)]), "more than its storage")
-    refused(lambda s, e: s["held"].update(other=[]))
-    refused(lambda s, e: s["network"]["users"][0].update(total=7), "counts sum to")
-    refused(lambda s, e: s["network"]["users"][0].update(cloud=1))
-    refused(lambda s, e: s["network"].update(version=2), "version")
-    refused(lambda s, e: s["network"].update(version=True), "integer of at least 0; got True")
-    refused(lambda s, e: s.update(more=1), "states network")
-    refused(lambda s, e: e.clear())
-
-
-def parts(network: Any) -> dict[str, Any]:
-    return {"the network": network, "server 1": network["servers"][1], "user 2": network["users"][2]}
-
-
-@pytest.mark.parametrize("where", ["the network", "server 1", "user 2"])
-def test_a_certificate_that_says_more_or_less_than_is_checked_is_rejected(placed: edge.Placement, where: str) -> None:
-    text = json.dumps(placed.certificate.statement)
-    lp.certify.check(lp.Certificate("placement", json.loads(text), placed.certificate.evidence))
-
-    def refused(statement: Any, said: str) -> None:
-        with pytest.raises(CertificateRejected, match=re.escape(said)):
-            lp.certify.check(lp.Certificate("placement", statement, placed.certificate.evidence))
-
-    for key in ("optimal", "about", "token_bytes", "Storage"):  # the second and third a network file may have
-        forged = json.loads(text)
-        parts(forged["network"])[where][key] = 1
-        refused(forged, f"{where} has the unknown key {key!r}; it has the keys ")
-    for key in parts(json.loads(text)["network"])[where]:
-        forged = json.loads(text)
-        del parts(forged["network"])[where][key]
-        if (where, key) == ("user 2", "storage"):  # it may be left out
-            lp.certify.check(lp.Certificate("placement", forged, placed.certificate.evidence))
-        else:
-            refused(forged, f"{where} lacks {key!r}; it has the keys ")
-    for key in ("servers", "users"):
-        forged = json.loads(text)
-        forged["network"][key][-1] = 5
-        refused(forged, "must be an object; got int")
-
-
-def test_a_certificate_states_no_key_that_is_false(placed: edge.Placement) -> None:
-    text = json.dumps(placed.certificate.statement)
-    network = json.loads(text)["network"]
-    held = len(network["users"][0]["holds"]) * network["expert_bytes"]
-    assert held > 0
-
-    def tried(change: Any) -> None:
-        forged = json.loads(text)
-        change(forged["network"], forged["network"]["users"][0])
-        lp.certify.check(lp.Certificate("placement", forged, placed.certificate.evidence))
-
-    tried(lambda network, user: user.update(top_k=3, storage=held))
-    for change, said in (
-        (lambda network, user: user.update(top_k=1), "an event names 2 experts, more than its top_k"),
-        (lambda network, user: user.update(top_k="2"), "integer of at least 1"),
-        (lambda network, user: user.update(storage=held - 1), f"takes {held} bytes, more than its storage"),
-        (lambda network, user: user.update(storage=-1), "integer of at least 0"),
-        (lambda network, user: network.update(nonexpert_bytes=1 << 20), "bytes, more than its storage"),
-        (lambda network, user: network.update(nonexpert_bytes=None), "integer of at least 0"),
-        (lambda network, user: user.update(name="user1"), "two users have the same name"),
-    ):
-        with pytest.raises(CertificateRejected, match=re.escape(said)):
-            tried(change)
-
-
-def test_a_huge_claim_costs_nothing(placed: edge.Placement) -> None:
-    fields = json.loads(json.dumps(placed.certificate.statement))
-    fields["network"]["experts"] = [5, 10**15]
-    fields["latency"] = "1"
-    with pytest.raises(CertificateRejected):
-        lp.certify.check(lp.Certificate("placement", fields, {}))
-
-
-# files
-
-
-@given(networks(top_k=3, servers=3))
-def test_documents_come_back(net: Network) -> None:
-    document = json.loads(json.dumps(edge.documents.to_document(net)))
-    again = edge.documents.from_document(document)
-    assert again.digest() == net.digest()
-    assert edge.documents.to_document(again) == document
-
-
-DOCUMENT: dict[str, Any] = {
-    "format": "layered-paging network",
-    "version": 1,
-    "experts": [2],
-    "expert_bytes": 10,
-    "token_bytes": 1000,
-    "servers": [{"name": "a", "storage": 10}],
-    "users": [
-        {
-            "name": "u",
-            "cloud": {"up_bps": 8_000_000, "down_bps": 8_000_000, "extra_ns": 5},
-            "servers": {"a": 10},
-            "activations": [[[[0], "0.25"], [[0, 1], "3/4"]]],
-        }
-    ],
-}
-
-
-def changed(path: str, value: Any) -> dict[str, Any]:
-    """Return the document with one value replaced, or taken away for ``...``."""
-    document: Any = json.loads(json.dumps(DOCUMENT))
-    at = document
-    *way, last = [int(w) if w.isdigit() else w for w in path.split("/")]
-    for word in way:
-        at = at[word]
-    if value is ...:
-        del at[last]
-    else:
-        at[last] = value
-    return dict(document)
-
-
-def test_rates_and_shares() -> None:
-    net = edge.documents.from_document(DOCUMENT)
-    assert net.cloud_ns.tolist() == [2 * 10**6 + 5]
-    assert net.totals.tolist() == [4] and net.activations.count.tolist() == [1, 3]
-    assert place(net, "exhaustive").latency == Fraction(1, 4) * 10 + Fraction(3, 4) * (2 * 10**6 + 5)
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "said"),
-    [
-        ("format", "x", "must have format 'layered-paging network', version 1"),
-        ("version", 2, "version 1"),
-        ("servers", ..., "lacks 'servers'"),
-        ("other", 1, "unknown 'other'"),
-        ("experts", [10**12], "at most 1048576 experts"),
-        ("experts", 5, "experts: must be a list"),
-        ("expert_bytes", 0, "layer 0, expert 0: bytes must be at least 1"),
-        ("expert_bytes", "x", "must be integers"),
-        ("servers/0/storage", -1, "server 'a': storage must be an integer of at least 0"),
-        ("servers/0/name", "", "'name' must be text"),
-        ("users/0/servers", {}, "user 'u': out of reach of every server"),
-        ("users/0/servers", {"b": 1}, "user 'u': no server is named 'b'"),
-        ("users/0/servers/a", 0, "user 'u', server 'a': the latency in ns must be an integer of at least 1"),
-        ("users/0/servers/a", {"up_bps": 0, "down_bps": 1}, "up_bps must be an integer of at least 1"),
-        ("token_bytes", ..., "needs 'token_bytes'"),
-        ("users/0/activations/0/0/1", "0.2", "user 'u', layer 0: the activations must sum to one; the counts sum to 19 of 20"),
-        ("users/0/activations/0/0/1", "1e999999999", "a count or share must be"),
-        ("users/0/activations/0/0/1", "1/0", "a count or share must be"),
-        ("users/0/activations/0/0/1", 0.25, "a count or share must be"),
-        ("users/0/activations/0/0/1", True, "a count or share must be"),
-        ("users/0/activations/0/0/0", [2], "user 'u', layer 0: experts must be in 0..1; got 2"),
-        ("users/0/activations/0/1/0", [1, 1], "user 'u', layer 0: the experts of a group must be distinct"),
-        ("users/0/activations", [], "user 'u': activations must have one list for each of 1 layers"),
-        ("users/0/activations/0", [], "user 'u', layer 0: must have activations; got none"),
-        ("users/0/holds", [[0, 5]], "user 'u': holds layer 0, expert 5, which does not exist"),
-        ("users/0/holds", [[0]], "user 'u': holds: must be a list of 2"),
-        ("users/0/storage", -3, "user 'u': storage must be an integer"),
-        ("users/0/total", 10**30, "a count or share"),
-        ("users", [], "users"),
-    ],
-)  # fmt: skip
-def test_hostile_files(path: str, value: Any, said: str, tmp_path: Path) -> None:
-    file = tmp_path / "net.json"
-    file.write_text(json.dumps(changed(path, value)))
-    with pytest.raises(NetworkError) as caught:
-        edge.load_network(file)
-    message = str(caught.value)
-    assert "net.json" in message and "\n" not in message and len(message) < 400
-    if path != "users/0/total" and path != "users":
-        assert said in message, message
-
-
-@pytest.mark.parametrize(
-    "text", ["", "[", "[]", "null", '{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000, "\xff", "1" * 5000]
-)
-def test_files_that_are_no_networks(text: str, tmp_path: Path) -> None:
-    file = tmp_path / "net.json"
-    file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(NetworkError, match=r"net\.json"):
-        edge.load_network(file)
-    with pytest.raises(NetworkError, match="cannot be read"):
-        edge.load_network(tmp_path / "none.json")
-
-
 # generated networks and traces
 
 
@@ -699,13 +473,3 @@ def test_tables_hold_what_their_pages_save(net: Network, data: Any) -> None:
         assert values.tolist() == [saved(order[:q]) for q in range(high - low + 1)]
         for mask, value in enumerate(state.subset_values(0, low, high, near).tolist()):
             assert value == saved(low + e for e in range(high - low) if mask >> e & 1)
-
-
-def test_a_small_file_cannot_ask_for_much_memory() -> None:
-    user = {"cloud": 5, "servers": {}, "activations": [[[[0], 1]]]}
-    users = [{"name": f"u{n}", **user} for n in range(8000)]
-    wide = {**DOCUMENT, "experts": [1 << 20], "users": users[:100], "servers": []}
-    many = {**DOCUMENT, "users": users, "servers": [{"name": f"s{n}", "storage": 1} for n in range(8000)]}
-    for document in (wide, many):
-        with pytest.raises(NetworkError, match="are too many"):
-            edge.documents.from_document(document)

@@ -74,7 +74,7 @@ GROUPS: dict[str, tuple[str, str, str]] = {
     "claims": ("proofs/*.py", "tests/test_claims.py", ""),
     "certify-edge": (
         "layered_paging/certify/placement.py layered_paging/certify/stall.py",
-        "tests/test_edge.py tests/test_stall.py",
+        "tests/test_edge.py tests/test_edge_bounds.py tests/test_stall.py",
         "",
     ),
 }
