@@ -36,6 +36,10 @@ checker: .venv/installed
 checked: .venv/ready
 	@$(MAKE) --no-print-directory -j2 lint docs
 
+# Every condition of the checker of certificates broken one at a time; the survivors must be those of tests/mutants/checker.txt.
+mutants: .venv/ready
+	$(BIN)/python tests/mutants/checker.py
+
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -84,3 +84,59 @@ def test_reasons_are_about_files() -> None:
         path, _, line = key.partition(": ")
         assert mark and reason and line and (ROOT / path).is_file(), row
         assert line not in (ROOT / path).read_text(), f"not a change: {row}"
+
+
+def checker(name: str) -> ModuleType:
+    """Return a module of the runner that breaks every condition of the checker."""
+    import sys
+
+    folder = str(ROOT / "tests" / "mutants")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return importlib.import_module(name)
+
+
+CONDITIONS = '''
+def f(x, y):
+    """Say."""
+    need(x < 3 and not y, f"more than {x > 1}")
+    for z in range(x):
+        if z == y:
+            raise ValueError(x)
+    return min(x, y) if all(a for a in y if a) else x
+'''
+
+
+def test_every_condition_is_broken(tmp_path: Path) -> None:
+    conditions = checker("conditions")
+    (tmp_path / "m.py").write_text(CONDITIONS)
+    found = conditions.mutants(tmp_path / "m.py", tmp_path)
+    keys = [mutant.key.partition(": f: ")[2] for mutant in found]
+    for key in (
+        "x < 3 -> x <= 3", "x < 3 -> x >= 3", "x < 3 and (not y) -> x < 3", "x < 3 and (not y) -> not y", "not y -> y",
+        "x < 3 and (not y) -> x < 3 or not y", "z == y -> z != y", "z == y -> True", "z == y -> False", "raise ValueError(x) -> pass",
+        "range(x) -> no turn", "range(x) -> without the first", "range(x) -> without the last", "min(x, y) -> x", "min(x, y) -> y",
+        "a -> no filter", "all((a for a in y if a)) -> True",
+    ):  # fmt: skip
+        assert key in keys, key
+    assert not any(
+        "x > 1" in key.partition(" -> ")[0] and key.startswith("x > 1") for key in keys
+    )  # a message is no condition
+    assert len({mutant.key for mutant in found}) == len(found)
+    codes = list(conditions.compiled(tmp_path / "m.py"))
+    assert len(codes) == len(found)
+    assert all(code.co_filename == str(tmp_path / "m.py") for code in codes)
+
+
+def test_survivors_of_the_checker_are_changes_of_it_and_have_reasons() -> None:
+    conditions = checker("conditions")
+    known = {
+        mutant.key
+        for path in (ROOT / "layered_paging" / "certify").glob("*.py")
+        for mutant in conditions.mutants(path, ROOT)
+    }
+    rows = [line for line in (ROOT / "tests" / "mutants" / "checker.txt").read_text().splitlines() if line[:1] != "#"]
+    assert rows and rows == sorted(rows)
+    for row in rows:
+        key, mark, reason = row.partition("  # ")
+        assert mark and reason and key in known, row

@@ -397,7 +397,7 @@ def _upper(start: Any, value: Fraction, additive: Fraction, evidence: Any, optio
                 queue.append(target)
             elif probes > 0:
                 probes -= 1
-                _same(then, _order(here, pages, instance, free), *players[target], events[after], instance, free)
+                _same(then, _order(here, pages, instance, free), *players[target], events[after], free)
             asked = sum(1 << i for i in places)
             gains = [ceil(unit * misses - price * paid) for paid in range(options["top_k"] + 1)]
             need(
@@ -429,19 +429,13 @@ def _order(labels: Sequence[Any], pages: Sequence[int], instance: Instance, free
 
 
 def _same(
-    one: Any,
-    pages: Sequence[int],
-    other: Any,
-    others: Sequence[int],
-    events: Sequence[Event],
-    instance: Instance,
-    free: bool,
+    one: Any, pages: Sequence[int], other: Any, others: Sequence[int], events: Sequence[Event], free: bool
 ) -> None:
     """Reject unless two players of one state miss and move alike: the policy's state must not forget anything."""
     for places in events:
         answers = []
         for player, order in ((one, pages), (other, others)):
             then, misses = player.after(tuple(sorted(order[i] for i in places)))
-            raw = then.labels()
-            answers.append((misses, _least([raw[page] for page in order], 0, instance, free)[0] if free else raw))
+            raw = then.labels()  # place by place: pages of equal labels must fare alike too
+            answers.append((misses, tuple(raw[page] for page in order) if free else raw))
         need(answers[0] == answers[1], "the policy's state forgets something that its future depends on")

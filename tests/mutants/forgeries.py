@@ -44,12 +44,15 @@ class Case(NamedTuple):
         return getattr(self.certificate, "kind", None)
 
 
-def corpus(seed: int = 0) -> list[Case]:
-    """Return all cases: genuine ones, with the least limit that they need and one step less, and forged ones."""
+def corpus(kinds: set[Any] | None = None, seed: int = 0) -> list[Case]:
+    """Return the cases of these kinds, or all: genuine ones, with their least limit and one step less, and forged ones."""
     import handmade
+    import repair
 
     cases = []
-    for case in genuine():
+    for case in genuine(kinds):
+        if kinds is not None and case.kind not in kinds:
+            continue
         cases.append(case)
         if case.certificate.kind != "placement":
             least = steps(case)
@@ -57,8 +60,18 @@ def corpus(seed: int = 0) -> list[Case]:
                 Case(f"{case.name} at its limit", *case[1:3], least),
                 Case(f"{case.name} below its limit", *case[1:3], least - 1),
             ]
-        cases += forged(case, random.Random(f"{seed} {case.name}"))
-    return cases + list(handmade.cases())
+        many = forged(case, random.Random(f"{seed} {case.name}"))
+        cases += many
+        if case.certificate.kind.startswith(("optimum", "placement", "stall")):
+            cases += repair.consistent(many)
+    more: list[Case] = []
+    if kinds is None or "ratio-policy" in kinds or "ratio-game" in kinds:
+        more += handmade.cases()
+    if kinds is None or "optimum" in kinds or "placement" in kinds:
+        more += repair.more(random.Random(seed))
+    return cases + [
+        case for case in more if kinds is None or (isinstance(case.kind, str | None) and case.kind in kinds)
+    ]
 
 
 def steps(case: Case) -> int:
@@ -76,8 +89,16 @@ def steps(case: Case) -> int:
     return max(limit - left, 50 * held)
 
 
-def genuine() -> Iterator[Case]:
+def genuine(kinds: set[Any] | None = None) -> Iterator[Case]:
     """Yield true certificates of every kind, as small as they can be while every rule plays a part."""
+    if kinds is None or any(str(kind).startswith("ratio") for kind in kinds):
+        yield from _ratios()
+    yield from _optima()
+    yield from _stalls()
+    yield from _placements()
+
+
+def _ratios() -> Iterator[Case]:
     ratio = lp.competitive_ratio
     for policy, size in {
         "lru": {"layers": 2, "experts": 2, "slots": 3},
@@ -130,9 +151,6 @@ def genuine() -> Iterator[Case]:
             yield Case(f"{name}, below", Certificate(found.kind, *half))
             half = {**found.statement, "lower": "0"}, {**found.evidence, "adversary": None}
             yield Case(f"{name}, above", Certificate(found.kind, *half))
-    yield from _optima()
-    yield from _stalls()
-    yield from _placements()
 
 
 def _ratio(name: str, found: Any) -> Iterator[Case]:
