@@ -113,7 +113,9 @@ def test_a_policy_that_is_best_is_kept() -> None:
     assert told["diagnosis"]["recommendation"].startswith("Recommendation: stay with lru")
     everything = facts(workload(), 32, policies=POLICIES)  # nothing is ever evicted
     assert everything["diagnosis"]["recommendation"].startswith("Recommendation: stay with lru")
-    assert "Nothing to be gained" in report_page(everything, title="all fits")
+    page = report_page(everything, title="all fits")
+    assert "Nothing to be gained" in page
+    assert "Cross-check: chosen on every other distinct session, the policy would stay lru." in page
 
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)>'\"{{data}}"

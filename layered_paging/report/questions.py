@@ -53,10 +53,13 @@ def _today(told: dict[str, Any]) -> list[str]:
     found, chosen, shipped = told["diagnosis"], told["chosen"], told["shipped"]
     said = []
     if chosen is not None and chosen["in_use"]:
-        said.append(
-            f"Cross-check: chosen on every other distinct session, the policy would be {chosen['policy']}, with "
-            f"{_less(chosen)} than {found['policy']} on the rest."
+        same = chosen["policy"] == found["policy"]
+        how = (
+            f"stay {chosen['policy']}"
+            if same
+            else f"be {chosen['policy']}, with {_less(chosen)} than {found['policy']} on the rest"
         )
+        said.append(f"Cross-check: chosen on every other distinct session, the policy would {how}.")
     if shipped is not None and shipped["in_use"]:
         if shipped["policy"] == found["policy"]:
             said.append(
