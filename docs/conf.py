@@ -12,7 +12,7 @@ from typing import Any
 
 import layered_paging
 from layered_paging import catalog, cli
-from layered_paging.cli import parsing
+from layered_paging.cli import common, parsing
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -85,7 +85,11 @@ def _written(path: Path, text: str) -> None:
 
 def commands() -> str:
     """Return the help of every command."""
-    text = "# Commands\n\nEvery command takes `--json`, `--format`, `-v`, `-q` and `--help`.\n"
+    text = "# Commands\n\nEvery command takes `--json`, `--format`, `-v`, `-q` and `--help`.\n\n"
+    text += "An option has the name of Python's parameter, with hyphens. The exceptions:\n\n| option | Python |\n|---|---|\n"
+    text += "".join(
+        f"| `--{option}` | `{name}` |\n" for name, option in common._OPTION_OF.items() if re.fullmatch("[a-z_]+", name)
+    )
     for name, summary in cli.COMMANDS.items():
         module = parsing.module_of(name)
         parser = argparse.ArgumentParser(
