@@ -56,6 +56,12 @@ def test_every_formula_becomes_mathml() -> None:
         assert convert(formula).startswith("<math"), formula
 
 
+def test_a_difference_of_sets_is_a_sign_that_fonts_have() -> None:
+    from generating.mathematics import formula
+
+    assert "&#x0005C;" in formula(r"A \setminus B", "inline") and "&#x029F5;" not in formula(r"A \setminus B", "block")
+
+
 def test_no_page_of_the_documentation_loads_a_program_for_formulas() -> None:
     assert "mathjax" not in (DOCS / "conf.py").read_text()
 

@@ -22,11 +22,6 @@ def _():
     A cache holds $k$ pages. Pages are asked for one after another. A page that is in the cache is a **hit** and costs
     nothing; a page that is not is a **miss**, costs 1, and has to be brought in, so that another page must go.
     Which one? Whoever decides without knowing the future is **online**; **Opt** knows it.
-
-    ## Before you read on
-
-    Three slots, and the pages 0, 1, 2, 3 asked for in turn, three times over. LRU evicts the page unused for longest.
-    Fill in the sheet: how many of the 12 requests does LRU miss? How many must *anyone* miss?
     """)
     return
 
@@ -39,6 +34,17 @@ def _():
     - what a competitive ratio promises, and what it leaves open;
     - to compute one, with a certificate;
     - to tell an unbounded ratio from a large one.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## Before you read on
+
+    Three slots, and the pages 0, 1, 2, 3 asked for in turn, three times over. LRU evicts the page unused for longest.
+    Fill in the sheet: how many of the 12 requests does LRU miss? How many must *anyone* miss?
     """)
     return
 

@@ -24,11 +24,6 @@ def _():
     for some experts, and then the next token starts again at a. One turn is a **round**. So requests are not arbitrary: after a page of layer a comes a page of layer b.
 
     One cache of $k$ slots may be **shared** by all layers, or **split**: a fixed part for each.
-
-    ## Before you read on
-
-    Two layers, 4 slots. Layer a asks for a0, a1, a2 in turn, layer b always for b0. One cache is split, two slots a layer; one is shared. How often does each
-    miss, in the first 4 rounds and in the long run?
     """)
     return
 
@@ -41,6 +36,17 @@ def _():
     - why a split cache loses without bound, and a shared one does not;
     - that the layers' difference in skew makes the gap, not the skew;
     - what the order of the layers forbids an adversary.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## Before you read on
+
+    Two layers, 4 slots. Layer a asks for a0, a1, a2 in turn, layer b always for b0. One cache is split, two slots a layer; one is shared. How often does each
+    miss, in the first 4 rounds and in the long run?
     """)
     return
 

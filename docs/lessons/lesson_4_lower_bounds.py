@@ -20,11 +20,6 @@ def _():
 
     How good can *any* policy be? Two ideas: against a deterministic policy play an **adversary** who sees the cache; against a randomized one, who cannot be seen through, draw the requests
     **at random** and count how long it takes to collect all coupons.
-
-    ## Before you read on
-
-    One layer, $k + 1$ pages, $k$ slots. The adversary always asks for the page that is absent. How many misses in $T$ requests has the policy? And Opt?
-    Then: two layers. Why can the adversary not do the same, and what is the next best?
     """)
     return
 
@@ -37,6 +32,17 @@ def _():
     - to force misses: the adversary that asks for the absent page, and waits;
     - that the least ratio of all policies can be decided, with a certificate for either side;
     - Yao's principle, and coupon collectors in parallel.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## Before you read on
+
+    One layer, $k + 1$ pages, $k$ slots. The adversary always asks for the page that is absent. How many misses in $T$ requests has the policy? And Opt?
+    Then: two layers. Why can the adversary not do the same, and what is the next best?
     """)
     return
 

@@ -19,10 +19,6 @@ def _():
     # Lesson 6: Marking, phases, and a potential by hand
 
     Two ways to prove that a policy is $k$-competitive. The first cuts the sequence into **phases** and compares costs phase by phase. The second keeps an account, the **potential**, and compares costs request by request.
-
-    ## Before you read on
-
-    A phase is as long as possible with at most $k$ distinct pages; the next request begins a new phase. Cut 0, 1, 0, 2, 1, 3, 3, 0, 1, 2 into phases for $k = 3$. How many times must anybody miss, and how many times may LRU?
     """)
     return
 
@@ -35,6 +31,16 @@ def _():
     - to cut a sequence into phases, and to bound the optimum by their number;
     - why every policy that marks is k-competitive;
     - to find a potential, and to let a machine try to break it.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## Before you read on
+
+    A phase is as long as possible with at most $k$ distinct pages; the next request begins a new phase. Cut 0, 1, 0, 2, 1, 3, 3, 0, 1, 2 into phases for $k = 3$. How many times must anybody miss, and how many times may LRU?
     """)
     return
 
@@ -135,7 +141,7 @@ def _():
 
     Play LRU and Opt beside each other. Give the pages of LRU's cache the weights $1, 2, \dots, k$ by age, the oldest 1 and the youngest $k$; a page that is not there has weight 0. The potential is
 
-    $$\Phi = \sum_{p \,\in\, \mathrm{LRU} \setminus \mathrm{Opt}} w(p).$$
+    $$\Phi = \sum_{p \,\in\, \mathrm{LRU} - \mathrm{Opt}} w(p).$$
 
     Claim: at every request, $\mathrm{LRU} + \Delta\Phi \le k \cdot \mathrm{Opt}$. Add up over all requests: since $\Phi \ge 0$ and it begins at 0, $\mathrm{LRU} \le k \cdot \mathrm{Opt}$.
 
@@ -181,7 +187,7 @@ def _(holds):
     mo.accordion(
         {
             "Solution": mo.md(r"""
-    When Opt misses and evicts a page, that page enters $\mathrm{LRU} \setminus \mathrm{Opt}$ with weight at most $k$. Opt pays 1, so the right side grows by $k$: enough. Then LRU serves the request, and Opt has the page.
+    When Opt misses and evicts a page, that page enters $\mathrm{LRU} - \mathrm{Opt}$ with weight at most $k$. Opt pays 1, so the right side grows by $k$: enough. Then LRU serves the request, and Opt has the page.
     If LRU misses, some page of LRU is not in Opt, as Opt has the page that LRU lacks. Either LRU evicts it, and it had weight at least 1; or it stays and its weight falls by 1, since it grows older. So $\Phi$ falls by at least 1, which pays for the miss. If LRU hits,
     no weight outside Opt grows. The cell above has tried every request and every choice of an offline cache, for 4 pages and 3 slots. With all weights equal to 1 it finds a step that breaks the claim.
     """)

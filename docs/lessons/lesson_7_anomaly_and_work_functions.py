@@ -19,10 +19,6 @@ def _():
     # Lesson 7: Belady's anomaly, work functions, adversaries
 
     More memory helps, doesn't it? And what does the optimum know *so far*, while the sequence is not over? The second question leads to adversaries that are as bad as can be.
-
-    ## Before you read on
-
-    The pages 0, 1, 2, 3, 0, 1, 4, 0, 1, 2, 3, 4 under FIFO. Fill in the sheets for 3 and for 4 slots. Which misses less?
     """)
     return
 
@@ -35,6 +31,16 @@ def _():
     - that more slots may miss more, and which policies are safe from it;
     - to compute the optimum while the sequence goes on, by its work function;
     - to build an adversary out of the work function, and to certify what it forces.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## Before you read on
+
+    The pages 0, 1, 2, 3, 0, 1, 4, 0, 1, 2, 3, 4 under FIFO. Fill in the sheets for 3 and for 4 slots. Which misses less?
     """)
     return
 
@@ -126,7 +132,7 @@ def _():
 
     Let $w_t(C)$ be the least cost of serving the first $t$ requests and holding exactly the pages $C$ afterwards, $k$ of them. Then
 
-    $$w_{t+1}(C) = \min_{D \,\ni\, r} \; w_t(D) + |C \setminus D|$$
+    $$w_{t+1}(C) = \min_{D \,\ni\, r} \; w_t(D) + |C - D|$$
 
     for a request $r$: some cache $D$ with $r$ serves it, and what $D$ lacks of $C$ is loaded. The optimum so far is $\min_C w_t(C)$. Compute $w$ by hand for $k = 2$, the pages 0, 1, 2, beginning with $\{0, 1\}$, and the requests 2, 0, 1.
     """)

@@ -74,7 +74,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")
         with _compiling_told(prog):
-            return _run(words, name)
+            try:
+                return _run(words, name)
+            except SystemExit:  # after a help: a closed pipe is told here, not when the program ends
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+                raise
     except LayeredPagingError as error:
         complain(prog, str(error))
         return 2
