@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 import layered_paging as lp
 from layered_paging import catalog
 from layered_paging.core import registry
-from layered_paging.core.layout import Grid
+from layered_paging.core.layout import Grid, lay_out
 from layered_paging.core.renting import Lease
 from layered_paging.engine import choice, totals, totals_kernels, twins
 from layered_paging.policies.names import resolve
@@ -141,3 +142,24 @@ def test_every_shipped_policy_has_a_price_that_was_measured() -> None:
     for price in (usual, *known.values()):
         assert 0.01 < price.compile < 60 and 1e-7 < price.request < 1e-3
     assert choice.price_of("a-policy-of-another-package")[1:] == usual[1:]
+
+
+def test_a_kernel_that_pays_over_what_is_foreseen_is_compiled_at_once() -> None:
+    grid = lay_out(lp.load_trace(SAMPLE).select([0]))
+    price = choice.price_of("lru")
+    times = int(2 * price.compile / (grid.experts.size * price.request)) + 1
+    played: list[str] = []
+
+    class Never(Lease):
+        bought = property(lambda self: False)  # type: ignore[assignment]
+
+    task = SimpleNamespace(grid=grid, carry=None, instance=SimpleNamespace(slots=24))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choice, "lease", lambda home: Never(None))
+        patch.setattr(choice.reference, "play", lambda task: played.append("reference"))
+        play = choice.chosen(resolve("lru"), lambda: lambda task: played.append("kernel"), "some.module")
+        play(task)
+        with choice.foreseen(times):
+            play(task)
+        play(task)
+    assert played == ["reference", "kernel", "reference"]

@@ -15,6 +15,7 @@ from ..core.rules import ADMISSIONS, POOLS, PREFILLS, RESETS, choice
 from ..core.stats import half_width
 from ..core.tables import Tabular
 from ..core.trace import Trace
+from ..engine.choice import foreseen
 from ..engine.run import replay
 from ..errors import ParameterError
 from ..offline import optimum
@@ -206,7 +207,7 @@ def gap_table(
     cells: list[Cell] = []
     gaps: list[Gap] = []
     kept: dict[tuple[str, str], list[tuple[float | None, _Ints | None]]] = {}
-    done = 0
+    done, whole = 0, len(resets) * len(traces) * len(sizes)
     for reset in resets:
         for name, plain in traces.items():
             trace = plain if prefill == "token" else merged_prefill(plain)
@@ -222,11 +223,12 @@ def gap_table(
                 if slots >= MOST * pages or (admission == "forced" and slots < least):
                     continue
                 options = {"pool": pool, "reset": reset, "admission": admission}
-                basis = replay(trace, first, slots, **options)  # type: ignore[arg-type]
+                with foreseen(whole - done + 1):
+                    basis = replay(trace, first, slots, **options)  # type: ignore[arg-type]
+                    runs = [replay(trace, spec, slots, **options) for spec in specs]  # type: ignore[arg-type]
                 one = basis.misses_by_session.sum(axis=1)
                 best = optimum(trace, slots, **options).misses_by_session.sum(axis=1)  # type: ignore[arg-type]
-                for spec in specs:
-                    run = replay(trace, spec, slots, **options)  # type: ignore[arg-type]
+                for spec, run in zip(specs, runs, strict=True):
                     got = run.misses_by_session.sum(axis=1)
                     share, off = _share(one - got, one - best)
                     kept.setdefault((spec.name, reset + "/" + name), []).append((share, off))

@@ -11,7 +11,9 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,9 +23,22 @@ from ..policies.spec import PolicySpec
 from . import step as reference
 from .task import Task
 
-__all__ = ["Price", "chosen", "price_of"]
+__all__ = ["Price", "chosen", "foreseen", "price_of"]
 
 _LOG = logging.getLogger("layered_paging.engine")
+
+
+_to_come: ContextVar[int] = ContextVar("replays of each policy that are still to come, this one included", default=1)
+
+
+@contextmanager
+def foreseen(replays: int) -> Iterator[None]:
+    """Say how many replays alike are still to come, this one included: a kernel that pays over all of them is compiled at once."""
+    before = _to_come.set(max(1, replays))
+    try:
+        yield
+    finally:
+        _to_come.reset(before)
 
 
 class Price(NamedTuple):
@@ -67,7 +82,7 @@ def chosen(
     def play(task: Task) -> Counts:
         kernel, price = lease(home), price_of(spec.base)
         expected = task.grid.experts.size * price.request
-        if task.carry is not None or kernel.wanted(expected, price.compile):
+        if task.carry is not None or kernel.wanted(expected * _to_come.get(), price.compile):
             fast = twin()
             if fast is not None:
                 now = "" if kernel.bought else f", compiled now (about {price.compile:.1f} s)"
