@@ -37,7 +37,7 @@ from conditions import Mutant, compiled, mutants  # noqa: E402
 from forgeries import Case, corpus  # noqa: E402
 
 GOOD = 160  # certificates that are accepted
-OTHERS = 100  # certificates that are refused elsewhere in the file
+EACH = 30  # certificates that are refused elsewhere in the file, on each road
 QUICK = 0.003  # seconds
 PATIENCE = 3.0  # seconds of CPU for one certificate
 MEMORY = 4 << 30
@@ -117,7 +117,11 @@ def chosen(mutant: Mutant, cases: list[Case], said: list[Answer]) -> list[int]:
         numbers.sort(key=lambda n: (not cases[n].made, said[n].seconds > QUICK, n))
     made = [n for n in (*good, *file, *rest) if cases[n].made]
     file, rest = ([n for n in numbers if said[n].seconds <= QUICK] for numbers in (file, rest))
-    order = near + made + good[:GOOD] + file[:: max(1, len(file) // OTHERS)] + rest[:: max(1, len(rest) // 40)]
+    groups: dict[frozenset[tuple[str, int]], list[int]] = {}
+    for n in file:  # of each road to a refusal some: what is refused there may pass a rule that is broken elsewhere
+        groups.setdefault(said[n].lines, []).append(n)
+    some = [n for group in groups.values() for n in group[:: max(1, len(group) // EACH)]]
+    order = near + made + good[:GOOD] + some + rest[:: max(1, len(rest) // 40)]
     return list(dict.fromkeys(order))
 
 
