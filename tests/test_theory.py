@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import layered_paging as lp
 from layered_paging import problems
 from layered_paging.cli import main
 from layered_paging.problems import SUBJECTS, Size, bounds, compared
@@ -38,6 +39,11 @@ def test_llru_is_below_its_bound_at_every_size_and_meets_it_at_two_layers() -> N
     assert all(Fraction(row["upper"]) <= row["slots"] + row["layers"] - 1 for row in rows)
     meet = {(r["layers"], r["experts"], r["slots"]) for r in rows if r["lower"] == str(r["slots"] + r["layers"] - 1)}
     assert (2, 4, 7) in meet
+
+
+@pytest.mark.parametrize("slots", [7, 8, 9])
+def test_llru_meets_its_bound_at_two_layers_of_five(slots: int) -> None:
+    assert lp.competitive_ratio("llru", layers=2, experts=5, slots=slots).value == slots + 1
 
 
 def test_theorems_and_values_agree_at_every_size_of_twelve_pages() -> None:
