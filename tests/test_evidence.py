@@ -137,8 +137,8 @@ def test_the_command_that_is_shown_gives_the_same_table(tmp_path: Path) -> None:
     path, target = tmp_path / "t.npz", tmp_path / "sheet.md"
     lp.save_trace(workload(expert_bytes=1 << 20), path)
     text = said(
-        "evidence", path, "--policy", "llru", "--bytes", "8MiB", "20MiB", "--gate", "1.5%", "--compute", "2ms",
-        "--bandwidth", "1GB", "--overlap", "-o", target,
+        "evidence", path, "--policy", "llru", "--bytes", "8MiB", "20MiB", "--gate", "1.4285714%", "--compute", "2ms",
+        "--bandwidth", "1GB", "--latency", "12.3456789ns", "--on-cpu", "0.125", "--cpu", "2ns", "--overlap", "-o", target,
     )  # fmt: skip
     assert text.index("Gate, fixed") < text.index("**Gate") < text.index("| budget |")
     shown = next(line for line in text.splitlines() if line.startswith("$ layered-paging"))
@@ -151,7 +151,7 @@ def test_the_command_that_is_shown_gives_the_same_table(tmp_path: Path) -> None:
     answer = json.loads(said(*shlex.split(shown)[2:], "--json"))
     first = answer["compared"][0]
     assert first["policy_speed"]["bytes_per_token"] == first["bytes"] / 240
-    clock = Clock(0.002, 10**9, overlap=True)
+    clock = Clock(0.002, 10**9, 12.3456789 * 1e-9, True, 0.125, 2 * 1e-9)
     assert first["policy_speed"]["tokens_per_second"] == clock.rate(first["misses"] / 240, first["bytes"] / 240)
     table = said(*shlex.split(shown)[2:], "--format", "csv").splitlines()
     assert table[0].startswith("budget,policy,loads per token,MiB per token,hits %") and len(table) == 1 + 4 * 3

@@ -80,6 +80,29 @@ def test_the_command_says_the_same(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "--window goes with --over-time" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "more", [("--per-token",), ("--workers", "2"), ("--sample", "2"), ("--compute", "1ms", "--bandwidth", "1GB")]
+)
+def test_nothing_is_ignored_beside_it(
+    more: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "t.npz"
+    trace = topics()
+    lp.save_trace(lp.Trace(trace.experts, trace.n_experts, trace.sessions, expert_bytes=9), path)
+    assert main(["replay", str(path), "--slots", "4", "--over-time", *more]) == 2
+    assert "goes without a clock, --per-token, --workers and --sample" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [("--per-token",), ("--compute", "1ms", "--bandwidth", "1GB")])
+def test_an_estimate_has_no_clock(more: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "t.jsonl"
+    trace = topics()
+    lp.save_trace(lp.Trace(trace.experts, trace.n_experts, trace.sessions, expert_bytes=9), path)
+    given = ["replay", str(path), "--slots", "4", "--stream", "--reset", "session", "--sample", "2"]
+    assert main([*given, *more]) == 2
+    assert "--sample estimates hits: it goes without a clock" in capsys.readouterr().err
+
+
 CLOCK = ("--compute", "2ms", "--bandwidth", "1GB", "--latency", "10us")
 
 
@@ -114,6 +137,8 @@ def test_misses_are_said_per_token_and_per_second(tmp_path: Path, capsys: pytest
     for command in (["replay", "--slots", "12"], ["curve"], ["gap"]):
         assert main([command[0], str(plain), *command[1:], *CLOCK]) == 2
         assert "a clock needs the bytes that are loaded" in capsys.readouterr().err
+    assert main(["replay", str(path), "--slots", "12", *CLOCK, "--cpu", "1us"]) == 2
+    assert "it needs --on-cpu" in capsys.readouterr().err
     assert main(["replay", str(path), "--slots", "12", "--latency", "1us"]) == 2
     assert "it needs --compute and --bandwidth" in capsys.readouterr().err
 

@@ -38,15 +38,19 @@ def traces(draw: st.DrawFn) -> lp.Trace:
 @settings(deadline=None, max_examples=40)
 def test_the_best_split_is_the_best_of_all(trace: lp.Trace, policy: str, data: st.DataObject) -> None:
     traffic = data.draw(st.sampled_from([{}, {"evict_after": 2}]))
-    rules = Rules(reset=data.draw(st.sampled_from(["never", "session"])), traffic=Traffic(**traffic))
+    may = data.draw(st.sampled_from([{}, {}, {"admission": "bypass"}, {"oversize": "allow"}]))
+    rules = Rules(reset=data.draw(st.sampled_from(["never", "session"])), traffic=Traffic(**traffic), **may)
+    least = 0 if may else trace.top_k  # where events need not fit, a layer can do without slots
     asked = [bool(flag) for flag in trace.asked]
-    slots = data.draw(st.integers(trace.top_k * sum(asked), sum(trace.n_experts) + 2))
+    slots = data.draw(st.integers(max(1, least * sum(asked)), sum(trace.n_experts) + 2))
     floor, top = data.draw(st.integers(0, 2)), data.draw(st.none() | st.integers(1, 8))
     ranges = [
-        range(max(floor, trace.top_k), min(slots, slots if top is None else top) + 1) if flag else [0] for flag in asked
+        range(max(floor, least), min(slots, slots if top is None else top) + 1) if flag else [0] for flag in asked
     ]
     every = {
-        split: lp.replay(trace, policy, quotas=split, reset=rules.reset, traffic=traffic, engine="reference").misses
+        split: lp.replay(
+            trace, policy, quotas=split, reset=rules.reset, traffic=traffic, engine="reference", **may
+        ).misses
         for split in itertools.product(*ranges)
         if sum(split) == slots
     }
@@ -57,8 +61,16 @@ def test_the_best_split_is_the_best_of_all(trace: lp.Trace, policy: str, data: s
     found = best_quotas(trace, policy, slots, rules=rules, floor=floor, ceiling=top)
     assert every[found.quotas] == found.misses == min(every.values())
     if found.uniform is not None:
-        given = {"reset": rules.reset, "traffic": traffic}
+        given = {"reset": rules.reset, "traffic": traffic, **may}
         assert found.uniform == lp.replay(trace, policy, slots, pool="per-layer", engine="reference", **given).misses
+
+
+def test_more_slots_than_anything_can_use() -> None:
+    assert best_split(np.array([[-1, 3, 2], [-1, 1, 1]]), 10**12).misses == 3
+    found = best_split(np.array([[-1, 3, 2], [0, -1, -1], [-1, 1, 1]]), 10**12, floor=10**11)
+    assert found.quotas == (9 * 10**11, 0, 10**11)
+    with pytest.raises(BudgetError, match="within its floor and ceiling"):
+        best_split(np.array([[-1, 3, 2]]), 10**12, floor=10**13)
 
 
 @given(trace=traces(), extra=st.integers(0, 6))
@@ -132,6 +144,9 @@ def test_a_budget_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
         (["--slots", "64", "--floor", "2"], "--floor and --ceiling go with --quotas best"),
         (["--bytes", "1MiB", "--quotas", "best"], "--quotas are in slots"),
         (["--quotas", "4,x"], "--quotas must be numbers with commas, best, or a file with a JSON list; 4,x"),
+        (["--quotas", ",4"], "--quotas must be numbers with commas, best, or a file with a JSON list; ,4"),
+        (["--quotas", "4,,4"], "--quotas must be numbers with commas, best, or a file with a JSON list; 4,,4"),
+        (["--quotas", "²,4"], "--quotas must be numbers with commas, best, or a file with a JSON list; ²,4"),
         (["--quotas", "4,4"], "quotas must be one int for each of"),
     ],
 )

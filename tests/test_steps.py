@@ -108,7 +108,11 @@ def test_overlapped_runs_are_bounded_by_the_others_and_predicted_by_their_like()
 
 def test_runs_that_say_nothing_are_refused() -> None:
     with pytest.raises(ParameterError, match="at least one run to fit; got none"):
+        fit_steps([])
+    with pytest.raises(ParameterError, match="two runs or more are needed"):
         predict_steps(RUNS[:1])
+    with pytest.raises(ParameterError, match="small: its steps are those of small; give each run once"):
+        predict_steps(RUNS[:2], RUNS[1:2])
     with pytest.raises(ParameterError, match="must load different amounts; all load 900,000,000 bytes"):
         fit_steps(RUNS[:1])
     with pytest.raises(ParameterError, match="small: its lanes are not told"):
@@ -128,6 +132,8 @@ def test_runs_that_say_nothing_are_refused() -> None:
         (HEADER + "\n# note\n1,0,0,0,5,0", "line 3: wall_ms must be a number of at least 0; got '0'"),
         (HEADER + "\n1,2,1,1,-5,0", "read_bytes must be a number of at least 0; got '-5'"),
         (HEADER + "\n1,2,1,1,inf,0", "read_bytes must be a number of at least 0; got 'inf'"),
+        (HEADER + "\n1,2,1,1,5,-0.5", "cache_hit_pct must be -1 or a number from 0 to 100; got '-0.5'"),
+        (HEADER + "\n1,2,1,1,5,500", "cache_hit_pct must be -1 or a number from 0 to 100; got '500'"),
         (HEADER + "\n1,2,1,1,5,-1\n2,2,1,1,5,7", "-1 at every step (no cache), or at none; it is at some"),
     ],
 )
@@ -151,6 +157,12 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         read_steps(saved(RUNS[1], tmp_path / "one.csv"), 0)
 
 
+def test_a_mark_before_the_first_column_is_passed_over(tmp_path: Path) -> None:
+    file = saved(RUNS[1], tmp_path / "small.csv")
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert read_steps(file).loaded.tolist() == RUNS[1].loaded.tolist()
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [f"{saved(run, tmp_path / f'{run.name}.csv')}@4" for run in RUNS]
     over = made("over", [1200 * MB, 1500 * MB], lanes=4, overlapped=True)
@@ -166,6 +178,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "Mean absolute error of what was predicted: 0.0 %" in said
     assert "over, from none, small: loading overlaps computing here alone" in said
     assert "For plan with 4 lanes, with a cache: --compute 120.000ms --bandwidth 2000.0MB" in said
+    bare = saved(made("bare", [1e8, 3e8], lanes=4, cached=False), tmp_path / "bare.csv")
+    assert main(["clock", f"{bare}@4", "--predict", files[0]]) == 0
+    assert "For plan with 4 lanes, no run has a cache, what it takes is left out:" in capsys.readouterr().out
 
 
 def test_runs_that_were_measured_on_a_phone(traces: Path) -> None:

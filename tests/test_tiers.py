@@ -257,7 +257,16 @@ def test_the_command_plays_devices(capsys: pytest.CaptureFixture[str]) -> None:
         (["--tier", "a=60slots", "--compute", "1ms"], "--compute needs the speed of every tier"),
         (["--tier", "a=60slots@1GB"], "the speeds of tiers and --latency need --compute"),
         (["--tier", "a=60slots", "--pool", "per-layer"], "go without per-layer pools and quotas"),
-        (["--tier", "a=60slots", "--tier", "b=1MiB"], "tiers must all be in slots, or all in bytes; got both"),
+        (["--tier", "a=60slots", "--tier", "b=1MiB"], "sizes must all be in slots, or all in bytes; got both"),
+        (["--devices", "0-2:60slots,3-5:1MiB"], "sizes must all be in slots, or all in bytes; got both"),
+        (["--tier", "a=60slots", "--tier", "a=70slots"], "each --tier must have a name of its own; got a, a"),
+        (["--tier", "a=60slots", "--lower", "lru"], "--lower and --tiers are of a second --tier; there is one"),
+        (["--tier", "a=60slots", "--tiers", "exclusive"], "--lower and --tiers are of a second --tier; there is one"),
+        (["--tier", "a=60slots", "--tier", "b=1slots"], "tier b: "),
+        (["--devices", "0-2:60slots,3-5:1slots"], "the device of layer 3: "),
+        (["--tier", "a=60slots", "--per-token", "--cpu", "1ms"], "--tier goes without --cpu, --per-token"),
+        (["--tier", "a=60slots", "--floor", "2", "--ceiling", "3"], "--tier goes without --floor, --ceiling"),
+        (["--devices", "0-5:60slots", "--pool", "per-layer", "--lend", "all"], "--devices goes without --lend"),
     ],
 )
 def test_the_command_refuses(more: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -268,3 +277,10 @@ def test_the_command_refuses(more: list[str], said: str, capsys: pytest.CaptureF
     assert code == 2
     error = capsys.readouterr().err
     assert said in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_a_batch_is_paced_in_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", SAMPLE, "--policy", "lru", "--batch", "3", "--tier", "a=2MiB@1GB", "--compute", "1ms"]) == 0
+    shown = capsys.readouterr().out
+    assert "steps per second" in shown and "tokens per second" not in shown

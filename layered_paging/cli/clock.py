@@ -95,8 +95,13 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     for plan in answer["plans"]:
         if plan["bandwidth"] is not None:
             of = "" if plan["lanes"] is None else f" with {plan['lanes']} lanes"
+            kept = (
+                "with a cache"
+                if answer["clock"]["keep"] is not None
+                else "no run has a cache, what it takes is left out"
+            )
             print(
-                f"For plan{of}, with a cache: --compute {1e3 * plan['compute']:.3f}ms --bandwidth {plan['bandwidth'] / 1e6:.1f}MB"
+                f"For plan{of}, {kept}: --compute {1e3 * plan['compute']:.3f}ms --bandwidth {plan['bandwidth'] / 1e6:.1f}MB"
             )
 
 

@@ -12,7 +12,7 @@ from .common import byte_size, seconds
 if TYPE_CHECKING:
     from ..plan import Clock
 
-__all__ = ["add_clock_options", "clock_of", "paced", "speed"]
+__all__ = ["add_clock_options", "clock_of", "clock_words", "paced", "speed"]
 
 PACES = {"loads_per_token": "loads per {}", "bytes_per_token": "MiB per {}", "tokens_per_second": "{}s per second"}
 
@@ -64,11 +64,34 @@ def clock_of(args: argparse.Namespace, sized: bool | None = None) -> Clock | Non
         raise ParameterError(f"{', '.join(ignored)}: part of a clock that is given; it needs --compute and --bandwidth")
     if args.compute is None:
         return None
+    if args.cpu and not args.on_cpu:
+        raise ParameterError("--cpu is per miss that is computed where it lies; it needs --on-cpu, their share")
     if sized is False:
         raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
     from ..plan import Clock
 
     return Clock(args.compute, args.bandwidth, args.latency, args.overlap, args.on_cpu, args.cpu)
+
+
+def clock_words(args: argparse.Namespace) -> list[str]:
+    """Return the words that give a command the same clock; none where there is none."""
+    if args.compute is None:
+        return []
+    words = ["--compute", _time(args.compute), "--bandwidth", str(args.bandwidth), "--latency", _time(args.latency)]
+    words += ["--on-cpu", repr(args.on_cpu), "--cpu", _time(args.cpu)] if args.on_cpu else []
+    return words + (["--overlap"] if args.overlap else [])
+
+
+def _time(value: float) -> str:
+    """Write seconds such that ``seconds`` reads the same number, if any unit can."""
+    text = "0s"
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)):
+        number = f"{value / scale:.9f}".rstrip("0").rstrip(".")
+        if len(number.partition(".")[0]) < 10:
+            text = number + unit
+            if seconds(text) == value:
+                break
+    return text
 
 
 def speed(clock: Clock | None, misses: float, loaded: float | None, tokens: int | None) -> dict[str, float | None]:

@@ -12,7 +12,7 @@ from ..core.tables import as_markdown
 from ..core.version import __version__
 from ..core.words import counted, mib
 from ..errors import ParameterError
-from .clocks import add_clock_options, clock_of, speed
+from .clocks import add_clock_options, clock_of, clock_words, speed
 from .common import add_model_options, byte_size, positive, progress, table
 from .options import add_batch_options, add_trace_options, read_again, trace_of
 
@@ -94,18 +94,9 @@ def _command(args: argparse.Namespace, answer: dict[str, Any]) -> str:
     """Return the command that gives the same counts again, every choice spelt out."""
     words = ["layered-paging", "evidence", str(args.trace), "--policy", args.policy, "--against", args.against]
     words += ["--bytes" if answer["sized"] else "--slots", *(str(one["size"]) for one in answer["compared"])]
-    words += ["--gate", f"{100 * args.gate:g}%", "--reset", args.reset, "--prefill", args.prefill]
+    words += ["--gate", f"{100 * args.gate:.15g}%", "--reset", args.reset, "--prefill", args.prefill]
     words += [] if args.counter is None else ["--counter", str(args.counter)]
-    if args.compute is not None:
-        words += [
-            "--compute",
-            f"{args.compute:g}s",
-            "--bandwidth",
-            str(args.bandwidth),
-            "--latency",
-            f"{args.latency:g}s",
-        ]
-        words += ["--on-cpu", f"{args.on_cpu:g}", "--cpu", f"{args.cpu:g}s", *(["--overlap"] if args.overlap else [])]
+    words += clock_words(args)
     return shlex.join([*words, *read_again(args)])
 
 
@@ -157,7 +148,7 @@ def _gate(answer: dict[str, Any]) -> str:
     what = "bytes" if answer["compared"][0]["bytes"] is not None else "loads"
     return (
         f"Gate, fixed before the first replay: at each of {counted(len(answer['compared']), 'budget')} {answer['policy']} saves at "
-        f"least {100 * answer['gate']:g} % of the {what} of {answer['against']}, at the lower end of a 95 % interval over distinct "
+        f"least {100 * answer['gate']:.15g} % of the {what} of {answer['against']}, at the lower end of a 95 % interval over distinct "
         "sessions; it loses no such share where nearly everything fits, and nothing where everything does."
     )
 

@@ -35,6 +35,8 @@ def answered(
     """Return the hits over time of every policy at every budget."""
     if isinstance(trace, LongTrace) or args.optimum or args.by or args.repeat > 1:
         raise ParameterError("--over-time goes without --stream, --optimum, --by and --repeat")
+    if args.per_token or args.compute is not None or args.workers > 1 or args.sample is not None:
+        raise ParameterError("--over-time counts hits: it goes without a clock, --per-token, --workers and --sample")
     played = merged_prefill(trace) if options["prefill"] == "merged" else trace
     rules = options | {"prefill": "token"}
     found = []

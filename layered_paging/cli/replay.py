@@ -251,6 +251,8 @@ def _runs(
 
         if not args.slots or args.repeat > 1:
             raise ParameterError("--workers goes with --slots, and without --repeat")
+        if args.profile is not None:
+            raise ParameterError("--workers goes without --profile")
         names = [spec.name for spec in map(resolve, args.policy)]
         if reading_of(args).given():
             raise ParameterError("--workers reads our own formats; 'layered-paging convert' writes .parquet or .jsonl")
@@ -277,6 +279,8 @@ def _sampled(
         raise ParameterError(
             "--sample goes with --stream and --slots, and without --optimum, --by, --workers, --repeat"
         )
+    if args.per_token or args.compute is not None or args.profile is not None:
+        raise ParameterError("--sample estimates hits: it goes without a clock, --per-token and --profile")
     found = []
     with progress("sample", len(wanted), args.json) as advance:
         for done, (spec, slots, seed) in enumerate(wanted):

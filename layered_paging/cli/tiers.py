@@ -101,7 +101,9 @@ def asked(args: argparse.Namespace) -> bool:
     others = {
         "--slots": args.slots, "--bytes": args.bytes, "--quotas": args.quotas, "--by": args.by, "--stream": args.stream,
         "--over-time": args.over_time, "--sample": args.sample, "--optimum": args.optimum,
-        "--predictions": args.predictions, "--on-cpu": args.on_cpu, "--overlap": args.overlap,
+        "--predictions": args.predictions, "--on-cpu": args.on_cpu, "--cpu": args.cpu, "--overlap": args.overlap,
+        "--per-token": args.per_token, "--floor": args.floor != 0, "--ceiling": args.ceiling is not None,
+        "--lend": args.lend != "none",
     }  # fmt: skip
     wrong = [name for name, value in others.items() if value]
     wrong += ["--workers"] if args.workers > 1 else []
@@ -114,6 +116,13 @@ def asked(args: argparse.Namespace) -> bool:
         wrong += ["--bandwidth (each --tier has its own, as in ram=24GiB@2GB)"]
     if wrong:
         raise ParameterError(f"{'--tier' if args.tier else '--devices'} goes without {', '.join(wrong)}")
+    if args.tier is not None and len(args.tier) == 1 and (args.lower is not None or args.tiers != "inclusive"):
+        raise ParameterError("--lower and --tiers are of a second --tier; there is one")
+    names = [name for name, _, _ in args.tier or ()]
+    if len(set(names)) < len(names):
+        raise ParameterError(f"each --tier must have a name of its own; got {', '.join(names)}")
+    if len({size.unit for _, size, *_ in args.tier or ()} | {size.unit for _, size in args.devices or ()}) > 1:
+        raise ParameterError("sizes must all be in slots, or all in bytes; got both")
     return True
 
 
@@ -247,4 +256,5 @@ def shown(answer: dict[str, Any], args: argparse.Namespace) -> None:
                 if bound is None
                 else f"; with the least loads at every boundary at once, if that can be, {bound:.2f}"
             )
-            print(f"{one['policy']}: {one['tokens_per_second']:.2f} tokens per second{most}")
+            unit = "tokens" if args.batch_size is None else "steps"
+            print(f"{one['policy']}: {one['tokens_per_second']:.2f} {unit} per second{most}")

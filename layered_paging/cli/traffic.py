@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -110,7 +111,7 @@ def quotas_of(
 
 def _given(text: str) -> tuple[int, ...]:
     """Read quotas, from the option or from a file that it names."""
-    if text.replace(",", "").strip().isdigit():
+    if re.fullmatch(r"\d{1,18}(,\d{1,18})*", text, re.ASCII):
         return tuple(int(part) for part in text.split(","))
     try:
         data = read_limited(text, QUOTA_FILE)

@@ -78,7 +78,7 @@ def layer_curves(
     -------
     int64 array, shape (layers, most experts of a layer + 1)
         Entry [j, q]: misses of layer j with q slots; -1 where q does not hold the largest event of the layer, or is more than
-        its experts.  A layer without requests has 0 at q = 0 alone.
+        its experts.  A layer without requests has 0 at q = 0 alone.  Where an event need not fit, a layer may do without slots.
 
     Notes
     -----
@@ -96,6 +96,7 @@ def layer_curves(
     rules = rules.but(pool="per-layer", quotas="uniform")
     grid = lay_out(trace, rules)
     needs = [1] * trace.layers if not rules.must_fit else [max(1, n) for n in grid.largest_events().tolist()]
+    bare = not rules.must_fit and trace.layers > 1  # a layer may have no slots at all; slots are at least 1 in sum
     curves = np.full((trace.layers, max(trace.n_experts) + 1), -1, np.int64)
     asked = np.asarray(trace.asked, bool)
     curves[~asked, 0] = 0
@@ -105,14 +106,19 @@ def layer_curves(
             curve = miss_curve(of_layers(trace, [j]), spec, reset=rules.reset)
             curves[j, : len(curve)] = curve
         return curves
-    for q in range(min(needs), curves.shape[1]):
-        given = [
-            min(max(q, need), n) if used else 0 for need, n, used in zip(needs, trace.n_experts, asked, strict=True)
-        ]
+
+    def fill(given: list[int]) -> None:
         wanted = Wanted(spec, sum(given), None, seed, predictions)
         run = replay_all(trace, [wanted], rules.but(quotas=tuple(given)))[0]
         for j in np.flatnonzero(asked).tolist():
             curves[j, given[j]] = run.misses_by_layer[j]
+
+    if bare:
+        odd = [j % 2 for j in range(trace.layers)]
+        for given in (odd, [1 - one for one in odd]):
+            fill(given)
+    for q in range(min(needs), curves.shape[1]):
+        fill([min(max(q, need), n) if used else 0 for need, n, used in zip(needs, trace.n_experts, asked, strict=True)])
         if progress is not None:
             progress(q)
     return curves
@@ -141,8 +147,8 @@ def best_split(
 
     Notes
     -----
-    Exact, by a dynamic program: O(layers * slots * sizes) steps, memory O(layers * slots).  Of several best splits, the one
-    with the fewest slots in the highest layer, then in the one below, and so on.
+    Exact, by a dynamic program: O(layers * n * sizes) steps, memory O(layers * n), n the smaller of the slots and all experts.
+    Of several best splits, the one with the fewest slots in the highest layer, then in the one below, and so on.
 
     Examples
     --------
@@ -156,32 +162,34 @@ def best_split(
     tops = [0 if out else min(n, slots) for n, out in zip(tops, idle, strict=True)]
     if sum(tops) < slots:
         raise BudgetError(f"the ceilings must hold all slots, {slots}; they hold {sum(tops)}")
-    best = np.full(slots + 1, NEVER)
-    best[0] = 0
-    chosen = np.zeros((layers, slots + 1), np.int64)
+    # slots beyond the floors: more than a layer has experts are worth nothing more
+    spans = [max(0, min(b, _last(curve)) - a) for curve, a, b in zip(curves, floors, tops, strict=True)]
+    fits = all(a <= b for a, b in zip(floors, tops, strict=True)) and sum(floors) <= slots
+    size = min(slots - sum(floors), sum(spans)) + 1 if fits else 1
+    best = np.full(size, NEVER)
+    best[0] = 0 if fits else NEVER
+    chosen = np.zeros((layers, size), np.int64)
     for j, curve in enumerate(curves):
-        better = np.full(slots + 1, NEVER)
-        # more slots than experts are worth nothing more; only a floor asks for them
-        for q in range(floors[j], max(floors[j], min(tops[j], _last(curve))) + 1):
-            if q <= tops[j] and (cost := _at(curve, q)) is not None:
-                found = best[: slots + 1 - q] + cost
-                at = found < better[q:]
-                better[q:][at] = found[at]
-                chosen[j, q:][at] = q
+        better = np.full(size, NEVER)
+        for more in range(min(spans[j], size - 1) + 1):
+            if (cost := _at(curve, floors[j] + more)) is not None:
+                found = best[: size - more] + cost
+                at = found < better[more:]
+                better[more:][at] = found[at]
+                chosen[j, more:][at] = more
         best = better
     left = int(np.argmin(best))
     if best[left] >= NEVER:
         raise BudgetError(
             f"slots must hold the largest event of every layer within its floor and ceiling; {slots} do not"
         )
-    misses, split = int(best[left]), [0] * layers
-    rest = slots - left
+    misses, split = int(best[left]), list(floors)
     for j in reversed(range(layers)):
-        split[j] = int(chosen[j, left])
-        left -= split[j]
+        split[j] += (more := int(chosen[j, left]))
+        left -= more
+    rest = slots - sum(split)
     for j in range(layers):
-        more = min(rest, tops[j] - split[j])
-        split[j] += more
+        split[j] += (more := min(rest, tops[j] - split[j]))
         rest -= more
     even = uniform(slots, layers, ~idle)
     costs = [_at(curve, q) if a <= q <= b else None for curve, q, a, b in zip(curves, even, floors, tops, strict=True)]

@@ -15,7 +15,8 @@ Devices share nothing: each holds some layers, and sees the requests of these al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from ..core.layout import Event, Time, lay_out, pools_of
 from ..core.rules import Budget, Rules, Traffic, choice
 from ..core.slices import of_layers
 from ..core.trace import Trace
-from ..errors import ParameterError
+from ..errors import BudgetError, ParameterError
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
 from ..policies.step import Pool
@@ -148,7 +149,7 @@ def replay_tiers(
     if rules.per_layer:
         raise ParameterError("tiers have one shared pool each: they go without per-layer pools and quotas")
     if len({tier.slots is None for tier in tiers}) > 1:
-        raise ParameterError("tiers must all be in slots, or all in bytes; got both")
+        raise ParameterError("sizes must all be in slots, or all in bytes; got both")
     specs = [resolve(tier.policy) for tier in tiers]
     if sharing == "exclusive" and len(tiers) > 1:
         return _exclusive(trace, tiers, specs, rules, seed)
@@ -158,7 +159,8 @@ def replay_tiers(
         if left is None:
             found.append(Crossing(tier.name, spec.name, 0, 0, None if trace.page_bytes is None else 0, None, 0))
             continue
-        run = replay_all(left, [Wanted(spec, tier.slots, tier.budget_bytes, seed)], rules, record=True)[0]
+        with _named(f"tier {tier.name}"):
+            run = replay_all(left, [Wanted(spec, tier.slots, tier.budget_bytes, seed)], rules, record=True)[0]
         (least,) = bounds(left, [tier], rules)
         found.append(Crossing(tier.name, spec.name, run.requests, run.misses, run.bytes_read, None, least))
         left = missed_by(left, run, rules)
@@ -254,7 +256,8 @@ def _exclusive(
     tasks = []
     for n, (tier, spec) in enumerate(zip(tiers, specs, strict=True)):
         budget, ruled = Budget(tier.slots, tier.budget_bytes), below if n else rules
-        ((_, total),) = pools_of(grid, trace, budget, ruled)
+        with _named(f"tier {tier.name}"):
+            ((_, total),) = pools_of(grid, trace, budget, ruled)
         told = informed(spec, None, trace, grid, rules)
         capacity, instance = instance_of(trace, told, total, budget)
         tasks.append(Task(grid, told, instance, capacity, ruled, sizes, budget.in_bytes, seed, n))
@@ -384,8 +387,19 @@ def by_device(
             else f"layer {off[0]} is on none"
         )
         raise ParameterError(f"devices must hold each of the {trace.layers} layers once; {what}")
-    spec = resolve(policy)
-    return [
-        replay_all(of_layers(trace, layers), [Wanted(spec, b.slots, b.budget_bytes, seed)], rules or Rules())[0]
-        for layers, b in zip(devices, budgets, strict=True)
-    ]
+    spec, runs = resolve(policy), []
+    for layers, b in zip(devices, budgets, strict=True):
+        with _named(f"the device of layer {layers[0]}" if layers else "a device"):
+            runs += replay_all(
+                of_layers(trace, layers), [Wanted(spec, b.slots, b.budget_bytes, seed)], rules or Rules()
+            )
+    return runs
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Say whose budget does not do."""
+    try:
+        yield
+    except BudgetError as error:
+        raise BudgetError(f"{what}: {error}") from None

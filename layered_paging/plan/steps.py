@@ -187,7 +187,7 @@ def read_steps(path: str | os.PathLike[str], lanes: int | None = None) -> Measur
         raise ParameterError(f"{file}: lanes must be at least 1; got {lanes}")
     found: list[list[float]] = []
     try:
-        with file.open(newline="", encoding="utf-8") as text:
+        with file.open(newline="", encoding="utf-8-sig") as text:
             numbered = ((n, line) for n, line in enumerate(text, start=1) if line.strip() and not line.startswith("#"))
             header = next(csv.reader([next(numbered, (0, ""))[1]]), [])
             missing = [name for name in COLUMNS if header.count(name) != 1]
@@ -218,9 +218,11 @@ def _row(where: str, line: str, width: int, places: Sequence[int]) -> list[float
             value = float(cells[at])
         except ValueError:
             value = math.nan
-        low = -1.0 if name == "cache_hit_pct" else 0.0
-        if not low <= value < 1e18 or (name == "wall_ms" and value == 0):
-            raise FormatError(f"{where}: {name} must be a number of at least {low:g}; got {cells[at]!r}")
+        if name == "cache_hit_pct":
+            if value != -1 and not 0 <= value <= 100:
+                raise FormatError(f"{where}: {name} must be -1 or a number from 0 to 100; got {cells[at]!r}")
+        elif not 0 <= value < 1e18 or (name == "wall_ms" and value == 0):
+            raise FormatError(f"{where}: {name} must be a number of at least 0; got {cells[at]!r}")
         row.append(value)
     return row
 
@@ -301,7 +303,7 @@ def predict_steps(fitted: Sequence[MeasuredRun], others: Sequence[MeasuredRun] =
     Raises
     ------
     ParameterError
-        As for ``fit_steps``.
+        As for ``fit_steps``; fewer than two runs, or one of them twice.
 
     Notes
     -----
@@ -309,9 +311,20 @@ def predict_steps(fitted: Sequence[MeasuredRun], others: Sequence[MeasuredRun] =
     the others, as if it did not and as if it did so fully.
     """
     _lanes([*fitted, *others])
+    _apart([*fitted, *others])
+    if len(fitted) + len(others) < 2:
+        raise ParameterError("a clock is tested on a run that it was not fitted to: two runs or more are needed")
     if others:
         return [_predicted(fitted, run) for run in others]
     return [_predicted([other for other in fitted if other is not run], run) for run in fitted]
+
+
+def _apart(runs: Sequence[MeasuredRun]) -> None:
+    """Refuse a run that is there twice: it would be predicted from itself."""
+    for n, one in enumerate(runs):
+        for other in runs[:n]:
+            if np.array_equal(one.wall, other.wall) and np.array_equal(one.loaded, other.loaded):
+                raise ParameterError(f"{one.name}: its steps are those of {other.name}; give each run once")
 
 
 def _predicted(given: Sequence[MeasuredRun], run: MeasuredRun) -> Prediction:
