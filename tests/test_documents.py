@@ -53,7 +53,7 @@ def called(command: str) -> tuple[int, str]:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            code = cli.main(shlex.split(command, comments=True)[1:])
+            code = cli.main(shlex.split(command.replace("\\\n", " "), comments=True)[1:])
         except SystemExit as ended:
             code = int(ended.code or 0)
     return code, out.getvalue() + err.getvalue()

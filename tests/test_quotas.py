@@ -37,10 +37,11 @@ def traces(draw: st.DrawFn) -> lp.Trace:
 @given(trace=traces(), policy=st.sampled_from(POLICIES), data=st.data())
 @settings(deadline=None, max_examples=40)
 def test_the_best_split_is_the_best_of_all(trace: lp.Trace, policy: str, data: st.DataObject) -> None:
-    traffic = data.draw(st.sampled_from([{}, {"evict_after": 2}]))
+    traffic = data.draw(st.sampled_from([{}, {"evict_after": 2}, {"bypass_above": 1}]))
     may = data.draw(st.sampled_from([{}, {}, {"admission": "bypass"}, {"oversize": "allow"}]))
     rules = Rules(reset=data.draw(st.sampled_from(["never", "session"])), traffic=Traffic(**traffic), **may)
-    least = 0 if may else trace.top_k  # where events need not fit, a layer can do without slots
+    beside = trace.top_k > traffic.get("bypass_above", trace.top_k)
+    least = 0 if may or beside else trace.top_k  # where events need not fit, a layer can do without slots
     asked = [bool(flag) for flag in trace.asked]
     slots = data.draw(st.integers(max(1, least * sum(asked)), sum(trace.n_experts) + 2))
     floor, top = data.draw(st.integers(0, 2)), data.draw(st.none() | st.integers(1, 8))

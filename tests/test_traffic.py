@@ -16,7 +16,7 @@ from layered_paging.core.parts import LongTrace
 from layered_paging.core.rules import Rules, Traffic
 from layered_paging.engine.prices import traffic_prices
 from layered_paging.engine.run import Wanted, replay_all
-from layered_paging.errors import ParameterError
+from layered_paging.errors import BudgetError, ParameterError
 from layered_paging.policies.names import resolve
 from layered_paging.samples import SAMPLE as SHIPPED
 
@@ -108,6 +108,18 @@ def test_each_rule_by_hand() -> None:
     trace = lp.Trace([[0], [0], [0]], 1, sessions=[0, 1])
     assert lp.replay(trace, "lru", 1, reset="session", traffic={"admit_after": 2}).misses == 3
     assert lp.replay(trace, "lru", 1, reset="cache", traffic={"admit_after": 2}).misses == 2
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_events_that_leave_the_cache_alone_need_not_fit(engine: str) -> None:
+    trace = lp.Trace([[[0, 1, 2], [0, 1, 2]], [[0, -1, -1], [0, -1, -1]]], 3, stage=[0, 1], expert_bytes=[4, 5])
+    for traffic in ({"bypass_above": 2}, {"prefill_cache": "leave"}):
+        for size in ({"slots": 1}, {"slots": 2, "pool": "per-layer"}, {"budget_bytes": 5}, {"quotas": [1, 1]}):
+            run = lp.replay(trace, "lru", **size, traffic=traffic, engine=engine)  # type: ignore[arg-type]
+            assert (run.misses, run.dropped) == (8, 6)
+    for traffic in ({"bypass_above": 3}, {"keep_event": 1}):
+        with pytest.raises(BudgetError, match="must hold the largest event"):
+            lp.replay(trace, "lru", 2, traffic=traffic, engine=engine)
 
 
 def test_a_policy_without_a_compiled_loop_for_it_is_played_by_the_reference() -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..errors import BudgetError, ParameterError
 from .parts import LongTrace
-from .rules import PLAIN, Budget, Rules
+from .rules import PLAIN, Budget, Rules, Traffic
 from .trace import PREFILL, Trace, transformed
 
 __all__ = [
@@ -407,12 +407,23 @@ def pools_of(grid: Grid, trace: Trace | LongTrace, budget: Budget, rules: Rules)
 
 
 def needs_of(grid: Grid, trace: Trace | LongTrace, budget: Budget, rules: Rules) -> list[int]:
-    """Return what the largest event of each pool takes, in slots or in bytes."""
+    """Return what the largest event of each pool takes, in slots or in bytes; those that leave the cache alone take nothing."""
+    grid = _reaching(grid, rules.traffic)
     if budget.in_bytes:
         sizes = trace.page_bytes
         assert sizes is not None
         return [_largest_bytes(part, sizes) for part in grids_of(grid, rules)]
     return grid.largest_events().tolist() if rules.per_layer else [grid.largest_event()]
+
+
+def _reaching(grid: Grid, traffic: Traffic) -> Grid:
+    """Return the grid without the members of events that leave the cache alone; see ``Traffic.passes``."""
+    if traffic.bypass_above is None and traffic.prefill_cache == "warm":
+        return grid
+    past = (grid.experts >= 0).sum(axis=2) > (grid.shape[2] if traffic.bypass_above is None else traffic.bypass_above)
+    if traffic.prefill_cache == "leave":
+        past |= grid.stage[:, None] == PREFILL
+    return replace(grid, experts=np.where(past[:, :, None], np.array(-1, grid.experts.dtype), grid.experts))
 
 
 def _largest_bytes(grid: Grid, sizes: npt.NDArray[np.int64]) -> int:

@@ -227,7 +227,7 @@ class Rules:
         """
         if isinstance(quotas, str):
             chosen: str | tuple[int, ...] = choice("quotas", quotas, QUOTAS[:2])
-        elif isinstance(quotas, (Sequence, np.ndarray)):
+        elif isinstance(quotas, (Sequence, np.ndarray)) and not isinstance(quotas, (bytes, bytearray)):
             chosen = tuple(integer(f"quotas of layer {j}", q, 0) for j, q in enumerate(quotas))
         else:
             raise ParameterError(f"quotas must be 'uniform', 'free' or a list of slots; got {quotas!r}")

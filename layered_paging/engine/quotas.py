@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.instance import integer
-from ..core.layout import lay_out
+from ..core.layout import lay_out, needs_of
 from ..core.layout import quotas as uniform
-from ..core.rules import Rules
+from ..core.rules import Budget, Rules
 from ..core.slices import of_layers
 from ..core.trace import Trace
 from ..errors import BudgetError, ParameterError
@@ -94,9 +94,7 @@ def layer_curves(
         raise ParameterError("quotas cannot be found layer by layer where layers lend each other slots")
     spec = resolve(policy)
     rules = rules.but(pool="per-layer", quotas="uniform")
-    grid = lay_out(trace, rules)
-    needs = [1] * trace.layers if not rules.must_fit else [max(1, n) for n in grid.largest_events().tolist()]
-    bare = not rules.must_fit and trace.layers > 1  # a layer may have no slots at all; slots are at least 1 in sum
+    needs = needs_of(lay_out(trace, rules), trace, Budget(1), rules) if rules.must_fit else [0] * trace.layers
     curves = np.full((trace.layers, max(trace.n_experts) + 1), -1, np.int64)
     asked = np.asarray(trace.asked, bool)
     curves[~asked, 0] = 0
@@ -113,11 +111,13 @@ def layer_curves(
         for j in np.flatnonzero(asked).tolist():
             curves[j, given[j]] = run.misses_by_layer[j]
 
-    if bare:
-        odd = [j % 2 for j in range(trace.layers)]
-        for given in (odd, [1 - one for one in odd]):
-            fill(given)
-    for q in range(min(needs), curves.shape[1]):
+    if (
+        asked.sum() > 1
+    ):  # layers that may do without slots: one half of all, then the other, as slots are at least 1 in sum
+        rank = np.cumsum(asked) % 2
+        for half in (0, 1) if min(np.array(needs)[asked]) == 0 else ():
+            fill([int(max(need, r == half)) if used else 0 for need, r, used in zip(needs, rank, asked, strict=True)])
+    for q in range(max(1, min(needs)), curves.shape[1]):
         fill([min(max(q, need), n) if used else 0 for need, n, used in zip(needs, trace.n_experts, asked, strict=True)])
         if progress is not None:
             progress(q)
