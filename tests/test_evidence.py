@@ -154,7 +154,10 @@ def test_the_command_that_is_shown_gives_the_same_table(tmp_path: Path) -> None:
     clock = Clock(0.002, 10**9, 12.3456789 * 1e-9, True, 0.125, 2 * 1e-9)
     assert first["policy_speed"]["tokens_per_second"] == clock.rate(first["misses"] / 240, first["bytes"] / 240)
     table = said(*shlex.split(shown)[2:], "--format", "csv").splitlines()
-    assert table[0].startswith("budget,policy,loads per token,MiB per token,hits %") and len(table) == 1 + 4 * 3
+    assert (
+        table[0].startswith("budget in bytes,policy,loads per token,MiB per token,hits %") and len(table) == 1 + 4 * 3
+    )
+    assert table[1].startswith(f"{8 << 20},lru,") and "| 8.00 MiB | lru |" in text
 
 
 def test_the_engines_counter_is_compared(tmp_path: Path) -> None:

@@ -132,6 +132,9 @@ def test_a_log_without_sizes_has_no_clock(tmp_path: Path, capsys: pytest.Capture
     words = ["plan", str(tmp_path / "t.npz"), "--slots", "2", "--compute", "20ms", "--bandwidth", "1GB"]
     assert main(words) == 2
     assert "--expert-bytes" in capsys.readouterr().err
+    for command, rest in (("plan", []), ("diagnose", []), ("evidence", ["8MB", "--policy", "llru"])):
+        assert main([command, words[1], "--bytes", "2MB", *rest]) == 2
+        assert "(give --slots, or the bytes of an expert: --expert-bytes)" in capsys.readouterr().err
     assert main([*words, "--expert-bytes", "6MB", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert {row["loaded"] / row["loads"] for row in rows if row["loads"]} == {6e6}
@@ -144,6 +147,8 @@ def test_an_engine_restricts_what_is_advised(trace: lp.Trace) -> None:
     text = " ".join(found.sentences)
     assert "similar-rounds" not in text and "--moe-cache-mib N" in text
     assert not any("one pool" in line for line in found.unknown)
+    likeness = [line for line in found.unknown if line.startswith(f"How near {found.chosen[0].policy} here is")]
+    assert len(likeness) == (found.chosen[0].policy != "lru")
     other = plan(trace, size=24, sized=False, policies=[], engine="mixtral-offloading", sizes=[24, 48], **RESET)
     assert "mixtral-offloading has one pool per layer" in " ".join(other.unknown)
     with pytest.raises(NotRegistered, match=r"available: llama\.cpp"):
@@ -181,6 +186,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["plan", str(SAMPLE), "--slots", "24", "--reset", "session", "--policy", "llru"]
     assert main([*words, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
+    assert not any("in the clock" in line or "No budget" in line for line in answer["unknown"])
     assert answer["unit"] == "slots" and answer["sentences"] and answer["unknown"]
     assert main(words) == 0
     assert "loads per token by budget" in capsys.readouterr().out

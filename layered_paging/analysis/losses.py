@@ -54,7 +54,9 @@ class Room:
         if slots is not None:
             room = cls(integer("slots", slots, 1), None, size)
         elif trace.page_bytes is None:
-            raise BudgetError("budget_bytes needs a trace with expert_bytes; this one has none (give slots instead)")
+            raise BudgetError(
+                "budget_bytes needs a trace with expert_bytes; this one has none (give slots, or the bytes of an expert: --expert-bytes)"
+            )
         else:
             room = cls(None, integer("budget_bytes", budget_bytes, 1), size)
         need, unit = (

@@ -294,14 +294,16 @@ def _checked(sizes: Sequence[int]) -> list[int]:
     if len(wanted) < 2 or wanted[-1] < APART * wanted[0]:
         shown = ", ".join(map(str, wanted))
         raise ParameterError(
-            f"sizes must be two budgets or more, the largest at least {APART} times the smallest; got {shown}"
+            f"budgets must be two or more, the largest at least {APART} times the smallest; got {shown}"
         )
     return wanted
 
 
 def _sizes(trace: Trace) -> npt.NDArray[np.int64]:
     if trace.page_bytes is None:
-        raise BudgetError("budgets in bytes need a trace with expert_bytes; this one has none (give slots instead)")
+        raise BudgetError(
+            "budgets in bytes need a trace with expert_bytes; this one has none (give slots, or the bytes of an expert: --expert-bytes)"
+        )
     return trace.page_bytes[np.repeat(trace.asked, trace.n_experts)]
 
 

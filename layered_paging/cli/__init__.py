@@ -31,7 +31,7 @@ COMMANDS = {
     "diagnose": "say whether the policy or the working set is at fault",
     "plan": "is it the policy or the memory, and how much memory buys how many tokens per second",
     "clock": "fit a clock to an engine's measured steps, and predict runs it was not fitted to",
-    "drive": "play a trace against a real file, and test a clock of tokens",
+    "drive": "play a trace against a real file: milliseconds per token, measured beside predicted",
     "report": "one page about a trace at a budget, for a colleague",
     "evidence": "the sheet that maintainers ask for before they take a policy, in Markdown",
     "gap": "how much of the gap to the optimum policies close, over traces and capacities",

@@ -11,12 +11,14 @@ EXAMPLES = """examples:
   layered-paging clock none.csv@4 2000MiB.csv@4 4000MiB.csv@4         # each run from the others
   layered-paging clock none.csv@4 2000MiB.csv@4 --predict 4000MiB.csv@4 overlapped.csv@4
 a file is CSV, a row per decoding step, with the columns wall_ms, io_ms, compute_ms, read_bytes, cache_hit_pct (-1: no cache)
+the columns that are printed: 'if at once' is the time if loading and computing ran at the same time; 'null model' is the
+error of taking the mean time of the fitted runs
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("run", nargs="+", metavar="FILE[@LANES]", help="runs to fit, with their reads at once")
+    parser.add_argument("run", nargs="+", metavar="FILE[@LANES]", help="runs to fit; @4: four reads ran at once")
     parser.add_argument(
         "--predict",
         nargs="+",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..core.words import counted
 from .common import positive, seconds, table
 from .options import add_trace_options, trace_of
 
@@ -29,9 +30,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="total slots; the clock is fitted to the smallest and the largest, and predicts the others",
     )
-    parser.add_argument("--policy", nargs="+", default=["lru", "llru"], metavar="P", help="policies, played in turn")
-    parser.add_argument("--tokens", type=positive, default=200, metavar="N", help="rounds of the trace to play (200)")
-    parser.add_argument("--turns", type=positive, default=3, metavar="N", help="runs of each policy and size (3)")
+    parser.add_argument(
+        "--policy", nargs="+", default=["lru", "llru"], metavar="P", help="policies, played in turn (default: lru llru)"
+    )
+    parser.add_argument(
+        "--tokens", type=positive, default=200, metavar="N", help="tokens of the trace to play (default: 200)"
+    )
+    parser.add_argument(
+        "--turns", type=positive, default=3, metavar="N", help="runs of each policy and size (default: 3)"
+    )
     parser.add_argument(
         "--io",
         choices=("direct", "buffered", "mmap"),
@@ -39,10 +46,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="how experts are read: past the page cache (O_DIRECT), through it, or from a mapped file (default: direct)",
     )
     parser.add_argument(
-        "--scale", type=float, default=1.0, metavar="S", help="of the experts' sizes, for small disks (1)"
+        "--scale",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="experts of S times their size, for small disks (default: 1)",
     )
     parser.add_argument(
-        "--compute", type=seconds, default=0.0, metavar="TIME", help="burnt per layer, such as 200us (0)"
+        "--compute", type=seconds, default=0.0, metavar="TIME", help="computing per layer, such as 200us (default: 0)"
     )
     parser.add_argument("--check", action="store_true", help="compare the pool with the file after each run")
     add_trace_options(parser)
@@ -94,7 +105,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
             )
         )
     table(
-        f"{args.trace}: {answer['tokens']} tokens against {answer['file']}, {answer['io']} reads, {answer['turns']} turns",
+        f"{args.trace}: {answer['tokens']} tokens against {answer['file']}, {answer['io']} reads, {counted(answer['turns'], 'turn')}",
         ("policy", "slots", "loads / token", "MiB / token", "measured ms", "turns ms", "predicted ms", "error"),
         rows,
     )
@@ -112,6 +123,6 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         print(f"Note: {clock['note']}.")
     if answer["error"] is not None:
         print(
-            f"Mean absolute error of what was predicted: {100 * answer['error']:.1f} %; of the mean time per token "
-            f"alone: {100 * answer['null_error']:.1f} %."
+            f"Mean absolute error of what was predicted: {100 * answer['error']:.1f} %. "
+            f"The null model, the mean time per token, is {100 * answer['null_error']:.1f} % off."
         )

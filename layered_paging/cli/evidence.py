@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from typing import Any
 
 from ..analysis.sheet import APART, GATE, evidence_sheet
@@ -30,14 +31,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", default="lru", metavar="P", help="the policy that is there (default: lru)")
     size = parser.add_mutually_exclusive_group()
     apart = f"two budgets or more, the largest at least {APART} times the smallest"
-    size.add_argument("--slots", nargs="+", type=positive, metavar="N", help=f"{apart} (default: 5/4 token, half)")
+    size.add_argument(
+        "--slots",
+        nargs="+",
+        type=positive,
+        metavar="N",
+        help=f"{apart} (default: 5/4 of what a median token asks for, and half of all experts)",
+    )
     size.add_argument("--bytes", nargs="+", type=byte_size, metavar="SIZE", help=f"{apart}, such as 2GiB 12GiB")
     parser.add_argument(
         "--gate", type=_share, default=GATE, metavar="SHARE",
         help=f"what must be saved at every budget, such as 5%% (default: {100 * GATE:g} %%)",
     )  # fmt: skip
     parser.add_argument(
-        "--counter", type=positive, metavar="N", help="the engine's own count of loads under --against, at the smallest"
+        "--counter",
+        type=positive,
+        metavar="N",
+        help="the engine's own count of loads under --against, at the smallest budget",
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="also write the sheet to a .md file")
     add_model_options(parser, "reset", "prefill")
@@ -103,31 +113,39 @@ def _command(args: argparse.Namespace, answer: dict[str, Any]) -> str:
 HEAD = ("budget", "policy", "loads per {unit}", "MiB per {unit}", "hits %", "{what} saved %", "gap to optimum closed %")
 
 
-def _rows(answer: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
-    """Return head and rows of the table: two policies and the optimum at each budget."""
+def _rows(answer: dict[str, Any], *, exact: bool = False) -> tuple[list[str], list[list[Any]]]:
+    """Return head and rows of the table: two policies and the optimum at each budget, in words or as an exact number."""
     sized = answer["compared"][0]["bytes"] is not None
     timed = answer["compared"][0]["policy_speed"]["tokens_per_second"] is not None
     unit, what = answer["unit"], "bytes" if sized else "loads"
     head = [column.format(unit=unit, what=what) for column in HEAD]
     head += [f"{unit}s per second"] if timed else []
+    head[0] += f" in {'bytes' if answer['sized'] else 'slots'}" if exact else ""
     rows = []
     for one in [*answer["compared"], *answer["hot"]]:
+        budget = one["size"] if exact else _size(one, answer)
         for name, misses, pace in (
             (answer["against"], one["against"], one["against_speed"]),
             (answer["policy"], one["misses"], one["policy_speed"]),
         ):
-            line: list[Any] = [f"{one['size']:,}", name, *_per(pace), _percent(1 - misses / answer["requests"], 2)]
+            line: list[Any] = [budget, name, *_per(pace), _percent(1 - misses / answer["requests"], 2)]
             proposed = name == answer["policy"]
             line += [_saved(one["saved"]) if proposed else "-", _percent(one["closed"], 1) if proposed else "-"]
             rows.append(line + ([f"{pace['tokens_per_second']:.2f}"] if timed else []))
         least = f"optimum{'' if one['optimum_how'] == 'exact' else ', at least'}"
         loads = one["optimum"] / answer["tokens"]
         hits = _percent(1 - one["optimum"] / answer["requests"], 2)
-        rows.append([f"{one['size']:,}", least, f"{loads:.3f}", "-", hits, "-", "-", *(["-"] if timed else [])])
+        rows.append([budget, least, f"{loads:.3f}", "-", hits, "-", "-", *(["-"] if timed else [])])
     if not sized:
         at = head.index(f"MiB per {unit}")
         head, rows = head[:at] + head[at + 1 :], [row[:at] + row[at + 1 :] for row in rows]
     return head, rows
+
+
+def _size(one: dict[str, Any], answer: dict[str, Any]) -> str:
+    from ..plan.words import size_words
+
+    return size_words(one["size"], answer["sized"])
 
 
 def _per(pace: dict[str, Any]) -> list[str]:
@@ -157,7 +175,7 @@ def _result(answer: dict[str, Any]) -> str:
     if answer["verdict"] == "none":
         copies = "" if answer["sessions"] == 1 else f" ({answer['sessions']} sessions, all the same)"
         seen = "; ".join(
-            f"{100 * one['saved']['mean']:.2f} % at {one['size']:,}, in {one['saved']['better_blocks']} of "
+            f"{100 * one['saved']['mean']:.2f} % at {_size(one, answer)}, in {one['saved']['better_blocks']} of "
             f"{one['saved']['blocks']} blocks of rounds"
             for one in answer["compared"]
         )
@@ -168,7 +186,7 @@ def _result(answer: dict[str, Any]) -> str:
         return f"Gate missed: {answer['policy']} is worse than {answer['against']} where there is room for nearly everything."
     named = {"met": "meets the gate", "missed": "misses it", "open": "is open"}
     by_budget = "; ".join(
-        f"{one['size']:,} {named[one['outcome']]} ({_saved(one['saved'])} %)" for one in answer["compared"]
+        f"{_size(one, answer)}: {named[one['outcome']]} ({_saved(one['saved'])} %)" for one in answer["compared"]
     )
     lead = {"met": "Gate met", "missed": "Gate missed", "open": "Open: record more sessions"}[answer["verdict"]]
     return f"{lead}. {by_budget}."
@@ -176,9 +194,9 @@ def _result(answer: dict[str, Any]) -> str:
 
 def _notes(answer: dict[str, Any]) -> list[str]:
     policy, against, first = answer["policy"], answer["against"], answer["compared"][0]
-    sized = "bytes" if answer["sized"] else "slots"
+    sized = "bytes, exact in the command below" if answer["sized"] else "slots"
     copies = "" if answer["distinct"] == answer["sessions"] else f", {answer['distinct']} of them distinct"
-    better = ", ".join(f"{one['saved']['better']} at {one['size']:,}" for one in answer["compared"])
+    better = ", ".join(f"{one['saved']['better']} at {_size(one, answer)}" for one in answer["compared"])
     hot = answer["hot"][-1]
     same = "the same" if hot["misses"] == hot["against"] else "not the same"
     notes = [
@@ -187,13 +205,13 @@ def _notes(answer: dict[str, Any]) -> list[str]:
         f"Trace: {counted(answer['tokens'], answer['unit'])}, {counted(answer['requests'], 'request')}, "
         f"{counted(answer['sessions'], 'session')}{copies}; contents {answer['digest']}.",
         *(
-            f"Nearly everything fits at {one['size']:,}: {policy} saves {_saved(one['saved'])} %."
+            f"Nearly everything fits at {_size(one, answer)}: {policy} saves {_saved(one['saved'])} %."
             for one in answer["hot"][:-1]
         ),
-        f"Everything fits at {hot['size']:,}: {policy} loads {counted(hot['misses'], 'expert')}, {against} {hot['against']:,}, {same}.",
+        f"Everything fits at {_size(hot, answer)}: {policy} loads {counted(hot['misses'], 'expert')}, {against} {hot['against']:,}, {same}.",
         f"State: {policy} keeps {counted(answer['state'], 'word')} of 64 bits, {against} {answer['against_state']:,} (reference classes, after "
         f"{counted(answer['state_rounds'], 'round')} at the smallest budget).",
-        f"Cost: {policy} takes {answer['nanoseconds']:,.0f} ns of CPU time per event, {against} {answer['against_nanoseconds']:,.0f} "
+        f"Cost: {policy} takes {answer['nanoseconds']:,.0f} ns of CPU time per event, {against} {answer['against_nanoseconds']:,.0f} ns "
         "(compiled replays at the smallest budget, on this machine; an engine has its own).",
         "The optimum knows the future: no policy loads less. The figures are optimistic if the policy was chosen on this trace.",
     ]
@@ -201,7 +219,7 @@ def _notes(answer: dict[str, Any]) -> list[str]:
         notes.insert(2, f"Distinct sessions in which {policy} is better: {better}.")
     else:
         halves = ", ".join(
-            f"{100 * one['saved']['mean']:.2f} ± {100 * (one['saved']['half_blocks'] or 0):.2f} % at {one['size']:,}"
+            f"{100 * one['saved']['mean']:.2f} ± {100 * (one['saved']['half_blocks'] or 0):.2f} % at {_size(one, answer)}"
             for one in answer["compared"]
         )
         notes.insert(2, f"Over blocks of this session: {halves}. Such an interval says nothing of another session.")
@@ -209,7 +227,7 @@ def _notes(answer: dict[str, Any]) -> list[str]:
         off = first["against"] - answer["counter"]
         said = "equal" if off == 0 else f"{off:+,} here, {100 * off / answer['counter']:+.2f} %"
         notes.append(
-            f"The engine counts {answer['counter']:,} loads under {against} at {first['size']:,}; this replay {first['against']:,}: {said}."
+            f"The engine counts {answer['counter']:,} loads under {against} at {_size(first, answer)}; this replay {first['against']:,}: {said}."
         )
     return notes
 
@@ -231,5 +249,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print the sheet; its table alone for --format csv or tex."""
     if args.format == "table":
         print(markdown(answer), end="")
+        if args.output is not None:
+            print(f"the sheet is written to {args.output}", file=sys.stderr)
     else:
-        table("", *_rows(answer), text=2)
+        table("", *_rows(answer, exact=True), text=2)

@@ -63,7 +63,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--distance", type=positive, default=1, metavar="N", help="layers ahead (default: 1)")
     parser.add_argument("--staging", type=int, default=0, metavar="N", help="a buffer of its own for guesses")
     add_model_options(parser, "pool", "prefill")
-    parser.add_argument("--reset", choices=("never", "session"), default="never", help="what a session starts with")
+    parser.add_argument(
+        "--reset",
+        choices=("never", "session"),
+        default="never",
+        help="what is emptied at each session: nothing, or cache and policy (default: never)",
+    )
     parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these sessions")
     parser.add_argument("--train", nargs="+", default=[], metavar="KEY=VALUE", help="sessions that teach the predictor")
     parser.add_argument("--profile", metavar="FILE", help="for the predictor 'profile'")

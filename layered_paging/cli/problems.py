@@ -21,7 +21,9 @@ In a checkout, --keep adds it to proofs/open/standing.json: commit that, and the
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("name", nargs="?", metavar="PROBLEM", help="one problem, with its statement and its sizes")
-    parser.add_argument("--pages", type=positive, default=10, help="sizes of at most so many pages (default: 10)")
+    parser.add_argument(
+        "--pages", type=positive, default=10, metavar="N", help="sizes of at most N pages (default: 10)"
+    )
     parser.add_argument("--submit", nargs="+", metavar="FILE", help="certificates: check them, and say what they move")
     parser.add_argument("--keep", action="store_true", help="with --submit: keep what improves a bound")
     parser.epilog = EXAMPLES

@@ -23,26 +23,39 @@ COLUMNS = (
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("policy", nargs="?", metavar="POLICY", help="name of a policy that states its state")
+    parser.add_argument(
+        "policy", nargs="?", metavar="POLICY", help="a policy with a method state, or your own as FILE.py:CLASS"
+    )
     parser.add_argument("--optimal", action="store_true", help="the best deterministic policy instead")
     parser.add_argument("--randomized", action="store_true", help="with --optimal: the best randomized policy")
-    parser.add_argument("--layers", type=positive, required=True, help="layers")
-    parser.add_argument("--experts", type=positive, required=True, nargs="+", help="experts of each layer")
-    parser.add_argument("--slots", type=positive, required=True, help="slots, fewer than there are pages")
+    parser.add_argument("--layers", type=positive, required=True, metavar="N", help="number of layers")
+    parser.add_argument(
+        "--experts",
+        type=positive,
+        required=True,
+        nargs="+",
+        metavar="N",
+        help="experts of each layer: one number, or one per layer",
+    )
+    parser.add_argument("--slots", type=positive, required=True, metavar="N", help="slots, fewer than there are pages")
     parser.add_argument("--offline-slots", type=positive, metavar="H", help="slots of the optimum (default: as many)")
     parser.add_argument("--general", action="store_true", help="classical paging: any page may follow any other")
     parser.add_argument("--pool", choices=POOLS, default=POOLS[0], help="the policy's cache (default: shared)")
-    parser.add_argument("--top-k", type=positive, default=1, help="experts of each event (default: 1)")
+    parser.add_argument("--top-k", type=positive, default=1, metavar="N", help="experts of each event (default: 1)")
     add_model_options(parser, "admission")
-    parser.add_argument("--memory", type=byte_size, default=8 << 30, help="memory for the graph (default: 8GiB)")
+    parser.add_argument(
+        "--memory", type=byte_size, default=8 << 30, metavar="SIZE", help="memory for the graph (default: 8GiB)"
+    )
     parser.add_argument(
         "--time-limit",
         "--seconds",
         type=float,
         metavar="SECONDS",
-        help="end the search after so long and print the bounds known by then (default: 60 with --randomized, else none)",
+        help="end the search after SECONDS and print the bounds known by then (default: 60 with --randomized, else none)",
     )
-    parser.add_argument("--witness", action="store_true", help="print the bad sequence")
+    parser.add_argument(
+        "--witness", action="store_true", help="print the worst sequence: pages are numbered layer by layer from 0"
+    )
     parser.add_argument(
         "--shortest",
         action="store_true",

@@ -34,7 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--against", nargs="+", metavar="P", help=f"policies to compare it with (default: {' '.join(USUAL)})"
     )
     add_engine_option(parser)
-    parser.add_argument("--reset", choices=("never", "session"), default="never", help="what a session starts with")
+    parser.add_argument(
+        "--reset",
+        choices=("never", "session"),
+        default="never",
+        help="what is emptied at each session: nothing, or cache and policy (default: never)",
+    )
     add_model_options(parser, "prefill")
     add_clock_options(parser)
     parser.add_argument("--title", default="", help="shown above (default: the file's name)")

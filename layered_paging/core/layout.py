@@ -347,7 +347,9 @@ def capacities(trace: Trace | LongTrace, budget: Budget, rules: Rules) -> list[i
         Given quotas that are not one per layer, or do not sum to the slots.
     """
     if budget.in_bytes and trace.page_bytes is None:
-        raise BudgetError("budget_bytes needs a trace with expert_bytes; this one has none (give slots instead)")
+        raise BudgetError(
+            "budget_bytes needs a trace with expert_bytes; this one has none (give slots, or the bytes of an expert: --expert-bytes)"
+        )
     if not rules.per_layer:
         return [budget.total]
     if isinstance(rules.quotas, str):

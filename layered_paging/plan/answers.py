@@ -83,7 +83,9 @@ def plan(
     """
     sized = trace.page_bytes is not None if sized is None else sized
     if sized and trace.page_bytes is None:
-        raise ParameterError("budgets in bytes need a trace with expert_bytes; this one has none (give slots)")
+        raise ParameterError(
+            "budgets in bytes need a trace with expert_bytes; this one has none (give slots, or the bytes of an expert: --expert-bytes)"
+        )
     options = {"pool": pool, "reset": reset, "prefill": prefill}
     names = list(dict.fromkeys([using, *policies, *(shipped(engine) if engine else ())]))
     for name in names:
@@ -96,7 +98,7 @@ def plan(
     fitted = _fitted(trace, using, measured, sized, overlap, options) if measured else None
     clock = fitted.clock if fitted is not None else clock
     if target is not None and target[0] == "rate" and clock is None:
-        raise ParameterError("a target of tokens per second needs a clock, or measured runs to fit one")
+        raise ParameterError("a target of tokens per second needs a clock: --measured, or --compute and --bandwidth")
     if clock is not None and trace.page_bytes is None:
         raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
     steps = list(sizes) if sizes is not None else _steps(trace, sized)

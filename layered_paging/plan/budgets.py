@@ -133,7 +133,9 @@ def table_of(
     """
     width = trace.page_bytes
     if sized and width is None:
-        raise ParameterError("budgets in bytes need a trace with expert_bytes; this one has none (give slots)")
+        raise ParameterError(
+            "budgets in bytes need a trace with expert_bytes; this one has none (give slots, or the bytes of an expert: --expert-bytes)"
+        )
     even = options.get("prefill", "token") == "token" and (width is None or len(set(width.tolist())) == 1)
     long = even and not _goes_on(trace, options) and trace.requests * len(sizes) >= SWEEP
     swept = [policy for policy in policies if long and has_one_pass(policy)]

@@ -64,16 +64,17 @@ def _policy_or_memory(found: Plan, engine: str | None) -> str:
     unit = "a token's time" if what == "time" else "the loads"
     if by_policy < WORTH and by_memory < WORTH:
         return f"Neither: no policy tried and no more memory saves {100 * WORTH:.0f} % of {unit}."
-    text = f"another policy ({best_name}) saves {100 * by_policy:.1f} % of {unit} here"
+    here_words = size_words(found.size, table.sized)
+    text = f"another policy ({best_name}) saves {100 * by_policy:.1f} % of {unit} at {here_words}"
     largest = size_words(full.size(table.sized), table.sized)
     more = f"{largest}, the largest budget tried, would save {100 * by_memory:.1f} %"
     if by_policy < WORTH:
-        return f"The memory: no policy tried saves {100 * WORTH:.0f} % of {unit} at {size_words(found.size, table.sized)}; {more}."
+        return f"The memory: no policy tried saves {100 * WORTH:.0f} % of {unit} at {here_words}; {more}."
     same = found.same_as.get(best_name)
     worth = (
         ""
         if same is None
-        else f" {found.using} needs {size_words(same, table.sized)} for the same (of the budgets tried)."
+        else f" With {found.using}, {size_words(same, table.sized)} save as much as {best_name} does (of the budgets tried)."
     )
     lead = "The policy first" if 3 * by_policy >= by_memory else "The memory first"
     return f"{lead}: {text}; {more}.{worth}"
@@ -83,11 +84,12 @@ def _switch_on(found: Plan, engine: str | None) -> list[str]:
     lines = []
     among = f"what {engine} ships" if engine else "all policies tried"
     for chosen in found.chosen:
+        knob = f" ({engine}: {knob_of(engine, chosen.policy)})" if engine else ""
         if chosen.policy == chosen.against:
             lines.append(f"Of {among}, {chosen.policy}, which is in use, misses least.")
         elif chosen.saved is None:
             lines.append(
-                f"Of {among}, {chosen.policy} misses least, on the one session that there is: one session's worth of "
+                f"Of {among}, {chosen.policy} misses least{knob}, on the one session that there is: one session's worth of "
                 "evidence, nothing to judge on."
             )
         elif chosen.saved <= 0:
@@ -102,7 +104,6 @@ def _switch_on(found: Plan, engine: str | None) -> list[str]:
                     f"{chosen.policy} misses less on {sessions}, but saves no {100 * WORTH:.0f} % here: stay with {chosen.against}."
                 )
                 continue
-            knob = f" ({engine}: {knob_of(engine, chosen.policy)})" if engine else ""
             lines.append(
                 f"Of {among}, switch on {chosen.policy}: {100 * chosen.saved:.1f} % fewer misses than {chosen.against} "
                 f"on {sessions}, which did not choose it{knob}."
@@ -157,12 +158,17 @@ def _target(found: Plan) -> str:
 def unknown(trace: Trace, found: Plan, options: dict[str, str], engine: str | None = None) -> list[str]:
     """Return what the figures do not say."""
     out = []
+    if found.size is None:
+        out.append("No budget in use was given (--bytes or --slots): whether policy or memory is at fault is not said.")
     if engine is not None:
         there = ENGINES[engine]
         if there.pool != options["pool"]:
             out.append(
                 f"{engine} has one pool {_each(there.pool)}, the figures are of one {_each(options['pool'])} (--pool)."
             )
+        for name in dict.fromkeys(chosen.policy for chosen in found.chosen):
+            if name in there.policies:
+                out.append(f"How near {name} here is to that of {engine}: {there.policies[name].faithful}.")
         out.append(f"What {engine} does beside its policy is not in the counts: {there.beside}.")
     if len(trace.sessions) == 1:
         out.append("There is one session: whether another prompt behaves alike is not known.")
@@ -176,5 +182,6 @@ def unknown(trace: Trace, found: Plan, options: dict[str, str], engine: str | No
         out.append(
             "Experts differ in size or prompts are merged: the optimum is not shown ('optimum --bytes' bounds it)."
         )
-    out.append("Writes, other users of the disk and the page cache are not in the clock.")
+    if found.clock is not None:
+        out.append("Writes, other users of the disk and the page cache are not in the clock.")
     return out
