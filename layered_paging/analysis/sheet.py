@@ -294,7 +294,7 @@ def _checked(sizes: Sequence[int]) -> list[int]:
     if len(wanted) < 2 or wanted[-1] < APART * wanted[0]:
         shown = ", ".join(map(str, wanted))
         raise ParameterError(
-            f"budgets must be two or more, the largest at least {APART} times the smallest; got {shown}"
+            f"there must be two budgets or more, the largest at least {APART} times the smallest; got {shown}"
         )
     return wanted
 
