@@ -87,6 +87,14 @@ def test_a_target_is_the_smallest_budget_that_reaches_it(trace: lp.Trace) -> Non
     assert never.target["smallest"]["lru"] is None and "never" in " ".join(never.sentences)
 
 
+def test_what_is_in_use_is_not_said_to_be_shipped(trace: lp.Trace) -> None:
+    found = plan(trace, size=24, sized=False, using="similar-rounds", engine="moe-infinity", sizes=[24, 48], **RESET)
+    said = "moe-infinity ships nothing that misses less than similar-rounds, which is in use."
+    assert said in found.sentences
+    with pytest.raises(NotRegistered, match="unknown engine ''"):
+        plan(trace, size=24, sized=False, engine="", **RESET)
+
+
 def test_a_policy_is_judged_on_sessions_that_did_not_choose_it(trace: lp.Trace) -> None:
     found = plan(trace, size=24, sized=False, policies=["llru", "similar-rounds"], sizes=[24, 48], **RESET)
     [best] = found.chosen

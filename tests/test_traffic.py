@@ -170,6 +170,11 @@ def test_the_command_prints_the_price_of_each_rule(capsys: pytest.CaptureFixture
     assert "lower bound (optimum bypass, without rules)" in shown
     assert "price of each rule of traffic" in shown
 
+    shown = ["replay", SAMPLE, "--slots", "60", "--policy", "marking", "--keep-event", "1"]
+    for more, said in (([], False), (["--repeat", "2", "--seed", "3"], True)):
+        assert main([*shown, *more]) == 0
+        assert ("without rules (seed 3 alone)" in capsys.readouterr().out) == said
+
 
 @pytest.mark.parametrize(
     ("more", "said"),

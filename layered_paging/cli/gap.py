@@ -105,6 +105,12 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print the cells, then the means; or the race."""
     if "race" in answer:
         show_race(answer, _percent)
+        tried = len(args.tokens or TOKENS) * len(answer["sessions"]) * len(args.reset)
+        seen = len({(cell["trace"], cell["reset"], cell["tokens"]) for cell in answer["cells"]})
+        if 0 < seen < tried:
+            print(
+                f"left out: {tried - seen} of {tried} cells, below the largest event or with room for nearly all pages"
+            )
     else:
         _show_cells(answer)
     _show_pace(answer, args)

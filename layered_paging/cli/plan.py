@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             size=args.slots if args.slots is not None else args.bytes,
             sized=sized,
             using=args.using,
-            policies=args.policy or (() if args.engine else POLICIES),
+            policies=args.policy or (POLICIES if args.engine is None else ()),
             engine=args.engine,
             clock=clock,
             measured=[] if args.measured is None else measured(args.measured, sized),

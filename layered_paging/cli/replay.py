@@ -422,10 +422,11 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         columns.append(head)
         rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
     table(title, columns, rows)
+    seed = args.seed if any("repeats" in row for row in answer["runs"]) else None
     if answer["best_quotas"]:
-        show_quotas(answer["best_quotas"])
+        show_quotas(answer["best_quotas"], seed)
     if answer["prices"]:
-        show_prices(answer["prices"])
+        show_prices(answer["prices"], seed)
     for row in answer["runs"] if args.by else ():
         name = f"{row['policy']}, {row['slots'] or row['budget_bytes']}"
         lines = [

@@ -148,8 +148,8 @@ def prices_of(
     return rows
 
 
-def show_prices(rows: Sequence[dict[str, Any]]) -> None:
-    """Print the price of each rule of traffic."""
+def show_prices(rows: Sequence[dict[str, Any]], seed: int | None) -> None:
+    """Print the price of each rule of traffic; ``seed`` is the one of several that they are of."""
     lines = [
         [
             row["policy"],
@@ -163,14 +163,19 @@ def show_prices(rows: Sequence[dict[str, Any]]) -> None:
         for row in rows
     ]
     columns = ["policy", "rule", "budget", "misses", "price", "price %", "loads kept"]
-    table("price of each rule of traffic alone, against the same policy without rules", columns, lines, text=2)
+    title = "price of each rule of traffic alone, against the same policy without rules"
+    table(title + _alone(seed), columns, lines, text=2)
 
 
-def show_quotas(found: Sequence[dict[str, Any]]) -> None:
-    """Print what the best quotas gain; the quotas themselves are in the JSON."""
+def _alone(seed: int | None) -> str:
+    return "" if seed is None else f" (seed {seed} alone)"
+
+
+def show_quotas(found: Sequence[dict[str, Any]], seed: int | None) -> None:
+    """Print what the best quotas gain; the quotas themselves are in the JSON; ``seed`` is the one of several that chose them."""
     lines = [
         [row["policy"], row["slots"], row["uniform"], row["misses"], min(row["quotas"]), max(row["quotas"])]
         for row in found
     ]
     columns = ["policy", "slots", "misses, even quotas", "misses, best quotas", "fewest slots", "most slots"]
-    table("best quotas, chosen on this very trace (--json names them all)", columns, lines)
+    table("best quotas, chosen on this very trace (--json names them all)" + _alone(seed), columns, lines)

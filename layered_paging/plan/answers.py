@@ -87,7 +87,7 @@ def plan(
             "budgets in bytes need a trace with expert_bytes; this one has none (give slots, or the bytes of an expert: --expert-bytes)"
         )
     options = {"pool": pool, "reset": reset, "prefill": prefill}
-    names = list(dict.fromkeys([using, *policies, *(shipped(engine) if engine else ())]))
+    names = list(dict.fromkeys([using, *policies, *(shipped(engine) if engine is not None else ())]))
     for name in names:
         if resolve(name).offline:
             raise ParameterError(
@@ -153,7 +153,7 @@ def _chosen(
     groups = distinct_sessions(trace)
     budget: dict[str, Any] = {"budget_bytes": found.size} if found.table.sized else {"slots": found.size}
     runs = {}
-    for name in [found.using, *shipped(engine)] if engine else names:
+    for name in [found.using, *shipped(engine)] if engine is not None else names:
         with contextlib.suppress(BudgetError):
             runs[name] = replay(trace, name, **budget, **options)  # type: ignore[arg-type]
     if found.using not in runs:

@@ -82,11 +82,16 @@ def _policy_or_memory(found: Plan, engine: str | None) -> str:
 
 def _switch_on(found: Plan, engine: str | None) -> list[str]:
     lines = []
-    among = f"what {engine} ships" if engine else "all policies tried"
+    among = "all policies tried" if engine is None else f"what {engine} ships"
     for chosen in found.chosen:
-        knob = f" ({engine}: {knob_of(engine, chosen.policy)})" if engine else ""
+        knob = f" ({engine}: {knob_of(engine, chosen.policy)})" if engine is not None else ""
         if chosen.policy == chosen.against:
-            lines.append(f"Of {among}, {chosen.policy}, which is in use, misses least.")
+            least = f"Of {among}, {chosen.policy}, which is in use, misses least."
+            lines.append(
+                least
+                if engine is None
+                else f"{engine} ships nothing that misses less than {chosen.policy}, which is in use."
+            )
         elif chosen.saved is None:
             lines.append(
                 f"Of {among}, {chosen.policy} misses least{knob}, on the one session that there is: one session's worth of "
