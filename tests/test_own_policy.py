@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,26 @@ def test_ratio_check_replay_and_attack(mine: str, tmp_path: Path, capsys: pytest
     rows = json.loads(capsys.readouterr().out.splitlines()[-1])["runs"]
     assert [row["policy"] for row in rows] == ["lru", "far-off"]
     assert main(["attack", mine, "--with", "layered-cruel", *SIZE, "--rounds", "50"]) == 0
+
+
+def test_every_option_that_names_a_policy_takes_it(mine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    tiers = ["--tier", "a=24slots", "--tier", "b=24slots"]
+    assert main(["replay", str(SAMPLE), "--policy", "lru", *tiers, "--lower", mine, "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)["tiers"]
+    assert [row["policy"] for row in one["rows"]] == ["lru", "far-off"]
+    gap = ["gap", str(SAMPLE), "--tokens", "2", "--reset", "never", "--json"]
+    assert main([*gap, "--policy", "lru", "--base", mine]) == 0
+    assert json.loads(capsys.readouterr().out)["base"] == "far-off"
+    assert main(["diagnose", str(SAMPLE), "--slots", "24", "--against", mine, "llru", "--json"]) == 0
+    capsys.readouterr()
+
+
+def test_the_command_of_a_sheet_names_the_file(mine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for policy, against in ((mine, "lru"), ("llru", mine)):
+        given = ["evidence", str(SAMPLE), "--policy", policy, "--against", against, "--slots", "24", "60", "--json"]
+        assert main(given) == 0
+        shown = shlex.split(json.loads(capsys.readouterr().out)["command"])
+        assert shown[shown.index("--policy") + 1] == policy and shown[shown.index("--against") + 1] == against
 
 
 def test_a_certificate_of_ones_own_class_needs_the_class(mine: str, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from layered_paging.core.rules import Budget, Rules, Traffic
 from layered_paging.core.slices import of_layers
 from layered_paging.engine.run import Wanted, replay_all
 from layered_paging.engine.tiers import SHARING, Tier, bounds, by_device, missed_by, replay_tiers
-from layered_paging.errors import BudgetError, ParameterError
+from layered_paging.errors import BudgetError, ParameterError, TraceError
 from layered_paging.policies.names import resolve
 from layered_paging.samples import SAMPLE as SHIPPED
 
@@ -188,6 +188,9 @@ def test_bad_tiers_and_devices_are_refused() -> None:
     ):
         with pytest.raises(ParameterError, match=said):
             by_device(trace, devices, two, "lru")
+    idle = lp.Trace([[[0, 1], [-1, -1]]], 3)
+    with pytest.raises(TraceError, match="the device of layer 1: a trace must hold at least one request"):
+        by_device(idle, [[0], [1]], two, "lru")
     with pytest.raises(ParameterError, match="layers must be ascending numbers below 2"):
         of_layers(trace, [1, 0])
     with pytest.raises(ParameterError, match="tiers must be at least one"):

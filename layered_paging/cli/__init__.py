@@ -107,7 +107,7 @@ def _run(words: list[str], chosen: str) -> int:
     args.json = args.json or args.format == "json"
     try:
         with _silent(args.quiet), _said_aloud(args.verbose):
-            if ".py:" in f"{getattr(args, 'policy', '')} {getattr(args, 'using', '')}":
+            if any(".py:" in word for word in words):
                 from .own import loaded
 
                 loaded(args)

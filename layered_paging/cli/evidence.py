@@ -16,6 +16,7 @@ from ..errors import ParameterError
 from .clocks import add_clock_options, clock_of, clock_words, speed
 from .common import add_model_options, byte_size, positive, progress, table
 from .options import add_batch_options, add_trace_options, read_again, trace_of
+from .own import typed
 
 EXAMPLES = """examples:
   layered-paging evidence trace.npz --policy llru --against lru --reset session
@@ -102,7 +103,8 @@ def _unit(args: argparse.Namespace) -> dict[str, str]:
 
 def _command(args: argparse.Namespace, answer: dict[str, Any]) -> str:
     """Return the command that gives the same counts again, every choice spelt out."""
-    words = ["layered-paging", "evidence", str(args.trace), "--policy", args.policy, "--against", args.against]
+    words = ["layered-paging", "evidence", str(args.trace)]
+    words += ["--policy", typed(args, args.policy), "--against", typed(args, args.against)]
     words += ["--bytes" if answer["sized"] else "--slots", *(str(one["size"]) for one in answer["compared"])]
     words += ["--gate", f"{100 * args.gate:.15g}%", "--reset", args.reset, "--prefill", args.prefill]
     words += [] if args.counter is None else ["--counter", str(args.counter)]

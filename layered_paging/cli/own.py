@@ -12,21 +12,36 @@ from ..core import registry
 from ..errors import NotRegistered, ParameterError, PolicyError
 from ..policies.names import find_policy
 
-__all__ = ["load", "loaded"]
+__all__ = ["load", "loaded", "typed"]
+
+OPTIONS = ("policy", "using", "base", "against", "lower")  # of commands, each a policy or a list of them
 
 _OWN = re.compile(r"(.+\.py):([A-Za-z_]\w*)(\(.*\))?", re.DOTALL)
 
 
+def named(args: argparse.Namespace) -> list[str]:
+    """Return all that the options of a command name as policies."""
+    given = [getattr(args, option, None) for option in OPTIONS]
+    return [text for value in given for text in ([value] if isinstance(value, str) else value or [])]
+
+
 def loaded(args: argparse.Namespace) -> None:
-    """Replace each policy of the form ``FILE.py:CLASS`` among the arguments by the name under which it is registered."""
-    value = getattr(args, "policy", None)
-    args.own = [text for text in ([value] if isinstance(value, str) else value or []) if _OWN.fullmatch(text)]
-    if isinstance(value, str):
-        args.policy = load(value)
-    elif isinstance(value, list):
-        args.policy = [load(text) for text in value]
-    if isinstance(getattr(args, "using", None), str):
-        args.using = load(args.using)
+    """Replace each policy of the form ``FILE.py:CLASS`` among the arguments by the name under which it is registered.
+
+    ``args.own`` then holds the names by what was typed.
+    """
+    args.own = {text: load(text) for text in dict.fromkeys(named(args)) if _OWN.fullmatch(text)}
+    for option in OPTIONS:
+        value = getattr(args, option, None)
+        if isinstance(value, str):
+            setattr(args, option, args.own.get(value, value))
+        elif isinstance(value, list):
+            setattr(args, option, [args.own.get(text, text) for text in value])
+
+
+def typed(args: argparse.Namespace, policy: str) -> str:
+    """Return what names a policy on the command line."""
+    return next((text for text, name in getattr(args, "own", {}).items() if name == policy), policy)
 
 
 def load(text: str) -> str:

@@ -27,7 +27,7 @@ from ..core.layout import Event, Time, lay_out, pools_of
 from ..core.rules import Budget, Rules, Traffic, choice
 from ..core.slices import of_layers
 from ..core.trace import Trace
-from ..errors import BudgetError, ParameterError
+from ..errors import BudgetError, ParameterError, TraceError
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
 from ..policies.step import Pool
@@ -398,8 +398,8 @@ def by_device(
 
 @contextmanager
 def _named(what: str) -> Iterator[None]:
-    """Say whose budget does not do."""
+    """Say whose budget or requests do not do."""
     try:
         yield
-    except BudgetError as error:
-        raise BudgetError(f"{what}: {error}") from None
+    except (BudgetError, TraceError) as error:
+        raise type(error)(f"{what}: {error}") from None
