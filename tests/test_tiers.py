@@ -256,7 +256,11 @@ def test_the_command_plays_devices(capsys: pytest.CaptureFixture[str]) -> None:
         (["--slots", "60", "--lower", "lru"], "--lower, --tiers and --certificates go with --tier"),
         (["--slots", "60", "--tier", "a=60slots"], "--tier goes without --slots"),
         (["--tier", "a=60slots", "--devices", "0-5:1MiB"], "--tier goes without --devices"),
-        (["--tier", "a=60slots", "--certificates", "/nowhere"], "--certificates must name a folder; /nowhere is none"),
+        (
+            ["--tier", "a=60slots", "--certificates", "/nowhere"],
+            "--certificates must name a folder; '/nowhere' is none",
+        ),
+        (["--tier", "a=60slots", "--certificates", ""], "--certificates must name a folder; '' is none"),
         (["--tier", "a=60slots", "--compute", "1ms"], "--compute needs the speed of every tier"),
         (["--tier", "a=60slots@1GB"], "the speeds of tiers and --latency need --compute"),
         (["--tier", "a=60slots", "--pool", "per-layer"], "go without per-layer pools and quotas"),

@@ -180,6 +180,7 @@ def test_the_command_prints_the_price_of_each_rule(capsys: pytest.CaptureFixture
     ("more", "said"),
     [
         (["--keep-event", "1", "--optimum", "forced"], "--optimum forced is no bound under rules of traffic"),
+        (["--admission", "bypass", "--optimum", "forced"], "--optimum forced is no bound under --admission bypass"),
         (["--keep-round", "-2"], "--keep-round must be an integer of at least 0; got -2"),
         (["--keep-event", "1", "--sample", "2"], "rules of traffic go without --workers and --sample"),
     ],

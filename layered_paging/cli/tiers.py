@@ -174,8 +174,8 @@ def _kept(best: Sequence[Optimum], folder: str | None) -> None:
     """Write the certificates, if asked to."""
     if folder is None:
         return
-    if not Path(folder).is_dir():
-        raise ParameterError(f"--certificates must name a folder; {folder} is none")
+    if not folder or not Path(folder).is_dir():
+        raise ParameterError(f"--certificates must name a folder; {folder!r} is none")
     for n, one in enumerate(best, start=1):
         one.certificate.save(Path(folder) / f"boundary-{n}.json.gz")
 

@@ -68,12 +68,11 @@ def traffic_of(args: argparse.Namespace) -> dict[str, Any]:
     lent = {} if args.lend == "none" else {"lend": args.lend}
     if lent and (args.optimum or args.workers > 1 or args.sample is not None):
         raise ParameterError("--lend changes the order of requests: it goes without --optimum, --workers and --sample")
+    if args.optimum == "forced" and (args.admission == "bypass" or not rules.plain):
+        what = "--admission bypass, which may drop loads" if rules.plain else "rules of traffic, which drop loads"
+        raise ParameterError(f"--optimum forced is no bound under {what}; --optimum bypass is one")
     if rules.plain:
         return lent
-    if args.optimum == "forced":
-        raise ParameterError(
-            "--optimum forced is no bound under rules of traffic, which drop loads; --optimum bypass is one"
-        )
     if args.workers > 1 or args.sample is not None:
         raise ParameterError("rules of traffic go without --workers and --sample")
     return {"traffic": rules, **lent}
