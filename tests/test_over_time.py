@@ -80,6 +80,12 @@ def test_the_command_says_the_same(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "--window goes with --over-time" in capsys.readouterr().err
 
 
+def test_a_half_without_requests_has_no_steady_state() -> None:
+    trace = lp.Trace([[[0]], [[1]], [[-1]], [[-1]]], 2)
+    with pytest.raises(ParameterError, match="over time needs requests in rounds 2 to 3 of a session; got none"):
+        over_time(trace, lp.replay(trace, "lru", 1, record=True), 1)
+
+
 @pytest.mark.parametrize(
     "more", [("--per-token",), ("--workers", "2"), ("--sample", "2"), ("--compute", "1ms", "--bandwidth", "1GB")]
 )

@@ -183,6 +183,15 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "For plan with 4 lanes, no run has a cache, what it takes is left out:" in capsys.readouterr().out
 
 
+def test_files_of_one_name_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = []
+    for run in RUNS[1:]:
+        (tmp_path / run.name).mkdir()
+        files.append(str(saved(run, tmp_path / run.name / "run.csv")))
+    assert main(["clock", *files, "--json"]) == 0
+    assert [row["run"] for row in json.loads(capsys.readouterr().out)["runs"]] == files
+
+
 def test_runs_that_were_measured_on_a_phone(traces: Path) -> None:
     folder = traces.parent / "devices"
     if not folder.is_dir():

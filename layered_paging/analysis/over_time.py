@@ -116,7 +116,8 @@ def over_time(trace: Trace, run: Run, window: int | None = None) -> OverTime:
     Raises
     ------
     ParameterError
-        The run was not recorded or is of another trace; a window out of range; sessions of one round.
+        The run was not recorded or is of another trace; a window out of range; sessions of one round, or without requests
+        in the second half.
 
     Notes
     -----
@@ -154,7 +155,9 @@ def over_time(trace: Trace, run: Run, window: int | None = None) -> OverTime:
         return int(hits[rows].sum()) / total if total else None
 
     half, quarter = horizon // 2, horizon - horizon // 4
-    steady = share(settling, half, horizon) or 0.0
+    steady = share(settling, half, horizon)
+    if steady is None:
+        raise ParameterError(f"over time needs requests in rounds {half} to {horizon - 1} of a session; got none")
     third, last = share(settling, half, quarter), share(settling, quarter, horizon)
     third, last = steady if third is None else third, steady if last is None else last
     every = [(first, first + step) for first in range(0, horizon - step + 1, step)]

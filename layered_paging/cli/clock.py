@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .common import table
+
+if TYPE_CHECKING:
+    from ..plan.steps import MeasuredRun
 
 EXAMPLES = """examples:
   layered-paging clock none.csv@4 2000MiB.csv@4 4000MiB.csv@4         # each run from the others
@@ -33,7 +39,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Return the predictions, their errors, and the clock of the given runs."""
     from ..plan.steps import fit_steps, predict_steps
 
-    fitted, others = ([_read(text) for text in given] for given in (args.run, args.predict))
+    stems = [Path(_parts(text)[0]).stem for text in [*args.run, *args.predict]]
+    fitted, others = ([_read(text, stems) for text in given] for given in (args.run, args.predict))
     found = [prediction.to_json() for prediction in predict_steps(fitted, others)]
     clock = fit_steps([each for each in fitted if not each.overlapped] or fitted)
     lanes: list[int | None] = [] if clock.overlapped else [*clock.lanes] or [None]
@@ -61,11 +68,18 @@ def _mean(errors: list[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _read(text: str) -> Any:
+def _parts(text: str) -> tuple[str, int | None]:
+    path, at, lanes = text.rpartition("@")
+    return (path, int(lanes)) if at and lanes.isdecimal() and len(lanes) < 7 else (text, None)
+
+
+def _read(text: str, stems: Sequence[str]) -> MeasuredRun:
+    """Read a run; its name is the stem of its file, or all of it where two files have the same one."""
     from ..plan.steps import read_steps
 
-    path, at, lanes = text.rpartition("@")
-    return read_steps(path, int(lanes)) if at and lanes.isdecimal() and len(lanes) < 7 else read_steps(text)
+    path, lanes = _parts(text)
+    found = read_steps(path, lanes)
+    return found if stems.count(found.name) == 1 else replace(found, name=path)
 
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:

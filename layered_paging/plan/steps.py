@@ -257,7 +257,7 @@ def fit_steps(runs: Sequence[MeasuredRun]) -> StepClock:
     from scipy.optimize import nnls
 
     if not runs:
-        raise ParameterError("a clock needs at least one run to fit, and another to predict; got fewer")
+        raise ParameterError("a clock needs at least one run to fit; got none")
     hidden = [run.name for run in runs if run.overlapped]
     if hidden and len(hidden) < len(runs):
         raise ParameterError(f"{hidden[0]}: loading overlaps computing there, and not in other runs; fit them apart")
