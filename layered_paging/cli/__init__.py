@@ -83,8 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LayeredPagingError as error:
         complain(prog, str(error))
         return 2
-    except KeyboardInterrupt:
-        complain(prog, "interrupted")
+    except KeyboardInterrupt as error:
+        complain(prog, str(error) or "interrupted")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -80,16 +80,18 @@ class Progress:
 
 @contextmanager
 def stoppable(seconds: float | None) -> Iterator[None]:
-    """Turn SIGTERM, and the end of so many seconds, into the ``KeyboardInterrupt`` after which a search keeps its bounds.
+    """Turn SIGTERM, and the end of ``seconds``, into the ``KeyboardInterrupt`` after which a search keeps its bounds.
 
-    A compiled part or a linear program that is running is finished first.  Outside the main thread nothing changes.
+    A linear program, or a compiled part that does not look for it, is finished first.  Outside the main thread nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(
+            f"the time limit of {seconds:g} s is over" if seconds and number == clock else "terminated"
+        )
 
     clock = getattr(signal, "SIGALRM", None)  # not on every system
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, clock) if number is not None}

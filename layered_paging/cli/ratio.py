@@ -110,7 +110,7 @@ def _given(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
         answer = {"policy": args.policy, **size, **options, "lower": str(stopped.lower), "upper": None}
     except KeyboardInterrupt:
         said.clear()
-        print(f"stopped before any bound was known: {said.phase}", file=sys.stderr)
+        print(f"stopped before any bound was known, in this phase: {said.phase}", file=sys.stderr)
         raise
     witness = found.witness
     answer["witness"] = {
@@ -156,7 +156,7 @@ def _optimal(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
             )
     except KeyboardInterrupt:
         said.clear()
-        print(f"stopped before any bound was known: {said.phase}", file=sys.stderr)
+        print(f"stopped before any bound was known, in this phase: {said.phase}", file=sys.stderr)
         raise
     said.clear()
     answer = {

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..errors import ParameterError
 from .cycle import Arcs, Best, closed_walk, largest_ratio
 from .event_game import EventGame, explore
 from .given import problem
+from .halting import halting
 
 __all__ = ["Game", "Side", "solve", "solve_events"]
 
@@ -87,7 +89,10 @@ def solve(
     tick("phase", "positions of the game")
     first = np.array(instance.first, np.int64)
     turn = len(set(instance.experts)) == 1
-    codes, ask, page, cost, opt, answer, victim, target = kernels.play(first, slots, turn, memory // ANSWER_BYTES)
+    seen = np.zeros(3, np.int64)
+    tick("growing", seen[:2])
+    search = partial(kernels.play, first, slots, turn, memory // ANSWER_BYTES, seen)
+    codes, ask, page, cost, opt, answer, victim, target = halting(search, partial(seen.__setitem__, 2, 1))
     if len(codes) == 0:
         raise ParameterError(f"the ratio game does not fit into {memory:,} bytes of memory")
     tick("nodes", len(codes))

@@ -57,12 +57,14 @@ def _pack(items: Any, first: Any, layer: int, turn: bool) -> Any:
 
 
 @kernel
-def play(first: Any, slots: int, turn: bool, limit: int) -> Any:
+def play(first: Any, slots: int, turn: bool, limit: int, seen: Any) -> Any:
     """Explore all positions from empty caches, for every request and every lazy answer.
 
     Returns (codes, ask, page, cost, opt, answer, victim, target): requests of position i are
     ask[i]..ask[i+1]-1, answers of request q are answer[q]..answer[q+1]-1; victim -1 where nothing is evicted.
-    No positions at all if there are more than ``limit`` answers.
+    No positions at all if there are more than ``limit`` answers, or once ``seen[2]`` is not 0.
+
+    ``seen[0]`` counts the positions that are done, ``seen[1]`` those that are known; others may read them meanwhile.
     """
     layers = first.shape[0] - 1
     pages = first[layers]
@@ -156,7 +158,8 @@ def play(first: Any, slots: int, turn: bool, limit: int) -> Any:
                 answers += 1
             asks += 1
         at += 1
-        if answers > limit:
+        seen[0], seen[1] = at, count
+        if answers > limit or seen[2] != 0:
             return codes[:0], ask[:0], page[:0], cost[:0], opt[:0], answer[:0], victim[:0], target[:0]
     ask[at] = asks
     answer[asks] = answers

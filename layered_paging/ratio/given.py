@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from math import comb
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..policies.spec import PolicySpec
 from .automaton import Automaton, build, stateful
 from .components import found_from
 from .cycle import Arcs, Best, largest_ratio
+from .halting import halting
 from .honest import check_bounded, check_cycle, check_walks
 
 __all__ = ["Interrupted", "Product", "Ratio", "Witness", "competitive_ratio", "problem"]
@@ -427,10 +428,11 @@ def _product(automaton: Automaton, slots: int, bypass: bool, memory: int, tick: 
                     end = i + 1
                 groups[s, i] = end
     limit = memory // ARC_BYTES
-    seen = np.zeros(2, np.int64)
+    seen = np.zeros(3, np.int64)
     tick("phase", "nodes of the graph")
-    tick("growing", seen)
-    nodes, first, targets, cost, opt, event = kernels.explore(
+    tick("growing", seen[:2])
+    search = partial(
+        kernels.explore,
         automaton.layer,
         automaton.next,
         automaton.misses,
@@ -443,6 +445,7 @@ def _product(automaton: Automaton, slots: int, bypass: bool, memory: int, tick: 
         limit,
         seen,
     )
+    nodes, first, targets, cost, opt, event = halting(search, partial(seen.__setitem__, 2, 1))
     if len(first) == 0:
         raise ParameterError(
             f"the graph of {len(automaton.labels):,} policy states with offline caches does not fit into {memory:,} bytes of memory"

@@ -102,6 +102,7 @@ def explore(
     what is absent and evicts, if it must, as little as it must, in every way (with ``bypass`` also of the event).
 
     ``seen[0]`` counts the nodes that are done, ``seen[1]`` those that are known; others may read them meanwhile.
+    Once ``seen[2]`` is not 0 it ends, as if there were too many arcs.
 
     Returns (nodes, first, targets, cost, opt, event): node = state << pages | mask; arcs of node i
     are first[i]..first[i+1]-1.  An empty first array says that there were more than ``limit`` arcs.
@@ -176,7 +177,7 @@ def explore(
         at += 1
         seen[0] = at
         seen[1] = count
-        if arcs > limit or count > MOST_NODES:
+        if arcs > limit or count > MOST_NODES or seen[2] != 0:
             return nodes[:0], first[:0], targets[:0], costs[:0], opts[:0], which[:0]
     first[at] = arcs
     return nodes[:count], first[: count + 1], targets[:arcs], costs[:arcs], opts[:arcs], which[:arcs]
