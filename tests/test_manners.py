@@ -31,7 +31,7 @@ CALLS: dict[str, list[str]] = {
     "curve": ["two.npz", "--policy", "lru"],
     "diagnose": ["two.npz", "--slots", "1", "--against", "lru"],
     "plan": ["two.npz", "--slots", "1", "--policy", "lru"],
-    "clock": ["steps.csv", "steps.csv"],
+    "clock": ["steps.csv", "others.csv"],
     "drive": [
         "many.npz",
         "--policy",
@@ -109,6 +109,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     assert main(["ratio", "lru", *SMALL, "-o", "ratio.json"]) == 0
     steps = "wall_ms,io_ms,compute_ms,read_bytes,cache_hit_pct\n3,2,1,2000,0\n2,1,1,1000,0\n"
     Path("steps.csv").write_text(steps)
+    Path("others.csv").write_text(steps.replace("3,2,1,2000", "4,3,1,3000"))
     Path("one.toml").write_text(
         "[traces]\none = 'two.npz'\n[[runs]]\nfunction = 'replay'\ntrace = 'one'\nset = {policy = 'lru', slots = 1}\n"
     )

@@ -114,3 +114,28 @@ def test_a_board_of_an_own_class_and_public_names() -> None:
     assert dir(lp) == sorted([*lp.__all__, "__version__"])
     assert {"testing", "plot", "adversary"} <= set(dir(lp))
     assert lp.testing.check_policy and lp.plot.plot_curves and lp.adversary
+
+
+def test_a_mistake_in_an_own_class_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "class Mine:\n    def __init__(self, instance): pass\n    def hit(self, page, time): pass\n    miss = hit\n"
+        "    def state(self, resident, time): return {page: 0 for page in resident}\n"
+        "    def victim(self, candidates, time): return self.oldest\n"
+    )
+    assert main(["ratio", f"{path}:Mine", *SIZE]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith(f"layered-paging ratio: {path} line 6, in victim: AttributeError: ")
+    with pytest.raises(AttributeError, match="oldest"):
+        main(["ratio", f"{path}:Mine", *SIZE, "-v"])
+    for words in (["ratio", str(path), *SIZE], ["check", str(path), "--policy", str(path)]):
+        assert main(words) == 2
+        assert f"as in {path}:CLASS" in capsys.readouterr().err
+
+
+def test_an_unbounded_ratio_is_said_by_the_checker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(tmp_path / "lifo.json")
+    assert main(["ratio", "lifo", *SIZE, "-o", file]) == 0
+    assert "unbounded" in capsys.readouterr().out
+    assert main(["check", file]) == 0
+    assert "ratio unbounded, policy lifo" in capsys.readouterr().out

@@ -295,9 +295,10 @@ def problem(statement: Any, policy: Any = None) -> tuple[PolicySpec, Instance, d
     layers, slots = instance.layers, instance.slots
     try:
         spec = resolve(str(name) if policy is None else policy)
-    except NotRegistered as error:
+    except NotRegistered:
         raise CertificateRejected(
-            f"'policy' is {name!r}, which is not registered here: give its class, check(certificate, policy=...); {error}"
+            f"'policy' is {name!r}, which is not registered here: give its class, check(certificate, policy=...), "
+            "or on the command line --policy FILE.py:CLASS"
         ) from None
     need(policy is None or spec.name == name, f"the certificate is about the policy {name!r}; got {spec.name!r}")
     need(spec.name == name, f"'policy' must be written {spec.name!r}; got {name!r}")

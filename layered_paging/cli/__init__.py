@@ -102,12 +102,14 @@ def _run(words: list[str], chosen: str) -> int:
     if not words:
         parser.print_help()
         return 2
-    args = parser.parse_args(words)
+    args, left = parser.parse_known_args(words)
+    if left:
+        mine.error(f"unrecognized arguments: {' '.join(left)}")
     assert module is not None
     args.json = args.json or args.format == "json"
     try:
         with _silent(args.quiet), _said_aloud(args.verbose):
-            if any(".py:" in word for word in words):
+            if any(".py" in word for word in words):
                 from .own import loaded
 
                 loaded(args)
@@ -116,6 +118,11 @@ def _run(words: list[str], chosen: str) -> int:
         from .common import as_typed
 
         raise ParameterError(as_typed(str(error), mine)) from None
+    except Exception as error:
+        blamed = None if args.verbose or isinstance(error, LayeredPagingError) else _blamed(error)
+        if blamed is None:
+            raise
+        raise blamed from None
     if hasattr(args, "batched"):
         answer["batch"] = args.batched
     if args.json:
@@ -127,6 +134,12 @@ def _run(words: list[str], chosen: str) -> int:
     if sys.stdout is not None:
         sys.stdout.flush()
     return int(module.status(answer)) if hasattr(module, "status") else 0
+
+
+def _blamed(error: Exception) -> LayeredPagingError | None:
+    """Return the one line about a mistake in a class of the user's own file; None where it is not there."""
+    own = sys.modules.get(f"{__name__}.own")
+    return None if own is None else own.blamed(error)
 
 
 @contextmanager

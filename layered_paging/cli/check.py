@@ -154,7 +154,8 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
 
 
 def _proved(statement: dict[str, Any]) -> str:
-    words = []
+    unbounded = "value" in statement and statement["value"] is None and "additive" in statement
+    words = ["ratio unbounded"] if unbounded else []
     for key, value in statement.items():
         text = str(value)
         if value is not None and key != "trace" and len(text) <= 24 and text not in ("[]", "never"):

@@ -6,17 +6,20 @@ import argparse
 import importlib.util
 import re
 import sys
+import traceback
 from pathlib import Path
 
 from ..core import registry
 from ..errors import NotRegistered, ParameterError, PolicyError
 from ..policies.names import find_policy
 
-__all__ = ["load", "loaded", "typed"]
+__all__ = ["blamed", "load", "loaded", "typed"]
 
 OPTIONS = ("policy", "using", "base", "against", "lower")  # of commands, each a policy or a list of them
 
+_RUN: set[str] = set()  # the files that were run
 _OWN = re.compile(r"(.+\.py):([A-Za-z_]\w*)(\(.*\))?", re.DOTALL)
+_NAMED = re.compile(rf"{_OWN.pattern}|.+\.py", re.DOTALL)  # the second is refused, and says what is missing
 
 
 def named(args: argparse.Namespace) -> list[str]:
@@ -30,7 +33,7 @@ def loaded(args: argparse.Namespace) -> None:
 
     ``args.own`` then holds the names by what was typed.
     """
-    args.own = {text: load(text) for text in dict.fromkeys(named(args)) if _OWN.fullmatch(text)}
+    args.own = {text: load(text) for text in dict.fromkeys(named(args)) if _NAMED.fullmatch(text)}
     for option in OPTIONS:
         value = getattr(args, option, None)
         if isinstance(value, str):
@@ -57,6 +60,8 @@ def load(text: str) -> str:
         The class lacks a method of a policy.
     """
     match = _OWN.fullmatch(text)
+    if match is None and text.endswith(".py"):
+        raise ParameterError(f"policy {text!r}: the class must be named, too, as in {text}:CLASS")
     if match is None:
         return text
     path, name, parameters = Path(match[1]), match[2], match[3] or ""
@@ -65,6 +70,7 @@ def load(text: str) -> str:
     spec = importlib.util.spec_from_file_location(f"_own_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    _RUN.add(str(spec.origin))
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
@@ -87,3 +93,17 @@ def load(text: str) -> str:
         pass
     registry.register("policy", own)(cls)
     return own + parameters
+
+
+def blamed(error: Exception) -> PolicyError | None:
+    """Return what failed, and where, if an error came out of a file that ``load`` ran; None if it did not.
+
+    The innermost function decides: a mistake of this package keeps its traceback.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames or frames[-1].filename not in _RUN:
+        return None
+    last = frames[-1]
+    return PolicyError(
+        f"{last.filename} line {last.lineno}, in {last.name}: {type(error).__name__}: {error} (-v: with its traceback)"
+    )

@@ -94,7 +94,8 @@ def parser_of(
         if wanted(name):
             mine, module = sub, module_of(name)
             module.configure(sub)
-            first = [str(a.metavar or a.dest).upper() for a in sub._actions if not a.option_strings]
+            bare = [(str(a.metavar or a.dest).upper(), a.nargs) for a in sub._actions if not a.option_strings]
+            first = [f"[{word}]" if nargs in ("?", "*") else word for word, nargs in bare]
             sub.usage = " ".join([sub.prog, *first, "[options]"])
     return parser, mine, module
 

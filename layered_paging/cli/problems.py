@@ -75,6 +75,8 @@ def _submitted(file: str, wanted: bool) -> dict[str, Any]:
 
     try:
         found = submit(Certificate.load(file))
+    except ParameterError as error:
+        raise ParameterError(f"{file}: {error}") from None
     except (CertificateRejected, FormatError) as error:
         return {"file": file, "accepted": False, "reason": str(error), "size": None, "moves": [], "kept": None}
     kept = None

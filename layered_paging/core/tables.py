@@ -29,6 +29,9 @@ _LATEX = {
 }
 
 
+SYMBOLS = ("k", "k - l + 1", "H_k")  # columns whose name is mathematics
+
+
 def shown(value: Any) -> str:
     """Return a value as text: fractions as 7/3, floats with six significant digits, nothing for None."""
     if value is None:
@@ -68,7 +71,7 @@ def as_markdown(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def as_latex(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, caption: str = "", label: str = "") -> str:
-    r"""Return rows as a LaTeX table (package booktabs); fractions become ``$\frac{7}{3}$``.
+    r"""Return rows as a LaTeX table (package booktabs); fractions become ``$\frac{7}{3}$``, and k a symbol.
 
     Examples
     --------
@@ -84,7 +87,7 @@ def as_latex(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, caption: 
     body = [list(row) for row in rows]
     right = [all(_is_number(row[at]) or row[at] is None for row in body) and bool(body) for at in range(len(columns))]
     lines = [r"\begin{tabular}{" + "".join("r" if r else "l" for r in right) + "}", r"\toprule"]
-    lines += [" & ".join(_latex(name) for name in columns) + r" \\", r"\midrule"]
+    lines += [" & ".join(f"${name}$" if name in SYMBOLS else _latex(name) for name in columns) + r" \\", r"\midrule"]
     lines += [" & ".join(_latex(value) for value in row) + r" \\" for row in body]
     lines += [r"\bottomrule", r"\end{tabular}"]
     if caption or label:

@@ -33,11 +33,6 @@ class RatioTable(Tabular):
         """Return the rows."""
         return [dict(row) for row in self.rows]
 
-    def to_latex(self, *, caption: str = "", label: str = "") -> str:
-        """Return the rows as a LaTeX table (package booktabs), with k, k - l + 1 and H_k as mathematics."""
-        text = super().to_latex(caption=caption, label=label)
-        return text.replace(r"& k - l + 1 & k & H\_k", "& $k - l + 1$ & $k$ & $H_k$", 1)
-
     def __str__(self) -> str:
         return self.to_markdown().rstrip("\n")
 

@@ -47,7 +47,9 @@ def halting(search: Callable[[], Any], halt: Callable[[], None]) -> Any:
     thread = threading.Thread(target=work, name="layered-paging search", daemon=True)
     try:
         thread.start()
-    except RuntimeError:  # no threads, as in a browser's Python: nothing is compiled there, so that a signal gets through
+    except (
+        RuntimeError
+    ):  # no threads, as in a browser's Python: nothing is compiled there, so that a signal gets through
         return search()
     try:
         while not done.wait(LOOK):
