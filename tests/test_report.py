@@ -250,6 +250,16 @@ def test_what_no_engine_ships_is_never_the_only_advice(shown: Any) -> None:
     assert "one session's worth of evidence" in report_page(one, title="one")
 
 
+def test_the_command_says_what_its_page_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.html"
+    words = ["report", str(SAMPLE), "--slots", "48", "--against", "similar-rounds", "slru", "-o", str(page)]
+    assert main(words) == 0
+    lines = [line[2:] for line in capsys.readouterr().out.splitlines() if line.startswith("- ")]
+    shown = html.unescape(page.read_text())
+    said = [line for line in lines if "engine" in line]
+    assert said and all(line in shown for line in said)
+
+
 def test_the_commands_say_what_engines_ship_too(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["diagnose", str(SAMPLE), "--slots", "48", "--against", "similar-rounds", "slru"]
     assert main(words) == 0
@@ -261,7 +271,7 @@ def test_the_commands_say_what_engines_ship_too(capsys: pytest.CaptureFixture[st
     )
     assert f"with {100 * (lru - slru) / lru:.1f} % fewer misses (tinyserve: cache_policy=" in out
     assert main([*words[:-1], "fifo"]) == 0
-    assert "of those tried, engines ship none that misses less." in capsys.readouterr().out
+    assert "of those tried, none that an engine ships misses less." in capsys.readouterr().out
     assert main([*words[:-2], "slru"]) == 0
     assert "code to write" not in capsys.readouterr().out
 

@@ -62,12 +62,12 @@ def _print_shipped(found: dict[str, Any]) -> None:
         (misses, name) for name, misses in found["by_policy"].items() if misses is not None and engines_of(name)
     )
     if not others or others[0][1] == found["policy"]:
-        there = "of those tried, engines ship none that misses less"
+        there = "of those tried, none that an engine ships misses less"
     else:
         misses, name = others[0]
         less = (found["misses"] - misses) / found["misses"]
         by = engines_of(name)[0]
         there = f"of those tried, the best that one ships is {name}, with {100 * less:.1f} % fewer misses ({by['engine']}: {by['knob']})"
         if less <= 0:
-            there = "of those tried, engines ship none that misses less"
+            there = "of those tried, none that an engine ships misses less"
     print(f"- No engine that is listed ships {found['best']}: it is code to write; {there}.")

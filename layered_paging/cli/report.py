@@ -51,6 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the page; return what it says."""
     from ..report.facts import facts
+    from ..report.questions import today
     from ..report.summary import KEPT, report_page
 
     if not str(args.output).lower().endswith((".html", ".htm")):
@@ -81,6 +82,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "output": str(args.output),
         "bytes": len(page),
         "recommendation": said,
+        "today": today(told),
         **kept,
         **engine_note(args.engine, told["diagnosis"]),
     }
@@ -91,4 +93,8 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     print(f"{answer['output']}: {answer['bytes'] / 1e6:.2f} MB")
     print(f"- {answer['diagnosis']['sentences'][0]}")
     print(f"- {answer['recommendation']}")
-    print_engine(answer)
+    if "engine" in answer:
+        print_engine(answer)
+    else:
+        for line in answer["today"]:  # as on the page
+            print(f"- {line}")

@@ -8,7 +8,7 @@ from ..core.words import counted
 from ..live.header import POLICIES as IN_C
 from ..plan.words import size_words
 
-__all__ = ["Question", "even_share", "questions"]
+__all__ = ["Question", "even_share", "questions", "today"]
 
 STANDS_OUT = 1.5  # times its even share: what a share must be to be called a finding
 Question = tuple[str, str, list[str]]  # question, answer, what is beside it
@@ -28,7 +28,7 @@ def questions(told: dict[str, Any]) -> list[Question]:
     much = "how many tokens per second" if "rate" in told["budgets"]["columns"] else "how much"
     return [
         ("Is it the policy or the memory?", found["sentences"][0], [*_instead(told), *found["warnings"]]),
-        ("What can I switch on today?", advice, [*_today(told), *more]),
+        ("What can I switch on today?", advice, [*today(told), *more]),
         (f"How much memory buys {much}?", memory[0], memory[1:]),
     ]
 
@@ -48,7 +48,7 @@ def _instead(told: dict[str, Any]) -> list[str]:
     ]
 
 
-def _today(told: dict[str, Any]) -> list[str]:
+def today(told: dict[str, Any]) -> list[str]:
     """Say what engines ship, chosen on some sessions and judged on others."""
     found, chosen, shipped = told["diagnosis"], told["chosen"], told["shipped"]
     said = []
