@@ -16,7 +16,7 @@ from layered_paging import certify
 from layered_paging.certificate import Certificate
 from layered_paging.errors import CertificateRejected, FormatError
 from layered_paging.ratio import optimal_ratio
-from layered_paging.ratio.game import simplest
+from layered_paging.ratio.game_search import simplest
 
 GIVEN = [
     ("lru", {"layers": 2, "experts": 3, "slots": 4}),

@@ -57,6 +57,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--witness", action="store_true", help="print the worst sequence: pages are numbered layer by layer from 0"
     )
     parser.add_argument(
+        "--resume",
+        metavar="FILE",
+        help="with --optimal: keep in FILE what the search has, and go on from there if FILE is there",
+    )
+    parser.add_argument(
         "--shortest",
         action="store_true",
         help="look for a shortest cycle that has the ratio, within --time-limit or 20 s",
@@ -75,7 +80,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "  layered-paging ratio \"llru(rounds='absolute')\" --layers 2 --experts 4 --slots 6 --witness\n"
         "  layered-paging ratio fifo --layers 2 --experts 3 --slots 4 --shortest\n"
         "  layered-paging ratio --optimal --layers 2 --experts 3 --slots 4\n"
-        "  layered-paging ratio --optimal --layers 2 --experts 4 --slots 5 --top-k 2 --admission bypass"
+        "  layered-paging ratio --optimal --layers 2 --experts 4 --slots 5 --top-k 2 --admission bypass\n"
+        "  layered-paging ratio --optimal --randomized --layers 2 --experts 3 --slots 4 --resume search.json"
     )
 
 
@@ -85,6 +91,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise ParameterError("give either a policy or --optimal")
     if args.shortest and args.optimal:
         raise ParameterError("--shortest is for a given policy, not for --optimal")
+    if args.resume and not args.optimal:
+        raise ParameterError(
+            "--resume is for --optimal: most time of a given policy's ratio goes into its graph and the last proof, "
+            "which would have to be made again"
+        )
     if args.randomized and not args.optimal:
         raise ParameterError("--randomized goes with --optimal")
     experts: Any = args.experts[0] if len(args.experts) == 1 else args.experts
@@ -152,7 +163,13 @@ def _optimal(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
         # a randomized search ends by itself, with what it has proved by then
         with stoppable(None if args.randomized else limit):
             bracket = optimal_ratio(
-                **size, **events, randomized=args.randomized, memory=args.memory, seconds=limit, tick=said
+                **size,
+                **events,
+                randomized=args.randomized,
+                memory=args.memory,
+                seconds=limit,
+                tick=said,
+                resume=args.resume,
             )
     except KeyboardInterrupt:
         said.clear()
@@ -169,6 +186,8 @@ def _optimal(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
         "nodes": bracket.nodes,
         "complete": bracket.complete,
     }
+    if args.resume:
+        answer |= {"journal": args.resume, "taken_up": said.facts.get("taken up")}
     if args.output:
         bracket.certificate.save(args.output)
         answer["certificate"] = args.output
@@ -193,6 +212,10 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         print(f"best {kind} policy, {where}: {value}")
         if not answer["complete"]:
             print("stopped early: the bounds hold, but are not the best that can be had")
+        if answer.get("taken_up"):
+            print(f"  went on from {answer['journal']}: {answer['taken_up']}")
+        if "journal" in answer and not answer["complete"]:
+            print(f"  the same command goes on from {answer['journal']}")
     elif not answer["complete"]:
         print(f"{answer['policy']}, {where}: at least {answer['lower']} (stopped early; no upper bound yet)")
         _show_witness(answer["witness"], events=True, most="at most ")

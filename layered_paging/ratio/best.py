@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from ..core.rules import choice
 from ..errors import ParameterError
 from .bracket import Bracket
 from .game import Game, Side, solve, solve_events
+from .given import problem
+from .journal import Journal
 
 __all__ = ["Bracket", "optimal_ratio"]
 
@@ -29,6 +32,7 @@ def optimal_ratio(
     memory: int = 8 << 30,
     seconds: float | None = 60,
     tick: Callable[[str, Any], None] = lambda what, value: None,
+    resume: str | Path | None = None,
 ) -> Bracket:
     """Return the best competitive ratio that any policy can have, exactly or between bounds.
 
@@ -49,12 +53,20 @@ def optimal_ratio(
         With ``randomized``: after so long the search ends with the bounds that it has; None for no limit.  A linear
         program is given up then, the first one after ten seconds at least; what was found is still proved.
     tick : callable
-        Called as ``tick(what, value)`` with each "phase", with "nodes", and with every "bracket" reached.
+        Called as ``tick(what, value)`` with each "phase", with "nodes", with every "bracket" reached, and with what was "taken up" from a
+        journal.
+    resume : str, Path or None
+        A journal, made if it is not there.  It is written when a bound improves, every ten seconds, and at the end or
+        a stop.  A later call with it goes on from there, once both bounds are proved again.
 
     Raises
     ------
     ParameterError
         A value outside its range, or the game does not fit into ``memory``.
+    FormatError
+        ``resume`` is damaged, is no journal, or states a bound that its evidence does not prove.
+    LayeredPagingError
+        ``resume`` answers another question or another release, or cannot be written.
 
     Notes
     -----
@@ -76,11 +88,15 @@ def optimal_ratio(
     if randomized:
         from .randomized import randomized_bracket
 
-        return randomized_bracket(layers, experts, slots, memory=memory, seconds=seconds, tick=tick)
+        return randomized_bracket(layers, experts, slots, memory=memory, seconds=seconds, tick=tick, resume=resume)
+    size = {"layers": layers, "experts": list(problem(layers, experts, slots).experts), "slots": slots}
+    rules = {"top_k": top_k, "admission": admission}
+    journal = Journal(resume, {"search": "best deterministic policy", **size, **rules})
+    limits: Any = {"memory": memory, "tick": tick, "journal": journal}
     if events:
-        game = solve_events(layers, experts, slots, top_k=top_k, bypass=admission == "bypass", memory=memory, tick=tick)
+        game = solve_events(layers, experts, slots, top_k=top_k, bypass=admission == "bypass", **limits)
     else:
-        game = solve(layers, experts, slots, memory=memory, tick=tick)
+        game = solve(layers, experts, slots, **limits)
     lower = game.adversary.ratio if game.adversary else Fraction(0)
     upper = game.policy.ratio if game.policy else None
     statement = {

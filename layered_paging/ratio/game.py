@@ -9,7 +9,6 @@ each is then judged exactly against every reply, until the two judgements meet.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -17,50 +16,17 @@ from typing import Any
 import numpy as np
 
 from ..errors import ParameterError
-from .cycle import Arcs, Best, closed_walk, largest_ratio
-from .event_game import EventGame, explore
+from .event_game import explore
+from .game_search import Game, Hunt, Side
 from .given import problem
 from .halting import halting
+from .journal import Journal
 
 __all__ = ["Game", "Side", "solve", "solve_events"]
 
 ANSWER_BYTES = 40
 EVENT_BYTES = 400  # an answer of the game of events, which is explored in Python
 MAX_PAGES, MAX_LAYERS, MAX_SLOTS = 12, 7, 15
-
-
-@dataclass
-class Side:
-    """What one side plays, and the potential that proves how well.
-
-    ``nodes`` are positions, ``first`` their arcs, ``asked`` and ``given`` the request and answer of each arc.
-    """
-
-    ratio: Fraction
-    nodes: Any
-    first: Any
-    to: Any
-    asked: Any
-    given: Any
-    potential: Any
-
-
-@dataclass
-class Game:
-    """All positions, and the best that each side has found: ``policy`` from above, ``adversary`` from below.
-
-    ``asks`` and ``replies`` name the requests and answers of ``arcs``: page and victim, or, for events, the
-    event and the cache that is left, both as masks; then ``board`` explains the positions.
-    """
-
-    codes: Any
-    asks: Any
-    replies: Any
-    arcs: tuple[Any, Any, Any, Any, Any]
-    board: EventGame | None = None
-    policy: Side | None = None
-    adversary: Side | None = None
-    complete: bool = False
 
 
 def solve(
@@ -70,6 +36,7 @@ def solve(
     *,
     memory: int = 8 << 30,
     tick: Callable[[str, Any], None] = lambda what, value: None,
+    journal: Journal | None = None,
 ) -> Game:
     """Return the solved game; an interruption keeps what is known, with ``complete`` False.
 
@@ -96,7 +63,7 @@ def solve(
     if len(codes) == 0:
         raise ParameterError(f"the ratio game does not fit into {memory:,} bytes of memory")
     tick("nodes", len(codes))
-    return _solved(Game(codes, page, victim, (ask, cost, opt, answer, target)), slots, tick)
+    return _solved(Game(codes, page, victim, (ask, cost, opt, answer, target)), slots, tick, journal)
 
 
 def solve_events(
@@ -108,6 +75,7 @@ def solve_events(
     bypass: bool,
     memory: int = 8 << 30,
     tick: Callable[[str, Any], None] = lambda what, value: None,
+    journal: Journal | None = None,
 ) -> Game:
     """Return the solved game of events, as ``solve`` does for single requests.
 
@@ -127,91 +95,16 @@ def solve_events(
     board = explore(instance, top_k=top_k, bypass=bypass, limit=memory // EVENT_BYTES, tick=tick)
     tick("nodes", len(board.positions))
     game = Game(np.arange(len(board.positions)), board.events, board.kept, board.arcs, board)
-    return _solved(game, slots + bypass * top_k, tick)
+    return _solved(game, slots + bypass * top_k, tick, journal)
 
 
-def _solved(game: Game, above: int, tick: Callable[[str, Any], None]) -> Game:
+def _solved(game: Game, above: int, tick: Callable[[str, Any], None], journal: Journal | None) -> Game:
+    hunt = Hunt(game, Fraction(above), tick, Journal(None, {}) if journal is None else journal)
+    hunt.take_up()
     try:
-        _search(game, Fraction(above), tick)
+        hunt.search()
+        game.complete = True
     except KeyboardInterrupt:
-        return game
-    game.complete = True
+        pass
+    hunt.journal.keep(hunt.state, now=True)
     return game
-
-
-def _search(game: Game, above: Fraction, tick: Callable[[str, Any], None]) -> None:
-    """Narrow the bracket until both sides meet; no more than ``above`` is ever needed: LRU has it."""
-    from . import game_kernels as kernels
-
-    trial = above
-    while True:
-        value = np.zeros(len(game.codes), np.int64)
-        p, q = trial.numerator, trial.denominator
-        rounds = 16
-        while True:
-            tick("phase", f"values at the trial ratio {trial}")
-            changed = kernels.sweep(*game.arcs, p, q, value, rounds)
-            if changed == 0 or game.policy is not None:
-                _judge_policy(game, p, q, value)
-            if changed:
-                _judge_adversary(game, p, q, value)
-            tick("bracket", (_ratio(game.adversary), _ratio(game.policy)))
-            if changed == 0 or (game.adversary is not None and game.adversary.ratio >= trial):
-                break
-            if game.policy is not None and game.policy.ratio <= trial:
-                break
-            rounds = min(2 * rounds, 1024)
-        low, high = _ratio(game.adversary) or Fraction(0), _ratio(game.policy)
-        if high is not None and low >= high:
-            return
-        trial = simplest(low, high if high is not None else above + 1)
-
-
-def _ratio(side: Side | None) -> Fraction | None:
-    return None if side is None else side.ratio
-
-
-def _judge_policy(game: Game, p: int, q: int, value: Any) -> None:
-    from . import game_kernels as kernels
-
-    _, cost, opt, _, _ = game.arcs
-    nodes, first, to, asked, given = kernels.reach(*game.arcs, p, q, value, False)
-    best = largest_ratio(Arcs(first, to, cost[asked], opt[asked]))
-    if best.value is not None and (game.policy is None or best.value < game.policy.ratio):
-        game.policy = Side(best.value, nodes, first, to, asked, given, best.potential)
-
-
-def _judge_adversary(game: Game, p: int, q: int, value: Any) -> None:
-    from . import game_kernels as kernels
-
-    _, cost, opt, _, _ = game.arcs
-    nodes, first, to, asked, given = kernels.reach(*game.arcs, p, q, value, True)
-    c, o = cost[asked], opt[asked]
-    idle = (c == 0) & (o == 0)
-    if closed_walk(Arcs(first, to, c, o), idle, idle):
-        return  # neither side pays on some cycle: nothing is proved
-    best: Best = largest_ratio(Arcs(first, to, o, c))
-    if best.value is None or best.value == 0:
-        return  # a cycle on which only the optimum pays; or one on which it never does, which no bounded game has
-    ratio = 1 / best.value
-    if game.adversary is None or ratio > game.adversary.ratio:
-        game.adversary = Side(ratio, nodes, first, to, asked, given, best.potential)
-
-
-def simplest(low: Fraction, high: Fraction) -> Fraction:
-    """Return the fraction of least denominator strictly between two.
-
-    Examples
-    --------
-    >>> simplest(Fraction(3, 2), Fraction(5, 3))
-    Fraction(8, 5)
-    """
-    whole = low.numerator // low.denominator
-    if whole + 1 < high:
-        return Fraction(whole + 1)
-    if high == whole + 1 and low == whole:
-        return Fraction(2 * whole + 1, 2)
-    if low == whole:  # whole < answer < high <= whole + 1
-        return whole + Fraction(1, int(1 / (high - whole)) + 1)
-    upper = None if high == whole + 1 else 1 / (low - whole)
-    return whole + 1 / simplest(Fraction(1) if high == whole + 1 else 1 / (high - whole), upper or 1 / (low - whole))

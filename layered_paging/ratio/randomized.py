@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from ..certificate import Certificate
@@ -13,7 +13,9 @@ from ..core.instance import Instance
 from ..errors import ParameterError, SolverError
 from .bracket import Bracket
 from .given import problem
-from .source import Source, improve
+from .journal import Journal
+from .search import Search
+from .source import Climb, Source, improve
 from .spread import Spread, spread
 from .work import WorkGraph, explore
 
@@ -33,37 +35,50 @@ def randomized_bracket(
     memory: int,
     seconds: float | None,
     tick: Callable[[str, Any], None],
+    resume: str | Path | None = None,
 ) -> Bracket:
     """Return the bracket of ``optimal_ratio(..., randomized=True)``; an interruption keeps what is known."""
     instance = problem(layers, experts, slots)
-    found: dict[str, Any] = {"nodes": 0, "policy": None, "source": None, "cut": False}
+    size = {"layers": layers, "experts": list(instance.experts), "slots": slots}
+    journal = Journal(resume, {"search": "best randomized policy", **size})
+    search = Search.taken(instance, journal)
+    if journal.kept:
+        tick("taken up", search.taken_up())
     complete = True
     begun = time.monotonic()
     until = begun + (float("inf") if seconds is None else seconds)
     try:
         half = begun + (float("inf") if seconds is None else seconds / 2)
-        _above(instance, min(FLOWS, memory // ROW_BYTES), found, half, tick)
-        _below(instance, min(ROWS, memory // ROW_BYTES), found, until, tick)
-        complete = time.monotonic() <= until and not found["cut"]
+        _above(instance, min(FLOWS, memory // ROW_BYTES), search, half, tick, journal)
+        _below(instance, min(ROWS, memory // ROW_BYTES), search, until, tick, journal)
+        complete = time.monotonic() <= until and not search.cut
     except KeyboardInterrupt:
         complete = False
-    lower = found["source"][1].ratio if found["source"] else Fraction(0)
-    upper = found["policy"][2].ratio if found["policy"] else None
+    journal.keep(search.state, now=True)
+    upper = search.upper
     statement = {
         "layers": layers,
         "experts": experts if isinstance(experts, int) else [int(n) for n in experts],
         "slots": slots,
-        "lower": str(lower),
+        "lower": str(search.lower),
         "upper": None if upper is None else str(upper),
     }
-    return Bracket(lower, upper, found["nodes"], complete, statement, lambda: _certificate(statement, found))
+    nodes = len(search.policy[0].nodes) if search.policy else 0
+    return Bracket(search.lower, upper, nodes, complete, statement, lambda: _certificate(statement, search))
 
 
 def _above(
-    instance: Instance, limit: int, found: dict[str, Any], until: float, tick: Callable[[str, Any], None]
+    instance: Instance,
+    limit: int,
+    search: Search,
+    until: float,
+    tick: Callable[[str, Any], None],
+    journal: Journal,
 ) -> None:
     """Memories of 0, layers + 1, ... requests while the ratio falls (shorter ones tell nothing new)."""
-    for steps in (0, *range(instance.layers + 1, 4 * instance.layers + 3)):
+    memories = (0, *range(instance.layers + 1, 4 * instance.layers + 3))
+    while not search.ended and search.above < len(memories):
+        steps = memories[search.above]
         try:
             graph = explore(instance, steps)
         except ParameterError:
@@ -71,79 +86,107 @@ def _above(
         if sum(map(len, graph.arcs)) * len(graph.caches) * instance.slots > limit:
             return
         tick("phase", f"linear program from above, {len(graph.nodes):,} nodes")
-        end = until if found["policy"] else max(until, time.monotonic() + FIRST)
+        end = until if search.policy else max(until, time.monotonic() + FIRST)
         if time.monotonic() > end:
-            found["cut"] = True
+            search.cut = True
             return
         try:
             answer = spread(graph, end)
         except SolverError:
-            if found["policy"] is None and time.monotonic() <= end:
+            if search.policy is None and time.monotonic() <= end:
                 raise
-            found["cut"] = True
+            search.cut = True
             return
-        if answer is None:
+        if answer is None or (search.policy is not None and answer.ratio >= search.policy[2].ratio):
+            search.cut = time.monotonic() > end  # then better roundings may not have been tried
+            search.ended = not search.cut
             return
-        if found["policy"] is not None and answer.ratio >= found["policy"][2].ratio:
-            return
-        found["policy"], found["nodes"] = (graph, steps, answer), len(graph.nodes)
+        search.policy = (graph, steps, answer)
+        search.above += 1
         tick("upper", answer.ratio)
+        journal.keep(search.state, now=True)
 
 
 def _below(
-    instance: Instance, limit: int, found: dict[str, Any], until: float, tick: Callable[[str, Any], None]
+    instance: Instance,
+    limit: int,
+    search: Search,
+    until: float,
+    tick: Callable[[str, Any], None],
+    journal: Journal,
 ) -> None:
     """All ways to use fewer pages of the layers, and longer and longer memories, until the upper side is met."""
-    upper = found["policy"][2].ratio if found["policy"] else None
-    equal = len(set(instance.experts)) == 1
-    widths = [w for w in product(*(range(1, n + 1) for n in instance.experts)) if sum(w) > instance.slots]
-    if equal:  # turned round, they are the same problem but for the start
-        widths = [w for w in widths if w == max(w[j:] + w[:j] for j in range(len(w)))]
-    widths.sort(key=lambda w: (sum(w), w))
     for steps in (0, *range(2, 4 * instance.layers + 1)):
         grew = False
-        for width in widths:
-            part = Instance(instance.layers, width, instance.slots)
+        for width in _widths(instance):
+            if search.lower == search.upper:
+                return
             try:
-                graph = explore(part, steps)
+                graph = explore(Instance(instance.layers, width, instance.slots), steps)
             except ParameterError:
                 continue
             if sum(len(row) * len(graph.held(i)) for i, row in enumerate(graph.arcs)) * instance.slots > limit:
                 continue
             grew = True
-            tick("phase", f"sources from below, experts {width}, memory {steps}")
-            if found["source"] and time.monotonic() > until:
-                return
-            try:
-                answer = improve(
-                    graph,
-                    rounds=25,
-                    enough=float(upper or 1e9),
-                    until=until,
-                    tick=lambda r: tick("source", round(r, 6)),
-                )
-            except SolverError:
+            if (steps, *width) in search.below:
                 continue
-            if found["source"] is None or answer.ratio > found["source"][1].ratio:
-                found["source"] = (graph, answer, width, steps)
-                tick("lower", answer.ratio)
-            if upper is not None and answer.ratio >= upper:
+            tick("phase", f"sources from below, experts {width}, memory {steps}")
+            if search.source and time.monotonic() > until:
                 return
+            if search.running != (steps, *width):
+                search.running, search.climb = (steps, *width), Climb([])
+            _improve(graph, search, until, tick, journal)
         if not grew:
             return
+
+
+def _widths(instance: Instance) -> list[tuple[int, ...]]:
+    """Return the ways to use pages of the layers, more of them than slots."""
+    widths = [w for w in product(*(range(1, n + 1) for n in instance.experts)) if sum(w) > instance.slots]
+    if len(set(instance.experts)) == 1:  # turned round, they are the same problem but for the start
+        widths = [w for w in widths if w == max(w[j:] + w[:j] for j in range(len(w)))]
+    return sorted(widths, key=lambda w: (sum(w), w))
+
+
+def _improve(
+    graph: WorkGraph, search: Search, until: float, tick: Callable[[str, Any], None], journal: Journal
+) -> None:
+    """Go on with the source that is running, and keep it if it is better than the best."""
+    assert search.running is not None
+
+    def told(ratio: float) -> None:
+        journal.keep(search.state)
+        tick("source", round(ratio, 6))
+
+    upper = search.upper
+    enough = float(upper or 1e9)
+    try:
+        answer = improve(graph, rounds=25, enough=enough, until=until, tick=told, climb=search.climb)
+    except SolverError:
+        if time.monotonic() <= until:
+            search.below.add(search.running)
+            search.running = None
+        return
+    steps, *width = search.running
+    if search.climb.finished:
+        search.below.add(search.running)
+        search.running = None
+    if search.source is None or answer.ratio > search.source[1].ratio:
+        search.source = (graph, answer, tuple(width), steps)
+        tick("lower", answer.ratio)
+        journal.keep(search.state, now=True)
 
 
 def _nodes(graph: WorkGraph, chosen: Sequence[int]) -> list[list[int]]:
     return [[graph.nodes[i].layer, *(x for item in graph.nodes[i].items for x in item)] for i in chosen]
 
 
-def _certificate(statement: dict[str, Any], found: dict[str, Any]) -> Certificate:
+def _certificate(statement: dict[str, Any], search: Search) -> Certificate:
     evidence: dict[str, Any] = {"policy": None, "source": None}
-    if found["policy"]:
-        graph, steps, answer = found["policy"]
-        evidence["policy"] = _policy(graph, steps, answer)
-    if found["source"]:
-        graph, source, width, steps = found["source"]
+    if search.policy:
+        evidence["policy"] = _policy(*search.policy)
+    if search.source:
+        graph, source, width, steps = search.source
         evidence["source"] = _source(graph, steps, source, width)
     return Certificate("ratio-random", statement, evidence)
 

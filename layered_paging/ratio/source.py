@@ -19,9 +19,11 @@ from ..errors import SolverError
 from .sparse import Rows, in_time
 from .work import WorkGraph, moved
 
-__all__ = ["Source", "improve"]
+__all__ = ["Climb", "Source", "improve", "proved"]
 
 SMALL = 1e-6  # smaller probabilities become 0
+FLOORS = (0.1, 0.03, 0.01, 1e-3, 0.0)  # least probabilities that the steps of a search may reach, one after another
+RADIUS = 0.25  # of a first step
 
 
 @dataclass
@@ -35,6 +37,29 @@ class Source:
     ratio: Fraction
     chances: list[dict[int, Fraction]]
     values: list[dict[int, Fraction]]
+
+
+@dataclass
+class Climb:
+    """Where the search for a source stands, so that it can go on from there.
+
+    Attributes
+    ----------
+    chances : list of lists of float
+        The source by node and class of pages; empty for the uniform one.
+    floor, round, radius : int, int, float
+        The floor of the next step by its place in ``FLOORS``, the steps tried on it, and how far the next one may go.
+    """
+
+    chances: list[list[float]]
+    floor: int = 0
+    round: int = 0
+    radius: float = RADIUS
+
+    @property
+    def finished(self) -> bool:
+        """Whether every floor was searched."""
+        return self.floor >= len(FLOORS)
 
 
 class _Program:
@@ -165,43 +190,65 @@ def improve(
     enough: float = float("inf"),
     until: float = float("inf"),
     tick: Callable[[float], None] = lambda r: None,
+    climb: Climb | None = None,
 ) -> Source:
     """Return a good source, found from the uniform one, with its exact lower bound.
 
-    The search ends at a ratio of ``enough``, or when ``time.monotonic()`` passes ``until``.
+    The search ends at a ratio of ``enough``, or when ``time.monotonic()`` passes ``until``.  It starts where ``climb``
+    stands, which moves with it; what a climb says is solved anew, and one that does not fit the graph is begun again.
 
     Raises
     ------
     SolverError
         Not even the uniform source could be solved.
     """
-    program = _Program(graph)
+    program, climb = _Program(graph), climb or Climb([])
     everywhere = set(range(len(graph.nodes)))
-    q = [
-        [len(members) / len(row) for members in classes]
-        for row, classes in zip(graph.arcs, program.classes, strict=True)
-    ]
-    solved = program.solve(q, everywhere, 0.0, None, None)
+    solved = None
+    if _fits(program, climb.chances):
+        solved = program.solve(climb.chances, everywhere, 0.0, None, None)
+    if solved is None:
+        climb.chances, climb.floor, climb.round, climb.radius = _uniform(program), 0, 0, RADIUS
+        solved = program.solve(climb.chances, everywhere, 0.0, None, None)
     if solved is None:
         raise SolverError("the uniform source was not solved")
     ratio, _, x = solved
     program.until = until
-    for floor in (0.1, 0.03, 0.01, 1e-3, 0.0):
-        radius = 0.25
-        for _ in range(rounds):
+    while not climb.finished:
+        while climb.round < rounds:
             tick(ratio)
-            if ratio >= enough - 1e-9 or radius < 1e-5 or time.monotonic() > until:
+            if ratio >= enough - 1e-9 or climb.radius < 1e-5 or time.monotonic() > until:
                 break
-            step = program.solve(q, everywhere, radius, x, None, floor)
+            step = program.solve(climb.chances, everywhere, climb.radius, x, None, FLOORS[climb.floor])
             good = step is not None and program.sound(step[1])
             trial = program.solve(step[1], everywhere, 0.0, None, None) if good else None
+            if time.monotonic() > until and trial is None:
+                break  # given up for want of time: the step says nothing
             if trial is not None and trial[0] > ratio + 1e-10:
-                q, ratio, x = step[1], trial[0], trial[2]
-                radius = min(0.5, 2 * radius)
+                climb.chances, ratio, x = step[1], trial[0], trial[2]
+                climb.radius = min(0.5, 2 * climb.radius)
             else:
-                radius /= 4
+                climb.radius /= 4
+            climb.round += 1
+        if time.monotonic() > until and ratio < enough - 1e-9:
+            break
+        climb.floor, climb.round, climb.radius = climb.floor + 1, 0, RADIUS
     program.until = float("inf")  # what was found is proved, however late it is
-    return _exact(program, q, ratio)
+    return _exact(program, climb.chances, ratio)
+
+
+def _uniform(program: _Program) -> list[list[float]]:
+    rows = zip(program.graph.arcs, program.classes, strict=True)
+    return [[len(members) / len(row) for members in classes] for row, classes in rows]
+
+
+def _fits(program: _Program, chances: list[list[float]]) -> bool:
+    """Return whether chances are those of a source on the graph, in which the optimum pays for ever."""
+    if [len(row) for row in chances] != [len(row) for row in program.classes]:
+        return False
+    if not all(0 <= v <= 1 for row in chances for v in row) or any(abs(sum(row) - 1) > 1e-6 for row in chances):
+        return False
+    return program.sound(chances)
 
 
 def _exact(program: _Program, q: list[list[float]], ratio: float) -> Source:
@@ -219,13 +266,13 @@ def _exact(program: _Program, q: list[list[float]], ratio: float) -> Source:
         guess = Fraction(solved[0]).limit_denominator(10_000)
         tries: list[tuple[Any, int]] = [(solved[2], 1000), (solved[2], 1_000_000)]
         for value, denominator in tries:
-            found = _verified(program, chances, free, guess, value, denominator)
+            found = _rounded(program, chances, free, guess, value, denominator)
             if found is not None:
                 break
         else:
             lower = Fraction(int(solved[0] * 10**6) - 1, 10**6)
             slack = program.solve(floats, free, 0.0, None, float(lower))
-            found = None if slack is None else _verified(program, chances, free, lower, slack[2], 10**10)
+            found = None if slack is None else _rounded(program, chances, free, lower, slack[2], 10**10)
         if found is not None and (best is None or found.ratio > best.ratio):
             best = found
         if best is not None and best.ratio >= Fraction(ratio) - Fraction(1, 10**9):
@@ -242,31 +289,62 @@ def _round(row: list[float], limit: int) -> list[Fraction]:
     return exact if exact[at] >= 0 else [Fraction(int(n == at)) for n in range(len(row))]
 
 
-def _verified(
+def _rounded(
     program: _Program, chances: list[list[Fraction]], free: set[int], ratio: Fraction, x: Any, denominator: int
 ) -> Source | None:
     """Return the source with rounded values if they prove the ratio, else None."""
-    graph = program.graph
     values = [
         {cache: Fraction(x[col]).limit_denominator(denominator) for cache, col in row.items()} if node in free else {}
         for node, row in enumerate(program.h)
     ]
-    pages: list[dict[int, Fraction]] = [{} for _ in graph.nodes]
+    source = Source(ratio, _by_page(program, chances, free), values)
+    return source if _holds(program, source, free) else None
+
+
+def _by_page(program: _Program, chances: list[list[Fraction]], free: set[int]) -> list[dict[int, Fraction]]:
+    """Return the chances of pages: those of a class share alike."""
+    pages: list[dict[int, Fraction]] = [{} for _ in program.graph.nodes]
     for node in free:
         for c, members in enumerate(program.classes[node]):
             for n in members if chances[node][c] > 0 else ():
-                pages[node][graph.arcs[node][n].page] = chances[node][c] / len(members)
+                pages[node][program.graph.arcs[node][n].page] = chances[node][c] / len(members)
+    return pages
+
+
+def _holds(program: _Program, source: Source, free: set[int]) -> bool:
+    """Return whether the values prove the ratio at every node that is reached, in fractions."""
+    graph, values = program.graph, source.values
+    for node in free:
         for cache in program.held[node]:
             total = Fraction(0)
             for arc in graph.arcs[node]:
-                if arc.page in pages[node]:
+                chance = source.chances[node].get(arc.page)
+                if chance is not None:
                     least = min(
                         cost + values[arc.target][moved(after, arc.places)] for cost, after in _answers(cache, arc.page)
                     )
-                    total += pages[node][arc.page] * (least - ratio * arc.opt)
+                    total += chance * (least - source.ratio * arc.opt)
             if values[node][cache] > total:
-                return None
-    return Source(ratio, pages, values)
+                return False
+    return True
+
+
+def proved(graph: WorkGraph, source: Source) -> bool:
+    """Return whether a source proves its ratio: its chances are some, its values hold, and the optimum pays for ever."""
+    program = _Program(graph)
+    chances: list[list[Fraction]] = []
+    for row, classes, asked in zip(graph.arcs, program.classes, source.chances, strict=True):
+        if asked and (sum(asked.values()) != 1 or min(asked.values()) <= 0):
+            return False
+        chances.append(
+            [sum((asked.get(row[n].page, Fraction(0)) for n in members), Fraction(0)) for members in classes]
+        )
+    floats = [[float(v) for v in row] for row in chances]
+    free = program.reached(floats)
+    if any(set(source.values[node]) != set(program.held[node]) or not source.chances[node] for node in free):
+        return False
+    alike = _by_page(program, chances, free) == source.chances
+    return alike and program.sound(floats) and _holds(program, source, free)
 
 
 def _answers(cache: int, page: int) -> list[tuple[int, int]]:

@@ -18,7 +18,7 @@ from ..errors import SolverError
 from .sparse import Rows, in_time
 from .work import WorkGraph, moved
 
-__all__ = ["Spread", "spread"]
+__all__ = ["Spread", "carried", "spread"]
 
 Counts = tuple[int, ...]
 SHARED = 1 << 24  # denominator of all probabilities where those that suit them best have none in common
@@ -166,6 +166,17 @@ def _shared(row: dict[int, float]) -> dict[int, Fraction]:
     parts = {cache: int(value / total * SHARED) for cache, value in row.items()}
     parts[max(parts, key=lambda cache: parts[cache])] += SHARED - sum(parts.values())
     return {cache: Fraction(part, SHARED) for cache, part in parts.items() if part}
+
+
+def carried(graph: WorkGraph, distributions: list[dict[int, Fraction]], ratio: Fraction) -> Spread | None:
+    """Return distributions with the transports between them and their ratio, at least ``ratio``.
+
+    None if they are no distributions on the caches that hold the last page, or have no ratio.
+    """
+    for node, row in enumerate(distributions):
+        if not row or min(row.values()) <= 0 or not row.keys() <= set(graph.held(node)):
+            return None
+    return _exact(graph, distributions, ratio)
 
 
 def _exact(graph: WorkGraph, distributions: list[dict[int, Fraction]], guess: Fraction) -> Spread | None:
