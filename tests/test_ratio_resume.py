@@ -293,9 +293,9 @@ def test_a_given_policy_has_nothing_to_go_on_from(capsys: pytest.CaptureFixture[
 @pytest.mark.skipif(not hasattr(os, "kill") or sys.platform == "win32", reason="no SIGTERM here")
 def test_a_killed_command_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "j.json"
-    words = [sys.executable, "-m", "layered_paging", "ratio", "--optimal", "--randomized", "--layers", "2"]
-    words += ["--experts", "3", "--slots", "4", "--json", "--resume", str(path), "--time-limit"]
-    process = subprocess.Popen([*words, "12"], stdout=subprocess.PIPE, text=True)
+    words = [sys.executable, "-m", "layered_paging", "ratio", "--optimal", "--randomized", "--layers", "3"]
+    words += ["--experts", "2", "--slots", "3", "--json", "--resume", str(path), "--time-limit"]
+    process = subprocess.Popen([*words, "60"], stdout=subprocess.PIPE, text=True)
     try:
         for _ in range(1200):  # until the first source is proved
             if process.poll() is not None or (path.exists() and kept(path).get("source")):

@@ -175,7 +175,8 @@ def _optimal(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
         said.clear()
         print(f"stopped before any bound was known, in this phase: {said.phase}", file=sys.stderr)
         raise
-    said.clear()
+    finally:
+        said.clear()
     answer = {
         **size,
         **events,
