@@ -149,6 +149,7 @@ def test_a_budget_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
         (["--quotas", "4,,4"], "--quotas must be numbers with commas, best, or a file with a JSON list; 4,,4"),
         (["--quotas", "²,4"], "--quotas must be numbers with commas, best, or a file with a JSON list; ²,4"),
         (["--quotas", "4,4"], "quotas must be one int for each of"),
+        (["--quotas", "4,4", "--pool", "shared"], "they do not go with --pool shared"),
     ],
 )
 def test_the_command_refuses(more: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,6 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--policy", nargs="+", default=["lru", "llru"], metavar="P", help="policies (default: lru llru)"
     )
     add_model_options(parser, "pool", "reset", "events", "admission", "prefill", "ties", "oversize")
+    parser.set_defaults(pool=None)  # shared, but with quotas, which are of layers
     parser.add_argument("--optimum", choices=("forced", "bypass"), help="also the offline optimum, of this admission")
     parser.add_argument("--seed", type=int, default=0, help="seed of randomized policies (default: 0)")
     parser.add_argument(
@@ -110,8 +111,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     several = tiers.asked(args)
     if not several and args.slots is None and args.bytes is None and args.quotas in (None, "best"):
         args.misused("give --slots or --bytes, the --quotas of all layers, --tier or --devices")
-    if args.quotas is not None:
-        args.pool = "per-layer"
+    if args.quotas is not None and args.pool == "shared":
+        raise ParameterError("--quotas are slots of each layer; they do not go with --pool shared")
+    args.pool = args.pool or ("shared" if args.quotas is None else "per-layer")
     trace = open_or_load(args, args.stream)
     clock = None if several else clock_of(args, trace.expert_bytes is not None)
     if args.window is not None and not args.over_time:
