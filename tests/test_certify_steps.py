@@ -815,7 +815,7 @@ def test_what_distributions_and_sources_must_be() -> None:
     for wrong in (-1, 4, True):
         refused(single, f"{wrong} is no cache of 1 pages", setting("policy", "distributions", 0, 0, 0, to=wrong))
     negative = [[0b0111, "3/2"], [0b1011, "-1/2"]]
-    refused(good, "nothing below 0", setting("policy", "distributions", 0, to=negative))
+    refused(good, "does not fit the distributions", setting("policy", "distributions", 0, to=negative))
     check(with_changes(good, lambda s, e: (s.update(upper=None), e.pop("policy"))))
     check(with_changes(good, lambda s, e: (s.update(lower="0"), e.update(source=None))))
     big = {"layers": 1, "experts": 13, "slots": 2, "lower": "0", "upper": None}

@@ -128,6 +128,20 @@ def test_every_condition_is_broken(tmp_path: Path) -> None:
     assert all(code.co_filename == str(tmp_path / "m.py") for code in codes)
 
 
+def test_certificates_at_the_edges_of_rules() -> None:
+    """True ones are accepted, false ones refused, and none makes the checker fall."""
+    checker("forgeries")
+    found = checker("edges").cases({"optimum", "stall", "ratio-game", "ratio-random", "placement"})
+    answers = {case.name: checker("checker").answer(case) for case in found}
+    assert {answer.verdict for answer in answers.values()} == {"accepted", "refused"}
+    for false in (
+        "prices of 2^64 - 1 in all", "a price of 2^64 - 1", "65537 pages, all alike", "never evicts the lowest", "asks for any page",
+        "one pool of 3 free slots", "stall [[0], [1], [2]], 4 slots, 2, 2, [[0, 0], [0, 2], [0, 4]]", "the first event is wide, 1",
+    ):  # fmt: skip
+        hit = [answer for name, answer in answers.items() if name.startswith(false)]
+        assert hit and all(answer.verdict == "refused" for answer in hit), false
+
+
 def test_survivors_of_the_checker_are_changes_of_it_and_have_reasons() -> None:
     conditions = checker("conditions")
     known = {

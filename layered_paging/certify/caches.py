@@ -61,7 +61,7 @@ def missing_or_failing(
     Parameters
     ----------
     here, there : Rows
-        Of the state before and after the event.
+        Of the state before and after the event; that before has at least one.
     asked, fixed : int
         Masks of the event's pages, and of those that must stay until it ends.
     slots : int
@@ -72,9 +72,9 @@ def missing_or_failing(
         The pages in the places of the next state; those of one run are alike, so which of them are cached does not
         matter, only how many: the first places of the run count as cached.
     """
-    if not len(here[0]) or not len(there[0]):
-        return ("missing", int(here[0][0])) if len(here[0]) else None
     masks, values = here
+    if not len(there[0]):
+        return "missing", int(masks[0])
     pages = [page for run in runs for page in run]
     joined = masks | asked
     paid = _bits(asked & ~masks, pages)
@@ -84,7 +84,7 @@ def missing_or_failing(
         spend(STATE + ANSWER * comb(len(spare), count), "the moves from every state")
         gone = np.array([sum(1 << page for page in out) for out in combinations(spare, count)], np.int64)
         every = np.flatnonzero(over == count)
-        part = max(1, PART // max(len(gone), 1))
+        part = max(1, PART // len(gone))
         for at in (every[n : n + part] for n in range(0, len(every), part)):
             spend(MOVE * len(at) * len(gone), "the moves from every state")
             which, out = np.nonzero(joined[at][:, None] & gone == gone)

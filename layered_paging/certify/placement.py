@@ -22,6 +22,7 @@ the fractional knapsack.  So no placement saves more than
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -52,7 +53,7 @@ class User(NamedTuple):
 class Problem(NamedTuple):
     """The network: bytes of each page, storage of each server, users, the common denominator of weights."""
 
-    sizes: list[int]
+    sizes: dict[int, int]
     servers: list[str]
     storage: list[int]
     first: list[int]
@@ -99,20 +100,15 @@ def read(document: Any) -> Problem:
     for number in document["experts"]:
         first.append(first[-1] + integer(number, "experts", 1))
     given = document["expert_bytes"]
-    # as many sizes as the document names pages: nothing is allocated that it does not spell out
-    used = {
-        first[j] + e
-        for user in document["users"]
-        for j, rows in enumerate(user["activations"])
-        for ids, _ in rows
-        for e in ids
-    }
+    # no more sizes than pages that the document names: nothing is allocated that it does not spell out
+    sizes: dict[int, int]
     if isinstance(given, list):
         if len(given) != first[-1]:
             raise CertificateRejected(f"expert_bytes must be one int, or one for each of {first[-1]} experts")
         sizes = {p: integer(s, "expert_bytes", 1) for p, s in enumerate(given)}
     else:
-        sizes = dict.fromkeys(used, integer(given, "expert_bytes", 1))
+        each = integer(given, "expert_bytes", 1)
+        sizes = defaultdict(lambda: each)
     servers = [server["name"] for server in document["servers"]]
     storage = [integer(server["storage"], "storage", 0) for server in document["servers"]]
     if len(set(servers)) != len(servers):
@@ -124,11 +120,10 @@ def read(document: Any) -> Problem:
     users = [_user(user, first, servers, scale // total) for user, total in zip(document["users"], totals, strict=True)]
     if len({user["name"] for user in document["users"]}) != len(users):
         raise CertificateRejected("two users have the same name")
-    sizes_ = _Sizes(sizes, given, first[-1])
     fixed = integer(document["nonexpert_bytes"], "nonexpert_bytes", 0)
     for entry, user in zip(document["users"], users, strict=True):
-        _fits(entry, user, fixed, sizes_)
-    return Problem(sizes_, servers, storage, first, users, scale)  # type: ignore[arg-type]
+        _fits(entry, user, fixed, sizes)
+    return Problem(sizes, servers, storage, first, users, scale)
 
 
 def _keys(where: str, given: Any, needed: set[str], free: set[str] | None = None) -> None:
@@ -141,7 +136,7 @@ def _keys(where: str, given: Any, needed: set[str], free: set[str] | None = None
         raise CertificateRejected(f"{where} {what}; it has the keys {', '.join(sorted(needed | (free or set())))}")
 
 
-def _fits(entry: Mapping[str, Any], user: User, fixed: int, sizes: _Sizes) -> None:
+def _fits(entry: Mapping[str, Any], user: User, fixed: int, sizes: dict[int, int]) -> None:
     """Reject a user who names more experts at once, or holds more bytes, than it says it may."""
     widest = max((len(pages) for pages, _ in user.events), default=1)
     if integer(entry["top_k"], "top_k", 1) < widest:
@@ -150,18 +145,6 @@ def _fits(entry: Mapping[str, Any], user: User, fixed: int, sizes: _Sizes) -> No
         used = fixed + sum(sizes[p] for p in user.holds)
         if used > integer(entry["storage"], "storage", 0):
             raise CertificateRejected(f"user {entry['name']!r} takes {used} bytes, more than its storage")
-
-
-class _Sizes:
-    """Bytes of a page, without a list as long as the document may pretend."""
-
-    def __init__(self, known: dict[int, int], given: Any, pages: int) -> None:
-        self.known, self.given, self.pages = known, given, pages
-
-    def __getitem__(self, page: int) -> int:
-        if not 0 <= page < self.pages:
-            raise CertificateRejected(f"page {page} does not exist")
-        return self.known[page] if page in self.known else integer(self.given, "expert_bytes", 1)
 
 
 def _user(user: Mapping[str, Any], first: list[int], servers: list[str], unit: int) -> User:
@@ -220,12 +203,10 @@ def _most_saved(problem: Problem, prices: Any) -> int:
     total = 0
     paid: list[dict[int, int]] = [{} for _ in problem.servers]
     for user in problem.users:
-        times = sorted({t for t in [*user.near.values(), user.local] if t < user.cloud})
+        times = sorted({*user.near.values(), user.local})
         for pages, weight in user.events:
             slowest = max(_alone(user, p) for p in pages)
             for at, t in enumerate(times):
-                if t >= slowest:
-                    break
                 near = [n for n, s in user.near.items() if s <= t]
                 if not near:
                     continue

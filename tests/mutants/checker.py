@@ -77,7 +77,7 @@ def answer(case: Case, asked: bool = False) -> Answer:
         if asked or case.asked:
             numbers = sys.modules["layered_paging.certify.verified"].questions(case.certificate)
             return Answer("asked", hashlib.sha256(repr(numbers).encode()).hexdigest(), frozenset())
-        certify.check(case.certificate, case.trace, case.limit)
+        certify.check(case.certificate, case.trace, case.limit, case.policy)
         return Answer("accepted", "", frozenset())
     except errors.LayeredPagingError as error:
         seen: Any = error

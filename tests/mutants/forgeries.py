@@ -37,6 +37,7 @@ class Case(NamedTuple):
     limit: int = LIMIT
     asked: bool = False
     made: bool = True  # by hand, or genuine: not one of many
+    policy: Any = None  # the class that the certificate is about
 
     @property
     def kind(self) -> Any:
@@ -46,6 +47,7 @@ class Case(NamedTuple):
 
 def corpus(kinds: set[Any] | None = None, seed: int = 0) -> list[Case]:
     """Return the cases of these kinds, or all: genuine ones, with their least limit and one step less, and forged ones."""
+    import edges
     import handmade
     import repair
 
@@ -65,8 +67,9 @@ def corpus(kinds: set[Any] | None = None, seed: int = 0) -> list[Case]:
         if case.certificate.kind.startswith(("optimum", "placement", "stall")):
             cases += repair.consistent(many)
     more: list[Case] = []
-    if kinds is None or "ratio-policy" in kinds or "ratio-game" in kinds:
+    if kinds is None or any(str(kind).startswith("ratio") for kind in kinds):
         more += handmade.cases()
+    more += edges.cases(kinds)
     if kinds is None or "optimum" in kinds or "placement" in kinds:
         more += repair.more(random.Random(seed))
     return cases + [

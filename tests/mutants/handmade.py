@@ -223,7 +223,7 @@ def _idle() -> Iterator[Case]:
 def _events() -> Iterator[Case]:
     """Events as large as a layer, or as the cache, or larger."""
     for layers, experts, slots in ((1, 3, 2), (2, 2, 3), (2, 2, 1), (1, 4, 1), (2, 2, 2), (2, [1, 2], 2)):
-        for top_k in (1, 2, 3, 4):
+        for top_k in (0, 1, 2, 3, 4):
             for admission in ("forced", "bypass", "all"):
                 says = {"layers": layers, "experts": experts, "slots": slots, "top_k": top_k, "admission": admission}
                 shows: dict[str, Any] = {"adversary": None, "works": []}
