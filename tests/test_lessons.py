@@ -117,9 +117,13 @@ def test_a_sheet_without_and_with_solutions(tmp_path: Path) -> None:
     sheets = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sheets)
     path = tmp_path / "lesson_9.py"
-    path.write_text(NOTEBOOK.replace("THREE", "3"))
+    played = """@app.cell\ndef _():\n    mo.Html("<div class='answer'><div>played</div></div>")\n    return\n\n\n"""
+    head = "@app.cell(hide_code=True)\ndef _(x):"
+    path.write_text(NOTEBOOK.replace("THREE", "3").replace(head, played + head))
     blank, solved = (sheets.sheet(path, solutions=told) for told in (False, True))
     assert "<title>A title</title>" in blank and 'class="room"' in blank and "three" not in blank
+    assert "played" not in blank and "<div>played</div>" in solved
+    assert all("marimo edit docs/lessons/lesson_9.py" in each for each in (blank, solved))
     assert "<details open>" in solved and "<strong>three</strong>" in solved
     assert not re.search(r'(src|href)="http|<script|<marimo', blank + solved)
 

@@ -246,7 +246,7 @@ def _():
 
 @app.cell
 def _(slots_shown, turns):
-    mo.Html(board(turns, ["lru", "opt"], slots_shown.value))
+    mo.Html(f"<div class='answer'>{board(turns, ['lru', 'opt'], slots_shown.value)}</div>")
     return
 
 

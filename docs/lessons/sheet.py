@@ -25,6 +25,7 @@ summary { font-weight: bold; list-style: none; }
 img { max-width: 100%; }
 math { overflow-x: auto; max-width: 100%; }
 .paragraph { display: block; margin: .6em 0; }
+.notebook { border-top: 1px solid #bbb; font-size: 9pt; }
 .room { border-bottom: 1px dotted #999; height: 5.5rem; }
 """
 
@@ -59,13 +60,15 @@ def sheet(path: Path, *, solutions: bool) -> str:
             text = text.replace("<details>", "<details open>")
         else:
             text = re.sub(r"<details>.*?</details>", '<div class="room"></div>', text, flags=re.DOTALL)
+            text = re.sub(r"<div class='answer'>.*</div>", "", text, flags=re.DOTALL)  # it answers an earlier question
         parts.append(f"<section>{text}</section>")
     title = re.sub("<.*?>", "", re.search(r"<h1[^>]*>(.*?)</h1>", "".join(parts), flags=re.DOTALL)[1])  # type: ignore[index]
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>\n<body>\n'
         + "\n".join(parts)
-        + "\n</body></html>\n"
+        + f"\n<p class='notebook'>Numbers to change, and cells that check an answer such as <code>my_sequence</code>, are in the "
+        f"notebook: <code>marimo edit docs/lessons/{path.name}</code></p>" + "\n</body></html>\n"
     )
 
 
