@@ -139,3 +139,18 @@ def test_an_unbounded_ratio_is_said_by_the_checker(tmp_path: Path, capsys: pytes
     assert "unbounded" in capsys.readouterr().out
     assert main(["check", file]) == 0
     assert "ratio unbounded, policy lifo" in capsys.readouterr().out
+
+
+def test_the_worst_cycle_of_an_own_class_is_shown(
+    mine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, page = str(tmp_path / "worst.json"), str(tmp_path / "worst.html")
+    assert main(["ratio", mine, *SIZE, "-o", file]) == 0
+    registry._table.pop(("policy", "far-off"))
+    assert main(["show", file, "-o", page]) == 2
+    assert "unknown policy 'far-off'; give its class by --policy FILE.py:CLASS" in capsys.readouterr().err
+    assert main(["show", file, "--policy", "lru", "-o", page]) == 2
+    assert "--policy must be the one that the certificate names, 'far-off'; got 'lru'" in capsys.readouterr().err
+    assert not Path(page).exists()
+    assert main(["show", file, "--policy", mine, "-o", page]) == 0
+    assert Path(page).exists()

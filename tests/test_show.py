@@ -402,7 +402,7 @@ def test_certificates_that_cannot_be_played(tmp_path: Path, capsys: pytest.Captu
         ("bad", [], "'slots' must be an integer of at least 1; got 'x'"),
         ("optimum", [], "got 'optimum'"),
         ("above", ["--policy", "lru"], "holds no adversary"),
-        ("good", ["--policy", "fifo"], "the certificate names it"),
+        ("good", ["--policy", "fifo"], "the one that the certificate names"),
     ]:
         assert main(["show", str(tmp_path / f"{name}.json"), "-o", str(tmp_path / "w.html"), *more]) == 2
         assert word in capsys.readouterr().err

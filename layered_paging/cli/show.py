@@ -9,7 +9,7 @@ from typing import Any
 from ..core.files import write_atomic
 from ..core.trace import Trace
 from ..core.words import counted
-from ..errors import ParameterError
+from ..errors import NotRegistered, ParameterError
 from .common import add_model_options, positive, progress
 from .options import add_trace_options, trace_of
 
@@ -135,8 +135,14 @@ def _witness(args: argparse.Namespace) -> dict[str, Any]:
     certificate = Certificate.load(args.trace)
     own = certificate.kind in ("ratio-game", "ratio-random") and certificate.evidence.get("policy") is not None
     default = f"strategy:{args.trace}" if own else None
-    found = witness_of(certificate, args.policy[0] if args.policy else default, seed=args.seed)
-    page = witness_page(found, title=args.title)
+    try:
+        found = witness_of(certificate, args.policy[0] if args.policy else default, seed=args.seed)
+        page = witness_page(found, title=args.title)
+    except NotRegistered as error:
+        if args.policy is not None:
+            raise
+        unknown = str(error).partition(";")[0]
+        raise NotRegistered(f"{args.trace}: {unknown}; give its class by --policy FILE.py:CLASS") from None
     if args.static is not None:
         if found.options["pool"] != "shared" or found.options["admission"] != "forced" or found.offline != found.slots:
             raise ParameterError("--static draws a shared pool, forced, of as many slots as the optimum's; use -o")

@@ -87,14 +87,14 @@ def witness_of(certificate: Certificate, policy: str | None = None, *, seed: int
         ``ratio-policy`` and ``ratio-lower`` hold a cycle, which is repeated.  ``ratio-game``, ``ratio-events`` and
         ``ratio-random`` hold an adversary, which is played.
     policy : str, optional
-        Whom an adversary plays against (default: LRU).  A cycle names its policy itself.
+        Whom an adversary plays against (default: LRU).  A cycle names its policy itself, and no other may be given.
     seed : int
         Of a random adversary, and of a randomized policy.
 
     Raises
     ------
     ParameterError
-        Another kind, a policy beside a cycle, or what no certificate of these kinds says.
+        Another kind, another policy than that of a cycle, or what no certificate of these kinds says.
 
     Examples
     --------
@@ -106,8 +106,9 @@ def witness_of(certificate: Certificate, policy: str | None = None, *, seed: int
     kinds = {"ratio-policy": _cycle, "ratio-lower": _cycle} | dict.fromkeys((*OPPONENTS, "ratio-random"), _attacked)
     if certificate.kind not in kinds:
         raise ParameterError(f"only a certificate of a ratio, {', '.join(kinds)}, is played; got {certificate.kind!r}")
-    if policy is not None and kinds[certificate.kind] is _cycle:
-        raise ParameterError("policy must not be given: the certificate names it")
+    named = certificate.statement.get("policy")
+    if policy is not None and kinds[certificate.kind] is _cycle and policy != named:
+        raise ParameterError(f"policy must be the one that the certificate names, {named!r}; got {policy!r}")
     try:
         return kinds[certificate.kind](certificate, policy or "lru", seed)
     except LayeredPagingError:
