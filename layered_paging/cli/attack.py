@@ -19,18 +19,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--with", dest="adversary", required=True, metavar="ADVERSARY", help="see: layered-paging list adversaries"
     )
-    parser.add_argument("--layers", type=positive, required=True)
-    parser.add_argument("--experts", type=positive, required=True, help="pages of each layer")
-    parser.add_argument("--slots", type=positive, required=True)
-    parser.add_argument("--rounds", type=positive, default=1000, help="default: 1000")
-    parser.add_argument("--pool", choices=POOLS, help="default: what the adversary is made for")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--layers", type=positive, required=True, metavar="N", help="number of layers")
+    parser.add_argument("--experts", type=positive, required=True, metavar="N", help="pages of each layer")
+    parser.add_argument(
+        "--slots", type=positive, required=True, metavar="N", help="slots of the policy, and of the optimum"
+    )
+    parser.add_argument("--rounds", type=positive, default=1000, metavar="N", help="rounds to play (default: 1000)")
+    parser.add_argument("--pool", choices=POOLS, help="the policy's cache (default: what the adversary is made for)")
+    parser.add_argument("--seed", type=int, default=0, help="of randomized policies and adversaries (default: 0)")
     parser.add_argument(
         "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the adversary"
     )
     parser.add_argument("--budget", type=positive, help="with nemesis: evaluations of the search")
     parser.add_argument("--save", metavar="FILE", help="write the sequence as a trace, or the nemesis cycle as .json")
-    parser.add_argument("-o", "--output", metavar="FILE", help="plot the ratio over time (svg, png, pdf)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="plot the ratio over time to a .svg, .png or .pdf file")
     parser.epilog = (
         "examples:\n"
         "  layered-paging attack lru --with cyclic --layers 2 --experts 3 --slots 5\n"
