@@ -213,6 +213,11 @@ def claims() -> dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], Any]]
         "no number": (RANDOMIZED, put("above", "x")),
         "no memory": (RANDOMIZED, put("policy", "memory", -1)),
         "too few pages": (RANDOMIZED, put("source", "experts", [1, 1])),
+        "a policy of a long memory": (RANDOMIZED | {"experts": 3}, put("policy", "memory", 40)),
+        "a number too large": (
+            RANDOMIZED,
+            put("running", {"program": [0, 2, 2], "chances": [[10**400]], "floor": 0, "round": 0, "radius": 1}),
+        ),
         "a field less": (RANDOMIZED, lambda f: f["kept"].pop("below")),
         "a smaller ratio of the game": (DETERMINISTIC, put("policy", "ratio", "2")),
         "a larger ratio of the game": (DETERMINISTIC, put("adversary", "ratio", "4")),
@@ -228,7 +233,7 @@ def claims() -> dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], Any]]
 def test_a_claim_is_proved_again_and_a_false_one_refused(name: str, tmp_path: Path) -> None:
     size, change = claims()[name]
     path = tmp_path / "j.json"
-    search(path, size, Stopping())
+    search(path, size, Stopping("lower"))
     forge(path, change)
     data = path.read_bytes()
     with pytest.raises(FormatError, match="damaged") as caught:

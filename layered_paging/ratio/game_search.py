@@ -175,7 +175,7 @@ class Hunt:
             self.rounds = kept["running"]["rounds"]
             if type(self.rounds) is not int or not 1 <= self.rounds <= 1024:
                 raise ValueError(f"rounds must be an integer from 1 to 1024; got {ascii(self.rounds)[:60]}")
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, LookupError, ArithmeticError) as error:
             raise self.journal.damaged(f"{type(error).__name__}: {ascii(str(error))[1:-1][:160]}") from None
         lower, upper = self._bracket()
         self.tick("taken up", f"between {lower} and {upper}; values at the trial ratio {self.trial}")

@@ -14,15 +14,13 @@ from ..errors import ParameterError, SolverError
 from .bracket import Bracket
 from .given import problem
 from .journal import Journal
-from .search import Search
+from .search import FLOWS, ROWS, Search, flows, rows
 from .source import Climb, Source, improve
 from .spread import Spread, spread
 from .work import WorkGraph, explore
 
 __all__ = ["randomized_bracket"]
 
-ROWS = 40_000  # of the linear programs of a source; larger ones are left out
-FLOWS = 400_000  # of the linear program of distributions
 ROW_BYTES = 4_000
 FIRST = 10  # seconds that the first linear program from above has, however short the limit is
 
@@ -83,7 +81,7 @@ def _above(
             graph = explore(instance, steps)
         except ParameterError:
             return
-        if sum(map(len, graph.arcs)) * len(graph.caches) * instance.slots > limit:
+        if flows(graph) > limit:
             return
         tick("phase", f"linear program from above, {len(graph.nodes):,} nodes")
         end = until if search.policy else max(until, time.monotonic() + FIRST)
@@ -125,7 +123,7 @@ def _below(
                 graph = explore(Instance(instance.layers, width, instance.slots), steps)
             except ParameterError:
                 continue
-            if sum(len(row) * len(graph.held(i)) for i, row in enumerate(graph.arcs)) * instance.slots > limit:
+            if rows(graph) > limit:
                 continue
             grew = True
             if (steps, *width) in search.below:

@@ -19,8 +19,10 @@ from .source import FLOORS, Climb, Source, proved
 from .spread import Spread, carried
 from .work import WorkGraph, explore
 
-__all__ = ["Search"]
+__all__ = ["FLOWS", "ROWS", "Search", "flows", "rows"]
 
+ROWS = 40_000  # of the linear programs of a source; larger ones are left out
+FLOWS = 400_000  # of the linear program of distributions
 Program = tuple[int, ...]  # of a source: its memory, then the pages of each layer
 
 
@@ -113,9 +115,19 @@ class Search:
                 search.running, search.climb = _running(instance, kept["running"])
         except FormatError:
             raise
-        except (LayeredPagingError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        except (LayeredPagingError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
             raise journal.damaged(f"{type(error).__name__}: {ascii(str(error))[1:-1][:160]}") from None
         return search
+
+
+def flows(graph: WorkGraph) -> int:
+    """Return how many flows the linear program of distributions has at the most."""
+    return sum(map(len, graph.arcs)) * len(graph.caches) * graph.instance.slots
+
+
+def rows(graph: WorkGraph) -> int:
+    """Return how many rows the linear programs of a source have, about."""
+    return sum(len(row) * len(graph.held(i)) for i, row in enumerate(graph.arcs)) * graph.instance.slots
 
 
 def _count(value: Any, least: int = 0) -> int:
@@ -124,12 +136,12 @@ def _count(value: Any, least: int = 0) -> int:
     return value
 
 
-def _rows(rows: Any, nodes: int) -> list[dict[int, Fraction]]:
+def _rows(lines: Any, nodes: int) -> list[dict[int, Fraction]]:
     """Return a list of pairs for each node as mappings."""
-    if not isinstance(rows, list) or len(rows) != nodes:
+    if not isinstance(lines, list) or len(lines) != nodes:
         raise ValueError(f"a row for each of {nodes} nodes is needed")
-    made = [{_count(key): fraction(text) for key, text in row} for row in rows]
-    if [len(row) for row in made] != [len(row) for row in rows]:
+    made = [{_count(key): fraction(text) for key, text in row} for row in lines]
+    if [len(row) for row in made] != [len(row) for row in lines]:
         raise ValueError("a key stands twice in a row")
     return made
 
@@ -137,6 +149,8 @@ def _rows(rows: Any, nodes: int) -> list[dict[int, Fraction]]:
 def _policy(instance: Instance, kept: dict[str, Any]) -> tuple[WorkGraph, int, Spread]:
     ratio, memory = fraction(kept["ratio"]), _count(kept["memory"])
     graph = explore(instance, memory)
+    if flows(graph) > FLOWS:
+        raise ValueError(f"no search keeps a policy with a memory of {memory} requests")
     answer = carried(graph, _rows(kept["distributions"], len(graph.nodes)), ratio)
     if answer is None or answer.ratio != ratio:
         raise ValueError(f"its policy does not have the ratio {ratio}")
@@ -146,6 +160,8 @@ def _policy(instance: Instance, kept: dict[str, Any]) -> tuple[WorkGraph, int, S
 def _source(instance: Instance, kept: dict[str, Any]) -> tuple[WorkGraph, Source, tuple[int, ...], int]:
     memory, *width = _program(instance, [kept["memory"], *kept["experts"]])
     graph = explore(Instance(instance.layers, width, instance.slots), memory)
+    if rows(graph) > ROWS:
+        raise ValueError(f"no search keeps a source with a memory of {memory} requests")
     chances, values = (_rows(kept[name], len(graph.nodes)) for name in ("chances", "values"))
     source = Source(fraction(kept["ratio"]), chances, values)
     if not proved(graph, source):

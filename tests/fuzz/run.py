@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,26 @@ def read_journal(path: Path) -> None:
     journal.close()
 
 
+def search_seeds(folder: Path) -> None:
+    import layered_paging as lp
+
+    for name, drawn in (("a", True), ("b", False)):
+        lp.optimal_ratio(layers=1, experts=3, slots=2, randomized=drawn, resume=folder / name)
+
+
+def read_search(path: Path) -> None:
+    """Go on from the journal of a search; its digest is made to fit, so that what it claims is what is tried."""
+    import layered_paging as lp
+    from layered_paging.ratio.journal import _digest
+
+    with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+        fields = json.loads(path.read_bytes())
+        path.write_text(json.dumps({**fields, "digest": _digest(fields)}))
+    drawn = b"randomized" in path.read_bytes()
+    found = lp.optimal_ratio(layers=1, experts=3, slots=2, randomized=drawn, resume=path)
+    assert found.upper is not None and found.lower <= (Fraction(3, 2) if drawn else 2) <= found.upper
+
+
 def prompt_seeds(folder: Path) -> None:
     (folder / "a").write_text('{"prompt": "hello", "id": "a"}\n{"prompt": "good day"}\n')
     (folder / "b").write_text("one\ntwo\n")
@@ -276,6 +297,7 @@ TARGETS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None], str]] =
     "certificate": (certificate_seeds, check_certificate, ".json"),
     "strategy": (strategy_seeds, read_strategy, ".json"),
     "journal": (journal_seeds, read_journal, ".jsonl"),
+    "search": (search_seeds, read_search, ".json"),
     "prompts": (prompt_seeds, read_prompts, ".jsonl"),
     "recording": (lambda folder: sample(folder, ".jsonl"), read_recording, ".jsonl"),
     "profile": (profile_seeds, read_profile, ".json"),
