@@ -282,6 +282,10 @@ def _sizes() -> Iterator[Case]:
             for admission in ("forced", "bypass"):
                 yield _bound([[0, 1], [0, 1]], sizes, budget, [0, 0, 0, 0], [0, 0], admission=admission)
     rows = [[0, 1], [0, 1]]
+    for prices in ([1 << 61, 0], [(1 << 61) - 1, 0]):
+        yield _bound([[0], [0]], [1], 3, [0, 0], prices, requests=2, misses=2, upper=2)
+    for cost in (-1, 0, 1):
+        yield _bound(rows, [2, 1, 1], 3, [0, 0, 0, 0], [0, 0], costs=[cost, 1, 1])
     for cost in ((1 << 60) - 1, 1 << 60, 1 << 61):
         yield _bound(rows, [2, 1, 1], 3, [0, 0, 0, 0], [0, 0], costs=[1, 1, cost])
     for prices in ([1 << 61, 0], [(1 << 61) - 1, 0], [1 << 60, (1 << 60) - 1], [1 << 60, 1 << 60], [(1 << 60) - 1] * 2):

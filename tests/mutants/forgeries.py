@@ -47,6 +47,7 @@ class Case(NamedTuple):
 
 def corpus(kinds: set[Any] | None = None, seed: int = 0) -> list[Case]:
     """Return the cases of these kinds, or all: genuine ones, with their least limit and one step less, and forged ones."""
+    import drawn
     import edges
     import handmade
     import repair
@@ -70,6 +71,7 @@ def corpus(kinds: set[Any] | None = None, seed: int = 0) -> list[Case]:
     if kinds is None or any(str(kind).startswith("ratio") for kind in kinds):
         more += handmade.cases()
     more += edges.cases(kinds)
+    more += drawn.cases(kinds)
     if kinds is None or "optimum" in kinds or "placement" in kinds:
         more += repair.more(random.Random(seed))
     return cases + [

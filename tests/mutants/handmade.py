@@ -115,13 +115,13 @@ def _sizes() -> Iterator[Case]:
     for admission in ("forced", "bypass", None):
         shows = {"prefix": [], "cycle": [[0], [1]]}
         yield Case(f"admission {admission}", Certificate("ratio-lower", {**plain, "admission": admission}, shows))
-    for change in ({"offline_slots": 0}, {"offline_slots": 2}, {"top_k": 0}, {"top_k": 2}, {"top_k": 3}, {"general": 1}, {"general": True, "pool": "per-layer"},
+    for change in ({"offline_slots": 0}, {"offline_slots": 0, "admission": "bypass"}, {"offline_slots": True}, {"offline_slots": 1.0}, {"offline_slots": 2}, {"top_k": 0}, {"top_k": 2}, {"top_k": 3}, {"general": 1}, {"general": True, "pool": "per-layer"},
                    {"pool": "none"}, {"policy": "lru()"}, {"policy": "strategy:x.json"}, {"policy": 5}, {"policy": "static"},
                    {"policy": "random"}, {"pool": "per-layer"}, {"lower": "2"}, {"lower": "0"}, {"lower": "-1"}):  # fmt: skip
         shows = {"prefix": [], "cycle": [[0], [1]]}
         yield Case(f"a round of two, {change}", Certificate("ratio-lower", {**plain, **change}, shows))
     for prefix, cycle in (([], []), ([[0]], [[1], [0]]), ([], [[0]]), ([[1]], [[0]]), ([[0, 1]], [[0], [1]]), ([[0.0]], [[0], [1]]), ([["0"]], [[1]]),
-                          ([[2]], [[0], [1]]), ([[-1]], [[0], [1]]), ([0], [[0], [1]]), ([[0]], [[True], [0]])):  # fmt: skip
+                          ([[2]], [[0], [1]]), ([[-1]], [[0], [1]]), ([0], [[0], [1]]), ([[0]], [[True], [0]]), ([], [(0,), (1,)]), ([(0,), (1,)], [[0], [1]])):  # fmt: skip
         yield Case(f"events {prefix}, {cycle}", Certificate("ratio-lower", plain, {"prefix": prefix, "cycle": cycle}))
     two = {**plain, "layers": 2, "experts": 1}
     for cycle in ([[0], [1]], [[0]], [[0], [1], [0]], [[1], [0]]):
@@ -363,9 +363,9 @@ def _own() -> Iterator[Case]:
 
     plain = {"general": False, "pool": "shared", "offline_slots": 1, "top_k": 1, "slots": 1, "layers": 1, "experts": 2}
     shows = {"prefix": [], "cycle": [[0], [1]]}
-    yield Case(
-        "drops what it must keep", Certificate("ratio-lower", {**plain, "policy": "mutants-rogue", "lower": "1"}, shows)
-    )
+    for lower in ("1", "1/2"):
+        says = {**plain, "policy": "mutants-rogue", "lower": lower}
+        yield Case(f"drops what it must keep, {lower}", Certificate("ratio-lower", says, shows))
     kept = {name: getattr(given, name) for name in ("check_bounded", "check_walks", "check_cycle")}
     try:
         for name in kept:
