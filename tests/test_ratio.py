@@ -20,6 +20,7 @@ STATED = [
     "lru", "fifo", "lifo", "fwf", "clock", "clock(fresh=False)", "sieve", "mark-lru", "mark-far", "slru", "least-stale",
     "lru-2", "static", "llru", "llru(same_layer='near')", "llru(rounds='absolute')",
     "llru(rounds='absolute', same_layer='near')",
+    "lru-hits-first", "heat-protected",
 ]  # fmt: skip
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from ..analysis.losses import one_size
 from ..core.instance import integer
-from ..core.layout import lay_out
+from ..core.layout import capacities, lay_out
 from ..core.parts import LongTrace
-from ..core.rules import Rules
+from ..core.rules import Budget, Rules
 from ..core.stats import mean_interval
 from ..core.trace import Trace, layer_names
 from ..core.words import counted
@@ -348,7 +348,8 @@ def _optimum(
     if isinstance(trace, LongTrace):
         fixed = {"pool": args.pool, "reset": args.reset, "events": args.events, "prefill": args.prefill}
         best = replay(trace, "belady", slots, admission=args.optimum, quotas=quotas, **fixed)
-        return {"admission": args.optimum, **told, "misses": best.misses}
+        split = capacities(trace, Budget(slots), Rules.with_quotas(quotas, **fixed))
+        return {"admission": args.optimum, **told, "misses": best.misses, "split": split}
     from ..offline import optimum
 
     found = optimum(

@@ -50,7 +50,7 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     Examples
     --------
     >>> ticks(0, 96), ticks(0.0, 0.23)
-    ([0.0, 20.0, 40.0, 60.0, 80.0], [0.0, 0.05, 0.1, 0.15, 0.2])
+    ([0, 20, 40, 60, 80], [0.0, 0.05, 0.1, 0.15, 0.2])
     """
     span = (high - low) or 1.0
     power = 10 ** math.floor(math.log10(span / most))
