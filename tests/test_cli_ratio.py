@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from fractions import Fraction
 
 import numpy as np
@@ -158,3 +159,11 @@ def test_a_shortest_cycle_is_printed_and_certified(capsys, tmp_path):
     assert "no shorter one has the ratio; every one has at least 4 events" in out
     assert run(capsys, "check", str(path))[0] == 0
     assert run(capsys, "ratio", "--optimal", *SIZE, "--shortest")[0] == 2
+
+
+def test_progress_ends_with_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    before = set(threading.enumerate())
+    assert main(["ratio", "belady", "--layers", "2", "--experts", "2", "--slots", "3"]) == 2
+    for thread in set(threading.enumerate()) - before:
+        thread.join(2)
+        assert not thread.is_alive()

@@ -104,9 +104,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _given(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
+    said = Progress(args.json)
+    try:
+        return _of_policy(args, size, said)
+    finally:
+        said.clear()
+
+
+def _of_policy(args: argparse.Namespace, size: dict[str, Any], said: Progress) -> dict[str, Any]:
     from ..ratio import Interrupted, competitive_ratio, shortest
 
-    said = Progress(args.json)
     options = {"pool": args.pool, "offline_slots": args.offline_slots, "general": args.general, "top_k": args.top_k}
     options["admission"] = args.admission
     answer: dict[str, Any]
@@ -142,7 +149,6 @@ def _given(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
             "optimum": str(short.optimum),
         }
         answer["shortest"] = {"events": len(short.cycle), "at_least": short.at_least, "minimal": short.minimal}
-    said.clear()
     if args.output and certificate is not None:
         certificate.save(args.output)
         answer["certificate"] = args.output
