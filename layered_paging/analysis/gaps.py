@@ -222,12 +222,12 @@ def gap_table(
                 pages = int(np.asarray(trace.n_experts)[trace.asked].sum())
                 if slots >= MOST * pages or (admission == "forced" and slots < least):
                     continue
-                options = {"pool": pool, "reset": reset, "admission": admission}
+                options: dict[str, Any] = {"pool": pool, "reset": reset, "admission": admission}
                 with foreseen(whole - done + 1):
-                    basis = replay(trace, first, slots, **options)  # type: ignore[arg-type]
-                    runs = [replay(trace, spec, slots, **options) for spec in specs]  # type: ignore[arg-type]
+                    basis = replay(trace, first, slots, **options)
+                    runs = [replay(trace, spec, slots, **options) for spec in specs]
                 one = basis.misses_by_session.sum(axis=1)
-                best = optimum(trace, slots, **options).misses_by_session.sum(axis=1)  # type: ignore[arg-type]
+                best = optimum(trace, slots, **options).misses_by_session.sum(axis=1)
                 for spec, run in zip(specs, runs, strict=True):
                     got = run.misses_by_session.sum(axis=1)
                     share, off = _share(one - got, one - best)

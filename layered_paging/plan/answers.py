@@ -125,7 +125,7 @@ def _steps(trace: Trace, sized: bool) -> list[int]:
 
 
 def _fitted(
-    trace: Trace, using: str, measured: Sequence[tuple[int, float]], sized: bool, overlap: bool, options: dict[str, str]
+    trace: Trace, using: str, measured: Sequence[tuple[int, float]], sized: bool, overlap: bool, options: dict[str, Any]
 ) -> Fit:
     if trace.page_bytes is None:
         raise ParameterError("a clock is fitted to bytes per token: give the bytes of an expert (--expert-bytes)")
@@ -134,7 +134,7 @@ def _fitted(
         if not rate > 0:
             raise ParameterError(f"measured runs must have tokens per second above 0; got {rate!r}")
         budget: dict[str, Any] = {"budget_bytes": size} if sized else {"slots": size}
-        run = replay(trace, using, **budget, **options)  # type: ignore[arg-type]
+        run = replay(trace, using, **budget, **options)
         loaded.append((run.bytes_read or 0) / trace.rounds)
         seconds.append(1 / rate)
     return fit(loaded, seconds, overlap=overlap)
@@ -145,7 +145,7 @@ def _cost(row: Row) -> float:
 
 
 def _chosen(
-    trace: Trace, found: Plan, names: Sequence[str], engine: str | None, options: dict[str, str]
+    trace: Trace, found: Plan, names: Sequence[str], engine: str | None, options: dict[str, Any]
 ) -> list[Chosen]:
     """Choose on every second distinct session by misses, judge on the others; with one choose on it and judge nothing."""
     if found.size is None:
@@ -155,7 +155,7 @@ def _chosen(
     runs = {}
     for name in [found.using, *shipped(engine)] if engine is not None else names:
         with contextlib.suppress(BudgetError):
-            runs[name] = replay(trace, name, **budget, **options)  # type: ignore[arg-type]
+            runs[name] = replay(trace, name, **budget, **options)
     if found.using not in runs:
         return []
     best = held_out(runs, found.using, groups)
