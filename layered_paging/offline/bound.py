@@ -118,14 +118,14 @@ def descended_prices(model: Model, steps: int = 60, time_limit: float | None = N
     for _ in range(steps):
         before = np.concatenate(([0.0], np.cumsum(price)))
         left = worth - size * (before[model.end] - before[model.begin])
-        proved = float(capacity @ price) + float(np.maximum(left, 0).sum())
+        proved = float((capacity * price).sum()) + float(np.maximum(left, 0).sum())  # not @: its threads cost more
         kept = (left > 0) & inside
         taken = np.bincount(model.begin[kept], size[kept], points + 1) - np.bincount(
             model.end[kept], size[kept], points + 1
         )
         slope = capacity - np.cumsum(taken)[:points]
         slope[(price <= 0) & (slope > 0)] = 0
-        length = float(slope @ slope)
+        length = float((slope * slope).sum())
         if proved < least:
             best, least, worse = price, proved, 0
         else:

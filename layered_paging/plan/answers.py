@@ -12,7 +12,7 @@ from ..core.trace import Trace
 from ..engine.run import replay
 from ..errors import BudgetError, ParameterError
 from ..policies.names import resolve
-from .budgets import OPTIMUM, Row, budget_grid, table_of
+from .budgets import AHEAD, Row, budget_grid, table_of
 from .clock import Clock, Fit, fit
 from .engines import shipped
 from .found import Chosen, Plan
@@ -187,7 +187,7 @@ def _reached(found: Plan, target: tuple[str, float], names: Sequence[str]) -> di
     if kind not in ("rate", "hits") or not value > 0:
         raise ParameterError(f"a target is ('rate', tokens per second) or ('hits', share); got {target!r}")
     reached: dict[str, int | None] = {}
-    for name in [*names, OPTIMUM]:
+    for name in [*names, *(name for name in AHEAD if found.table.of(name))]:
         good = [
             row.size(found.table.sized)
             for row in found.table.of(name)

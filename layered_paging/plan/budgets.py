@@ -11,18 +11,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.layout import quotas
+from ..core.layout import merged_prefill, quotas
+from ..core.rules import Rules
 from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..engine.curves import has_one_pass, miss_curve, optimum_curve
 from ..engine.run import replay
 from ..errors import BudgetError, ParameterError
+from ..offline.least import STEPS as DESCENT
+from ..offline.least import least_cost
 from .clock import Clock
 
-__all__ = ["OPTIMUM", "Row", "Table", "budget_grid", "table_of"]
+__all__ = ["AHEAD", "BOUND", "OPTIMUM", "Row", "Table", "budget_grid", "table_of"]
 
 OPTIMUM = "optimum"  # the name of the offline optimum in a table
+BOUND = "bound"  # the name of what no schedule goes below, where the optimum is not known
+AHEAD = (OPTIMUM, BOUND)
 STEPS = 20
+WORK = 10**8  # requests times steps that the bounds of all budgets may take together
 SWEEP = 1 << 24  # requests times budgets from which one pass for all sizes is cheaper than compiling it
 
 
@@ -109,7 +115,7 @@ def table_of(
     options: dict[str, str],
     progress: Callable[[int], object] = lambda done: None,
 ) -> Table:
-    """Find what every policy loads at every budget, on all cores; add the optimum where it is exact.
+    """Find what every policy loads at every budget, on all cores; add the optimum, or a bound where it is not known.
 
     Parameters
     ----------
@@ -127,8 +133,9 @@ def table_of(
 
     Notes
     -----
-    The optimum is exact with slots, or with bytes where all experts have one size; elsewhere it is left out.
-    There, and on a long trace, a policy whose caches are nested takes one pass for all budgets, which counts the same.
+    The optimum is exact where all experts have one size, or none.  Elsewhere the rows ``BOUND`` have proved lower bounds, of
+    misses and of bytes apart: no schedule goes below, and whether one has both, or either, is open.
+    On a long trace of one size, a policy whose caches are nested takes one pass for all budgets, which counts the same.
     Budgets at which a policy cannot run (an event does not fit) are left out.
     """
     width = trace.page_bytes
@@ -136,8 +143,9 @@ def table_of(
         raise ParameterError(
             "budgets in bytes need a trace with expert_bytes; this one has none (give slots, or the bytes of an expert: --expert-bytes)"
         )
-    even = options.get("prefill", "token") == "token" and (width is None or len(set(width.tolist())) == 1)
-    long = even and not _goes_on(trace, options) and trace.requests * len(sizes) >= SWEEP
+    even = width is None or len(set(width.tolist())) == 1
+    merged = options.get("prefill", "token") == "merged"
+    long = even and not merged and not _goes_on(trace, options) and trace.requests * len(sizes) >= SWEEP
     swept = [policy for policy in policies if long and has_one_pass(policy)]
 
     def one(policy: str, size: int | None) -> list[Row]:
@@ -161,9 +169,12 @@ def table_of(
             rows += found
     order = {policy: n for n, policy in enumerate(policies)}
     rows.sort(key=lambda row: (row.size(sized), order[row.policy]))
+    seen = merged_prefill(trace) if merged else trace
     if even:
-        curve = optimum_curve(trace, admission="forced", pool=options["pool"], reset=options["reset"])
-        rows += _from_curve(trace, OPTIMUM, curve, sizes, sized, clock, options)
+        curve = optimum_curve(seen, admission="forced", pool=options["pool"], reset=options["reset"])
+        rows += _from_curve(trace, OPTIMUM, curve, sizes, sized, clock, options, seen.requests)
+    else:
+        rows += _bounds(seen, trace.rounds, sizes, sized, clock, options)
     return Table(tuple(rows), sized)
 
 
@@ -180,8 +191,13 @@ def _from_curve(
     sized: bool,
     clock: Clock | None,
     options: dict[str, str],
+    requests: int | None = None,
 ) -> list[Row]:
-    """Return the rows of a policy from its misses by slots; all experts have one size."""
+    """Return the rows of a policy from its misses by slots; all experts have one size.
+
+    ``requests`` are those of merged prompts, where the curve is of these.
+    """
+    requests = trace.requests if requests is None else requests
     width = trace.page_bytes
     each = 0 if width is None else int(width[0])
     rows = []
@@ -196,8 +212,29 @@ def _from_curve(
         if slots > 0 and curve[slots] >= 0:
             misses = int(curve[slots])
             loads = misses / trace.rounds
-            hits = (trace.requests - misses) / trace.requests
+            hits = (requests - misses) / requests
             rows.append(_row(policy, size, sized, width, misses, hits, loads, misses * each / trace.rounds, clock))
+    return rows
+
+
+def _bounds(
+    trace: Trace, tokens: int, sizes: Sequence[int], sized: bool, clock: Clock | None, options: dict[str, str]
+) -> list[Row]:
+    """Return what no schedule goes below at each budget: in misses, and apart from these in bytes."""
+    rules, requests = Rules(options["pool"], options["reset"]), trace.requests
+    steps = min(DESCENT, WORK // (2 * requests * len(sizes)))
+    rows = []
+    for size in sizes:
+        slots, budget = (None, size) if sized else (size, None)
+        try:
+            misses, loaded = (
+                least_cost(trace, slots, rules, budget_bytes=budget, costs=costs, steps=steps).cost
+                for costs in (None, "bytes")
+            )
+        except BudgetError:
+            continue
+        hits, loads = 1 - misses / requests, misses / tokens
+        rows.append(_row(BOUND, size, sized, trace.page_bytes, misses, hits, loads, loaded / tokens, clock))
     return rows
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.trace import Trace
 from ..core.words import counted
-from .budgets import OPTIMUM, Row
+from .budgets import AHEAD, BOUND, Row
 from .engines import ENGINES, engines_of, knob_of
 from .found import Plan
 
@@ -56,7 +56,7 @@ def _policy_or_memory(found: Plan, engine: str | None) -> str:
         other = table.at(name, found.size)
         if engine is not None and not knob_of(engine, name):
             continue
-        if other is not None and name != OPTIMUM and _cost(other)[0] < best:
+        if other is not None and name not in AHEAD and _cost(other)[0] < best:
             best, best_name = _cost(other)[0], name
     full = table.of(found.using)[-1]
     by_policy = 1 - best / _cost(here)[0] if _cost(here)[0] else 0.0
@@ -183,9 +183,10 @@ def unknown(trace: Trace, found: Plan, options: dict[str, str], engine: str | No
         out.append("The clock was given and not measured.")
     if options["prefill"] == "token" and (trace.stage == 0).any():
         out.append("Prompts are replayed token by token; engines serve them layer by layer at once (--prefill merged).")
-    if OPTIMUM not in {row.policy for row in found.table.rows}:
+    if found.table.of(BOUND):
         out.append(
-            "Experts differ in size or prompts are merged: the optimum is not shown ('optimum --bytes' bounds it)."
+            "Experts differ in size: the rows of 'bound' are proved lower bounds of loads and of bytes, and whether one schedule "
+            "reaches both is open ('optimum' says more)."
         )
     if found.clock is not None:
         out.append("Writes, other users of the disk and the page cache are not in the clock.")

@@ -8,7 +8,7 @@ from typing import Any
 from ..core.trace import Trace
 from ..core.words import mib
 from ..plan import Clock, Plan, plan
-from ..plan.budgets import OPTIMUM
+from ..plan.budgets import AHEAD
 from ..plan.words import memory, size_words
 
 __all__ = ["HEADS", "NONE", "budgets"]
@@ -20,7 +20,7 @@ HEADS = {"hits": "hits %", "loads": "loads per token", "loaded": "MiB per token"
 def budgets(
     trace: Trace, size: int, sized: bool, names: Sequence[str], clock: Clock | None, reset: str, prefill: str
 ) -> dict[str, Any]:
-    """Return the budgets that are counted, with what policies and the optimum load at each.
+    """Return the budgets that are counted, with what policies, and the optimum or a bound, load at each.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def budgets(
         trace, size=size, sized=sized, using=names[0], policies=names, clock=clock, reset=reset, prefill=prefill
     )
     sizes = found.table.sizes
-    shown = [*names, *([OPTIMUM] if found.table.of(OPTIMUM) else [])]
+    shown = [*names, *(name for name in AHEAD if found.table.of(name))]
     rows = [[found.table.at(name, s) for name in shown] for s in sizes]
     columns = ["hits", "loads"]
     columns += ["loaded"] if trace.page_bytes is not None else []
@@ -84,7 +84,7 @@ def _here(found: Plan, names: Sequence[str], size: int) -> list[str]:
     said = []
     for name in names:
         row = found.table.at(name, size)
-        if row is None or name == OPTIMUM:
+        if row is None or name in AHEAD:
             continue
         mib = f" ({row.loaded / 2**20:,.2f} MiB)" if row.loaded else ""
         rate = "" if row.rate is None else f", and makes {row.rate:.2f} tokens per second"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.words import counted
-from ..plan.budgets import OPTIMUM
+from ..plan.budgets import AHEAD, BOUND, OPTIMUM
 from .drawing import Axes, Series, bars, key, lines, ticks
 from .html import escape, fill
 from .memory import HEADS
@@ -15,6 +15,10 @@ from .questions import even_share, percent, questions
 
 __all__ = ["report_page"]
 
+_AHEAD = {
+    OPTIMUM: "The optimum knows the future: no policy hits more. ",
+    BOUND: "The bound is proved: no policy hits more, or loads fewer bytes. Experts differ in size, so whether one reaches both is open. ",
+}
 KEPT = ("diagnosis", "layers", "chosen", "shipped", "over_time", "transfer", "prefetch", "trace")
 
 
@@ -98,7 +102,7 @@ def _places(told: dict[str, Any]) -> list[float]:
 
 
 def _kind(names: Sequence[str], name: str) -> str:
-    return "optimum" if name == OPTIMUM else f"s{[n for n in names if n != OPTIMUM].index(name) % 4}"
+    return "optimum" if name in AHEAD else f"s{[n for n in names if n not in AHEAD].index(name) % 4}"
 
 
 def _slider(told: dict[str, Any]) -> str:
@@ -122,10 +126,10 @@ def _slider(told: dict[str, Any]) -> str:
         + "</tr>"
         for name, cells in zip(names, table["cells"][here], strict=True)
     )
-    optimum = "The optimum knows the future: no policy hits more. " if OPTIMUM in names else ""
+    ahead = "".join(text for name, text in _AHEAD.items() if name in names)
     return (
         f"<figure>{key([(_kind(names, name), name) for name in names])}{lines(series, _axes(told), about, name='curve')}"
-        f"<figcaption>{optimum}Lines join the budgets that were counted.</figcaption></figure>"
+        f"<figcaption>{ahead}Lines join the budgets that were counted.</figcaption></figure>"
         "<div class='slider'><label for='budget'>Budget</label>"
         f"<input id='budget' type='range' min='0' max='{len(sizes) - 1}' step='1' value='{here}'>"
         f"<output id='size' for='budget'>{escape(table['labels'][here])}</output></div>"
@@ -346,7 +350,7 @@ def _commands(told: dict[str, Any], trace: str, read: str) -> list[str]:
     policies = " ".join(shlex.quote(p) for p, m in found["by_policy"].items() if m is not None)
     judged = f" --policy {shlex.quote(found['policy'])} --against {' '.join(map(shlex.quote, found['by_policy']))}"
     clock = _clock(told["clock"])
-    others = " ".join(shlex.quote(n) for n in table["names"] if n not in (OPTIMUM, table["using"])) or table["using"]
+    others = " ".join(shlex.quote(n) for n in table["names"] if n not in (*AHEAD, table["using"])) or table["using"]
     followed = " ".join(shlex.quote(run["policy"]) for run in told["over_time"])
     read = f" {read}" if read else ""
     return [
