@@ -231,6 +231,9 @@ def test_one_session_is_no_evidence_however_often(times: int) -> None:
     assert found.evidence["distinct"] == 1 and found.evidence["half"] is None
     assert found.recommendation.startswith("No recommendation: this is one session's worth of evidence")
     assert ("4 sessions, all the same" in found.recommendation) == (times == 4)
+    assert any(text.startswith("3 of 4 sessions repeat an earlier one exactly") for text in found.sentences) == (
+        times == 4
+    )
     assert "±" not in found.recommendation + " ".join(found.sentences)
 
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 import layered_paging as lp
 from layered_paging.errors import FormatError, LayeredPagingError
+from layered_paging.formats import Reading
+from layered_paging.formats.loading import load
 
 TOKENS, LAYERS, TOP, EXPERTS = 9, 4, 2, 6
 IDS = np.stack([np.random.default_rng(r).permuted(np.tile(np.arange(EXPERTS), (LAYERS, 1)), axis=1)[:, :TOP] for r in range(TOKENS)])  # fmt: skip
@@ -206,3 +208,51 @@ def test_other_names_of_arrays(tmp_path: Path) -> None:
     np.savez(tmp_path / "v.npz", topk_ids=IDS)
     with pytest.raises(FormatError, match="must say which axis"):
         lp.load_trace(tmp_path / "v.npz")
+
+
+def labelled(labels: list[Any], kind: str, tmp_path: Path, **more: Any) -> Path:
+    """Write ids of 60 tokens in 5 layers with the request of each token beside them."""
+    draw = np.random.default_rng(1)
+    ids = np.array([[draw.choice(8, 2, replace=False) for _ in range(5)] for _ in range(60)])
+    path = tmp_path / f"log.{kind}"
+    if kind == "npz":
+        np.savez(path, experts=ids, **{name: np.array(value) for name, value in {"request_id": labels, **more}.items()})
+    else:
+        path.write_text(json.dumps({"experts": ids.tolist(), "request_id": labels, **more}))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["npz", "json"])
+@pytest.mark.parametrize("labels", [[7] * 20 + [3] * 40, ["a"] * 20 + ["b"] * 40])
+def test_the_request_of_each_token_begins_sessions(labels: list[Any], kind: str, tmp_path: Path) -> None:
+    trace = lp.load_trace(labelled(labels, kind, tmp_path))
+    assert trace.experts.shape == (60, 5, 2) and trace.sessions.tolist() == [0, 20]
+
+
+@pytest.mark.parametrize("kind", ["npz", "json"])
+def test_requests_that_come_again_are_refused(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="'request_id' must give the tokens of a request one after another; 0 comes"):
+        lp.load_trace(labelled([0] * 20 + [1] * 20 + [0] * 20, kind, tmp_path))
+
+
+def test_starts_that_contradict_the_requests_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="'request_id' begins 2 sessions"):
+        lp.load_trace(labelled([0] * 20 + [1] * 40, "npz", tmp_path, sessions=[0, 30]))
+    agreed = lp.load_trace(labelled([0] * 20 + [1] * 40, "npz", tmp_path, sessions=[0, 20]))
+    assert agreed.sessions.tolist() == [0, 20]
+
+
+def test_sessions_that_repeat_are_requests_of_tokens(tmp_path: Path) -> None:
+    path = labelled([0] * 60, "npz", tmp_path, sessions=[0] * 20 + [1] * 40)
+    with pytest.raises(FormatError, match="'request_id' begins 1"):
+        lp.load_trace(path)
+    with np.load(path) as arrays:
+        np.savez(path, experts=arrays["experts"], sessions=arrays["sessions"])
+    assert lp.load_trace(path).sessions.tolist() == [0, 20]
+
+
+def test_arrays_that_are_left_out_are_said(tmp_path: Path) -> None:
+    path = labelled([0] * 60, "npz", tmp_path, entropy=np.zeros(60), tags=["x"] * 3)
+    how = Reading()
+    load(path, how)
+    assert {"about": "left out", "taken": "entropy, tags"}.items() <= how.assumed[0].items()

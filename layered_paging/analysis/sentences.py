@@ -33,7 +33,15 @@ def sentences(found: dict[str, Any]) -> list[str]:
         )
         nothing = f"Nothing to be gained: {every} since the cache was empty, which no policy can avoid."
         return [nothing, *_emptied(found), *_layers(found)]
-    said = [_headline(found), _split(found), _cliff(found), *_layers(found), *_prompts(found), *_emptied(found)]
+    said = [
+        _headline(found),
+        *_copied(found),
+        _split(found),
+        _cliff(found),
+        *_layers(found),
+        *_prompts(found),
+        *_emptied(found),
+    ]
     return [*said, *_references(found), *_in_bytes(found), *_changed(found), _skew(found)]
 
 
@@ -90,6 +98,18 @@ def _where(found: dict[str, Any]) -> str:
         return " on this one session"
     clear = evidence["mean"] > evidence["half"] and 2 * evidence["better"] > evidence["distinct"]
     return "" if clear else " on these sessions together, not session by session"
+
+
+def _copied(found: dict[str, Any]) -> list[str]:
+    """Say that copies of sessions are in the counts: to a policy that keeps a history they are a future that it knows."""
+    again = found["evidence"]["sessions"] - found["evidence"]["distinct"]
+    if not again:
+        return []
+    repeat = "session repeats" if again == 1 else "sessions repeat"
+    return [
+        f"{again:,} of {found['evidence']['sessions']:,} {repeat} an earlier one exactly, and the counts hold all of them. "
+        "A policy that keeps a history has seen a copy before, so its gain here is no sign of what it gains on new sessions."
+    ]
 
 
 def _split(found: dict[str, Any]) -> str:

@@ -12,7 +12,8 @@ from ..core.registry import register
 from ..core.trace import Trace
 from ..errors import FormatError
 from .base import Format, Reading
-from .layout import Facts, trace_of
+from .layout import Facts, labels_fit, trace_of
+from .names import ROLES
 from .opening import Start, document
 from .records import depth_of
 from .responses import array_in
@@ -20,6 +21,7 @@ from .responses import array_in
 __all__ = ["JsonArrays"]
 
 _FIELDS = ("experts", "expert_ids", "selected_experts", "topk_ids", "routing")
+_REQUESTS = tuple(name for name in ROLES["request"] if len(name) > 1)
 _SERVER = ("routed_experts", "prompt_routed_experts")
 
 
@@ -67,6 +69,9 @@ class JsonArrays(Format):
                 else np.asarray(beside[name])
             )
 
+        listed = ((name, beside[name]) for name in _REQUESTS if isinstance(beside.get(name), list))
+        flat = ((name, np.array(part)) for name, part in listed if not any(isinstance(x, (list, dict)) for x in part))
+        labels = next(((name, array) for name, array in flat if labels_fit(array, ids)), None)
         facts = Facts(
             entries,
             column("offsets", "sessions"),
@@ -81,5 +86,6 @@ class JsonArrays(Format):
                 for key, part in beside.items()
                 if isinstance(part, (int, str, float)) and not (isinstance(part, str) and len(part) > 1000)
             },
+            labels,
         )
         return trace_of(path, ids, facts, how)

@@ -21,7 +21,7 @@ from ..errors import FormatError, ParameterError, TraceError
 from .base import Reading
 from .common import WIDEST, build
 
-__all__ = ["LAYOUTS", "Facts", "ids_of", "trace_of", "widths_of"]
+__all__ = ["LAYOUTS", "Facts", "ids_of", "labels_fit", "trace_of", "widths_of"]
 
 LAYOUTS = ("tlk", "ltk", "btlk")
 LAYER_KEYS = ("n_layer", "n_layers", "num_layers", "n_moe_layers", "num_moe_layers", "num_hidden_layers")
@@ -60,6 +60,8 @@ class Facts:
         Our own key.
     producer : tuple or None
         Layout that a known producer's field name has, and the name.
+    labels : tuple or None
+        Name of an array with the request of each token, and the array.
     """
 
     entries: Mapping[str, Any] = field(default_factory=dict)
@@ -71,6 +73,7 @@ class Facts:
     n_experts: Any = None
     producer: tuple[str, str] | None = None
     meta: dict[str, Any] = field(default_factory=dict)
+    labels: tuple[str, npt.NDArray[Any]] | None = None
 
 
 def _axes(layout: str, dims: int) -> tuple[int, int]:
@@ -170,6 +173,8 @@ def _lengths(shape: tuple[int, ...], facts: Facts) -> list[Evidence]:
 
     if facts.stage is not None and facts.stage.ndim == 1:
         axis(0, len(facts.stage), "'stage' has one entry for each")
+    if facts.labels is not None:
+        axis(0, len(facts.labels[1]), f"'{facts.labels[0]}' has one entry for each")
     if facts.sessions is not None and facts.sessions.ndim == 1 and len(facts.sessions):
         last = facts.sessions[-1]
         if facts.offsets and facts.sessions.dtype.kind in "iu":
@@ -272,6 +277,27 @@ def from_one(path: Path, ids: npt.NDArray[Any], widths: Any, how: Reading) -> np
     return ids
 
 
+def labels_fit(array: npt.NDArray[Any], ids: npt.NDArray[Any]) -> bool:
+    """Say whether an array can hold the request of each token."""
+    tokens = {*ids.shape[:2], ids.shape[0] * ids.shape[1]} if ids.ndim > 1 else set()
+    return array.ndim == 1 and array.dtype.kind in "iuU" and len(array) > 1 and len(array) in tokens
+
+
+def _starts(path: Path, name: str, labels: npt.NDArray[Any], rounds: int, how: Reading) -> npt.NDArray[np.int64]:
+    """Return where sessions begin, from the request of each token."""
+    if len(labels) != rounds:
+        raise FormatError(f"{path}: '{name}' must have one entry for each of {rounds} tokens; it has {len(labels)}")
+    starts = np.append(0, np.flatnonzero(labels[1:] != labels[:-1]) + 1)
+    begun = labels[starts]
+    if len(np.unique(begun)) < len(begun):
+        again = next(label for at, label in enumerate(begun.tolist()) if label in begun[:at].tolist())
+        raise FormatError(
+            f"{path}: '{name}' must give the tokens of a request one after another; {again!r} comes again"
+        )
+    how.assume("sessions", name, f"a session begins where it changes: {len(starts)} in all")
+    return starts
+
+
 def _check_top(path: Path, shape: tuple[int, ...], facts: Facts) -> None:
     for name in TOP_KEYS:
         top = _whole(facts.entries.get(name))
@@ -322,6 +348,13 @@ def trace_of(path: Path, ids: npt.NDArray[Any], facts: Facts, how: Reading, know
             tail = f"...{sessions[-3:].tolist()}" if sessions.ndim == 1 else f"shape {sessions.shape}"
             raise FormatError(f"{path}: 'offsets' must end with the number of rounds, {len(ids)}; got {tail}")
         sessions = sessions[:-1]
+    if facts.labels is not None:
+        starts = _starts(path, *facts.labels, len(ids), how)
+        if sessions is not None and facts.sessions is not None and not np.array_equal(starts, sessions):
+            raise FormatError(
+                f"{path}: '{facts.labels[0]}' begins {len(starts)} sessions, and another array others: they must agree"
+            )
+        sessions = starts
     meta = dict(facts.meta)
     documented = known is not None or (chosen.own and chosen.layout == "tlk")
     if not documented:

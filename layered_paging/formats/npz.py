@@ -19,7 +19,8 @@ from ..core.trace import Trace
 from ..errors import FormatError, LayeredPagingError
 from .base import Format, Reading
 from .common import META, afford, brief, guarded, meta_refused, parse_json
-from .layout import EXPERT_KEYS, LAYER_KEYS, TOP_KEYS, Facts, trace_of
+from .layout import EXPERT_KEYS, LAYER_KEYS, TOP_KEYS, Facts, labels_fit, trace_of
+from .names import ROLES
 from .npy import array_of
 from .opening import Start, plain
 from .router_logits import trace_of_logits
@@ -39,7 +40,8 @@ _NAMES = {
 }
 _FIELDS = ("routed_experts", "prompt_routed_experts")  # of servers: tokens first
 _OTHERS = ("expert_ids", "selected_experts", "topk_ids", "topk_indices", "expert_indices", "top_k_indices", "indices")
-_ARRAYS = {*_OTHERS, *_NAMES, *(other for other in _NAMES.values() if other), *_FIELDS, "router_logits"}
+_REQUESTS = tuple(name for name in ROLES["request"] if len(name) > 1)
+_ARRAYS = {*_OTHERS, *_NAMES, *(other for other in _NAMES.values() if other), *_FIELDS, *_REQUESTS, "router_logits"}
 _READ = {*_ARRAYS, "format", "layout", *LAYER_KEYS, *EXPERT_KEYS, *TOP_KEYS}
 _SMALL = 4096  # bytes of an entry that is one number or word
 MARK = "layered-paging trace 1"
@@ -73,9 +75,24 @@ def read(path: Path, how: Reading) -> Trace:
         raise FormatError(f"{path}: must hold an array 'experts' (rounds, layers, top_k); found {_listed(archive)}")
     if "experts" in arrays and field in _FIELDS:
         raise FormatError(f"{path}: holds both 'experts' and '{field}', which mean the same")
+    ids = arrays[field or "experts"]
+    starts = arrays.get("offsets", arrays.get("sessions"))
+    labels = next(
+        ((name, arrays[name]) for name in _REQUESTS if name in arrays and labels_fit(arrays[name], ids)), None
+    )
+    if labels is None and starts is not None and labels_fit(starts, ids) and len(np.unique(starts)) < len(starts):
+        labels, starts = ("sessions", starts), None  # starts cannot repeat
+    used = {*_NAMES, *(name for name in _NAMES.values() if name), field, labels and labels[0]}
+    left = [  # `residency` is what another engine held: known, and never a request
+        name
+        for name in (info.filename.removesuffix(".npy") for info in archive.infolist())
+        if name not in used and name != "residency" and (name not in arrays or arrays[name].ndim > 0)
+    ]
+    if left:
+        how.assume("left out", ", ".join(left[:20]), "no name in use says what they are for")
     facts = Facts(
         entries,
-        arrays.get("offsets", arrays.get("sessions")),
+        starts,
         arrays.get("stage", arrays.get("phase")),
         arrays.get("expert_bytes"),
         arrays.get("weights", arrays.get("weight")),
@@ -83,11 +100,12 @@ def read(path: Path, how: Reading) -> Trace:
         arrays["n_experts"].tolist() if "n_experts" in arrays else None,
         ("tlk", field) if field in _FIELDS else None,
         meta,
+        labels,
     )
     own = _ours(arrays.get("format"))
     if own:
         facts.entries = {}  # meta is the user's own
-    return trace_of(path, arrays[field or "experts"], facts, how, "tlk" if own else None)
+    return trace_of(path, ids, facts, how, "tlk" if own else None)
 
 
 def _ours(mark: npt.NDArray[Any] | None) -> bool:
