@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test test-all browser slowest theorems checker checked lint docs sheets screenshots wheel bench clean
+.PHONY: demo test test-all browser slowest theorems checker mutants checked lint docs sheets screenshots wheel bench clean
 
 demo: .venv/installed
 	@$(BIN)/layered-paging replay layered_paging/samples/sample.npz --slots 12 24 48 --policy lru llru lfu similar-rounds --reset session --optimum forced
@@ -26,7 +26,7 @@ slowest:
 # The proofs in Coq: built, checked again by coqchk, each headline printed with its assumptions (none).
 theorems: .venv/ready
 	@$(BIN)/python -m layered_paging.theorems --controls build/theorems
-	@$(BIN)/python -m pytest -q -m theorems tests/test_theorems.py
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m theorems tests
 
 # The proved checker of certificates, extracted and compiled: prints where it is.
 checker: .venv/installed

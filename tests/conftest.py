@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -25,6 +26,7 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+ROOT = Path(__file__).resolve().parents[1]
 _BEGUN = pytest.StashKey[float]()
 
 
@@ -46,7 +48,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 # fixture -> mark of the tests that use it: make targets of their own run these
-_MARKS = {"browser": "browser", "compiled": "theorems"}
+_MARKS = {"browser": "browser", "compiled": "theorems", "proved_checker": "theorems"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,6 +66,22 @@ def traces() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real traces are absent: no folder {folder}; set LAYERED_PAGING_TRACES")
     return folder
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compile the theorems once for all workers; what `make theorems` has made is taken over."""
+    from layered_paging import theorems
+
+    top = tmp_path_factory.getbasetemp()
+    target = (top.parent if top.name.startswith("popen-") else top) / "theorems"
+    with (target.parent / "theorems.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = ROOT / "build" / "theorems"
+        if made.is_dir() and not target.exists():
+            shutil.copytree(made, target)
+        theorems.build(target, ROOT / "proofs")
+    return target
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

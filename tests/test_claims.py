@@ -29,8 +29,9 @@ KNOWN = {entry.name for entry in CLAIMS}
 
 
 @pytest.mark.skipif(available() is not None, reason=f"no theorem was checked: {available()}")
-def test_theorems() -> None:
+def test_theorems(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All in one call of the proof kernel."""
+    monkeypatch.setenv("LAYERED_PAGING_THEOREMS", str(compiled))
     found = verify("theorem-*")
     assert len(found) == sum(entry.properties["evidence"] == "theorem" for entry in CLAIMS) > 5
     assert [verdict.reason for verdict in found if not (verdict.holds and verdict.control_refuted)] == []

@@ -31,24 +31,24 @@ LLRU = ["llru", "llru(same_layer='near')", "llru(rounds='absolute')", "llru(roun
 
 
 @pytest.fixture(scope="module")
-def program() -> Path:
+def proved_checker() -> Path:
     return proved.build(ROOT / "build" / "checker")
 
 
-def answers(program: Path, data: list[int]) -> str:
+def answers(proved_checker: Path, data: list[int]) -> str:
     """What the program prints for these numbers; nothing if it cannot read them."""
     text = " ".join(map(str, data))
-    return subprocess.run([program], input=text, capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run([proved_checker], input=text, capture_output=True, text=True, check=False).stdout.strip()
 
 
 @built
-def test_both_accept_every_shipped_certificate_of_a_policy(program: Path) -> None:
+def test_both_accept_every_shipped_certificate_of_a_policy(proved_checker: Path) -> None:
     assert len(GIVEN) >= 80
     for path in GIVEN:
         certificate = Certificate.load(path)
         if certificate.statement["layers"] * certificate.statement["experts"] <= 4:
             certify.check(certificate)
-        found = proved.obtain(certificate, program)
+        found = proved.obtain(certificate, proved_checker)
         assert [theorem.split()[0] for theorem in found.theorems] == ["exact"]
         assert f"is {certificate.statement['value']}, with" in found.words
 
@@ -64,32 +64,34 @@ def test_both_accept_every_shipped_certificate_of_a_policy(program: Path) -> Non
         {"layers": 3, "experts": 2, "slots": 2},
     ],
 )
-def test_every_policy_that_is_proved_is_the_one_in_python(policy: str, size: dict[str, Any], program: Path) -> None:
+def test_every_policy_that_is_proved_is_the_one_in_python(
+    policy: str, size: dict[str, Any], proved_checker: Path
+) -> None:
     """A machine in Coq that moved otherwise than the class in Python would lead out of the table of its states."""
     certificate = lp.competitive_ratio(policy, **size).certificate
-    found = proved.obtain(certificate, program)
+    found = proved.obtain(certificate, proved_checker)
     assert found.words.count(" ") > 10
     other = altered(certificate, lambda s, e: s.update(policy="fifo" if policy == "lru" else "lru"))
     if lp.competitive_ratio(other.statement["policy"], **size).statement["value"] != certificate.statement["value"]:
         with pytest.raises(CertificateRejected):
-            proved.obtain(other, program)
+            proved.obtain(other, proved_checker)
 
 
 @built
-def test_an_unbounded_ratio_and_a_lower_side_alone(program: Path) -> None:
+def test_an_unbounded_ratio_and_a_lower_side_alone(proved_checker: Path) -> None:
     whole = lp.competitive_ratio("llru", layers=2, experts=3, slots=4).certificate
     statement = {key: v for key, v in whole.statement.items() if key not in ("value", "additive")}
     cycle = {"prefix": whole.evidence["prefix"], "cycle": whole.evidence["cycle"]}
-    found = proved.obtain(Certificate("ratio-lower", {**statement, "lower": "4"}, cycle), program)
+    found = proved.obtain(Certificate("ratio-lower", {**statement, "lower": "4"}, cycle), proved_checker)
     assert found.theorems == ("at_least 2 3 4 (policy_cost 2 3 4 (Llru true true)) 4 1",)
     for lower in ("41/10", "5"):
         with pytest.raises(CertificateRejected, match="refuses"):
-            proved.obtain(Certificate("ratio-lower", {**statement, "lower": lower}, cycle), program)
+            proved.obtain(Certificate("ratio-lower", {**statement, "lower": lower}, cycle), proved_checker)
     whole = lp.competitive_ratio("lru", layers=1, experts=3, slots=2).certificate
     evidence = {"prefix": [[0], [1]], "cycle": [[0], [1]]}
     statement = {**whole.statement, "value": None, "additive": None}
     with pytest.raises(CertificateRejected):
-        proved.obtain(Certificate("ratio-policy", statement, evidence), program)
+        proved.obtain(Certificate("ratio-policy", statement, evidence), proved_checker)
 
 
 def verdict(check: Callable[[Certificate], Any], certificate: Certificate) -> bool:
@@ -102,7 +104,7 @@ def verdict(check: Callable[[Certificate], Any], certificate: Certificate) -> bo
 
 @built
 @pytest.mark.parametrize("policy", ["lru", "mark-far", "llru"])
-def test_the_same_forgeries_are_refused(policy: str, program: Path) -> None:
+def test_the_same_forgeries_are_refused(policy: str, proved_checker: Path) -> None:
     """Any one change, digest recomputed: both checkers say the same; where they do not, it was no forgery."""
     certificate = lp.competitive_ratio(policy, layers=2, experts=2, slots=3).certificate
     parts = {"statement": dict(certificate.statement), "evidence": dict(certificate.evidence)}
@@ -113,7 +115,7 @@ def test_the_same_forgeries_are_refused(policy: str, program: Path) -> None:
         changed = copy.deepcopy(parts)
         mutate(changed, path, dice)
         forged = Certificate(certificate.kind, changed["statement"], changed["evidence"])
-        mine, theirs = verdict(lambda c: proved.obtain(c, program), forged), verdict(certify.check, forged)
+        mine, theirs = verdict(lambda c: proved.obtain(c, proved_checker), forged), verdict(certify.check, forged)
         assert mine == theirs, (path, changed["statement"], mine)
         refused += not mine
     assert refused > 40
@@ -167,21 +169,21 @@ def worth(value: str, additive: str = "0") -> Forge:
         *(pytest.param(worth("4", additive), id=f"additive {additive}") for additive in ("1", "-1", "1/3", "1/1")),
     ],
 )
-def test_forgeries_by_hand_are_refused_by_both(forge: Forge, program: Path) -> None:
+def test_forgeries_by_hand_are_refused_by_both(forge: Forge, proved_checker: Path) -> None:
     for policy in ("lru", "llru"):
         forged = altered(Certificate.load(ROOT / "docs" / "atlas" / f"{policy}-2x3-4.json.gz"), forge)
         with pytest.raises(CertificateRejected):
             certify.check(forged)
         with pytest.raises(CertificateRejected):
-            proved.obtain(forged, program)
+            proved.obtain(forged, proved_checker)
 
 
 @built
 @pytest.mark.parametrize("name", ["lru-2x2-3", "llru-2x3-3", "mark-far-2x2-3"])
-def test_one_number_changed_on_its_way_to_the_program_proves_nothing_false(name: str, program: Path) -> None:
+def test_one_number_changed_on_its_way_to_the_program_proves_nothing_false(name: str, proved_checker: Path) -> None:
     """The translation is not trusted: whatever reaches the program, it prints a theorem only if it is true."""
     (data,) = questions(Certificate.load(ROOT / "docs" / "atlas" / f"{name}.json.gz"))
-    truth = answers(program, data)
+    truth = answers(proved_checker, data)
     assert truth.startswith("proved: exact")
     dice = random.Random(3)
     refused = 0
@@ -189,7 +191,7 @@ def test_one_number_changed_on_its_way_to_the_program_proves_nothing_false(name:
         changed = list(data)
         at = dice.randrange(len(changed))
         changed[at] += dice.choice([-2, -1, 1, 2])
-        said = answers(program, changed)
+        said = answers(proved_checker, changed)
         refused += not said.startswith("proved")
         if said.startswith("proved") and said != truth:  # another statement, and a true one
             kind, *size = re.findall(r"exact|\d+", said)
@@ -201,7 +203,7 @@ def test_one_number_changed_on_its_way_to_the_program_proves_nothing_false(name:
 
 
 @built
-def test_a_class_that_is_not_the_policy_of_its_name_gets_no_theorem(program: Path) -> None:
+def test_a_class_that_is_not_the_policy_of_its_name_gets_no_theorem(proved_checker: Path) -> None:
     """The proved checker plays its own policies: states that forget something lead to a refusal."""
     certificate = Certificate.load(ROOT / "docs" / "atlas" / "llru-2x3-4.json.gz")
 
@@ -209,7 +211,7 @@ def test_a_class_that_is_not_the_policy_of_its_name_gets_no_theorem(program: Pat
         e["states"] = [[layer, *(3 * (label & 1) for label in labels)] for layer, *labels in e["states"]]
 
     with pytest.raises(CertificateRejected, match="refuses"):
-        proved.obtain(altered(certificate, forgetful), program)
+        proved.obtain(altered(certificate, forgetful), proved_checker)
 
 
 def test_what_the_proved_checker_does_not_know() -> None:
@@ -228,14 +230,14 @@ def test_what_the_proved_checker_does_not_know() -> None:
 
 
 @built
-def test_both_accept_every_shipped_certificate_of_the_best_policy(program: Path) -> None:
+def test_both_accept_every_shipped_certificate_of_the_best_policy(proved_checker: Path) -> None:
     """Some policy has the ratio, and none has less; both sides have the same value in every one of these."""
     games = [path for path in SHIPPED if path.name.startswith("best-deterministic")]
     assert len(games) >= 25
     for path in games:
         certificate = Certificate.load(path)
         certify.check(certificate)
-        upper, lower = proved.obtain(certificate, program).theorems
+        upper, lower = proved.obtain(certificate, proved_checker).theorems
         assert upper.split()[0], lower.split()[0] == ("some_policy", "every_policy")
         assert upper.split()[1:] == lower.split()[1:]
 
@@ -283,16 +285,16 @@ def a_potential_moved(side: str, by: int) -> Forge:
         *(pytest.param(a_potential_moved(s, by), id=f"{s} {by}") for s in ("policy", "adversary") for by in (-9, 9)),
     ],
 )
-def test_forgeries_of_the_best_ratio_are_refused_by_both(forge: Forge, program: Path) -> None:
+def test_forgeries_of_the_best_ratio_are_refused_by_both(forge: Forge, proved_checker: Path) -> None:
     forged = altered(Certificate.load(ROOT / "docs" / "atlas" / "best-deterministic-2x3-4.json.gz"), forge)
     with pytest.raises(CertificateRejected):
         certify.check(forged)
     with pytest.raises(CertificateRejected):
-        proved.obtain(forged, program)
+        proved.obtain(forged, proved_checker)
 
 
 @built
-def test_the_same_forgeries_of_the_best_ratio_are_refused(program: Path) -> None:
+def test_the_same_forgeries_of_the_best_ratio_are_refused(proved_checker: Path) -> None:
     certificate = Certificate.load(ROOT / "docs" / "atlas" / "best-deterministic-2x2-3.json.gz")
     parts = {"statement": dict(certificate.statement), "evidence": dict(certificate.evidence)}
     dice = random.Random(13)
@@ -302,16 +304,16 @@ def test_the_same_forgeries_of_the_best_ratio_are_refused(program: Path) -> None
         changed = copy.deepcopy(parts)
         mutate(changed, path, dice)
         forged = Certificate(certificate.kind, changed["statement"], changed["evidence"])
-        assert verdict(certify.check, forged) == verdict(lambda c: proved.obtain(c, program), forged), path
+        assert verdict(certify.check, forged) == verdict(lambda c: proved.obtain(c, proved_checker), forged), path
         refused += not verdict(certify.check, forged)
     assert refused > 40
 
 
 @built
-def test_the_adversary_that_repeats_one_page_is_refused_by_the_proved_checker_itself(program: Path) -> None:
+def test_the_adversary_that_repeats_one_page_is_refused_by_the_proved_checker_itself(proved_checker: Path) -> None:
     """A number that falls on every idle move cannot be made up for a cycle: the translation is bypassed."""
     (_, data) = questions(Certificate.load(ROOT / "docs" / "atlas" / "best-deterministic-2x2-2.json.gz"))
-    truth = answers(program, data)
+    truth = answers(proved_checker, data)
     assert truth == "proved: every_policy 2 2 2 3 2"
     dice = random.Random(4)
     refused = 0
@@ -319,7 +321,7 @@ def test_the_adversary_that_repeats_one_page_is_refused_by_the_proved_checker_it
         changed = list(data)
         at = dice.randrange(1, len(changed))
         changed[at] += dice.choice([-2, -1, 1, 2])
-        said = answers(program, changed)
+        said = answers(proved_checker, changed)
         refused += not said.startswith("proved")
         if said.startswith("proved"):
             layers, experts, slots, p, q = map(int, said.split()[2:])
@@ -341,24 +343,24 @@ def test_the_adversary_that_repeats_one_page_is_refused_by_the_proved_checker_it
         ),
     ],
 )
-def test_larger_certificates_shipped_with_the_proofs(name: str, theorems: list[str], program: Path) -> None:
+def test_larger_certificates_shipped_with_the_proofs(name: str, theorems: list[str], proved_checker: Path) -> None:
     certificate = Certificate.load(ROOT / "proofs" / "certificates" / f"{name}.json.gz")
-    assert list(proved.obtain(certificate, program).theorems) == theorems
+    assert list(proved.obtain(certificate, proved_checker).theorems) == theorems
 
 
 @built
-def test_a_small_certificate_in_the_kernel(program: Path) -> None:
+def test_a_small_certificate_in_the_kernel(proved_checker: Path) -> None:
     for name in ("best-deterministic-2x2-2", "llru-2x2-3"):
         certificate = Certificate.load(ROOT / "docs" / "atlas" / f"{name}.json.gz")
-        assert proved.in_kernel(certificate, program) == proved.obtain(certificate, program)
+        assert proved.in_kernel(certificate, proved_checker) == proved.obtain(certificate, proved_checker)
     forged = altered(certificate, lower_potentials)
     with pytest.raises(CertificateRejected, match="the kernel refuses it"):
-        proved.in_kernel(forged, program)
+        proved.in_kernel(forged, proved_checker)
 
 
 @built
-def test_the_command_prints_the_theorem(program: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proved, "build", lambda: program)
+def test_the_command_prints_the_theorem(proved_checker: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proved, "build", lambda: proved_checker)
     good, other = str(GIVEN[-1]), str(ROOT / "docs" / "atlas" / "best-randomized-2x2-2.json.gz")
     assert main(["check", "--verified", good]) == 0
     assert "theorem, by the proved checker: exact 3 2 5" in capsys.readouterr().out

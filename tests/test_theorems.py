@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import random
 import re
 import shutil
@@ -28,20 +27,6 @@ From LP.library Require Import Model Online.
 Theorem toy : forall a b : nat, a + b = b + a.
 Proof. {proof} Qed.
 """
-
-
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Compile the theorems once for all workers; what `make theorems` has made is taken over."""
-    top = tmp_path_factory.getbasetemp()
-    target = (top.parent if top.name.startswith("popen-") else top) / "theorems"
-    with (target.parent / "theorems.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        made = ROOT / "build" / "theorems"
-        if made.is_dir() and not target.exists():
-            shutil.copytree(made, target)
-        theorems.build(target, ROOT / "proofs")
-    return target
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ import importlib
 import os
 import re
 import resource
+import select
 import signal
 import sys
 import time
@@ -146,8 +147,11 @@ def install(mutant: Mutant, code: CodeType) -> None:
                 other.__dict__[key] = module.__dict__[changed[id(value)]]
 
 
-def fate(mutant: Mutant, code: CodeType, cases: list[Case], said: list[Answer]) -> str:
-    """Return ``killed``, ``words`` (only words differ, of all that it met) or ``alive``; in a forked process."""
+def started(mutant: Mutant, code: CodeType, cases: list[Case], said: list[Answer]) -> tuple[int, int]:
+    """Fork a process for a mutant; return its number, and the end of the pipe on which it tells the mutant's fate.
+
+    The fate is ``killed``, ``words`` (only words differ, of all that it met) or ``alive``.
+    """
     order = chosen(mutant, cases, said)
     read, write = os.pipe()
     child = os.fork()
@@ -167,6 +171,11 @@ def fate(mutant: Mutant, code: CodeType, cases: list[Case], said: list[Answer]) 
         os.write(write, status)
         os._exit(0)
     os.close(write)
+    return child, read
+
+
+def ended(child: int, read: int) -> str:
+    """Return the fate that a process has told; one that ended without a word was ended by its limit."""
     with os.fdopen(read, "rb") as pipe:
         text = pipe.read().decode()
     os.waitpid(child, 0)
@@ -210,22 +219,38 @@ def kinds_of(names: list[str]) -> set[Any] | None:
     return {kind for name in names for kind in ONLY[name]} | {None}
 
 
-def run(names: list[str], listed: set[str] | None = None) -> Iterator[tuple[Mutant, str]]:
-    """Yield each mutant of these files with its fate."""
+def run(names: list[str], listed: set[str] | None = None, jobs: int = 1) -> Iterator[tuple[Mutant, str]]:
+    """Yield each mutant of these files with its fate; ``jobs`` of them live at once."""
     cases = corpus(kinds_of(names))
     plain = [timed(case) for case in cases]
     gc.freeze()
     asked = [
         timed(case, True) if case.kind in ONLY["verified.py"] else old for case, old in zip(cases, plain, strict=True)
     ]
+    living: dict[int, tuple[Mutant, int]] = {}  # end of the pipe -> the mutant and its process
+    for mutant, code in _all(names, listed):
+        while len(living) >= jobs:
+            yield from _heard(living)
+        child, read = started(mutant, code, cases, asked if mutant.path.name in ASKED else plain)
+        living[read] = mutant, child
+    while living:
+        yield from _heard(living)
+
+
+def _all(names: list[str], listed: set[str] | None) -> Iterator[tuple[Mutant, CodeType]]:
+    """Yield the mutants of these files with their changed modules."""
     for path in sorted(FOLDER.glob("*.py")):
-        if names and path.name not in names:
-            continue
-        said = asked if path.name in ASKED else plain
-        found = mutants(path, ROOT)
-        for mutant, code in zip(found, compiled(path), strict=True):
-            if listed is None or mutant.key in listed:
-                yield mutant, fate(mutant, code, cases, said)
+        if not names or path.name in names:
+            for mutant, code in zip(mutants(path, ROOT), compiled(path), strict=True):
+                if listed is None or mutant.key in listed:
+                    yield mutant, code
+
+
+def _heard(living: dict[int, tuple[Mutant, int]]) -> Iterator[tuple[Mutant, str]]:
+    """Wait until some mutants have ended; yield each with its fate."""
+    for read in select.select(list(living), [], [])[0]:
+        mutant, child = living.pop(read)
+        yield mutant, ended(child, read)
 
 
 def main() -> int:
@@ -234,6 +259,7 @@ def main() -> int:
     parser.add_argument("files", nargs="*", metavar="FILE", help="files of layered_paging/certify (default: all)")
     parser.add_argument("--write", action="store_true", help="rewrite the list of survivors, keeping the reasons")
     parser.add_argument("--listed", action="store_true", help="only the mutants that the list names")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants at once (default: one per core)")
     parser.add_argument("--verbose", action="store_true", help="print the fate of every mutant")
     args = parser.parse_args()
     for name in ("optimum", "placement", "stall", "ratio", "ratio_game", "ratio_events", "ratio_random", "verified"):
@@ -241,7 +267,7 @@ def main() -> int:
     began, known = time.process_time(), reasons()
     alive: dict[str, str] = {}
     count = 0
-    for mutant, end in run(args.files, set(known) if args.listed else None):
+    for mutant, end in run(args.files, set(known) if args.listed else None, args.jobs):
         count += 1
         if args.verbose or (not end.startswith("killed") and mutant.key not in known):
             print(f"{mutant.key}  # {end}", flush=True)
