@@ -274,7 +274,8 @@ def phases(
     shared = _Shared("phases", layers, experts, rounds, top_k, seed, sessions, {"working_set": size, "length": span})
     if not shared.top_k <= size <= min(shared.widths):
         raise ParameterError(
-            f"working_set must be in top_k..experts = {shared.top_k}..{min(shared.widths)}; got {working_set}"
+            f"must be in top_k..experts = {shared.top_k}..{min(shared.widths)}; got {working_set}",
+            parameter="working_set",
         )
 
     def layer(j: int, n: int, source: np.random.SeedSequence) -> _Ids:
@@ -308,12 +309,12 @@ class _Shared:
         self.seed, count = integer("seed", seed, 0), integer("sessions", sessions, 1)
         if self.top_k > min(self.widths):
             raise ParameterError(
-                f"top_k must be at most the {min(self.widths)} experts of the narrowest layer; got {top_k}"
+                f"must be at most the {min(self.widths)} experts of the narrowest layer; got {top_k}", parameter="top_k"
             )
         if count > self.rounds:
-            raise ParameterError(f"sessions must be at most the {self.rounds} rounds; got {sessions}")
+            raise ParameterError(f"must be at most the {self.rounds} rounds; got {sessions}", parameter="sessions")
         if max(self.widths) >= 1 << 31:
-            raise ParameterError(f"experts must be below 2^31; got {max(self.widths)}")
+            raise ParameterError(f"must be below 2^31; got {max(self.widths)}", parameter="experts")
         self.starts = np.arange(count, dtype=np.int64) * self.rounds // count
         same = len(set(self.widths)) == 1
         parameters = {
@@ -340,9 +341,9 @@ class _Shared:
 
 def _number(name: str, value: object, least: float, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise ParameterError(f"{name} must be a number in {least}..{most}; got {value!r}")
+        raise ParameterError(f"must be a number in {least}..{most}; got {value!r}", parameter=name)
     if not least <= value <= most:
-        raise ParameterError(f"{name} must be in {least}..{most}; got {value!r}")
+        raise ParameterError(f"must be in {least}..{most}; got {value!r}", parameter=name)
     return float(value)
 
 
@@ -351,7 +352,7 @@ def _exponents(exponent: float | Sequence[float], layers: int) -> float | list[f
         each = [_number(f"exponent of layer {j}", value, 0, 100) for j, value in enumerate(exponent)]
         if len(each) != layers:
             raise ParameterError(
-                f"exponent must be one number, or one for each of the {layers} layers; got {len(each)}"
+                f"must be one number, or one for each of the {layers} layers; got {len(each)}", parameter="exponent"
             )
         return each
     return _number("exponent", exponent, 0, 100)

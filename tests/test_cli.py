@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import os
@@ -190,7 +191,7 @@ EVENT = "the largest event (2 slots); got 1 (use at least"
         ),
         (
             ["replay", TRACE, "--slots", "4", "--pool", "per-layer"],
-            f"--slots: slots of layer 0 must hold {EVENT} 12 in",
+            "--slots must hold the largest event of layer 0 (2 slots); got 1 (use at least 12 in",
         ),
         (
             ["replay", "SIZED", "--bytes", "1MiB"],
@@ -200,7 +201,7 @@ EVENT = "the largest event (2 slots); got 1 (use at least"
         (["replay", TRACE, "--bytes", "1MiB", "--repeat", "2", "--seed", "-1"], "--seed must be"),
         (
             ["replay", "PLAIN", "--bytes", "1MiB"],
-            "--bytes needs a trace with expert_bytes; this one has none (give --slots",
+            "--bytes needs a trace with expert_bytes; this one has none (use --slots, or --expert-bytes)",
         ),
         (["replay", "LONG", "--stream", "--slots", "9", "--sample", "1", "--reset", "session"], "--sample must be an"),
         (["replay", "LONG", "--stream", "--slots", "9", "--prefill", "merged"], "--prefill merged needs whole prompts"),
@@ -221,7 +222,7 @@ EVENT = "the largest event (2 slots); got 1 (use at least"
         ),
         (
             ["optimum", "SIZED", "--bytes", "8MiB", "--admission", "forced", "--quotas", "free"],
-            "--quotas are in slots: give --slots, not --bytes",
+            "--quotas are in slots; got a budget in bytes (use --slots)",
         ),
         (["optimum", "SIZED", "--bytes", "1", "--admission", "bypass"], "--bytes holds not even one expert"),
         (["optimum", TRACE, "--slots", "1", "--admission", "forced"], f"--slots must hold {EVENT} 2 in all, or --adm"),
@@ -242,7 +243,7 @@ EVENT = "the largest event (2 slots); got 1 (use at least"
         ([*PREFETCH, "--slots", "9", "--expert-bytes", "0"], "--expert-bytes must be one int of 1..2^40, or one for"),
         (
             [*PREFETCH[:1], "PLAIN", *PREFETCH[2:], "--slots", "9"],
-            "the time model needs the bytes of an expert: the trace has none, so give --expert-bytes",
+            "the time model needs the bytes of an expert; the trace has none (use --expert-bytes)",
         ),
         ([*PREFETCH, "--slots", "9", "--expert-bytes", "1MiB", "--budget", "-1"], "--budget must be an integer of at"),
         (["place", "--generate", "--top-k", "99"], "--top-k must be at most the experts of a layer, 16; got 99"),
@@ -264,6 +265,30 @@ def test_a_mistake_names_the_option_that_was_typed(
     files = {"SIZED": "sized.npz", "PLAIN": "plain.npz", "LONG": "long.jsonl"}
     assert main([files.get(word, word) for word in words]) == 2
     assert capsys.readouterr().err.startswith(f"layered-paging {words[0]}: {message}")
+
+
+def test_an_error_carries_the_parameter_it_speaks_of() -> None:
+    trace = lp.workloads.uniform(2, 4, 10)
+    with pytest.raises(ParameterError) as caught:
+        lp.replay(trace, "lru", 0)
+    assert (caught.value.parameter, caught.value.message) == ("slots", "must be an integer of at least 1; got 0")
+    same = copy.copy(caught.value)  # as it comes back from another process
+    assert (str(same), same.parameter, same.ways) == (str(caught.value), "slots", ())
+    with pytest.raises(ParameterError) as caught:
+        lp.competitive_ratio("lru", layers=2, experts=3, slots=1, pool="per-layer")
+    assert (caught.value.parameter, caught.value.value) == ("pool", "per-layer")
+    assert str(caught.value) == "pool='per-layer' needs a slot for each of the 2 layers; got 1"
+
+
+def test_a_name_that_no_option_sets_stays_and_a_way_that_is_none_goes() -> None:
+    error = ParameterError("must be 1", parameter=("slots", "other"), ways=[("oversize", "allow"), ("oversize", "x")])
+    flags = {"slots": "--slots", "oversize": "--oversize"}
+
+    def named(parameter: str, value: object) -> str | None:
+        return None if value == "x" or parameter not in flags else f"{flags[parameter]} {value or ''}".strip()
+
+    assert error.said(named) == "--slots and other must be 1 (use --oversize allow)"
+    assert str(error) == "slots and other must be 1 (use oversize='allow', or oversize='x')"
 
 
 def test_python_keeps_its_names() -> None:

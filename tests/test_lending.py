@@ -117,7 +117,7 @@ def test_bad_loans_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     trace = lp.Trace([[0], [1]], 2, stage=[0, 1])
     with pytest.raises(ParameterError, match="lend must be one of 'none', 'waiting', 'all'; got 'some'"):
         lp.replay(trace, "lru", 1, lend="some")
-    with pytest.raises(ParameterError, match="lend needs a per-layer pool, and prefill 'token'"):
+    with pytest.raises(ParameterError, match="lend needs pool per-layer and prefill token"):
         lp.replay(trace, "lru", 1, lend="all")
     with pytest.raises(ParameterError, match="lend has no compiled kernel"):
         lp.replay(trace, "lru", 1, pool="per-layer", lend="all", engine="kernel")

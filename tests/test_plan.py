@@ -142,7 +142,7 @@ def test_a_log_without_sizes_has_no_clock(tmp_path: Path, capsys: pytest.Capture
     assert "--expert-bytes" in capsys.readouterr().err
     for command, rest in (("plan", []), ("diagnose", []), ("evidence", ["8MB", "--policy", "llru"])):
         assert main([command, words[1], "--bytes", "2MB", *rest]) == 2
-        assert "(give --slots, or the bytes of an expert: --expert-bytes)" in capsys.readouterr().err
+        assert "(use --slots, or --expert-bytes)" in capsys.readouterr().err
     assert main([*words, "--expert-bytes", "6MB", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert {row["loaded"] / row["loads"] for row in rows if row["loads"]} == {6e6}

@@ -199,7 +199,7 @@ def test_later_evicted_and_unused() -> None:
         ({"distance": 2}, "at most the 1 layers"),
         ({"distance": 0}, "distance"),
         ({"policy": "belady"}, "online"),
-        ({"page_bytes": None}, "give page_bytes"),
+        ({"page_bytes": None}, "use page_bytes"),
         ({"page_bytes": 0}, "page_bytes"),
         ({"budget": -1}, "budget"),
         ({"staging": -1}, "staging"),
@@ -282,7 +282,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         ([*words, "--optimum", "--pool", "per-layer"], "one shared pool"),
         ([*words, "--where", "topic=a", "--train", "session=0-1"], "different sessions"),
         ([*words, "--predictor", "markov(distance=1)", "--distance", "2"], "needs what is known"),
-        (["prefetch", str(trace), "--slots", "6", *clock[:6]], "give --expert-bytes"),
+        (["prefetch", str(trace), "--slots", "6", *clock[:6]], "(use --expert-bytes)"),
         ([*words, "--predictor", "profile"], "takes a profile"),
         ([*words, "--sensitivity", str(tmp_path / "s.txt")], "must end in"),
     ):

@@ -222,7 +222,7 @@ def test_a_policy_cannot_cheat() -> None:
         ({"slots": 2, "admission": "x"}, ParameterError, "admission must be one of"),
         ({"slots": 2, "ties": "x"}, ParameterError, "ties must be one of"),
         ({"slots": 2, "seed": -1}, ParameterError, "seed must be an integer of at least 0"),
-        ({"slots": 1, "pool": "per-layer"}, BudgetError, "slots of layer 1 must hold the largest event"),
+        ({"slots": 1, "pool": "per-layer"}, BudgetError, "slots must hold the largest event of layer 1"),
     ],
 )
 def test_bad_arguments(arguments: dict[str, object], error: type[Exception], message: str) -> None:

@@ -59,7 +59,7 @@ def test_shards_in_processes(trace: lp.Trace, path: Path, capsys: pytest.Capture
 
 
 def test_only_independent_sessions(path: Path) -> None:
-    with pytest.raises(ParameterError, match="only reset 'session'"):
+    with pytest.raises(ParameterError, match="reset must be 'session', which makes sessions independent"):
         lp.sweep.replay_sharded(path, ["lru"], [7], reset="cache")
     with pytest.raises(ParameterError, match="no such option"):
         lp.sweep.replay_sharded(path, ["lru"], [7], resets="cache")

@@ -75,7 +75,7 @@ def test_limits() -> None:
         (lambda: replay_page(trace, [], 3), "1 to 8 policies"),
         (lambda: replay_page(lp.Trace([[[0]]] * 20_001), ["lru"], 1), "1 to 20,000 steps; got 20,001"),
         (lambda: replay_page(lp.Trace([[0]], n_experts=200_000), ["lru"], 1), "at most 100,000 pages"),
-        (lambda: window(trace, 8, None), "first round must be below 8"),
+        (lambda: window(trace, 8, None), "start must be below 8"),
     ]:
         with pytest.raises(ParameterError, match=re.escape(word)):
             call()

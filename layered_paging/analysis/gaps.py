@@ -203,7 +203,7 @@ def gap_table(
         ("tokens", sizes),
     ):
         if not names or len(set(names)) < len(names):
-            raise ParameterError(f"{what} must be one or more, each once; got {[str(name) for name in names]}")
+            raise ParameterError(f"must be one or more, each once; got {[str(name) for name in names]}", parameter=what)
     cells: list[Cell] = []
     gaps: list[Gap] = []
     kept: dict[tuple[str, str], list[tuple[float | None, _Ints | None]]] = {}
@@ -254,7 +254,7 @@ def _number(value: float | Fraction) -> Fraction:
     except (TypeError, ValueError, OverflowError):
         number = Fraction(0)
     if not 0 < number <= 10**6:
-        raise ParameterError(f"tokens must be numbers above 0, at most a million; got {value!r}")
+        raise ParameterError(f"must be numbers above 0, at most a million; got {value!r}", parameter="tokens")
     return number
 
 

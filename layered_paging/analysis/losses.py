@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.instance import integer
+from ..core.layout import without_sizes
 from ..core.trace import Trace
 from ..engine.run import Run, replay
 from ..errors import BudgetError
@@ -54,9 +55,7 @@ class Room:
         if slots is not None:
             room = cls(integer("slots", slots, 1), None, size)
         elif trace.page_bytes is None:
-            raise BudgetError(
-                "budget_bytes needs a trace with expert_bytes; this one has none (give slots, or the bytes of an expert: --expert-bytes)"
-            )
+            raise without_sizes()
         else:
             room = cls(None, integer("budget_bytes", budget_bytes, 1), size)
         need, unit = (
@@ -65,7 +64,7 @@ class Room:
         )
         if need > room.capacity:
             said = "" if slots is not None else " bytes"
-            raise BudgetError(f"{unit} must hold the largest event ({need}{said}); got {room.capacity}")
+            raise BudgetError(f"must hold the largest event ({need}{said}); got {room.capacity}", parameter=unit)
         return room
 
     @property

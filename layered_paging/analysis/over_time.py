@@ -142,7 +142,9 @@ def over_time(trace: Trace, run: Run, window: int | None = None) -> OverTime:
         raise ParameterError(f"over time needs sessions of two rounds or more; the median has {horizon}")
     step = max(1, min(WINDOW, horizon // 16)) if window is None else integer("window", window, 1)
     if 2 * step > horizon:
-        raise ParameterError(f"window must be at most {horizon // 2}, half of the median session; got {step}")
+        raise ParameterError(
+            f"must be at most {horizon // 2}, half of the median session; got {step}", parameter="window"
+        )
     kept = run.options["reset"] == "never"
     count = lengths >= horizon
     starts = trace.sessions[count]

@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from ..core.cutting import first_rounds
 from ..core.instance import Instance
-from ..core.layout import lay_out, merged_prefill
+from ..core.layout import lay_out, merged_prefill, without_sizes
 from ..core.rules import PREFILLS, RESETS, Rules, choice
 from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..engine.run import Run, informed, replay
-from ..errors import BudgetError, ParameterError
+from ..errors import ParameterError
 from ..policies.names import resolve
 from ..policies.step import Pool
 from .evidence import Evidence, distinct_sessions, weigh_rounds
@@ -183,9 +183,9 @@ def evidence_sheet(
         if spec.offline:
             raise ParameterError(f"policy {spec.name!r} knows the future: no engine can take it")
     if first.name == second.name:
-        raise ParameterError(f"policy and against must differ; got {first.name!r} twice")
+        raise ParameterError(f"must differ; got {first.name!r} twice", parameter=("policy", "against"))
     if not 0 <= gate < 1:
-        raise ParameterError(f"gate must be a share from 0 to below 1; got {gate!r}")
+        raise ParameterError(f"must be a share from 0 to below 1; got {gate!r}", parameter="gate")
     choice("reset", reset, RESETS)
     played = merged_prefill(trace) if choice("prefill", prefill, PREFILLS) == "merged" else trace
     wanted = _checked(budgets_of(played, sized) if sizes is None else sizes)
@@ -301,9 +301,7 @@ def _checked(sizes: Sequence[int]) -> list[int]:
 
 def _sizes(trace: Trace) -> npt.NDArray[np.int64]:
     if trace.page_bytes is None:
-        raise BudgetError(
-            "budgets in bytes need a trace with expert_bytes; this one has none (give slots, or the bytes of an expert: --expert-bytes)"
-        )
+        raise without_sizes()
     return trace.page_bytes[np.repeat(trace.asked, trace.n_experts)]
 
 

@@ -39,7 +39,7 @@ def verify(
         No claim matches.
     """
     if scope not in SCOPES:
-        raise ParameterError(f"scope must be one of {', '.join(SCOPES)}; got {scope!r}")
+        raise ParameterError(f"must be one of {', '.join(SCOPES)}; got {scope!r}", parameter="scope")
     chosen = [entry for entry in all_claims() if fnmatchcase(entry.name, pattern)]
     if not chosen:
         known = [entry.name for entry in all_claims()]

@@ -114,12 +114,12 @@ def _run(words: list[str], chosen: str) -> int:
 
                 loaded(args)
             answer = module.run(args)
-    except ParameterError as error:
-        from .common import as_typed
+    except LayeredPagingError as error:
+        from .common import named
 
-        raise ParameterError(as_typed(str(error), mine)) from None
+        raise ParameterError(error.said(named(mine))) from None
     except Exception as error:
-        blamed = None if args.verbose or isinstance(error, LayeredPagingError) else _blamed(error)
+        blamed = None if args.verbose else _blamed(error)
         if blamed is None:
             raise
         raise blamed from None

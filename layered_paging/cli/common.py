@@ -18,8 +18,8 @@ from ..errors import ParameterError
 __all__ = [
     "actions",
     "add_model_options",
-    "as_typed",
     "byte_size",
+    "named",
     "percent",
     "positive",
     "progress",
@@ -29,18 +29,17 @@ __all__ = [
 ]
 
 FOLD = 40  # longer words of a first column are folded
-# what Python calls a parameter -> the option of a command that sets it
-_OPTION_OF = {
-    "budget_bytes": "bytes",
-    "first round": "from",
-    "lfu-decay: half_life": "half-life",
-    "page_bytes": "expert-bytes",
-    "policies": "policy",
-    "popularity: half_life": "half-life",
-    "resets": "reset",
-    "sessions": "sample",
+# option -> further parameters of Python that it sets
+_SETS = {
+    "bytes": ("budget_bytes",),
+    "compute": ("clock",),
+    "expert_bytes": ("page_bytes",),
+    "from": ("start",),
+    "half_life": ("lfu-decay: half_life", "popularity: half_life"),
+    "policy": ("policies",),
+    "reset": ("resets",),
+    "sample": ("sessions",),
 }
-_WAYS = (("admission", "bypass"), ("oversize", "allow"))  # around an event that does not fit
 _UNITS = {
     "": 1,
     "b": 1,
@@ -234,39 +233,26 @@ def progress(label: str, total: int, quiet: bool = False) -> Iterator[Any]:
         yield lambda done: bar.update(task, completed=done)
 
 
-def as_typed(message: str, parser: argparse.ArgumentParser) -> str:
-    """Return an error's message with the command's options in place of Python's parameters.
+def named(parser: argparse.ArgumentParser) -> Callable[[str, object], str | None]:
+    """Return what names a parameter of Python as the options of a command do; None where no option sets it.
 
-    A message begins with the parameter that is at fault: ``slots must be ...`` becomes ``--slots must be ...``.
+    With a value: the option with the value, and None where the option does not take it.
     """
-    choices: dict[str, set[Any]] = {}
-    flags: dict[str, str] = {}
+    of: dict[str, argparse.Action] = {}
     for action in actions(parser):
-        for flag in action.option_strings:
-            if flag.startswith("--"):
-                key = flag[2:].replace("-", "_")
-                flags[key], choices[key] = flag, set(action.choices or ())
-    flags |= {name: f"--{key}" for name, key in _OPTION_OF.items() if key.replace("-", "_") in flags}
-    name = "|".join(map(re.escape, flags))
-    rules: list[tuple[str, Callable[[re.Match[str]], str]]] = [
-        (rf"^({name})(?= (?:must|needs?|holds|takes|is|are) |[:,] )", lambda found: flags[found[1]]),
-        (rf"^({name}) and ({name}) ", lambda found: f"{flags[found[1]]} and {flags[found[2]]} "),
-        (rf"^({name})='([\w-]+)'", lambda found: f"{flags[found[1]]} {found[2]}"),
-        (rf"^({name}) of ", lambda found: f"{flags[found[1]]}: {found[0]}"),
-    ]
-    for pattern, typed in rules:
-        message = re.sub(pattern, typed, message)
-    for word in ("budget_bytes", "page_bytes"):  # the names that no user of a command knows
-        message = re.sub(rf"(?<!\w){word}(?!\w)", flags.get(word, word), message)
-    if "bytes" in flags:
-        message = message.replace("give slots", "give --slots")
-    ways = [f", or --{key} {value}" for key, value in _WAYS if value in choices.get(key, ())]
-    message = message.replace(", admission 'bypass', or oversize 'allow'", "".join(ways))
-    return re.sub(
-        rf"(?<![\w-])({name}) '([a-z-]+)'",
-        lambda found: f"{flags[found[1]]} {found[2]}" if found[2] in choices.get(found[1], ()) else found[0],
-        message,
-    )
+        flag = next((flag for flag in action.option_strings if flag.startswith("--")), None)
+        if flag is not None:
+            own = flag[2:].replace("-", "_")
+            of |= dict.fromkeys((own, *_SETS.get(own, ())), action)
+
+    def name(parameter: str, value: object) -> str | None:
+        action = of.get(parameter)
+        if action is None or (value is not None and action.choices is not None and value not in action.choices):
+            return None
+        flag = next(flag for flag in action.option_strings if flag.startswith("--"))
+        return flag if value is None or value is True else f"{flag} {value}"
+
+    return name
 
 
 def actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

@@ -19,9 +19,9 @@ def first_rounds(trace: Trace, rounds: int) -> Trace:
 
 def window(trace: Trace, start: int, rounds: int | None) -> Trace:
     """Return the rounds from ``start``, so many or to the end, as a trace of their own (sessions kept)."""
-    integer("first round", start, 0)
+    integer("start", start, 0)
     if start >= trace.rounds:
-        raise ParameterError(f"first round must be below {trace.rounds}, the rounds of the trace; got {start}")
+        raise ParameterError(f"must be below {trace.rounds}, the rounds of the trace; got {start}", parameter="start")
     end = trace.rounds if rounds is None else min(trace.rounds, start + integer("rounds", rounds, 1))
     if (start, end) == (0, trace.rounds):
         return trace

@@ -16,9 +16,9 @@ def integer(name: str, value: object, least: int) -> int:
     try:
         number = value.__index__()  # type: ignore[attr-defined]
     except (AttributeError, TypeError):
-        raise ParameterError(f"{name} must be an integer of at least {least}; got {value!r}") from None
+        raise ParameterError(f"must be an integer of at least {least}; got {value!r}", parameter=name) from None
     if isinstance(value, bool) or number < least:
-        raise ParameterError(f"{name} must be an integer of at least {least}; got {value!r}")
+        raise ParameterError(f"must be an integer of at least {least}; got {value!r}", parameter=name)
     return int(number)
 
 
@@ -61,7 +61,7 @@ class Instance:
             widths = tuple(integer(f"experts of layer {j}", n, 1) for j, n in enumerate(experts))
             if len(widths) != count:
                 raise ParameterError(
-                    f"experts must be one int, or one for each of the {count} layers; got {len(widths)}"
+                    f"must be one int, or one for each of the {count} layers; got {len(widths)}", parameter="experts"
                 )
         else:
             widths = (integer("experts", experts, 1),) * count
@@ -81,13 +81,13 @@ class Instance:
     def layer_of(self, page: int) -> int:
         """Return the layer of a page; O(log layers)."""
         if not 0 <= page < self.pages:
-            raise ParameterError(f"page must be in 0..{self.pages - 1}; got {page}")
+            raise ParameterError(f"must be in 0..{self.pages - 1}; got {page}", parameter="page")
         return bisect_right(self.first, page) - 1
 
     def page(self, layer: int, expert: int) -> int:
         """Return the page number of an expert of a layer."""
         if not 0 <= layer < self.layers:
-            raise ParameterError(f"layer must be in 0..{self.layers - 1}; got {layer}")
+            raise ParameterError(f"must be in 0..{self.layers - 1}; got {layer}", parameter="layer")
         if not 0 <= expert < self.experts[layer]:
             raise ParameterError(f"expert of layer {layer} must be in 0..{self.experts[layer] - 1}; got {expert}")
         return self.first[layer] + expert

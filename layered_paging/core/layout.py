@@ -33,6 +33,7 @@ __all__ = [
     "needs_of",
     "pools_of",
     "quotas",
+    "without_sizes",
 ]
 
 
@@ -258,7 +259,7 @@ def _merge(trace: Trace) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.N
     """Return (experts, starts, stage) with every prompt's prefill merged into one round."""
     if transformed(trace, "batch"):
         raise ParameterError(
-            "prefill must be 'token' for a batch, whose steps hold tokens of several prompts; got 'merged'"
+            "must be 'token' for a batch, whose steps hold tokens of several prompts; got 'merged'", parameter="prefill"
         )
     begins = np.zeros(trace.rounds, bool)
     begins[trace.sessions] = True
@@ -275,7 +276,9 @@ def _merge(trace: Trace) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.N
             width = max(width, max(map(len, merged[row])))
     size = len(at) * trace.layers * width * trace.experts.itemsize
     if size > 1 << 33:
-        raise ParameterError(f"prefill='merged' would need {size / 2**30:.1f} GiB for this trace; at most 8 GiB")
+        raise ParameterError(
+            f"would need {size / 2**30:.1f} GiB for this trace; at most 8 GiB", parameter="prefill", value="merged"
+        )
     experts = np.full((len(at), trace.layers, width), -1, trace.experts.dtype)
     experts[:, :, : trace.top_k] = trace.experts[at]
     for row, events in merged.items():
@@ -336,6 +339,15 @@ def quotas(total: int, layers: int, asked: Sequence[bool] | npt.NDArray[np.bool_
     return split
 
 
+def without_sizes() -> BudgetError:
+    """Return the error about a budget in bytes for a trace that does not know its sizes."""
+    return BudgetError(
+        "needs a trace with expert_bytes; this one has none",
+        parameter="budget_bytes",
+        ways=[("slots", None), ("expert_bytes", None)],
+    )
+
+
 def capacities(trace: Trace | LongTrace, budget: Budget, rules: Rules) -> list[int]:
     """Return what each pool holds: one number, or one per layer.
 
@@ -347,19 +359,19 @@ def capacities(trace: Trace | LongTrace, budget: Budget, rules: Rules) -> list[i
         Given quotas that are not one per layer, or do not sum to the slots.
     """
     if budget.in_bytes and trace.page_bytes is None:
-        raise BudgetError(
-            "budget_bytes needs a trace with expert_bytes; this one has none (give slots, or the bytes of an expert: --expert-bytes)"
-        )
+        raise without_sizes()
     if not rules.per_layer:
         return [budget.total]
     if isinstance(rules.quotas, str):
         return quotas(budget.total, trace.layers, trace.asked)
     if budget.in_bytes:
-        raise BudgetError("quotas are in slots: give slots, not budget_bytes")
+        raise BudgetError("are in slots; got a budget in bytes", parameter="quotas", ways=[("slots", None)])
     if len(rules.quotas) != trace.layers:
-        raise ParameterError(f"quotas must be one int for each of {trace.layers} layers; got {len(rules.quotas)}")
+        raise ParameterError(
+            f"must be one int for each of {trace.layers} layers; got {len(rules.quotas)}", parameter="quotas"
+        )
     if sum(rules.quotas) != budget.total:
-        raise ParameterError(f"quotas must sum to slots, {budget.total}; got {sum(rules.quotas)}")
+        raise ParameterError(f"must sum to slots, {budget.total}; got {sum(rules.quotas)}", parameter="quotas")
     return list(rules.quotas)
 
 
@@ -388,9 +400,11 @@ def check_fits(
             # the least total whose share reaches the need of every pool
             sharing = [n for n, flag in zip(needs, trace.asked, strict=True) if flag] if rules.per_layer else needs
             least = max((n - 1) * len(sharing) + j + 1 for j, n in enumerate(sharing) if n > 0)
+            ways = (f"at least {least} in all", ("admission", "bypass"), ("oversize", "allow"))
             raise BudgetError(
-                f"{budget.unit}{where} must hold the largest event ({need} {budget.unit}); got {capacity} "
-                f"(use at least {least} in all, admission 'bypass', or oversize 'allow'){read}"
+                f"must hold the largest event{where} ({need} {budget.unit}); got {capacity}{read}",
+                parameter="budget_bytes" if budget.in_bytes else "slots",
+                ways=ways,
             )
 
 

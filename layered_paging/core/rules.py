@@ -50,7 +50,7 @@ LENDS = ("none", "waiting", "all")
 def choice(name: str, value: str, known: tuple[str, ...]) -> str:
     """Return ``value`` if it is one of ``known``, or raise ``ParameterError``."""
     if value not in known:
-        raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}")
+        raise ParameterError(f"must be one of {', '.join(map(repr, known))}; got {value!r}", parameter=name)
     return value
 
 
@@ -136,7 +136,7 @@ class Traffic:
             return given
         known = [field.name for field in fields(cls)]
         if given is not None and not isinstance(given, Mapping):
-            raise ParameterError(f"traffic must be a Traffic or a mapping; got {given!r}")
+            raise ParameterError(f"must be a Traffic or a mapping; got {given!r}", parameter="traffic")
         for name in given or ():
             choice("a rule of traffic", name, tuple(known))
         return cls(**(given or {}))
@@ -214,7 +214,9 @@ class Rules:
             choice("quotas", self.quotas, QUOTAS[:2])
         choice("lend", self.lend, LENDS)
         if self.lend != "none" and (self.pool != "per-layer" or self.prefill != "token"):
-            raise ParameterError("lend needs a per-layer pool, and prefill 'token': a merged prompt is one event")
+            raise ParameterError(
+                "needs pool per-layer and prefill token: a merged prompt is one event", parameter="lend"
+            )
 
     @classmethod
     def with_quotas(cls, quotas: str | Sequence[int], **options: Any) -> Rules:
@@ -230,7 +232,7 @@ class Rules:
         elif isinstance(quotas, (Sequence, np.ndarray)) and not isinstance(quotas, (bytes, bytearray)):
             chosen = tuple(integer(f"quotas of layer {j}", q, 0) for j, q in enumerate(quotas))
         else:
-            raise ParameterError(f"quotas must be 'uniform', 'free' or a list of slots; got {quotas!r}")
+            raise ParameterError(f"must be 'uniform', 'free' or a list of slots; got {quotas!r}", parameter="quotas")
         if chosen != "uniform":
             options["pool"] = "per-layer"
         return cls(quotas=chosen, **options)

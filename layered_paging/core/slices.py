@@ -32,7 +32,9 @@ def of_layers(trace: Trace, layers: Sequence[int]) -> Trace:
     """
     chosen = [integer("a layer", j, 0) for j in layers]
     if not chosen or chosen != sorted(set(chosen)) or chosen[-1] >= trace.layers:
-        raise ParameterError(f"layers must be ascending numbers below {trace.layers}, at least one; got {list(layers)}")
+        raise ParameterError(
+            f"must be ascending numbers below {trace.layers}, at least one; got {list(layers)}", parameter="layers"
+        )
     widths = [trace.n_experts[j] for j in chosen]
     sizes = None
     if trace.page_bytes is not None:

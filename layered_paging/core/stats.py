@@ -34,7 +34,7 @@ def t_quantile(confidence: float, freedom: int) -> float:
     from scipy.special import stdtrit
 
     if not isinstance(confidence, (int, float)) or not 0 < confidence < 1:
-        raise ParameterError(f"confidence must lie between 0 and 1; got {confidence!r}")
+        raise ParameterError(f"must lie between 0 and 1; got {confidence!r}", parameter="confidence")
     if freedom < 1:
         raise ParameterError(f"an interval needs two values or more; got {freedom + 1}")
     return float(stdtrit(freedom, (1 + confidence) / 2))

@@ -148,7 +148,7 @@ class Tabular:
             Neither is installed.
         """
         if library not in (None, "pandas", "polars"):
-            raise ParameterError(f"library must be 'pandas' or 'polars'; got {library!r}")
+            raise ParameterError(f"must be 'pandas' or 'polars'; got {library!r}", parameter="library")
         columns, rows = self._columns()
         by_name: Mapping[str, list[Any]] = {name: [row[at] for row in rows] for at, name in enumerate(columns)}
         if library in (None, "pandas"):

@@ -144,7 +144,9 @@ class Trace:
         ends = np.append(self.sessions[1:], self.rounds)
         chosen = [integer("session", s, 0) for s in sessions]
         if not chosen or max(chosen) >= len(self.sessions):
-            raise ParameterError(f"sessions must be some of 0..{len(self.sessions) - 1}; got {list(sessions)}")
+            raise ParameterError(
+                f"must be some of 0..{len(self.sessions) - 1}; got {list(sessions)}", parameter="sessions"
+            )
         rows = np.concatenate([np.arange(self.sessions[s], ends[s]) for s in chosen])
         starts = np.concatenate(([0], np.cumsum([ends[s] - self.sessions[s] for s in chosen])[:-1]))
         meta = dict(self.meta)

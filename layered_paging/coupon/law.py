@@ -132,7 +132,9 @@ def checked(
         raise ParameterError("draws without replacement are uniform; unequal probabilities need replacement=True")
     nested = bool(len(probabilities)) and isinstance(probabilities[0], (list, tuple))
     if nested and len(probabilities) != size:
-        raise ParameterError(f"probabilities must be one list for each of {size} collectors; got {len(probabilities)}")
+        raise ParameterError(
+            f"must be one list for each of {size} collectors; got {len(probabilities)}", parameter="probabilities"
+        )
     return [_probabilities(items, n) for items in (probabilities if nested else [probabilities])]
 
 
@@ -154,12 +156,14 @@ def _probabilities(items: Sequence[Any], n: int) -> list[Fraction]:
     try:
         values = [Fraction(item) for item in items]
     except (TypeError, ValueError, ZeroDivisionError):
-        raise ParameterError(f"probabilities must be fractions such as '1/3'; got {items!r}") from None
+        raise ParameterError(f"must be fractions such as '1/3'; got {items!r}", parameter="probabilities") from None
     if len(values) != n or min(values) <= 0:
-        raise ParameterError(f"probabilities must be {n} positive numbers, one an expert; got {list(map(str, values))}")
+        raise ParameterError(
+            f"must be {n} positive numbers, one an expert; got {list(map(str, values))}", parameter="probabilities"
+        )
     if sum(values) != 1:
         raise ParameterError(
-            f"probabilities must sum to exactly 1 (use fractions, not floats); got a sum of {sum(values)}"
+            f"must sum to exactly 1 (use fractions, not floats); got a sum of {sum(values)}", parameter="probabilities"
         )
     return values
 

@@ -54,7 +54,9 @@ def poissonised(experts: int, collectors: int = 1, *, probabilities: Sequence[fl
         return float(n * mpmath.harmonic(n * size))
     values = [mpmath.mpf(float(p)) for p in probabilities]
     if len(values) != n or min(values) <= 0 or abs(sum(values) - 1) > 1e-12:
-        raise ParameterError(f"probabilities must be {n} positive numbers that sum to 1; got {list(probabilities)}")
+        raise ParameterError(
+            f"must be {n} positive numbers that sum to 1; got {list(probabilities)}", parameter="probabilities"
+        )
 
     def missing(t: mpmath.mpf) -> mpmath.mpf:
         return 1 - mpmath.fprod((1 - mpmath.exp(-p * t)) ** size for p in values)

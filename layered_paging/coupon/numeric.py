@@ -183,7 +183,7 @@ def occupancy_rounds(experts: int, collectors: int = 1, *, tolerance: float = 1e
     """
     n, size = integer("experts", experts, 1), integer("collectors", collectors, 1)
     if not 1e-15 <= tolerance < 1:
-        raise ParameterError(f"tolerance must be in 1e-15..1, what doubles can reach; got {tolerance!r}")
+        raise ParameterError(f"must be in 1e-15..1, what doubles can reach; got {tolerance!r}", parameter="tolerance")
     stay = np.arange(n + 1) / n
     come = np.arange(n + 1, 0, -1) / n
     law = np.zeros(n + 1)
@@ -224,7 +224,9 @@ def _window(n: int, steps: list[tuple[int, int]], size: int, digits: int, *, per
     import mpmath
 
     if digits > MOST_DIGITS:
-        raise ParameterError(f"digits must be 1..{MOST_DIGITS}: the time grows with their square; got {digits}")
+        raise ParameterError(
+            f"must be 1..{MOST_DIGITS}: the time grows with their square; got {digits}", parameter="digits"
+        )
     decay = Fraction(*steps[1])
     rate = -math.log(decay) if decay else math.inf
     span = math.log(10) * (digits + 2) + 3 * math.log(n * size * per_step + 2)

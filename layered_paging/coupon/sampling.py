@@ -49,7 +49,7 @@ def normal_quantile(confidence: float) -> float:
     from statistics import NormalDist
 
     if not 0 < confidence < 1:
-        raise ParameterError(f"confidence must be between 0 and 1; got {confidence!r}")
+        raise ParameterError(f"must be between 0 and 1; got {confidence!r}", parameter="confidence")
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
@@ -94,7 +94,7 @@ def simulate(
     rows = checked(n, size, draws=m, replacement=replacement, probabilities=probabilities)
     weights = None if rows is None else np.array(rows, dtype=float)
     if method not in ("draws", "waits"):
-        raise ParameterError(f"method must be 'draws' or 'waits'; got {method!r}")
+        raise ParameterError(f"must be 'draws' or 'waits'; got {method!r}", parameter="method")
     if method == "waits" and (probabilities is not None or m > 1):
         raise ParameterError("method 'waits' needs equal probabilities and one draw a round")
     block = max(1, min(count, CELLS // (n * size)))

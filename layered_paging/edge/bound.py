@@ -124,7 +124,7 @@ def best_prices(
         Unknown ``how``; too large for what was asked for.
     """
     if how not in BOUNDS:
-        raise ParameterError(f"bound must be one of {', '.join(BOUNDS)}; got {how!r}")
+        raise ParameterError(f"must be one of {', '.join(BOUNDS)}; got {how!r}", parameter="bound")
     if how == "none":
         return None
     try:

@@ -95,7 +95,9 @@ def generate(
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(integer("seed", seed, 0)).spawn(2)]
     sizes: Any = integer("expert_bytes", expert_bytes, 1)
     if not (0 <= side_m <= 1e7 and 0 <= reach_m <= 1e9):
-        raise ParameterError(f"side_m must be in 0..1e7 and reach_m in 0..1e9 metres; got {side_m} and {reach_m}")
+        raise ParameterError(
+            f"must be in 0..1e7 and reach_m in 0..1e9 metres; got {side_m} and {reach_m}", parameter="side_m"
+        )
     number = integer("tokens", 64 if tokens is None else tokens, 1)
     totals: Any = number
     names = None
@@ -109,9 +111,9 @@ def generate(
         for name, value in (("users", users), ("layers", layers), ("experts", experts), ("top_k", top_k)):
             integer(name, value, 1)
         if top_k > experts:
-            raise ParameterError(f"top_k must be at most the experts of a layer, {experts}; got {top_k}")
+            raise ParameterError(f"must be at most the experts of a layer, {experts}; got {top_k}", parameter="top_k")
         if not 0 <= skew <= 10:
-            raise ParameterError(f"skew must be in 0..10; got {skew}")
+            raise ParameterError(f"must be in 0..10; got {skew}", parameter="skew")
         if users * layers * number * top_k > DRAWS or users * layers * experts > MOST_CELLS:
             raise ParameterError(f"users x layers x tokens x top_k must be at most {DRAWS}")
         if topics * layers * experts > MOST_CELLS or users * servers > MOST_LINKS:
@@ -378,7 +380,7 @@ def _spaced(names: list[str], rows: Ints, tokens: int) -> Ints:
 def users_of(trace: Trace, by: str) -> tuple[list[str], Ints]:
     """Return (names of users, the user of each session)."""
     if by not in BY:
-        raise ParameterError(f"by must be one of {', '.join(BY)}; got {by!r}")
+        raise ParameterError(f"must be one of {', '.join(BY)}; got {by!r}", parameter="by")
     number = len(trace.sessions)
     if by == "all":
         return ["all"], np.zeros(number, np.int64)

@@ -117,7 +117,7 @@ def share(tables: Sequence[Table], budget: int, method: str = "auto") -> tuple[i
         Unknown method; ``merge`` where a table is not concave or strides differ; too many units.
     """
     if method not in METHODS:
-        raise ParameterError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+        raise ParameterError(f"must be one of {', '.join(METHODS)}; got {method!r}", parameter="method")
     budget = min(budget, sum((len(t.values) - 1) * t.stride for t in tables))
     strides = {t.stride for t in tables}
     fits = len(strides) <= 1 and all(len(concave_runs(t.values)) == 1 for t in tables)

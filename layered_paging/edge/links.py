@@ -34,7 +34,7 @@ def trip_ns(size: int, up_bps: int, down_bps: int, extra_ns: int = 0) -> int:
         ("extra_ns", extra_ns, 0),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ParameterError(f"{name} must be an integer of at least {least}; got {value!r}")
+            raise ParameterError(f"must be an integer of at least {least}; got {value!r}", parameter=name)
     bits = 8 * size * 10**9
     return -(-bits // up_bps) - (-bits // down_bps) + extra_ns
 

@@ -162,10 +162,10 @@ def place(
         raise ParameterError(f"{algorithm} has no parameter {unknown[0]!r}; it has: {', '.join(known) or 'none'}")
     for name, (low, high) in _RANGES.items():
         if name in parameters and integer(name, parameters[name], low) > high:
-            raise ParameterError(f"{name} must be at most {high}; got {parameters[name]}")
+            raise ParameterError(f"must be at most {high}; got {parameters[name]}", parameter=name)
     limit = parameters.get("time_limit")
     if limit is not None and not 0 < limit < float("inf"):
-        raise ParameterError(f"time_limit must be a number of seconds above 0; got {limit}")
+        raise ParameterError(f"must be a number of seconds above 0; got {limit}", parameter="time_limit")
     integer("seed", seed, 0)
     if storage is not None:
         network = network.with_storage(storage)

@@ -90,10 +90,10 @@ def miss_curve(
     grid = lay_out(trace)
     spec = informed(spec, predictions, trace, grid, rules)
     if sizes is not None and not isinstance(sizes, (Sequence, np.ndarray)):
-        raise ParameterError(f"sizes must be a list of numbers of slots; got {sizes!r}")
+        raise ParameterError(f"must be a list of numbers of slots; got {sizes!r}", parameter="sizes")
     wanted = None if sizes is None else sorted({integer("sizes", s, 1) for s in sizes})
     if wanted and wanted[-1] > trace.pages:
-        raise ParameterError(f"sizes must be at most the number of pages, {trace.pages}; got {wanted[-1]}")
+        raise ParameterError(f"must be at most the number of pages, {trace.pages}; got {wanted[-1]}", parameter="sizes")
     depths = _depths_of(spec, grid)
     if depths is not None:
 

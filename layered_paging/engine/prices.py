@@ -53,7 +53,7 @@ def traffic_prices(
     """
     spec, rules = resolve(policy), Traffic.of(traffic).changed()
     if not rules:
-        raise ParameterError("traffic must have at least one rule to be priced; got none")
+        raise ParameterError("must have at least one rule to be priced; got none", parameter="traffic")
     tried: dict[str, dict[str, Any]] = {"none": {}, **{name: {name: value} for name, value in rules.items()}}
     if len(rules) > 1:
         tried["all"] = rules

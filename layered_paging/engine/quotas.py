@@ -181,7 +181,8 @@ def best_split(
     left = int(np.argmin(best))
     if best[left] >= NEVER:
         raise BudgetError(
-            f"slots must hold the largest event of every layer within its floor and ceiling; {slots} do not"
+            f"must hold the largest event of every layer within its floor and ceiling; {slots} do not",
+            parameter="slots",
         )
     misses, split = int(best[left]), list(floors)
     for j in reversed(range(layers)):
@@ -233,7 +234,9 @@ def _limits(name: str, value: int | Sequence[int], layers: int) -> list[int]:
     if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str):
         limits = [integer(f"{name} of layer {j}", n, 0) for j, n in enumerate(value)]
         if len(limits) != layers:
-            raise ParameterError(f"{name} must be one int, or one for each of {layers} layers; got {len(limits)}")
+            raise ParameterError(
+                f"must be one int, or one for each of {layers} layers; got {len(limits)}", parameter=name
+            )
         return limits
     return [integer(name, value, 0)] * layers
 

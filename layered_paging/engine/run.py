@@ -367,7 +367,12 @@ def _refuse(trace: Trace | LongTrace, wanted: Sequence[Wanted], rules: Rules, re
     if any(one.predictions is not None for one in wanted):
         raise ParameterError("predictions are of a whole trace; a trace in parts goes without")
     if rules.prefill != "token":
-        raise ParameterError("prefill 'merged' needs whole prompts, and a trace in parts may cut them; use 'token'")
+        raise ParameterError(
+            "needs whole prompts, and a trace in parts may cut them",
+            parameter="prefill",
+            value="merged",
+            ways=[("prefill", "token")],
+        )
     for one in wanted:
         name = one.spec.base
         if one.spec.offline and name != "belady":
@@ -377,7 +382,10 @@ def _refuse(trace: Trace | LongTrace, wanted: Sequence[Wanted], rules: Rules, re
         if name == "belady" and not rules.traffic.plain:
             raise ParameterError("traffic: belady over a trace in parts goes without rules of traffic")
         if name == "belady" and (one.budget_bytes is not None or rules.ranked):
-            raise ParameterError("belady over a trace in parts needs a budget in slots and ties 'page'")
+            raise ParameterError(
+                "belady over a trace in parts needs a budget in slots, and members in the order of their numbers",
+                ways=[("ties", "page")],
+            )
 
 
 def instance_of(trace: Trace | LongTrace, spec: PolicySpec, total: int, budget: Budget) -> tuple[int, Instance]:

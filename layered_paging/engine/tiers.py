@@ -145,11 +145,11 @@ def replay_tiers(
     choice("sharing", sharing, SHARING)
     rules = rules or Rules()
     if not tiers:
-        raise ParameterError("tiers must be at least one; got none")
+        raise ParameterError("must be at least one; got none", parameter="tiers")
     if rules.per_layer:
-        raise ParameterError("tiers have one shared pool each: they go without per-layer pools and quotas")
+        raise ParameterError("have one shared pool each: they go without per-layer pools and quotas", parameter="tiers")
     if len({tier.slots is None for tier in tiers}) > 1:
-        raise ParameterError("sizes must all be in slots, or all in bytes; got both")
+        raise ParameterError("must all be in slots, or all in bytes; got both", parameter="sizes")
     specs = [resolve(tier.policy) for tier in tiers]
     if sharing == "exclusive" and len(tiers) > 1:
         return _exclusive(trace, tiers, specs, rules, seed)
@@ -386,7 +386,7 @@ def by_device(
             if twice
             else f"layer {off[0]} is on none"
         )
-        raise ParameterError(f"devices must hold each of the {trace.layers} layers once; {what}")
+        raise ParameterError(f"must hold each of the {trace.layers} layers once; {what}", parameter="devices")
     spec, runs = resolve(policy), []
     for layers, b in zip(devices, budgets, strict=True):
         with _named(f"the device of layer {layers[0]}" if layers else "a device"):

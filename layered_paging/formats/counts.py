@@ -212,16 +212,16 @@ def write_counts(profile: Profile, path: str | os.PathLike[str], way: str, slots
     """
     if len(set(profile.n_experts)) != 1:
         raise ParameterError(
-            f"layers must have equally many experts to be exported; got {sorted(set(profile.n_experts))}"
+            f"must have equally many experts to be exported; got {sorted(set(profile.n_experts))}", parameter="layers"
         )
     if (slots is not None) != (way == "mask"):
-        raise ParameterError("slots must be given for a mask, and for nothing else")
+        raise ParameterError("must be given for a mask, and for nothing else", parameter="slots")
     experts = profile.n_experts[0]
     counts = np.stack(profile.counts)
     if way == "mask":
         assert slots is not None
         if not 1 <= slots <= experts:
-            raise ParameterError(f"slots must be in 1..{experts}, the experts of a layer; got {slots}")
+            raise ParameterError(f"must be in 1..{experts}, the experts of a layer; got {slots}", parameter="slots")
         mask = np.zeros(counts.shape, bool)
         for layer in range(len(counts)):
             mask[layer, profile.hottest(layer, slots)] = True
@@ -230,7 +230,7 @@ def write_counts(profile: Profile, path: str | os.PathLike[str], way: str, slots
         _save(path, lambda stream: np.lib.format.write_array(stream, counts, allow_pickle=False))
     else:
         if (counts != np.floor(counts)).any():
-            raise ParameterError("profile must hold whole counts to be written as .coli_usage; these fade")
+            raise ParameterError("must hold whole counts to be written as .coli_usage; these fade", parameter="profile")
         rows = [f"-1 {len(counts)} {experts}\n"]
         rows += [f"{j} {e} {int(counts[j, e])}\n" for j, e in np.argwhere(counts > 0).tolist()]
         _save(path, lambda stream: stream.write("".join(rows).encode()))

@@ -129,7 +129,9 @@ def _gather(path: Path, shape: tuple[int, ...], facts: Facts, how: Reading) -> l
     known = _options(shape)
     if how.layout is not None:
         if how.layout not in known:
-            raise ParameterError(f"layout must be {' or '.join(known)} for shape {shape} of {path}; got {how.layout!r}")
+            raise ParameterError(
+                f"must be {' or '.join(known)} for shape {shape} of {path}; got {how.layout!r}", parameter="layout"
+            )
         found.append(Evidence(how.layout, f"--layout {how.layout}"))
     said = facts.entries.get("layout")
     if isinstance(said, np.ndarray) and said.ndim == 0 and said.dtype.kind in "US":

@@ -30,7 +30,7 @@ def load(path: AnyPath | Sequence[AnyPath], how: Reading) -> Trace:
     if isinstance(path, (str, os.PathLike)):
         trace = _one(path, how)
     elif not path:
-        raise ParameterError("path must name at least one file; got none")
+        raise ParameterError("must name at least one file; got none", parameter="path")
     else:
         trace = _joined([Path(p) for p in path], how)
     if how.assumed:

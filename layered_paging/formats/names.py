@@ -111,7 +111,7 @@ def resolve(
     """
     unknown = [role for role in given if role not in ROLES]
     if unknown:
-        raise ParameterError(f"columns must be named for some of {', '.join(ROLES)}; got {unknown[0]!r}")
+        raise ParameterError(f"must be named for some of {', '.join(ROLES)}; got {unknown[0]!r}", parameter="columns")
     shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     found = {role: _given(path, role, name, names, shown) for role, name in given.items()}
     taken = [name for _, name in flat(found)]

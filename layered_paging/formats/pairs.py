@@ -72,7 +72,7 @@ class Pairs(Format):
     def read(self, path: Path, how: Reading) -> Trace:
         """Read the pairs, if tokens may be guessed."""
         if how.tokens not in (None, "guess"):
-            raise ParameterError(f"tokens must be 'guess'; got {how.tokens!r}")
+            raise ParameterError(f"must be 'guess'; got {how.tokens!r}", parameter="tokens")
         parts, line = [], 1
         with guarded(path), text(path) as stream:
             head = stream.readline(1 << 16)

@@ -113,7 +113,9 @@ class Cache:
             raise ParameterError(f"a live cache does not know the future; policy {self._spec.name!r} needs it")
         self._instance, self._shared = instance, pool == "shared"
         if not isinstance(pool, Sequence):
-            raise ParameterError(f"pool must be 'shared', 'per-layer', or the slots of each layer; got {pool!r}")
+            raise ParameterError(
+                f"must be 'shared', 'per-layer', or the slots of each layer; got {pool!r}", parameter="pool"
+            )
         self._quotas = pool if isinstance(pool, str) else [integer("a quota", n, 0) for n in pool]
         self._bypass = choice("admission", admission, ADMISSIONS) == "bypass"
         self._seed = integer("seed", seed, 0)
@@ -151,7 +153,7 @@ class Cache:
         """
         layer = integer("layer", layer, 0)
         if layer >= self._instance.layers:
-            raise ParameterError(f"layer must be in 0..{self._instance.layers - 1}; got {layer}")
+            raise ParameterError(f"must be in 0..{self._instance.layers - 1}; got {layer}", parameter="layer")
         pages = sorted(self._instance.page(layer, integer(f"expert of layer {layer}", e, 0)) for e in experts)
         if len(set(pages)) < len(pages):
             raise ParameterError(f"experts of an event must be distinct; got {list(experts)!r}"[:500])

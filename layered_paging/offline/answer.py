@@ -325,10 +325,10 @@ def optimum(
     rules = Rules.with_quotas(quotas, **given)
     problem = pose(trace, slots, rules, costs=costs, budget_bytes=budget_bytes, warm=warm)
     if solver not in SOLVERS:
-        raise ParameterError(f"solver must be one of {', '.join(SOLVERS)}; got {solver!r}")
+        raise ParameterError(f"must be one of {', '.join(SOLVERS)}; got {solver!r}", parameter="solver")
     if time_limit is not None and not time_limit > 0:
-        raise ParameterError(f"time_limit must be above 0 seconds; got {time_limit!r}")
+        raise ParameterError(f"must be above 0 seconds; got {time_limit!r}", parameter="time_limit")
     rounds = None if lookahead is None else integer("lookahead", lookahead, 0)
     if rounds is not None and (problem.costs is not None or solver != "auto"):
-        raise ParameterError("lookahead takes neither costs nor a solver")
+        raise ParameterError("takes neither costs nor a solver", parameter="lookahead")
     return Optimum(problem, solver, rounds, time_limit)

@@ -144,7 +144,7 @@ def furthest(
     """
     resets, bypass, oversize = rules.resets, rules.bypass, rules.stays_over
     if not bypass and not oversize and not in_bytes and capacity < grid.largest_event():
-        raise BudgetError(f"slots must hold the largest event ({grid.largest_event()}); got {capacity}")
+        raise BudgetError(f"must hold the largest event ({grid.largest_event()}); got {capacity}", parameter="slots")
     if not in_bytes and capacity >= 1 and not grid.ranked:
         flagged = record or sizes is not None
         counts = greedy(grid, capacity, resets=resets, bypass=bypass, record=flagged, carry=carry).counts

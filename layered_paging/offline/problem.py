@@ -107,14 +107,14 @@ def pose(
 ) -> Problem:
     """Check the arguments of ``optimum`` and lay out its pools."""
     if not isinstance(trace, Trace):
-        raise ParameterError(f"trace must be a Trace; got {type(trace).__name__}")
+        raise ParameterError(f"must be a Trace; got {type(trace).__name__}", parameter="trace")
     grid = lay_out(trace, rules)
     bypass, rule = rules.bypass, "given" if isinstance(rules.quotas, tuple) else rules.quotas
     if rule != "uniform" and budget_bytes is not None:
-        raise ParameterError("quotas are in slots: give slots, not budget_bytes")
+        raise ParameterError("are in slots; got a budget in bytes", parameter="quotas", ways=[("slots", None)])
     if isinstance(rules.quotas, tuple):
         if sum(rules.quotas) < 1:
-            raise BudgetError("quotas must sum to at least 1")
+            raise BudgetError("must sum to at least 1", parameter="quotas")
         slots = sum(rules.quotas) if slots is None else slots
     pools = pools_of(grid, trace, Budget(slots, budget_bytes), rules)
     held = _warm(warm, trace.pages)
@@ -131,7 +131,7 @@ def pose(
         parts = [Part(p.grid, p.columns, p.capacity // int(sizes[_pages(p.grid, trace)[0]]), p.warm) for p in parts]
         sizes, rule, slots = None, "given", sum(p.capacity for p in parts)
         if slots == 0:
-            raise BudgetError("budget_bytes holds not even one expert")
+            raise BudgetError("holds not even one expert", parameter="budget_bytes")
     for number, p in enumerate(parts):
         taken = len(p.warm) if sizes is None else int(sizes[p.warm].sum())
         if taken > p.capacity and rule != "free":
@@ -170,10 +170,10 @@ def _pages(grid: Grid, trace: Trace) -> Ints:
 
 def _warm(warm: Sequence[int] | None, pages: int) -> Ints:
     if warm is not None and not isinstance(warm, (Sequence, np.ndarray)):
-        raise ParameterError(f"warm must be a list of pages; got {warm!r}")
+        raise ParameterError(f"must be a list of pages; got {warm!r}", parameter="warm")
     held = sorted(integer("warm", p, 0) for p in (() if warm is None else warm))
     if len(set(held)) != len(held) or (held and held[-1] >= pages):
-        raise ParameterError(f"warm must hold distinct pages below {pages}; got {held[:8]}")
+        raise ParameterError(f"must hold distinct pages below {pages}; got {held[:8]}", parameter="warm")
     return np.array(held, np.int64)
 
 
@@ -184,21 +184,22 @@ def _costs(costs: Any, trace: Trace) -> Ints | None:
     if isinstance(costs, str):
         choice("costs", costs, ("bytes",))
         if trace.page_bytes is None:
-            raise ParameterError("costs='bytes' needs a trace with expert_bytes; this one has none")
+            raise ParameterError("needs a trace with expert_bytes; this one has none", parameter="costs", value="bytes")
         return trace.page_bytes
     try:
         given = np.asarray(costs)
     except ValueError:
         given = np.asarray(None)
     if given.dtype.kind not in "iu" or given.ndim > 1:
-        raise ParameterError(f"costs must be integers: one, one a layer, or one a page; got {given.dtype}")
+        raise ParameterError(f"must be integers: one, one a layer, or one a page; got {given.dtype}", parameter="costs")
     if given.ndim == 0:
         given = np.full(trace.pages, given)
     elif len(given) == trace.layers and trace.layers != trace.pages:
         given = np.repeat(given, trace.n_experts)
     if len(given) != trace.pages:
         raise ParameterError(
-            f"costs must be one int, one for each of {trace.layers} layers or of {trace.pages} pages; got {len(given)}"
+            f"must be one int, one for each of {trace.layers} layers or of {trace.pages} pages; got {len(given)}",
+            parameter="costs",
         )
     low, high = int(given.min()), int(given.max())
     if low < 0 or high * trace.experts.size >= 1 << 61:

@@ -69,7 +69,9 @@ def solve(
         solver = "flow" if cost is None else "belady"
     if solver == "belady":
         if cost is None:
-            raise ParameterError("solver 'belady' is exact for equal costs only; use 'flow'")
+            raise ParameterError(
+                "is exact for equal costs only", parameter="solver", value="belady", ways=[("solver", "flow")]
+            )
         return _by_belady(problem, part, room, cost)
     model = problem.model(part, room)
     if solver == "brute":
@@ -163,7 +165,9 @@ def free_split(problem: Problem, solver: str, clock: Deadline) -> Free:
         curves.append(curve)
     need = sum(min(curve) for curve in curves)
     if need > problem.slots:
-        raise ParameterError(f"slots must hold the largest event of every layer ({need} in all); got {problem.slots}")
+        raise ParameterError(
+            f"must hold the largest event of every layer ({need} in all); got {problem.slots}", parameter="slots"
+        )
     quotas = _split(curves, problem.slots)
     gains = [curve[q] - curve[q + 1] for curve, q in zip(curves, quotas, strict=True) if q + 1 in curve]
     slot_price = max(gains, default=0) if sum(quotas) == problem.slots else 0
@@ -234,7 +238,9 @@ def with_bytes(problem: Problem, solver: str, clock: Deadline) -> Bracket:
     if own_choice:
         solver = "ilp" if sum(len(m.begin) for m in models) <= SMALL else "lp"
     if solver not in ("belady", "ilp", "lp", "brute"):
-        raise ParameterError(f"solver {solver!r} is for slots; with bytes use 'ilp', 'lp', 'belady' or 'brute'")
+        raise ParameterError(
+            "is for slots; with bytes use 'ilp', 'lp', 'belady' or 'brute'", parameter="solver", value=solver
+        )
     proved = False
     solved: list[Solved] = []
     prices, denominator = _relaxed(models, solver, clock)  # first, so that there is a bound when time is over

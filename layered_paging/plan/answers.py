@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..analysis.evidence import distinct_sessions, held_out
+from ..core.layout import without_sizes
 from ..core.trace import Trace
 from ..engine.run import replay
 from ..errors import BudgetError, ParameterError
@@ -19,6 +20,8 @@ from .found import Chosen, Plan
 from .words import sentences, unknown
 
 __all__ = ["plan"]
+
+_SIZE = [("expert_bytes", None)]  # what gives a trace its sizes
 
 POLICIES = ("lru", "llru", "lfu-decay", "slru", "similar-rounds")
 KNEE = 0.8  # of what memory can save, from the smallest budget tried to all experts
@@ -83,9 +86,7 @@ def plan(
     """
     sized = trace.page_bytes is not None if sized is None else sized
     if sized and trace.page_bytes is None:
-        raise ParameterError(
-            "budgets in bytes need a trace with expert_bytes; this one has none (give slots, or the bytes of an expert: --expert-bytes)"
-        )
+        raise without_sizes()
     options = {"pool": pool, "reset": reset, "prefill": prefill}
     names = list(dict.fromkeys([using, *policies, *(shipped(engine) if engine is not None else ())]))
     for name in names:
@@ -98,9 +99,9 @@ def plan(
     fitted = _fitted(trace, using, measured, sized, overlap, options) if measured else None
     clock = fitted.clock if fitted is not None else clock
     if target is not None and target[0] == "rate" and clock is None:
-        raise ParameterError("a target of tokens per second needs a clock: --measured, or --compute and --bandwidth")
+        raise ParameterError("a target of tokens per second needs a clock", ways=[("measured", None), ("clock", None)])
     if clock is not None and trace.page_bytes is None:
-        raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
+        raise ParameterError("a clock needs the bytes that are loaded; the trace has no sizes", ways=_SIZE)
     steps = list(sizes) if sizes is not None else _steps(trace, sized)
     given = {*steps, *([size] if size is not None else [])}
     table = table_of(trace, names, sorted(given), sized=sized, clock=clock, options=options, progress=progress)
@@ -128,7 +129,7 @@ def _fitted(
     trace: Trace, using: str, measured: Sequence[tuple[int, float]], sized: bool, overlap: bool, options: dict[str, Any]
 ) -> Fit:
     if trace.page_bytes is None:
-        raise ParameterError("a clock is fitted to bytes per token: give the bytes of an expert (--expert-bytes)")
+        raise ParameterError("a clock is fitted to bytes per token; the trace has no sizes", ways=_SIZE)
     loaded, seconds = [], []
     for size, rate in measured:
         if not rate > 0:

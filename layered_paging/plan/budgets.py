@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.layout import merged_prefill, quotas
+from ..core.layout import merged_prefill, quotas, without_sizes
 from ..core.rules import Rules
 from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..engine.curves import has_one_pass, miss_curve, optimum_curve
 from ..engine.run import replay
-from ..errors import BudgetError, ParameterError
+from ..errors import BudgetError
 from ..offline.least import STEPS as DESCENT
 from ..offline.least import least_cost
 from .clock import Clock
@@ -140,9 +140,7 @@ def table_of(
     """
     width = trace.page_bytes
     if sized and width is None:
-        raise ParameterError(
-            "budgets in bytes need a trace with expert_bytes; this one has none (give slots, or the bytes of an expert: --expert-bytes)"
-        )
+        raise without_sizes()
     even = width is None or len(set(width.tolist())) == 1
     merged = options.get("prefill", "token") == "merged"
     long = even and not merged and not _goes_on(trace, options) and trace.requests * len(sizes) >= SWEEP

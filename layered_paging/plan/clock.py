@@ -62,11 +62,11 @@ class Clock:
     def __post_init__(self) -> None:
         for name in ("compute", "latency", "cpu"):
             if not 0 <= getattr(self, name) < 1e6:
-                raise ParameterError(f"{name} must be seconds, at least 0; got {getattr(self, name)!r}")
+                raise ParameterError(f"must be seconds, at least 0; got {getattr(self, name)!r}", parameter=name)
         if not 0 < self.bandwidth < 1e18:
-            raise ParameterError(f"bandwidth must be bytes per second, above 0; got {self.bandwidth!r}")
+            raise ParameterError(f"must be bytes per second, above 0; got {self.bandwidth!r}", parameter="bandwidth")
         if not 0 <= self.on_cpu <= 1:
-            raise ParameterError(f"on_cpu must be a share from 0 to 1; got {self.on_cpu!r}")
+            raise ParameterError(f"must be a share from 0 to 1; got {self.on_cpu!r}", parameter="on_cpu")
 
     def token(self, loads: float, loaded: float) -> float:
         """Return the seconds of a token with ``loads`` misses of ``loaded`` bytes together (means over tokens)."""

@@ -152,7 +152,7 @@ def drive(
     choice("io", io, IO)
     tokens, turns = integer("tokens", tokens, 2), integer("turns", turns, 1)
     if not 0 <= compute < 10:
-        raise ParameterError(f"compute must be seconds per layer, from 0 to 10; got {compute!r}")
+        raise ParameterError(f"must be seconds per layer, from 0 to 10; got {compute!r}", parameter="compute")
     sizes = sorted({integer("slots", s, 1) for s in slots})
     if len(sizes) < 2:
         raise ParameterError(f"a clock is fitted to two numbers of slots and tested on others; got {sizes}")

@@ -30,9 +30,9 @@ def layout(trace: Trace, scale: float) -> tuple[npt.NDArray[np.int64], npt.NDArr
     """
     sizes = trace.page_bytes
     if sizes is None:
-        raise ParameterError("this trace has no expert_bytes: give the bytes of an expert (--expert-bytes)")
+        raise ParameterError("the trace has no sizes of experts", ways=[("expert_bytes", None)])
     if not 0 < scale <= 1:
-        raise ParameterError(f"scale must be above 0 and at most 1; got {scale!r}")
+        raise ParameterError(f"must be above 0 and at most 1; got {scale!r}", parameter="scale")
     scaled = np.maximum(ALIGNED, -(-np.ceil(sizes * scale).astype(np.int64) // ALIGNED) * ALIGNED)
     return np.concatenate(([0], np.cumsum(scaled)[:-1])), scaled
 

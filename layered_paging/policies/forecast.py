@@ -69,8 +69,9 @@ class Forecast:
         wide = wide and all(a.shape[1] >= max(n_experts) for a in (self.ahead, self.ahead_next) if len(a))
         if shapes != [events] * 3 or not wide or np.diff(self.first).tolist() != list(n_experts):
             raise ParameterError(
-                f"predictions must be for the trace as it is replayed, {events} events of {width} members; "
-                f"got {len(self.members)} of {self.members.shape[1]}"
+                f"must be for the trace as it is replayed, {events} events of {width} members; "
+                f"got {len(self.members)} of {self.members.shape[1]}",
+                parameter="predictions",
             )
 
 

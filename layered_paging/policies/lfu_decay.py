@@ -45,7 +45,9 @@ class LFUDecay:
 
     def __init__(self, instance: Instance, *, half_life: float = 32, profile: Sequence[float] = ()) -> None:
         if isinstance(half_life, bool) or not isinstance(half_life, (int, float)) or not 0 < half_life < 1e9:
-            raise ParameterError(f"lfu-decay: half_life must be a number of rounds above 0; got {half_life!r}")
+            raise ParameterError(
+                f"must be a number of rounds above 0; got {half_life!r}", parameter="lfu-decay: half_life"
+            )
         self.half_life = half_life
         self.prior = [float(score) for score in profile_scores("lfu-decay", profile, instance)] or [
             0.0

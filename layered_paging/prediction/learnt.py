@@ -57,7 +57,7 @@ class Learnt:
         if how not in ("", "request"):
             raise ParameterError(f"predictions are written NAME or NAME@request; got {name!r}")
         if isinstance(floor, bool) or not isinstance(floor, (int, float)) or not 0 <= floor <= 1:
-            raise ParameterError(f"floor must be in 0..1; got {floor!r}")
+            raise ParameterError(f"must be in 0..1; got {floor!r}", parameter="floor")
         self.engine = choice("engine", engine, ("auto", "reference"))
         self.name, self.renewed, self.train, self.floor = base.strip(), not how, train, float(floor)
         self.label = name + (" trained" if train is not None else "")
@@ -66,7 +66,8 @@ class Learnt:
         """Run the predictor over the trace."""
         if self.train is not None and self.train.n_experts != trace.n_experts:
             raise ParameterError(
-                f"train must have the trace's layers and experts, {trace.n_experts}; got {self.train.n_experts}"
+                f"must have the trace's layers and experts, {trace.n_experts}; got {self.train.n_experts}",
+                parameter="train",
             )
         rounds, columns, width = grid.shape
         n = max(trace.n_experts)

@@ -64,7 +64,7 @@ class Noisy:
         if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 <= level < 1e9:
             raise ParameterError(f"{kind}: the level must be a number of at least 0; got {level!r}")
         if kind not in NOISES:
-            raise ParameterError(f"kind must be one of {', '.join(NOISES)}; got {kind!r}")
+            raise ParameterError(f"must be one of {', '.join(NOISES)}; got {kind!r}", parameter="kind")
         self.level, self.kind, self.seed = float(level), kind, integer("seed", seed, 0)
         self.label = kind if kind == "inverted" else f"{kind}:{level:g}" + (f":{seed}" if seed else "")
 
@@ -101,18 +101,18 @@ class Given:
         try:
             self._rounds = np.asarray(rounds, np.float64)
         except (TypeError, ValueError):
-            raise ParameterError(f"predictions must be numbers; got {type(rounds).__name__}") from None
+            raise ParameterError(f"must be numbers; got {type(rounds).__name__}", parameter="predictions") from None
 
     def forecast(self, trace: Trace, grid: Grid, reset: str) -> Forecast:
         """Return the predictions in the order of presentation."""
         if self._rounds.shape != trace.experts.shape:
             raise ParameterError(
-                f"predictions must have the trace's shape {trace.experts.shape}; got {self._rounds.shape}"
+                f"must have the trace's shape {trace.experts.shape}; got {self._rounds.shape}", parameter="predictions"
             )
         if grid.shape != trace.experts.shape:
             raise ParameterError("an array of predictions goes with events 'atomic' and prefill 'token'")
         if np.isnan(np.where(trace.experts >= 0, self._rounds, 0.0)).any():
-            raise ParameterError("predictions must be rounds until the next use or inf; got nan")
+            raise ParameterError("must be rounds until the next use or inf; got nan", parameter="predictions")
         ahead = self._rounds
         if not grid.ranked and trace.top_k > 1:  # as the members were sorted
             ahead = np.take_along_axis(ahead, np.argsort(trace.experts, axis=2, kind="stable"), 2)
@@ -148,7 +148,9 @@ def source(text: str, *, train: Trace | None = None) -> Source:
     if name in learnt and not rest:
         return Learnt(base, train=train)
     if train is not None:
-        raise ParameterError(f"training goes with predictions that learn ({', '.join(learnt)}); got {text!r}")
+        raise ParameterError(
+            f"goes with predictions that learn ({', '.join(learnt)}); got {text!r}", parameter="training"
+        )
     if base == "perfect" and not rest:
         return Perfect()
     if base == "inverted" and not rest:
@@ -203,5 +205,6 @@ def bind(predictions: Any, trace: Trace, grid: Grid, reset: str, variant: str = 
     if isinstance(predictions, (np.ndarray, list, tuple)):
         return Given(predictions).forecast(trace, grid, reset)
     raise ParameterError(
-        f"predictions must be a name, an array of rounds until the next use, or a source; got {type(predictions).__name__}"
+        f"must be a name, an array of rounds until the next use, or a source; got {type(predictions).__name__}",
+        parameter="predictions",
     )

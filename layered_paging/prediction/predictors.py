@@ -42,7 +42,9 @@ def factor_of(name: str, half_life: float | None) -> float:
     if half_life is None:
         return 1.0
     if isinstance(half_life, bool) or not isinstance(half_life, (int, float)) or not 0 < half_life < 1e9:
-        raise ParameterError(f"{name}: half_life must be a number of events above 0, or None; got {half_life!r}")
+        raise ParameterError(
+            f"must be a number of events above 0, or None; got {half_life!r}", parameter=f"{name}: half_life"
+        )
     return float(0.5 ** (1 / half_life))
 
 
@@ -260,8 +262,9 @@ class Imported:
     def __init__(self, trace: Trace, guesses: Trace) -> None:
         if (guesses.rounds, guesses.layers) != (trace.rounds, trace.layers):
             raise ParameterError(
-                f"guesses must be for {trace.rounds} rounds and {trace.layers} layers, one set an event; "
-                f"got {guesses.rounds} and {guesses.layers}"
+                f"must be for {trace.rounds} rounds and {trace.layers} layers, one set an event; "
+                f"got {guesses.rounds} and {guesses.layers}",
+                parameter="guesses",
             )
         top = np.where(guesses.experts >= 0, guesses.experts, -1).max(axis=(0, 2))
         for layer, (most, n) in enumerate(zip(top.tolist(), trace.n_experts, strict=True)):

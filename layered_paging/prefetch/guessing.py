@@ -76,12 +76,12 @@ def guesses(
     """
     width = integer("width", width, 1)
     if isinstance(least, bool) or not isinstance(least, (int, float)) or not 0 <= least <= 1:
-        raise ParameterError(f"least must be in 0..1; got {least!r}")
+        raise ParameterError(f"must be in 0..1; got {least!r}", parameter="least")
     choice("reset", reset, ("never", "session"))
     choice("engine", engine, ("auto", "reference"))
     if train is not None and train.n_experts != trace.n_experts:
         raise ParameterError(
-            f"train must have the trace's layers and experts, {trace.n_experts}; got {train.n_experts}"
+            f"must have the trace's layers and experts, {trace.n_experts}; got {train.n_experts}", parameter="train"
         )
     width = min(width, max(trace.n_experts))
 

@@ -178,7 +178,7 @@ def prefetch(
         raise ParameterError(f"prefetch: the policy must be online; got {spec.name!r}")
     distance = integer("distance", distance, 1)
     if distance > trace.layers:
-        raise ParameterError(f"distance must be at most the {trace.layers} layers; got {distance}")
+        raise ParameterError(f"must be at most the {trace.layers} layers; got {distance}", parameter="distance")
     ahead = _guesses(trace, guesses)
     most = ahead.shape[2]
     limit = most if budget is None else min(most, integer("budget", budget, 0))
@@ -251,7 +251,9 @@ def _guesses(trace: Trace, guesses: npt.ArrayLike | None) -> npt.NDArray[Any]:
         return np.full((*shape, 1), -1, trace.experts.dtype)
     table = np.asarray(guesses)
     if table.dtype.kind not in "iu" or table.ndim != 3 or table.shape[:2] != shape or table.shape[2] < 1:
-        raise ParameterError(f"guesses must be integers of shape {(*shape, 'width')}; got {table.dtype} {table.shape}")
+        raise ParameterError(
+            f"must be integers of shape {(*shape, 'width')}; got {table.dtype} {table.shape}", parameter="guesses"
+        )
     wrong = (table < -1) | (table >= np.array(trace.n_experts)[:, None])
     if wrong.any():
         r, j, q = (int(x) for x in np.argwhere(wrong)[0])
@@ -267,12 +269,16 @@ def _guesses(trace: Trace, guesses: npt.ArrayLike | None) -> npt.NDArray[Any]:
 def _sizes(trace: Trace, page_bytes: npt.ArrayLike | int | None) -> npt.NDArray[np.int64]:
     if page_bytes is None:
         if trace.page_bytes is None:
-            raise ParameterError("the time model needs the bytes of an expert: the trace has none, so give page_bytes")
+            raise ParameterError(
+                "the time model needs the bytes of an expert; the trace has none", ways=[("page_bytes", None)]
+            )
         return np.array(trace.page_bytes, np.int64)
     sizes = np.asarray(page_bytes)
     sizes = np.full(trace.pages, sizes) if sizes.ndim == 0 else sizes
     if sizes.dtype.kind not in "iu" or sizes.shape != (trace.pages,) or (sizes < 1).any() or (sizes > 1 << 40).any():
-        raise ParameterError(f"page_bytes must be one int of 1..2^40, or one for each of {trace.pages} pages")
+        raise ParameterError(
+            f"must be one int of 1..2^40, or one for each of {trace.pages} pages", parameter="page_bytes"
+        )
     return np.array(sizes, np.int64)
 
 

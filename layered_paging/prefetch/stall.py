@@ -101,7 +101,7 @@ def least_stall(
     """
     sizes = trace.page_bytes if page_bytes is None else np.array([integer("page_bytes", page_bytes, 1)])
     if sizes is None or len(set(sizes.tolist())) != 1:
-        raise ParameterError("the least stall needs one size of all pages: give page_bytes")
+        raise ParameterError("the least stall needs one size of all pages", ways=[("page_bytes", None)])
     if time.channels != 1 or not time.overlap or time.hit:
         raise ParameterError("the least stall is known for one channel with overlap and no cost of hits")
     compute = time.compute_times(trace.layers).tolist()
@@ -114,7 +114,7 @@ def least_stall(
     events = _events(trace)
     largest = max(len(members) for members in events)
     if slots < largest:
-        raise BudgetError(f"slots must hold the largest event ({largest} slots); got {slots}")
+        raise BudgetError(f"must hold the largest event ({largest} slots); got {slots}", parameter="slots")
     program = _Program(events, units, load, slots)
     chosen, multipliers, relaxed = program.solve(time_limit)
     upper = sum(0 if option is None else load - (option[1] - option[0]) for option in chosen)

@@ -74,7 +74,8 @@ class TimeModel:
         latency, hit = integer("latency", latency, 0), integer("hit", hit, 0)
         if not times or max(*times, latency, hit, 0) > LONGEST:
             raise ParameterError(
-                f"times must be at most {LONGEST} ns; got {max(*times, latency, hit, 0) if times else times}"
+                f"must be at most {LONGEST} ns; got {max(*times, latency, hit, 0) if times else times}",
+                parameter="times",
             )
         for name, value in {
             "compute": tuple(times) if many else times[0],
@@ -87,7 +88,7 @@ class TimeModel:
         }.items():
             object.__setattr__(self, name, value)
         if self.channels > 1024:
-            raise ParameterError(f"channels must be at most 1024; got {channels}")
+            raise ParameterError(f"must be at most 1024; got {channels}", parameter="channels")
 
     @classmethod
     def page_cache(
@@ -144,7 +145,9 @@ class TimeModel:
         """
         times = [self.compute] * layers if isinstance(self.compute, int) else list(self.compute)
         if len(times) != layers:
-            raise ParameterError(f"compute must be one number, or one for each of {layers} layers; got {len(times)}")
+            raise ParameterError(
+                f"must be one number, or one for each of {layers} layers; got {len(times)}", parameter="compute"
+            )
         return np.array(times, np.int64)
 
     def to_json(self) -> dict[str, Any]:

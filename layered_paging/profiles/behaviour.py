@@ -141,7 +141,7 @@ def transition_counts(trace: Trace, layer: int) -> Floats:
     """
     integer("layer", layer, 0)
     if layer >= trace.layers:
-        raise ParameterError(f"layer must be in 0..{trace.layers - 1}; got {layer}")
+        raise ParameterError(f"must be in 0..{trace.layers - 1}; got {layer}", parameter="layer")
     here, there = trace.experts[:, layer], trace.experts[:, layer - 1]
     if layer == 0:
         begins = np.zeros(trace.rounds, bool)
@@ -238,7 +238,9 @@ def pruned(chosen_from: Trace, trace: Trace, removed: int) -> tuple[float, float
         raise ParameterError("both traces must be of the same model shape")
     removed = integer("removed", removed, 0)
     if removed >= min(trace.n_experts):
-        raise ParameterError(f"removed must be below {min(trace.n_experts)}, the experts of a layer; got {removed}")
+        raise ParameterError(
+            f"must be below {min(trace.n_experts)}, the experts of a layer; got {removed}", parameter="removed"
+        )
     profile = Profile.of(chosen_from)
     gone = np.zeros((trace.layers, max(trace.n_experts)), bool)
     for j, n in enumerate(trace.n_experts):

@@ -154,7 +154,7 @@ class Profile:
         from ..prediction import guess_kernels
 
         if half_life is not None and window is not None:
-            raise ParameterError(f"half_life and window exclude each other; got {half_life} and {window}")
+            raise ParameterError(f"exclude each other; got {half_life} and {window}", parameter=("half_life", "window"))
         tracker = Popularity(trace.n_experts, half_life=half_life, window=window)
         part = trace.experts if window is None else trace.experts[-tracker.window :]  # type: ignore[operator]
         value, events = np.zeros((trace.layers, max(trace.n_experts))), np.zeros(trace.layers)

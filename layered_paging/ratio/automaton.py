@@ -113,7 +113,9 @@ def start(spec: PolicySpec, instance: Instance, pool: str) -> Live:
     slots = quotas(instance.slots, instance.layers) if pool == "per-layer" else (instance.slots,)
     if min(slots) < 1:
         raise BudgetError(
-            f"pool='per-layer' needs a slot for each of the {instance.layers} layers; got {instance.slots}"
+            f"needs a slot for each of the {instance.layers} layers; got {instance.slots}",
+            parameter="pool",
+            value="per-layer",
         )
     policies = [spec.make(Instance(instance.layers, instance.experts, k)) for k in slots]
     return Live(policies, tuple(slots), [()] * len(slots))

@@ -84,7 +84,7 @@ def optimal_ratio(
     choice("admission", admission, ("forced", "bypass"))
     events = integer("top_k", top_k, 1) > 1 or admission == "bypass"
     if randomized and events:
-        raise ParameterError("randomized=True is for single requests with forced admission")
+        raise ParameterError("is for single requests with forced admission", parameter="randomized", value=True)
     if randomized:
         from .randomized import randomized_bracket
 

@@ -91,7 +91,7 @@ def solve_events(
     most = min(instance.experts) if bypass else min(*instance.experts, slots)
     if top_k > most:
         limits = "the experts of each layer" if bypass else "the experts of each layer and the slots"
-        raise ParameterError(f"top_k must be at most {limits}, {most}; got {top_k}")
+        raise ParameterError(f"must be at most {limits}, {most}; got {top_k}", parameter="top_k")
     board = explore(instance, top_k=top_k, bypass=bypass, limit=memory // EVENT_BYTES, tick=tick)
     tick("nodes", len(board.positions))
     game = Game(np.arange(len(board.positions)), board.events, board.kept, board.arcs, board)

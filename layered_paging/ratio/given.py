@@ -157,7 +157,9 @@ class Ratio(Tabular):
         (Fraction(2, 3), Fraction(4, 3), Fraction(0, 1))
         """
         if self.value is None or ratio < self.value:
-            raise ParameterError(f"ratio must be at least {self.value or 'infinite: it is unbounded'}; got {ratio}")
+            raise ParameterError(
+                f"must be at least {self.value or 'infinite: it is unbounded'}; got {ratio}", parameter="ratio"
+            )
         scale = self._product.automaton.scale
         best = largest_ratio(self._product.arcs, at_least=Fraction(ratio) * scale)
         return Fraction(int(best.potential[0]), Fraction(ratio * scale).denominator * scale)
@@ -282,7 +284,7 @@ def problem(layers: int, experts: int | Sequence[int], slots: int, *, general: b
     """
     instance = Instance(layers, experts, slots)
     if instance.slots >= instance.pages:
-        raise ParameterError(f"slots must be below the number of pages, {instance.pages}; got {slots}")
+        raise ParameterError(f"must be below the number of pages, {instance.pages}; got {slots}", parameter="slots")
     if instance.pages > 24:
         raise ParameterError(f"exact ratios need at most 24 pages; got {instance.pages}")
     return Instance(1, instance.pages, slots) if general else instance
@@ -360,16 +362,18 @@ def competitive_ratio(
     integer("top_k", top_k, 1)
     instance = problem(layers, experts, slots, general=general)
     if general and pool != "shared":
-        raise ParameterError("general=True has a single layer, so pool must be 'shared'; got 'per-layer'")
+        raise ParameterError(
+            "has a single layer, so the pool must be 'shared'; got 'per-layer'", parameter="general", value=True
+        )
     offline = instance.slots if offline_slots is None else integer("offline_slots", offline_slots, 1)
     if offline > instance.slots:
-        raise ParameterError(f"offline_slots must be at most slots, {instance.slots}; got {offline}")
+        raise ParameterError(f"must be at most slots, {instance.slots}; got {offline}", parameter="offline_slots")
     if bypass and spec.randomized:
-        raise ParameterError("admission='bypass' is for policies that draw no random numbers")
+        raise ParameterError("is for policies that draw no random numbers", parameter="admission", value="bypass")
     most = min(instance.experts) if bypass else min(*instance.experts, offline)
     if top_k > most:
         limits = "the experts of each layer" if bypass else "the experts of each layer and the slots"
-        raise ParameterError(f"top_k must be at most {limits}, {most}; got {top_k}")
+        raise ParameterError(f"must be at most {limits}, {most}; got {top_k}", parameter="top_k")
     stateful(spec)
     tick("phase", "states of the policy")
     check_bounded(spec, instance, pool, top_k, bypass)

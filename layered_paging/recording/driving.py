@@ -88,7 +88,7 @@ def load_model(
         raise LayeredPagingError(f"record needs torch and transformers; {how}; {error}") from None
     kind = "auto" if dtype == "auto" else getattr(torch, dtype, None)
     if kind != "auto" and not isinstance(kind, torch.dtype):
-        raise ParameterError(f"dtype must be auto or a type of torch, such as bfloat16; got {dtype!r}")
+        raise ParameterError(f"must be auto or a type of torch, such as bfloat16; got {dtype!r}", parameter="dtype")
     if not os.path.isdir(name) and (name.startswith((".", os.sep)) or name.count("/") > 1):
         raise LayeredPagingError(f"{name}: no such folder")
     with _quiet(), _loading(name, "the model"):
@@ -199,7 +199,7 @@ def measure_overhead(
 def _encode(model: Any, tokenizer: Any, prompt: Prompt, at: int, running: Running) -> list[int]:
     """Return the tokens of a prompt, or say why they cannot be run."""
     if running.mode not in MODES:
-        raise ParameterError(f"mode must be one of {', '.join(MODES)}; got {running.mode!r}")
+        raise ParameterError(f"must be one of {', '.join(MODES)}; got {running.mode!r}", parameter="mode")
     if running.new_tokens < 1 or running.batch < 1 or not 0 < running.temperature < float("inf"):
         raise ParameterError("new tokens and batch must be at least 1, and the temperature above 0")
     tokens = list(prompt.text.encode()) if tokenizer is None else list(tokenizer(prompt.text)["input_ids"])

@@ -88,7 +88,7 @@ def figure(
     (True, 4)
     """
     if form not in ("svg", "tikz"):
-        raise ParameterError(f"form must be 'svg' or 'tikz'; got {form!r}")
+        raise ParameterError(f"must be 'svg' or 'tikz'; got {form!r}", parameter="form")
     if trace.rounds * trace.layers > _MOST:
         raise ParameterError(
             f"a figure must have at most {_MOST} steps; got {trace.rounds * trace.layers}: cut the trace"

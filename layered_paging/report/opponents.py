@@ -54,7 +54,9 @@ def attack(certificate: Certificate, policy: str, steps: int, seed: int = 0) -> 
         return [event for event, _ in zip(_source(instance, side, random.Random(seed)), range(steps), strict=False)]
     spec = resolve(policy)
     if spec.randomized:
-        raise ParameterError(f"policy must be deterministic: the adversary answers to what it holds; got {policy!r}")
+        raise ParameterError(
+            f"must be deterministic: the adversary answers to what it holds; got {policy!r}", parameter="policy"
+        )
     bypass = certificate.statement.get("admission") == "bypass"
     player = Player(spec, instance, "shared", bypass)
     asks = OPPONENTS[certificate.kind](certificate, instance, side)

@@ -108,7 +108,9 @@ def witness_of(certificate: Certificate, policy: str | None = None, *, seed: int
         raise ParameterError(f"only a certificate of a ratio, {', '.join(kinds)}, is played; got {certificate.kind!r}")
     named = certificate.statement.get("policy")
     if policy is not None and kinds[certificate.kind] is _cycle and policy != named:
-        raise ParameterError(f"policy must be the one that the certificate names, {named!r}; got {policy!r}")
+        raise ParameterError(
+            f"must be the one that the certificate names, {named!r}; got {policy!r}", parameter="policy"
+        )
     try:
         return kinds[certificate.kind](certificate, policy or "lru", seed)
     except LayeredPagingError:

@@ -104,7 +104,7 @@ class Study:
 
     def __post_init__(self) -> None:
         if self.scope not in SCOPES:
-            raise ParameterError(f"scope must be one of {', '.join(SCOPES)}; got {self.scope!r}")
+            raise ParameterError(f"must be one of {', '.join(SCOPES)}; got {self.scope!r}", parameter="scope")
         if self.scope == "small":
             self.given = [(name, first_rounds(trace, SMALL_ROUNDS)) for name, trace in self.given]
 

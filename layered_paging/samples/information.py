@@ -63,7 +63,9 @@ def counts_by_kind(trace: Trace, kinds: Sequence[str]) -> npt.NDArray[np.int64]:
         Not one kind a session.
     """
     if len(kinds) != len(trace.sessions):
-        raise ParameterError(f"kinds must be one for each of the {len(trace.sessions)} sessions; got {len(kinds)}")
+        raise ParameterError(
+            f"must be one for each of the {len(trace.sessions)} sessions; got {len(kinds)}", parameter="kinds"
+        )
     widest = max(trace.n_experts)
     of_round = np.repeat(np.arange(len(kinds)), np.diff([*trace.sessions.tolist(), trace.rounds]))
     ids = trace.experts.astype(np.int64)
@@ -116,7 +118,7 @@ def information(trace: Trace, kinds: Sequence[str], *, shuffles: int = 200, seed
         Not one kind a session, or ``shuffles`` below 1.
     """
     if shuffles < 1:
-        raise ParameterError(f"shuffles must be at least 1; got {shuffles}")
+        raise ParameterError(f"must be at least 1; got {shuffles}", parameter="shuffles")
     each = counts_by_kind(trace, kinds)
     names = {kind: at for at, kind in enumerate(dict.fromkeys(kinds))}
     of = np.array([names[kind] for kind in kinds])

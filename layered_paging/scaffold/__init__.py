@@ -48,7 +48,7 @@ def files_of(kind: str, name: str) -> dict[str, str]:
     ['README.md', 'my_bound/__init__.py', 'my_bound/claim.py', 'pyproject.toml', 'tests/test_claim.py']
     """
     if kind not in KINDS:
-        raise ParameterError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
+        raise ParameterError(f"must be one of {', '.join(KINDS)}; got {kind!r}", parameter="kind")
     module = name.replace("-", "_")
     if not _NAME.fullmatch(name) or keyword.iskeyword(module):
         raise ParameterError(f"a name is lower-case words joined by hyphens, such as my-policy; got {name!r}")

@@ -125,9 +125,9 @@ def run(
     if cluster is not None and executor is not None:
         raise ParameterError("give one of cluster and executor, not both")
     if cluster not in (None, "local") and workers is not None:
-        raise ParameterError("workers goes with processes or cluster 'local'; a scheduler knows its own")
+        raise ParameterError("goes with processes or cluster 'local'; a scheduler knows its own", parameter="workers")
     if retry and not resume:
-        raise ParameterError("retry goes with resume")
+        raise ParameterError("goes with resume", parameter="retry")
     folder = Path(output)
     _folder(folder, resume)
     journal = Journal(folder / "journal.jsonl", plan.identity, len(plan.jobs))

@@ -118,7 +118,9 @@ def _options(options: Mapping[str, str]) -> dict[str, Any]:
             raise ParameterError(f"no such option: {name!r}; available: {', '.join(DEFAULTS)}")
     chosen = {**DEFAULTS, **options}
     if chosen["reset"] != "session":
-        raise ParameterError(f"only reset 'session' makes sessions independent; got {chosen['reset']!r}")
+        raise ParameterError(
+            f"must be 'session', which makes sessions independent; got {chosen['reset']!r}", parameter="reset"
+        )
     return chosen
 
 

@@ -154,15 +154,15 @@ def read_spec(data: Mapping[str, Any], folder: str | Path = ".") -> Spec:
     _keys("spec", data, ("name", "seed", "traces", "runs"))
     root = integer("seed", data.get("seed", 0), 0)
     if root >= 1 << 64:
-        raise ParameterError(f"seed must be below 2^64; got {root}")
+        raise ParameterError(f"must be below 2^64; got {root}", parameter="seed")
     if not isinstance(data.get("name", ""), str):
-        raise ParameterError(f"name must be text; got {data['name']!r}")
+        raise ParameterError(f"must be text; got {data['name']!r}", parameter="name")
     blocks = data.get("runs")
     if not isinstance(blocks, list) or not blocks:
         raise ParameterError("a spec must have at least one block [[runs]]")
     traces = data.get("traces", {})
     if not isinstance(traces, Mapping):
-        raise ParameterError(f"traces must be a table of names and paths; got {traces!r}")
+        raise ParameterError(f"must be a table of names and paths; got {traces!r}", parameter="traces")
     checked = [_block(f"runs[{n}]", block, traces) for n, block in enumerate(blocks)]
     total = sum(block.count for block in checked)
     if total > JOBS:

@@ -64,7 +64,9 @@ def batch(traces: Trace | Sequence[Trace], size: int, *, chunk: int | None = Non
     count = sum(len(trace.sessions) for trace in given)
     places = integer("size", size, 1)
     if places > count:
-        raise ParameterError(f"size must be at most {count}, the number of requests (a session is one); got {places}")
+        raise ParameterError(
+            f"must be at most {count}, the number of requests (a session is one); got {places}", parameter="size"
+        )
     most = None if chunk is None else integer("chunk", chunk, 1)
     stage = np.concatenate([trace.stage for trace in given])
     offsets = np.cumsum([0, *(trace.rounds for trace in given[:-1])])
@@ -94,16 +96,18 @@ def batch(traces: Trace | Sequence[Trace], size: int, *, chunk: int | None = Non
 
 def _of_one_model(traces: Sequence[Trace]) -> Trace:
     if not traces:
-        raise ParameterError("traces must hold at least one trace; got none")
+        raise ParameterError("must hold at least one trace; got none", parameter="traces")
     first = traces[0]
     for number, trace in enumerate(traces[1:], start=1):
         if trace.n_experts != first.n_experts:
             raise ParameterError(
-                f"traces must be of one model: trace {number} has other layers or experts than trace 0"
+                f"must be of one model: trace {number} has other layers or experts than trace 0", parameter="traces"
             )
         if not np.array_equal(trace.page_bytes if trace.page_bytes is not None else 0,
                               first.page_bytes if first.page_bytes is not None else 0):  # fmt: skip
-            raise ParameterError(f"traces must be of one model: trace {number} has other expert_bytes than trace 0")
+            raise ParameterError(
+                f"must be of one model: trace {number} has other expert_bytes than trace 0", parameter="traces"
+            )
     return first
 
 

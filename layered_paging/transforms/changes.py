@@ -122,7 +122,7 @@ def interleave(trace: Trace, streams: int) -> Trace:
     """
     count = integer("streams", streams, 1)
     if count > trace.rounds:
-        raise ParameterError(f"streams must be at most the {trace.rounds} rounds; got {streams}")
+        raise ParameterError(f"must be at most the {trace.rounds} rounds; got {streams}", parameter="streams")
     ends = np.append(trace.sessions[1:], trace.rounds)
     if len(ends) < count:
         ends = np.arange(1, count + 1) * trace.rounds // count
@@ -222,7 +222,7 @@ def redraw(trace: Trace, within: str = "session", *, seed: int = 0) -> Trace:
         A parameter is out of its range.
     """
     if within not in ("session", "trace"):
-        raise ParameterError(f"within must be session or trace; got {within!r}")
+        raise ParameterError(f"must be session or trace; got {within!r}", parameter="within")
     share = _random(seed).random(trace.experts.shape[:2])
     source = np.empty(share.shape, np.int64)
     for part in _parts(trace) if within == "session" else [np.arange(trace.rounds)]:
@@ -276,7 +276,7 @@ def without_layers(trace: Trace, layers: Sequence[int]) -> Trace:
     """
     gone = sorted({integer("layers", layer, 0) for layer in layers})
     if not gone or gone[-1] >= trace.layers:
-        raise ParameterError(f"layers must be some of 0..{trace.layers - 1}; got {list(layers)[:8]}")
+        raise ParameterError(f"must be some of 0..{trace.layers - 1}; got {list(layers)[:8]}", parameter="layers")
     ids = trace.experts.copy()
     ids[:, gone] = -1
     return _changed(trace, ids, "without_layers", weights=trace.weights, layers=gone)
@@ -288,7 +288,7 @@ def _parts(trace: Trace) -> list[_Ids]:
 
 def _probability(value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)) or not 0 <= value <= 1:
-        raise ParameterError(f"probability must be a number in 0..1; got {value!r}")
+        raise ParameterError(f"must be a number in 0..1; got {value!r}", parameter="probability")
     return float(value)
 
 
