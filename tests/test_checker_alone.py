@@ -22,7 +22,7 @@ STATED = ["--trace", "trace.npz"]
 # rooms of the package that search, compile or collect, and what they stand on
 SEARCHES = ("adversary", "analysis", "catalog", "claims", "coupon", "edge", "engine", "offline", "prediction")
 SEARCHES += ("prefetch", "profiles", "ratio", "reproduction", "testing", "workloads", "_content")
-HEAVY = ("numba", "scipy", "networkx", "pulp", "highspy", "sympy", "hypothesis", "matplotlib")
+HEAVY = ("numba", "scipy", "networkx", "sympy", "hypothesis", "matplotlib")
 
 
 def lower_side() -> Certificate:

@@ -188,7 +188,7 @@ def test_renaming_changes_nothing(trace: lp.Trace, admission: str, extra: int, s
 @example(lp.Trace([[0], [1], [0]], n_experts=2), "forced", "uniform", 0)
 def test_free_quotas(trace: lp.Trace, admission: str, kind: str, extra: int) -> None:
     """The dynamic program over layers equals the integer program with quotas as variables, and is certified."""
-    from layered_paging.offline import pulp_adapter
+    from layered_paging.offline import integral
     from layered_paging.offline.problem import pose
 
     slots = trace.top_k * trace.layers + extra
@@ -202,7 +202,7 @@ def test_free_quotas(trace: lp.Trace, admission: str, kind: str, extra: int) -> 
     assert best.cost == lp.optimum(trace, admission=admission, quotas=best.split, costs=costs).cost
     problem = pose(trace, slots, Rules.with_quotas("free", admission=admission), costs=costs)
     models = [problem.model(part, 0) for part in problem.parts]
-    answer = pulp_adapter.solve(models, slots)
+    answer = integral.solve(models, slots)
     assert answer.proved
     assert sum(m.value(k) for m, k in zip(models, answer.kept, strict=True)) == best.cost
 
@@ -355,9 +355,8 @@ def test_the_function_stays_a_function() -> None:
     assert callable(lp.optimum) and lp.optimum.__name__ == "optimum"
 
 
-def test_ortools_beside_highspy() -> None:
+def test_ortools_beside_highs() -> None:
     """OR-tools runs in a process of its own, so that both can be used from one."""
-    pytest.importorskip("highspy")
     from layered_paging.offline.flow import has_ortools
 
     if not has_ortools():

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import layered_paging as lp
+from layered_paging.core.deadline import Deadline
 from layered_paging.core.rules import Rules
 from layered_paging.errors import SolverError
-from layered_paging.offline import bound, flow, pulp_adapter
-from layered_paging.offline.deadline import Deadline
+from layered_paging.offline import bound, flow, integral
 from layered_paging.offline.problem import pose
 
 SLOTS = ("highs", "lp", "ilp", "paths", "networkx", "brute")
@@ -72,7 +72,7 @@ def test_another_road_where_highs_fails(broken: tuple[str, ...], monkeypatch: py
     if "bound" in broken:
         monkeypatch.setattr(bound, "relaxed_prices", fails)
     if "ilp" in broken:
-        monkeypatch.setattr(pulp_adapter, "solve", fails)
+        monkeypatch.setattr(integral, "solve", fails)
     for solver in ("auto", "ilp"):
         low, high = lp.optimum(trace, **given, solver=solver).bounds
         assert low <= best <= high

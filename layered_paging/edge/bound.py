@@ -19,7 +19,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ParameterError, SolverError
+from ..core.program import Program
+from ..errors import ParameterError
 from .latency import cost, empty
 from .network import FAR, Network
 
@@ -143,29 +144,22 @@ def best_prices(
 
 def _dual(network: Network, table: Rows) -> Ints:
     """Return the prices of the linear program, rounded down."""
-    import scipy.sparse as sparse
-    from scipy.optimize import linprog
-
     needs, rows, servers = len(table.page), len(table.gain), len(network.servers)
     if not needs:
         return np.zeros(0, np.int64)
     row_of = np.repeat(np.arange(rows), np.diff(table.first))
     near = network.edge_ns[table.user[row_of]] <= table.limit[row_of][:, None]
     j, n = np.nonzero(near)
-    wins = sparse.coo_array((np.ones(needs), (np.arange(needs), row_of)), (needs, rows))
-    offers = sparse.coo_array(
-        (-np.ones(len(j)), (j, n * network.pages + table.page[j])), (needs, servers * network.pages)
-    )
-    unit = float(np.gcd.reduce(network.sizes))
-    sizes = sparse.kron(sparse.eye_array(servers), network.sizes[None, :] / unit)
-    matrix = sparse.vstack([sparse.hstack([wins, offers]), sparse.hstack([sparse.coo_array((servers, rows)), sizes])])
-    scale = float(table.gain.max())
-    objective = np.concatenate([-table.gain / scale, np.zeros(servers * network.pages)])
-    limits = np.concatenate([np.zeros(needs), network.storage / unit])
-    found = linprog(objective, A_ub=matrix.tocsr(), b_ub=limits, bounds=(0, 1), method="highs")
-    if found.status != 0:
-        raise SolverError(f"HiGHS did not solve the linear program: {found.message}")
-    prices: Ints = np.maximum(0, np.floor(-found.ineqlin.marginals[:needs] * scale + 1e-3)).astype(np.int64)
+    scale, unit = float(table.gain.max()), float(np.gcd.reduce(network.sizes))
+    program = Program()
+    won = program.columns(rows, cost=-table.gain / scale, upper=1)
+    held = program.columns(servers * network.pages, upper=1)
+    offered = held[n * network.pages + table.page[j]]
+    program.at_most.block(np.zeros(needs), (np.arange(needs), won[row_of], 1), (j, offered, -1))
+    server = np.repeat(np.arange(servers), network.pages)
+    program.at_most.block(network.storage / unit, (server, held, np.tile(network.sizes / unit, servers)))
+    found = program.solve("prices of needs")
+    prices: Ints = np.maximum(0, np.floor(found.row_prices[:needs] * scale + 1e-3)).astype(np.int64)
     return prices
 
 

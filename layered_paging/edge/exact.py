@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.program import Program
 from ..errors import ParameterError, SolverError
-from ..offline.pulp_adapter import run
 from .bound import lay_rows
 from .latency import cost, empty, feasible
 from .network import Network
@@ -38,8 +38,6 @@ def integer_program(network: Network, time_limit: float | None = None) -> tuple[
     SolverError
         Nothing was found, or the rounded answer does not fit.
     """
-    import pulp
-
     table = lay_rows(network, NEEDS)
     merged: dict[tuple[Any, ...], int] = {}
     used: set[tuple[int, int]] = set()
@@ -53,27 +51,22 @@ def integer_program(network: Network, time_limit: float | None = None) -> tuple[
         return held, True
     unit = math.gcd(*merged.values())
     step = math.gcd(*network.sizes.tolist())
-    program = pulp.LpProblem("place", pulp.LpMaximize)
-    x = {pair: program.add_variable(f"x{pair[0]}_{pair[1]}", 0, 1, pulp.LpInteger) for pair in sorted(used)}
-    gain = []
-    for number, ((near, pages), worth) in enumerate(merged.items()):
-        won = program.add_variable(f"z{number}", 0, 1)
+    program = Program()
+    x = {pair: program.column(upper=1) for pair in sorted(used)}
+    for (near, pages), worth in merged.items():
+        won = program.column(cost=-(worth // unit), upper=1)
         for p in pages:
-            program += won <= pulp.lpSum(x[n, p] for n in near)
-        gain.append((worth // unit) * won)
+            program.at_most.new(0, [(won, 1), *((x[n, p], -1) for n in near)])
     for n, room in enumerate(network.storage.tolist()):
-        mine = [int(network.sizes[p]) // step * v for (m, p), v in x.items() if m == n]
-        if mine:
-            program += pulp.lpSum(mine) <= room // step
-    program.setObjective(pulp.lpSum(gain))
-    proved = run(program, time_limit, "placement")
-    for (n, p), variable in x.items():
-        held[n, p] = (variable.varValue or 0) > 0.5
+        program.at_most.new(room // step, [(v, int(network.sizes[p]) // step) for (m, p), v in x.items() if m == n])
+    answer = program.solve("placement", whole=list(x.values()), time_limit=time_limit)
+    for (n, p), column in x.items():
+        held[n, p] = answer.x[column] > 0.5
     try:
         feasible(network, held)
     except ValueError as error:
         raise SolverError(f"HiGHS' answer, rounded to integers, does not fit: {error}") from None
-    return held, proved and sum(merged.values()) // unit <= SAFE
+    return held, answer.proved and sum(merged.values()) // unit <= SAFE
 
 
 def exhaustive(network: Network, progress: Callable[[int], object] | None = None) -> Held:

@@ -37,7 +37,7 @@ ALGORITHMS: dict[str, str] = {
     "greedy": "the server and expert of the most saving per byte, again and again",
     "enumeration": "greedy from every start of at most three experts; small networks",
     "continuous": "continuous greedy, rounded; one expert an event, one size",
-    "ilp": "integer program (PuLP and HiGHS)",
+    "ilp": "integer program (HiGHS)",
     "exhaustive": "every placement; tiny networks",
     "alone": "successive, as if every expert of an event were an event of its own",
     "popularity": "most activated experts first",

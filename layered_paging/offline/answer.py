@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from ..certificate import Certificate
 from ..core.counts import Counts
+from ..core.deadline import Deadline
 from ..core.instance import integer
 from ..core.rules import Rules
 from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..errors import ParameterError, SolverError
 from . import evidence
-from .deadline import Deadline
 from .furthest import greedy
 from .problem import Problem, pose
 from .schedule import Schedule

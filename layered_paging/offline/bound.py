@@ -11,8 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ..core.deadline import Deadline
+from ..core.program import Program
 from ..errors import SolverError
-from .deadline import Deadline
+from .integral import lay
 from .model import Model
 
 __all__ = ["descended_prices", "in_integers", "proved_saving", "relaxed_prices"]
@@ -42,41 +44,21 @@ def relaxed_prices(model: Model, time_limit: float | None = None) -> npt.NDArray
     SolverError
         HiGHS failed or ran out of time.
     """
-    from scipy.optimize import linprog
-    from scipy.sparse import coo_array
-
-    points = len(model.capacity)
-    real = np.flatnonzero(model.begin < model.end)
-    if not len(real):
-        return np.zeros(points)
-    n = len(real)
-    unit = float(model.size.max())
-    size = model.size[real] / unit
-    time = np.arange(points)
-    # taken[t] - taken[t - 1] - (begins at t) + (ends at t) = 0; what ends behind the last point matters to nobody
-    inside = model.end[real] < points
-    rows = np.concatenate((model.begin[real], model.end[real][inside], time, time[1:]))
-    columns = np.concatenate((np.arange(n), np.flatnonzero(inside), n + time, n + time[:-1]))
-    values = np.concatenate((-size, size[inside], np.ones(points), -np.ones(points - 1)))
-    matrix = coo_array((values, (rows, columns)), shape=(points, n + points)).tocsc()
-    upper = np.concatenate((np.ones(n), model.capacity / unit))
-    scale = float(model.worth[real].max()) or 1.0
+    if not (model.begin < model.end).any():
+        return np.zeros(len(model.capacity))
+    unit, scale = float(model.size.max()), float(model.worth[model.begin < model.end].max()) or 1.0
+    program = Program()
+    _, taken = lay(program, model, unit, model.capacity / unit, scale)
     clock, message = Deadline(time_limit), ""
     for method in ("highs", "highs-ipm", "highs-ds"):  # what one of them cannot solve, another can
-        left = clock.left("bound")
-        answer = linprog(
-            np.concatenate((-model.worth[real] / scale, np.zeros(points))),
-            A_eq=matrix,
-            b_eq=np.zeros(points),
-            bounds=np.stack((np.zeros(n + points), upper), axis=1),
-            method=method,
-            options={} if left is None else {"time_limit": left},
-        )
-        if answer.status == 0 and answer.x is not None:
-            price: npt.NDArray[np.float64] = np.maximum(0.0, -answer.upper.marginals[n:]) * scale / unit
-            return price
-        message = message or answer.message
-    raise SolverError(f"HiGHS found no bound: {message}")
+        try:
+            answer = program.solve("bound", time_limit=clock.left("bound"), method=method)
+        except SolverError as error:
+            message = message or str(error)
+            continue
+        price: npt.NDArray[np.float64] = np.maximum(0.0, answer.upper_prices[taken]) * scale / unit
+        return price
+    raise SolverError(message)
 
 
 def proved_saving(model: Model, prices: npt.NDArray[np.int64], denominator: int) -> int:

@@ -7,9 +7,9 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from ..core.deadline import Deadline
 from ..core.layout import Grid
 from ..errors import SolverError
-from .deadline import Deadline
 
 __all__ = ["by_brute_force"]
 

@@ -15,13 +15,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..core.deadline import Deadline, OutOfTime
+from ..core.program import Program
 from ..errors import SolverError
-from .deadline import Deadline, OutOfTime
 from .model import Model
 
 __all__ = ["by_highs", "by_networkx", "by_ortools", "by_paths", "has_ortools", "price"]
@@ -115,34 +115,20 @@ def by_ortools(model: Model, time_limit: float | None = None) -> Kept:
 
 def by_highs(model: Model, time_limit: float | None = None) -> Kept:
     """Solve by scipy's HiGHS (interior point and crossover, in floats) and round."""
-    from scipy.optimize import linprog
-    from scipy.sparse import coo_array
-
     points = len(model.capacity)
     real = _real(model)
     kept = model.begin >= model.end
     if not len(real):
         return kept
-    n = len(real)
-    arc, time = np.arange(n), np.arange(points)
-    rows = np.concatenate((model.begin[real], model.end[real], time, time + 1))
-    columns = np.concatenate((arc, arc, n + time, n + time))
-    signs = np.concatenate((np.ones(n), -np.ones(n), np.ones(points), -np.ones(points)))
-    matrix = coo_array((signs, (rows, columns)), shape=(points + 1, n + points)).tocsc()
-    upper = np.concatenate((np.ones(n), np.full(points, np.inf)))
-    scale = float(model.worth.max()) or 1.0
-    options: dict[str, Any] = {} if time_limit is None else {"time_limit": time_limit}
-    answer = linprog(
-        np.concatenate((-model.worth[real] / scale, np.zeros(points))),
-        A_eq=matrix,
-        b_eq=_supplies(model).astype(float),
-        bounds=np.stack((np.zeros(n + points), upper), axis=1),
-        method="highs-ipm" if n > 50_000 else "highs-ds",
-        options=options,
-    )
-    if answer.status != 0 or answer.x is None:
-        kind = OutOfTime if answer.status == 1 and time_limit is not None else SolverError
-        raise kind(f"HiGHS found no optimum of {n} intervals: {answer.message}")
+    n, scale = len(real), float(model.worth.max()) or 1.0
+    program = Program()
+    arc = program.columns(n, cost=-model.worth[real] / scale, upper=1)
+    spare = program.columns(points)
+    one, time = np.ones(n), np.arange(points)
+    begins, ends = (model.begin[real], arc, one), (model.end[real], arc, -one)
+    program.equal.block(_supplies(model), begins, ends, (time, spare, 1), (time + 1, spare, -1))
+    method = "highs-ipm" if n > 50_000 else "highs-ds"
+    answer = program.solve(f"optimum of {n} intervals", time_limit=time_limit, method=method)
     kept[real] = answer.x[:n] > 0.5
     return kept
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..core.deadline import Deadline, OutOfTime
 from ..errors import SolverError
 from . import flow
-from .deadline import Deadline, OutOfTime
 from .model import Model
 
 __all__ = ["main", "within"]

@@ -1,6 +1,6 @@
 """Solve one flow by OR-tools, in a process of its own: ``python ortools_worker.py FOLDER``.
 
-OR-tools ships a HiGHS of its own and cannot be loaded into the same process as highspy.  The
+OR-tools ships a HiGHS of its own and cannot be loaded into the same process as scipy's.  The
 folder holds ``begin.npy``, ``end.npy``, ``worth.npy`` and ``capacity.npy``; the answer is ``kept.npy``.
 """
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..core.deadline import Deadline, OutOfTime
 from ..core.rules import choice
 from ..errors import ParameterError, SolverError
 from . import bound, flow
 from .brute import by_brute_force
-from .deadline import Deadline, OutOfTime
 from .furthest import furthest, greedy, see_ahead
 from .limited import within
 from .model import Model
@@ -98,9 +98,9 @@ def _from_floats(model: Model, solver: str, clock: Deadline) -> npt.NDArray[np.b
         return flow.by_ortools(model, left)
     if solver in ("highs", "lp"):
         return flow.by_highs(model, left)
-    from . import pulp_adapter
+    from . import integral
 
-    answer = pulp_adapter.solve([model], time_limit=left)
+    answer = integral.solve([model], time_limit=left)
     if not answer.proved:
         kind = SolverError if left is None else OutOfTime
         raise kind("HiGHS proved no optimum; give it more time or use 'flow'")
@@ -277,10 +277,10 @@ def _by_program(
     problem: Problem, models: Sequence[Model], clock: Deadline, otherwise: bool
 ) -> tuple[list[Solved], bool]:
     """Solve by HiGHS' integer program; return nothing where it fails and there is another road."""
-    from . import pulp_adapter
+    from . import integral
 
     try:
-        answer = pulp_adapter.solve(models, time_limit=clock.left("schedule"))
+        answer = integral.solve(models, time_limit=clock.left("schedule"))
     except SolverError:
         if not otherwise:
             raise

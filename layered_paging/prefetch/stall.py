@@ -10,15 +10,16 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from math import ceil, gcd
-from typing import Any
 
 import numpy as np
 
 from ..certificate import Certificate
 from ..core.instance import integer
+from ..core.program import Program
 from ..core.trace import Trace
-from ..errors import BudgetError, ParameterError, SolverError
+from ..errors import BudgetError, ParameterError
 from .timing import TimeModel
 
 __all__ = ["Stall", "least_stall"]
@@ -228,38 +229,22 @@ class _Program:
 
     def solve(self, time_limit: float) -> tuple[list[tuple[int, int] | None], list[Fraction], float]:
         """Return a schedule, multipliers of the relaxation, and its value."""
-        from scipy.optimize import Bounds, LinearConstraint, linprog, milp
-        from scipy.sparse import csr_array
-
-        costs, groups = [], []
-        rows: list[Any] = []
-        columns: list[Any] = []
-        flat: list[tuple[int, int] | None] = []
+        program = Program()
+        program.at_most.block(self.room)
+        program.equal.block(np.ones(len(self.options)))
+        flat: list[tuple[int, tuple[int, int] | None]] = []  # request and option of every column
         for request, found in enumerate(self.options):
             for option in found:
-                for units in self.takes(request, option):
-                    rows.append(np.arange(units.start, units.stop))
-                    columns.append(np.full(len(units), len(flat)))
-                costs.append(self.cost(option))
-                groups.append(request)
-                flat.append(option)
-        n = len(flat)
-        row, column = np.concatenate(rows), np.concatenate(columns)
-        upper = csr_array((np.ones(len(row)), (row, column)), shape=(len(self.room), n))
-        equal = csr_array((np.ones(n), (groups, np.arange(n))), shape=(len(self.options), n))
-        ones = np.ones(len(self.options))
-        relaxed = linprog(costs, A_ub=upper, b_ub=self.room, A_eq=equal, b_eq=ones, method="highs")
-        whole = milp(
-            costs,
-            constraints=[LinearConstraint(upper, -np.inf, self.room), LinearConstraint(equal, ones, ones)],
-            integrality=np.ones(n),
-            bounds=Bounds(0, 1),
-            options={"time_limit": time_limit},
-        )
-        if relaxed.status != 0 or whole.x is None:
-            raise SolverError(f"the least stall: {relaxed.message} {whole.message}")
+                column = program.column(cost=self.cost(option))
+                program.equal.put(request, column, 1)
+                for unit in chain.from_iterable(self.takes(request, option)):
+                    program.at_most.put(unit, column, 1)
+                flat.append((request, option))
+        relaxed = program.solve("least stall")
+        whole = program.solve("least stall", whole=range(len(flat)), time_limit=time_limit)
         chosen: list[tuple[int, int] | None] = [(0, 0)] * len(self.options)
         for at in np.flatnonzero(whole.x > 0.5).tolist():
-            chosen[groups[at]] = flat[at]
-        dual = np.maximum(0.0, -np.asarray(relaxed.ineqlin.marginals))
-        return chosen, [Fraction(float(x)).limit_denominator(DENOMINATOR) for x in dual], float(relaxed.fun)
+            request, option = flat[at]
+            chosen[request] = option
+        multipliers = [Fraction(max(0.0, float(x))).limit_denominator(DENOMINATOR) for x in relaxed.row_prices]
+        return chosen, multipliers, relaxed.value

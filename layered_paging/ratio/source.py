@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf
 from typing import Any
 
-import numpy as np
-
+from ..core.deadline import seconds_until
+from ..core.program import Program
 from ..errors import SolverError
-from .sparse import Rows, in_time
 from .work import WorkGraph, moved
 
 __all__ = ["Climb", "Source", "improve", "proved"]
@@ -63,23 +63,22 @@ class Climb:
 
 
 class _Program:
-    """The linear program of a source: columns r, the slack, node values, request values and steps of the source."""
+    """The linear program of a source, but for the rows and bounds that depend on the source.
+
+    Column 0 is the ratio r and column 1 the slack; then come the values ``h`` of nodes, the values ``g`` of requests
+    and the ``step`` of each chance.
+    """
 
     def __init__(self, graph: WorkGraph) -> None:
         self.graph = graph
         self.until = float("inf")  # when a linear program is given up
         self.held = [graph.held(node) for node in range(len(graph.nodes))]
-        at = 2
-        self.h: list[dict[int, int]] = []
-        for caches in self.held:
-            self.h.append({cache: at + n for n, cache in enumerate(caches)})
-            at += len(caches)
+        self.common = Program()
+        self.common.columns(2)
+        self.h: list[dict[int, int]] = [self._values(caches) for caches in self.held]
         self.g: list[list[dict[int, int]]] = []
         for node, row in enumerate(graph.arcs):
-            self.g.append([])
-            for _ in row:
-                self.g[-1].append({cache: at + n for n, cache in enumerate(self.held[node])})
-                at += len(self.held[node])
+            self.g.append([self._values(self.held[node]) for _ in row])
         self.step: list[list[int]] = []
         self.classes: list[list[list[int]]] = []
         for node, row in enumerate(graph.arcs):
@@ -87,16 +86,17 @@ class _Program:
             for n, arc in enumerate(row):
                 groups.setdefault(graph.nodes[node].items[arc.page], []).append(n)
             self.classes.append(list(groups.values()))
-            self.step.append(list(range(at, at + len(groups))))
-            at += len(groups)
-        self.columns = at
-        self.answers = Rows()
+            self.step.append(self.common.columns(len(groups)).tolist())
         for node, row in enumerate(graph.arcs):
             for n, arc in enumerate(row):
                 for cache in self.held[node]:
                     for cost, after in _answers(cache, arc.page):
                         next_value = self.h[arc.target][moved(after, arc.places)]
-                        self.answers.new(float(cost), ((self.g[node][n][cache], 1.0), (next_value, -1.0)))
+                        self.common.at_most.new(float(cost), ((self.g[node][n][cache], 1.0), (next_value, -1.0)))
+
+    def _values(self, caches: list[int]) -> dict[int, int]:
+        """Append a free column per cache."""
+        return dict(zip(caches, self.common.columns(len(caches), lower=-inf).tolist(), strict=True))
 
     def solve(
         self, q: list[list[float]], free: set[int], radius: float, base: Any, ratio: float | None, floor: float = 0.0
@@ -105,10 +105,8 @@ class _Program:
 
         With ``ratio`` given, that ratio is kept and the slack of all values is made as large as can be.
         """
-        from scipy.optimize import linprog
-
-        rows, fixed = self.answers.copy(), Rows()
-        bounds: list[tuple[float | None, float | None]] = [(None, None)] * self.columns
+        program = self.common.copy()
+        rows, fixed, bounds = program.at_most, program.equal, program.bounds
         bounds[0] = (0.0, 1e4) if ratio is None else (ratio, ratio)
         bounds[1] = (0.0, 0.0) if ratio is None else (0.0, 1.0)
         for node, arcs in enumerate(self.graph.arcs):
@@ -129,28 +127,17 @@ class _Program:
                     if base is not None:
                         rows.put(line, self.step[node][c], -slope)
                 rows.put(line, 0, paid)
-        objective = np.zeros(self.columns)
-        objective[0 if ratio is None else 1] = -1.0
+        program.cost[0 if ratio is None else 1] = -1.0
         # values are only defined up to a constant
         bounds[self.h[0][self.held[0][0]]] = (0.0, 0.0)
-        answer = linprog(
-            objective,
-            A_ub=rows.matrix(self.columns),
-            b_ub=np.array(rows.right),
-            A_eq=fixed.matrix(self.columns),
-            b_eq=np.array(fixed.right),
-            bounds=bounds,
-            method="highs",
-            options=in_time(self.until),
-        )
-        if answer.status != 0:
+        try:
+            x = program.solve("source", time_limit=seconds_until(self.until)).x
+        except SolverError:
             return None
-        new = [
-            [max(0.0, v + answer.x[col]) for v, col in zip(row, self.step[i], strict=True)] for i, row in enumerate(q)
-        ]
+        new = [[max(0.0, v + x[col]) for v, col in zip(row, self.step[i], strict=True)] for i, row in enumerate(q)]
         new = [[v if v > SMALL else 0.0 for v in row] for row in new]
         new = [[v / sum(row) for v in row] for row in new]
-        return (float(answer.x[0]) if ratio is None else float(answer.x[1])), new, answer.x
+        return float(x[0 if ratio is None else 1]), new, x
 
     def reached(self, q: list[list[float]]) -> set[int]:
         """Return the nodes that a source reaches."""

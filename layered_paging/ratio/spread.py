@@ -9,13 +9,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm
+from math import inf, lcm
 from typing import Any
 
-import numpy as np
-
-from ..errors import SolverError
-from .sparse import Rows, in_time
+from ..core.deadline import seconds_until
+from ..core.program import Program
 from .work import WorkGraph, moved
 
 __all__ = ["Spread", "carried", "spread"]
@@ -82,20 +80,19 @@ def _count(mask: int, classes: list[int]) -> Counts:
 
 
 def _program(graph: WorkGraph, until: float) -> tuple[float, list[dict[int, float]]]:
-    from scipy.optimize import linprog
-
     size = len(graph.nodes)
+    program = Program()
+    program.column(cost=1.0)  # the ratio
+    program.columns(size, lower=-inf)  # the potentials
     orbits: list[dict[Counts, list[int]]] = []
     start: list[dict[Counts, int]] = []
-    at = 1 + size  # column 0 is the ratio, then the potentials
     for node in range(size):
         classes, here = _classes(graph, node), dict[Counts, list[int]]()
         for cache in graph.held(node):
             here.setdefault(_count(cache, classes), []).append(cache)
         orbits.append(here)
-        start.append({counts: at + n for n, counts in enumerate(here)})
-        at += len(here)
-    equal, below = Rows(), Rows()
+        start.append(dict(zip(here, program.columns(len(here)).tolist(), strict=True)))
+    equal, below = program.equal, program.at_most
     for node in range(size):
         equal.new(1.0, ((column, 1.0) for column in start[node].values()))
         done = set()
@@ -122,22 +119,11 @@ def _program(graph: WorkGraph, until: float) -> tuple[float, list[dict[int, floa
                     for b in range(len(counts)):
                         to = tuple(c - (i == a) + (i == b) for i, c in enumerate(counts))
                         if a != b and to in masks:
-                            equal.put(line[counts], at, -1.0)
-                            equal.put(line[to], at, 1.0)
-                            below.put(paid, at, 1.0)
-                            at += 1
-    answer = linprog(
-        np.eye(1, at).ravel(),
-        A_ub=below.matrix(at),
-        b_ub=np.array(below.right),
-        A_eq=equal.matrix(at),
-        b_eq=np.array(equal.right),
-        bounds=[(0, None)] + [(None, None)] * size + [(0, None)] * (at - 1 - size),
-        method="highs",
-        options=in_time(until),
-    )
-    if answer.status != 0:
-        raise SolverError(f"the linear program of distributions was not solved: {answer.message}")
+                            mass = program.column()
+                            equal.put(line[counts], mass, -1.0)
+                            equal.put(line[to], mass, 1.0)
+                            below.put(paid, mass, 1.0)
+    answer = program.solve("distributions of caches", time_limit=seconds_until(until))
     out = []
     for node in range(size):
         out.append(
@@ -147,7 +133,7 @@ def _program(graph: WorkGraph, until: float) -> tuple[float, list[dict[int, floa
                 for cache in orbits[node][counts]
             }
         )
-    return float(answer.fun), out
+    return answer.value, out
 
 
 def _rounded(row: dict[int, float], limit: int) -> dict[int, Fraction]:

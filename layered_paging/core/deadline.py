@@ -6,7 +6,7 @@ import time
 
 from ..errors import SolverError
 
-__all__ = ["Deadline", "OutOfTime"]
+__all__ = ["Deadline", "OutOfTime", "seconds_until"]
 
 
 class OutOfTime(SolverError):
@@ -39,3 +39,8 @@ class Deadline:
         if left <= 0:
             raise OutOfTime(f"the search for the {what} did not end within {self._seconds:g} s")
         return left
+
+
+def seconds_until(moment: float) -> float | None:
+    """Return the seconds until ``time.monotonic()`` reaches a moment, at least 0; None if it never does."""
+    return None if moment == float("inf") else max(moment - time.monotonic(), 0.0)
