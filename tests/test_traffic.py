@@ -12,6 +12,7 @@ from hypothesis import given, settings
 
 import layered_paging as lp
 from layered_paging.cli import main
+from layered_paging.core.layout import merged_prefill
 from layered_paging.core.parts import LongTrace
 from layered_paging.core.rules import Rules, Traffic
 from layered_paging.engine.prices import traffic_prices
@@ -19,6 +20,7 @@ from layered_paging.engine.run import Wanted, replay_all
 from layered_paging.errors import BudgetError, ParameterError
 from layered_paging.policies.names import resolve
 from layered_paging.samples import SAMPLE as SHIPPED
+from layered_paging.transforms import batch
 
 SAMPLE = str(SHIPPED)
 POLICIES = ("lru", "llru", "sieve", "lfu-decay", "marking", "belady")
@@ -141,6 +143,72 @@ def test_a_trace_in_parts_counts_the_same() -> None:
             assert (run.misses, run.dropped) == (whole.misses, whole.dropped)
 
 
+@given(trace=traces(), limit=st.integers(0, 12), share=st.floats(0, 1), how=st.sampled_from(["batch", "merged"]))
+@settings(deadline=None, max_examples=25)
+def test_a_limit_of_tokens_counts_those_of_a_step_or_of_a_merged_prompt(
+    trace: lp.Trace, limit: int, share: float, how: str
+) -> None:
+    seen = merged_prefill(trace) if how == "merged" else batch(trace, min(2, len(trace.sessions)), chunk=3)
+    assert seen.tokens is not None and seen.tokens.sum() == trace.rounds
+    slots = max(int((seen.experts >= 0).sum(axis=2).max()), int(share * trace.pages))
+    fast, slow = (
+        lp.replay(seen, "llru", slots, traffic={"bypass_tokens": limit}, record=True, engine=engine)
+        for engine in ("kernel", "reference")
+    )
+    assert (fast.misses, fast.dropped) == (slow.misses, slow.dropped)
+    # the same rounds, said to be prompts, that leave the cache alone
+    past = lp.Trace(seen.experts, seen.n_experts, seen.sessions, np.where(seen.tokens > limit, 0, 1))
+    left = lp.replay(past, "llru", slots, traffic={"prefill_cache": "leave"}, record=True)
+    assert np.array_equal(fast.missed, left.missed) and fast.dropped == left.dropped
+    if how == "merged":
+        run = lp.replay(trace, "llru", slots, prefill="merged", traffic={"bypass_tokens": limit})
+        assert run.misses == fast.misses
+
+
+def test_tokens_that_are_not_known_are_refused() -> None:
+    trace = lp.load_trace(SAMPLE)
+    for refused in (trace, batch(trace, 4).select([0])):
+        with pytest.raises(ParameterError, match="bypass_tokens needs events whose tokens are known"):
+            lp.replay(refused, "lru", 60, traffic={"bypass_tokens": 32})
+    with pytest.raises(ParameterError, match="bypass_tokens needs a whole trace"):
+        rules = Rules(traffic=Traffic(bypass_tokens=32))
+        replay_all(LongTrace.of(trace, 70), [Wanted(resolve("lru"), 80)], rules)
+
+
+@pytest.mark.parametrize("rule", [{"evict_after": 3}, {"bypass_above": 1}, {"prefill_cache": "leave"}])
+def test_plan_curve_and_gap_replay_by_the_rules(rule: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    trace = lp.load_trace(SAMPLE)
+    words = [word for name, value in rule.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    runs = {name: lp.replay(trace, name, 24, traffic=rule).misses for name in ("lru", "llru")}
+    assert main(["plan", SAMPLE, "--slots", "24", "--policy", "llru", *words, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    rows = {row["policy"]: row["misses"] for row in answer["rows"] if row["slots"] == 24}
+    best = lp.optimum(trace, 24, admission="bypass").misses
+    assert rows == {**runs, "bound": best}
+    assert any("Rules of traffic drop loads" in line for line in answer["unknown"]) and answer["traffic"] == rule
+    assert main(["curve", SAMPLE, "--policy", "lru", "llru", "--points", "4", *words, "--json"]) == 0
+    curves = json.loads(capsys.readouterr().out)["curves"]
+    assert {name: curve[24] for name, curve in curves.items() if name in runs} == runs
+    assert curves["lower bound (optimum bypass, without rules)"][24] == best
+    gap = ["gap", SAMPLE, "--base", "lru", "--policy", "llru", "--tokens", "2", "--reset", "never", *words, "--json"]
+    assert main([*gap, "--admission", "bypass"]) == 0
+    cell = json.loads(capsys.readouterr().out)["cells"][0]
+    ruled = [lp.replay(trace, name, 24, admission="bypass", traffic=rule).misses for name in ("lru", "llru")]
+    assert [cell["slots"], cell["base"], cell["misses"], cell["optimum"]] == [24, *ruled, best]
+    assert main(gap) == 2
+    assert "the forced optimum is no bound under them; use --admission bypass" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["diagnose"], ["report", "-o", "x.html"]])
+def test_what_measures_against_the_forced_optimum_says_why_it_has_no_rules(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*command, SAMPLE, "--slots", "48", "--evict-after=4"])
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "--evict-after=4: rules of traffic drop loads, so the forced optimum" in error
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -181,6 +249,7 @@ def test_the_command_prints_the_price_of_each_rule(capsys: pytest.CaptureFixture
     [
         (["--keep-event", "1", "--optimum", "forced"], "--optimum forced is no bound under rules of traffic"),
         (["--admission", "bypass", "--optimum", "forced"], "--optimum forced is no bound under --admission bypass"),
+        (["--bypass-above", "32tokens"], "--bypass-above needs events whose tokens are known"),
         (["--keep-round", "-2"], "--keep-round must be an integer of at least 0; got -2"),
         (["--keep-event", "1", "--sample", "2"], "rules of traffic go without --workers and --sample"),
     ],

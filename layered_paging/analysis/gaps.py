@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.layout import lay_out, merged_prefill, quotas
-from ..core.rules import ADMISSIONS, POOLS, PREFILLS, RESETS, choice
+from ..core.rules import ADMISSIONS, POOLS, PREFILLS, RESETS, Traffic, choice
 from ..core.stats import half_width
 from ..core.tables import Tabular
 from ..core.trace import Trace
@@ -135,6 +135,7 @@ def gap_table(
     pool: str = "shared",
     resets: Sequence[str] = ("never", "session"),
     prefill: str = "token",
+    traffic: Traffic | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Gaps:
     """Return the share of the gap between a base policy and the optimum that policies close.
@@ -157,6 +158,8 @@ def gap_table(
     prefill : {"token", "merged"}
         Merged: prompts are replayed layer by layer at once, as engines serve them; cells that cannot hold such an event
         are left out.
+    traffic : Traffic, optional
+        Of the policies, with admission "bypass", whose optimum no policy under such rules beats.
     progress : callable, optional
         Called with the number of cells done.
 
@@ -193,6 +196,11 @@ def gap_table(
     choice("prefill", prefill, PREFILLS)
     for reset in resets:
         choice("reset", reset, RESETS)
+    kept_loads = traffic or Traffic()
+    if not kept_loads.plain and admission == "forced":
+        raise ParameterError(
+            "drops loads, so the forced optimum is no bound under its rules", parameter="traffic", ways=[("admission", "bypass")]
+        )
     first = resolve(base)
     specs = [resolve(policy) for policy in policies]
     sizes = [_number(number) for number in tokens]
@@ -224,8 +232,7 @@ def gap_table(
                     continue
                 options: dict[str, Any] = {"pool": pool, "reset": reset, "admission": admission}
                 with foreseen(whole - done + 1):
-                    basis = replay(trace, first, slots, **options)
-                    runs = [replay(trace, spec, slots, **options) for spec in specs]
+                    basis, *runs = (replay(trace, one, slots, **options, traffic=kept_loads) for one in (first, *specs))
                 one = basis.misses_by_session.sum(axis=1)
                 best = optimum(trace, slots, **options).misses_by_session.sum(axis=1)
                 for spec, run in zip(specs, runs, strict=True):

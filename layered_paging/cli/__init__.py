@@ -104,6 +104,9 @@ def _run(words: list[str], chosen: str) -> int:
         return 2
     args, left = parser.parse_known_args(words)
     if left:
+        refused = next((word for word in left if word.partition("=")[0] in getattr(module, "REFUSES", ())), None)
+        if refused is not None:
+            mine.error(f"{refused}: {module.REFUSES[refused.partition('=')[0]]}")  # type: ignore[union-attr]
         mine.error(f"unrecognized arguments: {' '.join(left)}")
     assert module is not None
     args.json = args.json or args.format == "json"

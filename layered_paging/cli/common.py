@@ -31,6 +31,7 @@ __all__ = [
 FOLD = 40  # longer words of a first column are folded
 # option -> further parameters of Python that it sets
 _SETS = {
+    "bypass_above": ("bypass_tokens",),
     "bytes": ("budget_bytes",),
     "compute": ("clock",),
     "expert_bytes": ("page_bytes",),

@@ -13,6 +13,7 @@ from ..policies.names import resolve
 from .clocks import add_clock_options, clock_of, paced, speed
 from .common import add_model_options, percent, positive, prefill_note, progress, table
 from .options import add_batch_options, add_trace_options, trace_of
+from .traffic import add_traffic_options, rules_of
 
 EXAMPLES = """examples:
   layered-paging curve trace.npz --policy lru llru lfu --optimum forced -o curve.svg
@@ -30,8 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--optimum",
         nargs="*",
         choices=("forced", "bypass", "none"),
-        default=["forced"],
-        help="optima to add (default: forced)",
+        help="optima to add (default: forced, and bypass where rules of traffic drop loads)",
     )
     parser.add_argument(
         "--points",
@@ -42,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="plot to a .svg, .png or .pdf file")
     add_model_options(parser, "pool", "reset", "prefill")
+    add_traffic_options(parser)
     add_clock_options(parser, per_token=True)
     add_trace_options(parser)
     add_batch_options(parser)
@@ -54,6 +55,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         from ..plot import check_picture
 
         check_picture(args.output)
+    rules = rules_of(args)
+    optima = args.optimum or (["forced"] if rules.plain else ["bypass"])
+    if not rules.plain and "forced" in optima:
+        raise ParameterError("--optimum forced is no bound under rules of traffic, which drop loads; bypass is one")
     trace = trace_of(args)
     clock, each = clock_of(args, trace.expert_bytes is not None), one_size(trace)
     if clock is not None and each is None:
@@ -67,15 +72,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     curves: dict[str, list[int]] = {}
     for name in args.policy:
         spec = resolve(name)
-        sizes = None if has_one_pass(spec) else grid
+        sizes = None if has_one_pass(spec) and rules.plain else grid
         with progress(spec.name, len(grid), args.json or sizes is None) as advance:
             curves[spec.name] = miss_curve(
-                trace, spec, pool=args.pool, reset=args.reset, sizes=sizes, progress=advance
+                trace, spec, pool=args.pool, reset=args.reset, sizes=sizes, progress=advance, traffic=rules
             ).tolist()
-    for admission in [a for a in args.optimum or ["forced"] if a != "none"]:
-        curves[f"optimum ({admission})"] = optimum_curve(
-            trace, admission=admission, pool=args.pool, reset=args.reset
-        ).tolist()
+    for admission in [a for a in optima if a != "none"]:
+        name = f"optimum ({admission})" if rules.plain else f"lower bound (optimum {admission}, without rules)"
+        curves[name] = optimum_curve(trace, admission=admission, pool=args.pool, reset=args.reset).tolist()
     if not curves:
         raise ParameterError("give at least one policy or optimum")
     answer = {
@@ -85,6 +89,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "pool": args.pool,
         "reset": args.reset,
         "prefill": args.prefill,
+        "traffic": rules.changed(),
         "note": note,
         "curves": curves,
         "tokens": tokens,
@@ -106,9 +111,9 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     known = [s for s in legal if all(curve[s] >= 0 for curve in curves.values())] or legal
     marks = sorted({known[(len(known) - 1) * n // 11] for n in range(12)})
     rows = [[f"{s:,}", *(percent(1 - c[s] / requests) if c[s] >= 0 else None for c in curves.values())] for s in marks]
-    table(
-        f"{answer['trace']}: hits % by slots ({answer['pool']} pool, reset {answer['reset']})", ["slots", *curves], rows
-    )
+    ruled = "".join(f", {key.replace('_', '-')} {value}" for key, value in answer["traffic"].items())
+    title = f"{answer['trace']}: hits % by slots ({answer['pool']} pool, reset {answer['reset']}{ruled})"
+    table(title, ["slots", *curves], rows)
     _show_pace(answer, args, marks)
     if answer["note"]:
         print(answer["note"])

@@ -10,6 +10,9 @@ from ..core.words import counted
 from .common import add_model_options, byte_size, percent, progress, table
 from .engine import add_engine_option, engine_note, print_engine, tried
 from .options import add_batch_options, add_trace_options, trace_of
+from .traffic import REFUSES
+
+__all__ = ["REFUSES", "configure", "run", "show"]
 
 EXAMPLES = """examples:
   layered-paging diagnose trace.npz --slots 192 --reset session

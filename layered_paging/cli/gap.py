@@ -16,6 +16,7 @@ from .clocks import PACES, add_clock_options, clock_of, paced, speed
 from .common import add_model_options, prefill_note, progress, table
 from .options import add_batch_options, add_trace_options, trace_of
 from .race import racers, rows_of, show_race
+from .traffic import add_traffic_options, rules_of
 
 EXAMPLES = """examples:
   layered-paging gap a.npz b.npz --policy similar-rounds lfu-decay
@@ -38,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser, "pool", "admission", "prefill")
     parser.add_argument("--reset", nargs="+", choices=RESETS, default=["never", "session"], help="default: both")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the cells to a .csv file")
+    add_traffic_options(parser)
     add_clock_options(parser, per_token=True)
     add_trace_options(parser, also=False)
     add_batch_options(parser)
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay, and divide."""
     if args.output is not None and not args.output.endswith(".csv"):
         raise ParameterError(f"--output must end with .csv; got {args.output!r}")
-    clock = clock_of(args)
+    clock, rules = clock_of(args), rules_of(args)
     traces = {_name(path, args.trace): trace_of(args, path) for path in dict.fromkeys(args.trace)}
     if clock is not None and any(trace.expert_bytes is None for trace in traces.values()):
         raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
@@ -64,10 +66,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             pool=args.pool,
             resets=args.reset,
             prefill=args.prefill,
+            traffic=rules,
             progress=advance,
         )
     notes = {name: note for name, trace in traces.items() if (note := prefill_note(trace, args.prefill)) is not None}
-    answer = {**found.to_dict(), "notes": notes}
+    answer = {**found.to_dict(), "notes": notes, "traffic": rules.changed()}
     for cell in answer["cells"]:
         for who, misses, loaded in (
             ("", "misses", "bytes"),
@@ -76,9 +79,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         ):
             pace = speed(clock, cell[misses], cell[loaded], cell["rounds"])
             cell |= {who + key: value for key, value in pace.items()}
+    if args.race and not rules.plain:
+        raise ParameterError("--race has no rules of traffic: its costs are of policies alone")
     if args.race:
-        rules = {"pool": args.pool, "admission": args.admission, "reset": args.reset[-1], "prefill": args.prefill}
-        answer["race"] = rows_of(answer, traces, policies, **rules)
+        model = {"pool": args.pool, "admission": args.admission, "reset": args.reset[-1], "prefill": args.prefill}
+        answer["race"] = rows_of(answer, traces, policies, **model)
     if args.output is not None:
         text = io.StringIO()
         fields = ["policy", "trace", "reset", "tokens", "slots", "misses", "base", "optimum", "share", "margin"]
@@ -132,7 +137,8 @@ def _show_cells(answer: dict[str, Any]) -> None:
         mean = _percent(gap["share"], gap["margin"])
         worst = _percent(gap["worst"], None)
         rows.append([gap["policy"], gap["trace"], gap["reset"], *cells, mean, worst, gap["left_out"]])
-    title = f"share of the gap from {answer['base']} to the optimum that is closed, % (pool {answer['pool']}, admission {answer['admission']})"
+    ruled = "".join(f", {key.replace('_', '-')} {value}" for key, value in answer["traffic"].items())
+    title = f"share of the gap from {answer['base']} to the optimum that is closed, % (pool {answer['pool']}, admission {answer['admission']}{ruled})"
     unit = "step" if "batch" in answer else "token"
     heads = [f"{size} {unit}" if size == "1" else f"{size} {unit}s" for size in sizes]
     table(

@@ -11,6 +11,7 @@ from .clocks import add_clock_options, clock_of
 from .common import add_model_options, byte_size, positive, progress, table
 from .engine import add_engine_option
 from .options import add_batch_options, add_trace_options, trace_of
+from .traffic import add_traffic_options, rules_of
 
 EXAMPLES = """examples:
   layered-paging plan layered_paging/samples/sample.npz --bytes 2MiB --reset session
@@ -32,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_clock_options(parser, measured=True)
     parser.add_argument("--target", metavar="T", help="smallest memory for 15tok/s, or for 80%%hits")
     add_model_options(parser, "pool", "reset", "prefill")
+    add_traffic_options(parser)
     add_trace_options(parser)
     add_batch_options(parser)
     parser.epilog = EXAMPLES
@@ -47,6 +49,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             "tokens per second do not go with --batch: they can be of all requests together, or of each "
             "(give --compute per step; --target in %hits)"
         )
+    rules = rules_of(args)
     trace = trace_of(args)
     clock = clock_of(args)
     sized = False if args.slots is not None else True if args.bytes is not None else trace.page_bytes is not None
@@ -65,9 +68,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             pool=args.pool,
             reset=args.reset,
             prefill=args.prefill,
+            traffic=rules,
             progress=tick,
         )
-    answer = {"trace": str(args.trace), **found.to_json()}
+    answer = {"trace": str(args.trace), **found.to_json(), "traffic": rules.changed()}
     return answer if args.batch_size is None else in_steps(answer)
 
 

@@ -13,6 +13,9 @@ from .clocks import add_clock_options, clock_of
 from .common import add_model_options, byte_size, progress
 from .engine import add_engine_option, engine_note, print_engine, tried
 from .options import add_trace_options, read_again, trace_of
+from .traffic import REFUSES
+
+__all__ = ["REFUSES", "configure", "run", "show"]
 
 EXAMPLES = """examples:
   layered-paging report trace.npz --bytes 2GiB -o report.html

@@ -16,8 +16,26 @@ from ..errors import FormatError, ParameterError
 from ..policies.spec import PolicySpec
 from .common import percent, table
 
-__all__ = ["Quotas", "add_quota_options", "add_traffic_options", "prices_of", "quotas_of", "show_prices", "show_quotas"]
+__all__ = [
+    "REFUSES",
+    "Quotas",
+    "add_quota_options",
+    "add_traffic_options",
+    "prices_of",
+    "quotas_of",
+    "rules_of",
+    "show_prices",
+    "show_quotas",
+    "traffic_of",
+]
 
+
+# of commands that measure against the forced optimum: option -> why it is none of theirs
+REFUSES = dict.fromkeys(
+    ("--bypass-above", "--keep-event", "--keep-round", "--admit-after", "--evict-after", "--prefill-cache"),
+    "rules of traffic drop loads, so the forced optimum, which this command measures against, is no bound under them; "
+    "'replay', 'curve', 'plan' and 'gap --admission bypass' take them",
+)
 QUOTA_FILE = 1 << 20  # bytes of a file of quotas
 Quotas = str | tuple[int, ...]
 
@@ -26,7 +44,10 @@ def add_traffic_options(parser: argparse.ArgumentParser) -> None:
     """Add the rules of traffic."""
     group = parser.add_argument_group("traffic: loads that are used and dropped, and evict nothing (with any policy)")
     add = group.add_argument
-    add("--bypass-above", type=int, metavar="N", help="events of more than N members leave the cache alone")
+    add(
+        "--bypass-above", type=_above, metavar="N[tokens]",
+        help="events of more than N members leave the cache alone; 32tokens counts tokens (--batch, --prefill merged)",
+    )  # fmt: skip
     add("--keep-event", type=int, metavar="N", help="keep at most N loads of an event")
     add("--keep-round", type=int, metavar="N", help="keep at most N loads of a round, in each pool")
     add("--admit-after", type=int, default=1, metavar="N", help="keep a load at its page's N-th miss (default: 1)")
@@ -51,6 +72,14 @@ def add_quota_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _above(text: str) -> tuple[str, int]:
+    """Read ``32`` or ``32tokens``, as the rule and its number; an argparse type."""
+    found = re.fullmatch(r"(-?\d{1,18})(tokens|members)?", text, re.ASCII)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"must be a number of members, or of tokens such as 32tokens; got {text!r}")
+    return "bypass_tokens" if found[2] == "tokens" else "bypass_above", int(found[1])
+
+
 def _numbers(text: str) -> int | list[int]:
     """Read one integer, or several with commas; an argparse type."""
     try:
@@ -60,11 +89,16 @@ def _numbers(text: str) -> int | list[int]:
     return found[0] if len(found) == 1 else found
 
 
+def rules_of(args: argparse.Namespace) -> Traffic:
+    """Return the rules of traffic that the options say."""
+    names = ("keep_event", "keep_round", "admit_after", "evict_after", "prefill_cache")
+    above = {} if args.bypass_above is None else dict([args.bypass_above])
+    return Traffic(**{name: getattr(args, name) for name in names}, **above)
+
+
 def traffic_of(args: argparse.Namespace) -> dict[str, Any]:
     """Return the rules of traffic, and who lends, as options of ``replay``; nothing where they are plain."""
-    rules = Traffic(
-        args.bypass_above, args.keep_event, args.keep_round, args.admit_after, args.evict_after, args.prefill_cache
-    )
+    rules = rules_of(args)
     lent = {} if args.lend == "none" else {"lend": args.lend}
     if lent and (args.optimum or args.workers > 1 or args.sample is not None):
         raise ParameterError("--lend changes the order of requests: it goes without --optimum, --workers and --sample")

@@ -58,12 +58,13 @@ class Time(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One event: ``pages`` in the order in which they are presented."""
+    """One event: ``pages`` in the order in which they are presented, asked for by so many ``tokens``."""
 
     session: int
     stage: int
     time: Time
     pages: tuple[int, ...]
+    tokens: int = 1
 
 
 class Arrays(NamedTuple):
@@ -104,6 +105,8 @@ class Grid:
         For a part of a longer trace: the numbers of its first round and first session.
     goes_on : bool
         The first round belongs to the session of the part before.
+    tokens : int64 array, shape (rounds,), or None
+        Of each round, where a round has several; None: one each.
     """
 
     experts: npt.NDArray[np.signedinteger[Any]]
@@ -119,6 +122,7 @@ class Grid:
     origin: int = 0
     number: int = 0
     goes_on: bool = False
+    tokens: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         for name in ("experts", "first", "layer", "offset", "starts", "stage"):
@@ -169,13 +173,14 @@ class Grid:
         """Yield the events in order; the plain meaning of the arrays above."""
         rounds, columns, width = self.shape
         session = np.searchsorted(self.starts, np.arange(rounds), side="right") - 1
+        tokens = [1] * rounds if self.tokens is None else self.tokens.tolist()
         for r in range(rounds):
             for c in range(columns):
                 number = (self.origin + r) * self.stride + int(self.offset[c])
                 pages = tuple(int(self.first[c]) + int(e) for e in self.experts[r, c] if e >= 0)
                 clock = number * width if self.ranked else number
                 time = Time(clock, self.origin + r, int(self.layer[c]))
-                yield Event(self.number + int(session[r]), int(self.stage[r]), time, pages)
+                yield Event(self.number + int(session[r]), int(self.stage[r]), time, pages, tokens[r])
 
 
 def lay_out(trace: Trace, rules: Rules = PLAIN) -> Grid:
@@ -201,10 +206,17 @@ def lay_out(trace: Trace, rules: Rules = PLAIN) -> Grid:
     if rules.layout not in kept:
         while len(kept) >= 2:
             kept.pop(next(iter(kept)))
-        experts, starts, stage = trace.experts, trace.sessions, trace.stage
+        experts, starts, stage, tokens = trace.experts, trace.sessions, trace.stage, trace.tokens
         if rules.prefill == "merged":
-            experts, starts, stage = _merge(trace)
-        kept[rules.layout] = lay_rows(experts, starts, stage, trace.first_page, trace.pages, rules)
+            experts, starts, stage, tokens = _merge(trace)
+        grid = lay_rows(experts, starts, stage, trace.first_page, trace.pages, rules)
+        kept[rules.layout] = replace(grid, tokens=tokens)
+    if rules.traffic.bypass_tokens is not None and kept[rules.layout].tokens is None:
+        raise ParameterError(
+            "needs events whose tokens are known; got a trace in which each event is of one token, or does not say",
+            parameter="bypass_tokens",
+            ways=[("prefill", "merged"), ("batch", None), ("bypass_above", None)],
+        )
     return kept[rules.layout]
 
 
@@ -255,8 +267,10 @@ def _ascending(experts: npt.NDArray[np.signedinteger[Any]]) -> npt.NDArray[np.si
     return out
 
 
-def _merge(trace: Trace) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.int8]]:
-    """Return (experts, starts, stage) with every prompt's prefill merged into one round."""
+def _merge(
+    trace: Trace,
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.int64] | None]:
+    """Return (experts, starts, stage, tokens) with every prompt's prefill merged into one round."""
     if transformed(trace, "batch"):
         raise ParameterError(
             "must be 'token' for a batch, whose steps hold tokens of several prompts; got 'merged'", parameter="prefill"
@@ -285,7 +299,8 @@ def _merge(trace: Trace) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.N
         experts[row] = -1
         for j, members in enumerate(events):
             experts[row, j, : len(members)] = members
-    return experts, np.searchsorted(at, trace.sessions).astype(np.int64), trace.stage[at]
+    tokens = ends - at if trace.tokens is None else np.add.reduceat(trace.tokens, at)
+    return experts, np.searchsorted(at, trace.sessions).astype(np.int64), trace.stage[at], tokens
 
 
 def merged_prefill(trace: Trace) -> Trace:
@@ -299,7 +314,9 @@ def merged_prefill(trace: Trace) -> Trace:
     [[[0, 1, 2]], [[-1, 0, 2]]]
     """
     grid = lay_out(trace, Rules(prefill="merged"))
-    return Trace(grid.experts, trace.n_experts, grid.starts, grid.stage, trace.expert_bytes, trace.meta)
+    merged = Trace(grid.experts, trace.n_experts, grid.starts, grid.stage, trace.expert_bytes, trace.meta)
+    merged.__dict__["_tokens"] = grid.tokens
+    return merged
 
 
 def _by_last_use(run: npt.NDArray[Any]) -> list[int]:
@@ -434,11 +451,13 @@ def needs_of(grid: Grid, trace: Trace | LongTrace, budget: Budget, rules: Rules)
 
 def _reaching(grid: Grid, traffic: Traffic) -> Grid:
     """Return the grid without the members of events that leave the cache alone; see ``Traffic.passes``."""
-    if traffic.bypass_above is None and traffic.prefill_cache == "warm":
+    if traffic.bypass_above is None and traffic.bypass_tokens is None and traffic.prefill_cache == "warm":
         return grid
     past = (grid.experts >= 0).sum(axis=2) > (grid.shape[2] if traffic.bypass_above is None else traffic.bypass_above)
     if traffic.prefill_cache == "leave":
         past |= grid.stage[:, None] == PREFILL
+    if traffic.bypass_tokens is not None and grid.tokens is not None:
+        past |= grid.tokens[:, None] > traffic.bypass_tokens
     return replace(grid, experts=np.where(past[:, :, None], np.array(-1, grid.experts.dtype), grid.experts))
 
 

@@ -78,6 +78,8 @@ class Traffic:
     bypass_above : int or None
         Events of more members than this, at least 0, leave the cache alone.  Members that are there are hits, the others are
         loaded and dropped, and the policy is told of none.
+    bypass_tokens : int or None
+        The same for events of more tokens than this; the trace must say them (``Trace.tokens``).
     keep_event : int or None
         At most this many loads of an event are kept, at least 0: the first ones in the order of presentation.
     keep_round : int or None
@@ -97,7 +99,7 @@ class Traffic:
     Notes
     -----
     The definitions are those of the expert cache proposed for llama.cpp (https://github.com/ggml-org/llama.cpp/pull/24524 and
-    the branches that carry it on): ``GGML_CUDA_MOE_CACHE_MAX_BATCH`` (it counts tokens, here members count), ``_INSERTS``
+    the branches that carry it on): ``GGML_CUDA_MOE_CACHE_MAX_BATCH`` (``bypass_tokens``), ``_INSERTS``
     (``keep_event``), ``_ADMIT_AFTER``, and ``_THROTTLE`` (``evict_after``); its defaults are 8, 8, 1 or 2, and 8.
 
     Examples
@@ -109,6 +111,7 @@ class Traffic:
     """
 
     bypass_above: int | None = None
+    bypass_tokens: int | None = None
     keep_event: int | None = None
     keep_round: int | None = None
     admit_after: int = 1
@@ -116,7 +119,7 @@ class Traffic:
     prefill_cache: str = "warm"
 
     def __post_init__(self) -> None:
-        for name in ("bypass_above", "keep_event", "keep_round"):
+        for name in ("bypass_above", "bypass_tokens", "keep_event", "keep_round"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, integer(name, getattr(self, name), 0))
         for name in ("admit_after", "evict_after"):
@@ -150,9 +153,10 @@ class Traffic:
         """Return the rules that differ from the plain ones, by name."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
 
-    def passes(self, members: int, prefill: bool) -> bool:
-        """Return whether an event leaves the cache alone."""
+    def passes(self, members: int, prefill: bool, tokens: int = 1) -> bool:
+        """Return whether an event of so many members and tokens leaves the cache alone."""
         over = self.bypass_above is not None and members > self.bypass_above
+        over |= self.bypass_tokens is not None and tokens > self.bypass_tokens
         return over or (prefill and self.prefill_cache == "leave")
 
     def __repr__(self) -> str:

@@ -41,4 +41,6 @@ def of_layers(trace: Trace, layers: Sequence[int]) -> Trace:
         sizes = [
             size for j in chosen for size in trace.page_bytes[trace.first_page[j] :][: trace.n_experts[j]].tolist()
         ]
-    return Trace(trace.experts[:, chosen], widths, trace.sessions, trace.stage, sizes)
+    part = Trace(trace.experts[:, chosen], widths, trace.sessions, trace.stage, sizes)
+    part.__dict__["_tokens"] = trace.tokens
+    return part

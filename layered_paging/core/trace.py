@@ -92,6 +92,15 @@ class Trace:
                 array.flags.writeable = False
 
     @property
+    def tokens(self) -> npt.NDArray[np.int64] | None:
+        """Tokens of each round, shape (rounds,), where a round has several: a step of a batch, a merged prompt; else None.
+
+        They are known of what ``transforms.batch`` returns and of merged prompts; neither files nor other changes keep them.
+        """
+        found: npt.NDArray[np.int64] | None = self.__dict__.get("_tokens")
+        return found
+
+    @property
     def rounds(self) -> int:
         """Number of rounds (tokens)."""
         return int(self.experts.shape[0])

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..core.instance import integer
 from ..core.layout import Grid, capacities, lay_out, needs_of, quotas
-from ..core.rules import Budget, Rules
+from ..core.rules import Budget, Rules, Traffic
 from ..core.trace import Trace
 from ..errors import ParameterError
 from ..policies.names import resolve
@@ -48,6 +48,7 @@ def miss_curve(
     workers: int | None = None,
     progress: Callable[[int], object] | None = None,
     predictions: Any = None,
+    traffic: Traffic | None = None,
 ) -> Curve:
     """Return the misses of a policy at every number of slots (forced, event-atomic).
 
@@ -67,6 +68,8 @@ def miss_curve(
         Called with the number of sizes done so far, where there is one replay per size.
     predictions : str, array, or source
         For a policy that takes them, as for ``replay``.
+    traffic : Traffic, optional
+        Which loads stay in the cache; there is then one replay per size.
 
     Returns
     -------
@@ -86,15 +89,20 @@ def miss_curve(
     array([-1,  6,  4,  3,  3])
     """
     spec = resolve(policy)
-    rules = Rules(pool, reset)
-    grid = lay_out(trace)
+    rules = Rules(pool, reset, traffic=traffic or Traffic())
+    grid = lay_out(trace, rules)
     spec = informed(spec, predictions, trace, grid, rules)
     if sizes is not None and not isinstance(sizes, (Sequence, np.ndarray)):
         raise ParameterError(f"must be a list of numbers of slots; got {sizes!r}", parameter="sizes")
     wanted = None if sizes is None else sorted({integer("sizes", s, 1) for s in sizes})
     if wanted and wanted[-1] > trace.pages:
+<<<<<<< HEAD
         raise ParameterError(f"must be at most the number of pages, {trace.pages}; got {wanted[-1]}", parameter="sizes")
     depths = _depths_of(spec, grid)
+=======
+        raise ParameterError(f"sizes must be at most the number of pages, {trace.pages}; got {wanted[-1]}")
+    depths = _depths_of(spec, grid) if rules.traffic.plain else None
+>>>>>>> 1233255 (Rules of traffic in curve, plan and gap; a limit of tokens where they are known)
     if depths is not None:
 
         def of_pool(part: Grid) -> Curve:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.layout import locked
+from ..core.layout import Grid, locked
+from ..core.rules import Traffic
 from ..core.trace import PREFILL
 from .hooks import shared
 from .task import Task
@@ -20,6 +21,7 @@ _ANY = 1 << 62  # where there is no limit
 class Gate(NamedTuple):
     """The rules of traffic, and what they count; arrays are modified in place.
 
+    ``leaves[row]`` says which rounds leave the cache alone, whatever their events hold.
     ``demand[page]`` counts the misses since the page was last kept.  ``shown`` (read-only) and ``draft`` are the same memory: the
     event as the policy sees it.
     """
@@ -30,7 +32,7 @@ class Gate(NamedTuple):
     keep_round: int
     admit_after: int
     evict_after: int
-    leaves_prefill: bool
+    leaves: Any
     demand: Any
     numbers: Any
     draft: Any
@@ -53,12 +55,22 @@ def begin_gate(task: Task, before: Gate | None = None) -> Gate:
         limit(rules.keep_round),
         admit,
         max(admit, limit(rules.evict_after)),
-        rules.prefill_cache == "leave",
+        _leaving(grid, rules),
         np.zeros(grid.pages, np.int64) if before is None else before.demand,
         np.array([-1, 0, 0]) if before is None else before.numbers,
         draft,
         locked(draft),
     )
+
+
+def _leaving(grid: Grid, rules: Traffic) -> Any:
+    """Return which rounds leave the cache alone, by their stage and their tokens."""
+    past = np.zeros(grid.shape[0], np.bool_)
+    if rules.prefill_cache == "leave":
+        past |= grid.stage == PREFILL
+    if rules.bypass_tokens is not None and grid.tokens is not None:
+        past |= grid.tokens > rules.bypass_tokens
+    return locked(past)
 
 
 @shared
@@ -68,9 +80,9 @@ def reset_gate(gate: Gate) -> None:
 
 
 @shared
-def passes(gate: Gate, experts: Any, row: int, column: int, stage: int) -> bool:
+def passes(gate: Gate, experts: Any, row: int, column: int) -> bool:
     """Return whether an event leaves the cache alone."""
-    if gate.leaves_prefill and stage == PREFILL:
+    if gate.leaves[row]:
         return True
     members = 0
     for q in range(experts.shape[2]):

@@ -150,7 +150,7 @@ def _replay(state: Any, grid: Arrays, limits: Limits, tally: Tally, cache: Cache
             start = event * width
             clock = start if grid.ranked else event
             of_layer = layer[c]
-            alone = gate.on and passes(gate, experts, row, c, grid.stage[row])  # the event leaves the cache alone
+            alone = gate.on and passes(gate, experts, row, c)  # the event leaves the cache alone
             # the members that are there, in the order of presentation; the absent ones are noted
             members = 0
             missing = 0

@@ -366,6 +366,8 @@ def _refuse(trace: Trace | LongTrace, wanted: Sequence[Wanted], rules: Rules, re
         raise ParameterError("record=True keeps one flag a request: it needs a whole trace, not one in parts")
     if any(one.predictions is not None for one in wanted):
         raise ParameterError("predictions are of a whole trace; a trace in parts goes without")
+    if rules.traffic.bypass_tokens is not None:
+        raise ParameterError("needs a whole trace, whose tokens are known; not one in parts", parameter="bypass_tokens")
     if rules.prefill != "token":
         raise ParameterError(
             "needs whole prompts, and a trace in parts may cut them",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..core.counts import Counts
 from ..core.layout import Event, Grid
 from ..core.rules import PLAIN, Rules
+from ..core.trace import PREFILL
 from ..policies.gate import Gate
 from ..policies.spec import Policy
 from ..policies.step import Pool
@@ -73,7 +74,8 @@ def steps(
                 pool.clear(event.time)
         if lending is not None:
             lending.begins(event)
-        outcome = pool.serve(event.pages, event.time, ranked=grid.ranked, stage=event.stage)
+        alone = rules.traffic.passes(len(event.pages), event.stage == PREFILL, event.tokens)
+        outcome = pool.serve(event.pages, event.time, ranked=grid.ranked, alone=alone)
         yield Step(event, *outcome, frozenset(pool.cache), pool.dropped)
 
 

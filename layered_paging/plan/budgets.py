@@ -11,8 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+<<<<<<< HEAD
 from ..core.layout import merged_prefill, quotas, without_sizes
 from ..core.rules import Rules
+=======
+from ..core.layout import merged_prefill, quotas
+from ..core.rules import Rules, Traffic
+>>>>>>> 1233255 (Rules of traffic in curve, plan and gap; a limit of tokens where they are known)
 from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..engine.curves import has_one_pass, miss_curve, optimum_curve
@@ -112,7 +117,7 @@ def table_of(
     *,
     sized: bool,
     clock: Clock | None,
-    options: dict[str, str],
+    options: dict[str, Any],
     progress: Callable[[int], object] = lambda done: None,
 ) -> Table:
     """Find what every policy loads at every budget, on all cores; add the optimum, or a bound where it is not known.
@@ -127,7 +132,7 @@ def table_of(
         Budgets are bytes; the trace must know its sizes.
     clock : Clock or None
     options : dict
-        pool, reset, prefill, as for ``replay``.
+        pool, reset, prefill, and perhaps traffic, as for ``replay``.
     progress : callable
         Called with the number of replays and curves done.
 
@@ -135,6 +140,7 @@ def table_of(
     -----
     The optimum is exact where all experts have one size, or none.  Elsewhere the rows ``BOUND`` have proved lower bounds, of
     misses and of bytes apart: no schedule goes below, and whether one has both, or either, is open.
+    So have they under rules of traffic, by the optimum of admission "bypass".
     On a long trace of one size, a policy whose caches are nested takes one pass for all budgets, which counts the same.
     Budgets at which a policy cannot run (an event does not fit) are left out.
     """
@@ -143,7 +149,8 @@ def table_of(
         raise without_sizes()
     even = width is None or len(set(width.tolist())) == 1
     merged = options.get("prefill", "token") == "merged"
-    long = even and not merged and not _goes_on(trace, options) and trace.requests * len(sizes) >= SWEEP
+    ruled = not Traffic.of(options.get("traffic")).plain
+    long = even and not merged and not ruled and not _goes_on(trace, options) and trace.requests * len(sizes) >= SWEEP
     swept = [policy for policy in policies if long and has_one_pass(policy)]
 
     def one(policy: str, size: int | None) -> list[Row]:
@@ -152,7 +159,7 @@ def table_of(
             return _from_curve(trace, policy, curve, sizes, sized, clock, options)
         budget: dict[str, Any] = {"budget_bytes": size} if sized else {"slots": size}
         try:
-            run = replay(trace, policy, **budget, **options)  # type: ignore[arg-type]
+            run = replay(trace, policy, **budget, **options)
         except BudgetError:
             return []
         loads, loaded = run.misses / trace.rounds, (run.bytes_read or 0) / trace.rounds
@@ -169,14 +176,16 @@ def table_of(
     rows.sort(key=lambda row: (row.size(sized), order[row.policy]))
     seen = merged_prefill(trace) if merged else trace
     if even:
-        curve = optimum_curve(seen, admission="forced", pool=options["pool"], reset=options["reset"])
-        rows += _from_curve(trace, OPTIMUM, curve, sizes, sized, clock, options, seen.requests)
+        name, admission = (BOUND, "bypass") if ruled else (OPTIMUM, "forced")
+        curve = optimum_curve(seen, admission=admission, pool=options["pool"], reset=options["reset"])
+        rows += _from_curve(trace, name, curve, sizes, sized, clock, options, seen.requests)
     else:
-        rows += _bounds(seen, trace.rounds, sizes, sized, clock, options)
+        rules = Rules(options["pool"], options["reset"], admission="bypass" if ruled else "forced")
+        rows += _bounds(seen, trace.rounds, sizes, sized, clock, rules)
     return Table(tuple(rows), sized)
 
 
-def _goes_on(trace: Trace, options: dict[str, str]) -> bool:
+def _goes_on(trace: Trace, options: dict[str, Any]) -> bool:
     """Return whether slots beyond the number of pages still help: an even split leaves wide layers short."""
     return options["pool"] == "per-layer" and len(set(trace.n_experts)) > 1
 
@@ -188,7 +197,7 @@ def _from_curve(
     sizes: Sequence[int],
     sized: bool,
     clock: Clock | None,
-    options: dict[str, str],
+    options: dict[str, Any],
     requests: int | None = None,
 ) -> list[Row]:
     """Return the rows of a policy from its misses by slots; all experts have one size.
@@ -216,10 +225,10 @@ def _from_curve(
 
 
 def _bounds(
-    trace: Trace, tokens: int, sizes: Sequence[int], sized: bool, clock: Clock | None, options: dict[str, str]
+    trace: Trace, tokens: int, sizes: Sequence[int], sized: bool, clock: Clock | None, rules: Rules
 ) -> list[Row]:
     """Return what no schedule goes below at each budget: in misses, and apart from these in bytes."""
-    rules, requests = Rules(options["pool"], options["reset"]), trace.requests
+    requests = trace.requests
     steps = min(DESCENT, WORK // (2 * requests * len(sizes)))
     rows = []
     for size in sizes:

@@ -64,7 +64,7 @@ ENGINES = {
         "shared",
         "ggml-org/llama.cpp, src/llama-moe-cache.cpp at 4b060f27 (LRU)",
         "batches of more than 32 tokens, or with more members (experts asked for at once) than slots, read the cache and leave it as it is "
-        "(replay --bypass-above, in members); layers of unlike tensors, and devices, have pools of their own",
+        "(replay --bypass-above 32tokens); layers of unlike tensors, and devices, have pools of their own",
     ),
     "llama-cpp-turboquant": Engine(
         {

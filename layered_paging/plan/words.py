@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..core.trace import Trace
 from ..core.words import counted
 from .budgets import AHEAD, BOUND, Row
@@ -160,7 +162,7 @@ def _target(found: Plan) -> str:
     return f"The smallest memory for {what}: " + ", ".join(parts) + "."
 
 
-def unknown(trace: Trace, found: Plan, options: dict[str, str], engine: str | None = None) -> list[str]:
+def unknown(trace: Trace, found: Plan, options: dict[str, Any], engine: str | None = None) -> list[str]:
     """Return what the figures do not say."""
     out = []
     if found.size is None:
@@ -183,7 +185,12 @@ def unknown(trace: Trace, found: Plan, options: dict[str, str], engine: str | No
         out.append("The clock was given and not measured.")
     if options["prefill"] == "token" and (trace.stage == 0).any():
         out.append("Prompts are replayed token by token; engines serve them layer by layer at once (--prefill merged).")
-    if found.table.of(BOUND):
+    if "traffic" in options:
+        out.append(
+            "Rules of traffic drop loads: no schedule goes below 'bound', even one that may drop any load; whether one under "
+            "the rules reaches it is open."
+        )
+    elif found.table.of(BOUND):
         out.append(
             "Experts differ in size: the rows of 'bound' are proved lower bounds of loads and of bytes, and whether one schedule "
             "reaches both is open ('optimum' says more)."

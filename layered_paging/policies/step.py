@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..core.trace import PREFILL
 from ..errors import BudgetError, PolicyError
 from .gate import Gate
 from .spec import Policy, Time
@@ -93,7 +92,7 @@ class Pool:
         *,
         ranked: bool = False,
         times: Mapping[int, Time] | None = None,
-        stage: int | None = None,
+        alone: bool = False,
     ) -> Outcome:
         """Serve one event: load what is absent, then evict until the cache fits.
 
@@ -106,8 +105,8 @@ class Pool:
             Whether the clock ticks once per member.
         times : mapping, optional
             The time of each member, where they are not one event of the trace.
-        stage : int, optional
-            That of the event; only a gate asks for it.
+        alone : bool
+            Whether the event leaves the cache alone, by the rules of the gate.
 
         Raises
         ------
@@ -122,7 +121,7 @@ class Pool:
             hits, misses = self.admit(pages, time, times)
             return Outcome(hits, misses, self.make_room(time, () if self.bypass else pages))
         absent = tuple([page for page in pages if page not in self.cache])
-        if self.gate.traffic.passes(len(pages), stage == PREFILL):
+        if alone:
             self.dropped = absent
             return Outcome(tuple([page for page in pages if page in self.cache]), absent, ())
         room = self.capacity - self._weight(self.cache)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.instance import integer
+from ..core.layout import locked
 from ..core.trace import DECODE, PREFILL, Trace
 from ..errors import ParameterError
 from .changes import noted
@@ -91,7 +92,9 @@ def batch(traces: Trace | Sequence[Trace], size: int, *, chunk: int | None = Non
         "mean_union": round(float(sizes.sum()) / int((sizes > 0).sum()), 6),
         "largest_union": int(sizes.max()),
     }
-    return Trace(experts, first.n_experts, [0], np.where(prefill, PREFILL, DECODE), first.expert_bytes, meta)
+    made = Trace(experts, first.n_experts, [0], np.where(prefill, PREFILL, DECODE), first.expert_bytes, meta)
+    made.__dict__["_tokens"] = locked(np.bincount(step, minlength=steps))
+    return made
 
 
 def _of_one_model(traces: Sequence[Trace]) -> Trace:
