@@ -199,7 +199,7 @@ def gap_table(
     kept_loads = traffic or Traffic()
     if not kept_loads.plain and admission == "forced":
         raise ParameterError(
-            "drops loads, so the forced optimum is no bound under its rules", parameter="traffic", ways=[("admission", "bypass")]
+            "rules of traffic drop loads, so the forced optimum is no bound under them", ways=[("admission", "bypass")]
         )
     first = resolve(base)
     specs = [resolve(policy) for policy in policies]

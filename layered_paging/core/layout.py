@@ -215,7 +215,7 @@ def lay_out(trace: Trace, rules: Rules = PLAIN) -> Grid:
         raise ParameterError(
             "needs events whose tokens are known; got a trace in which each event is of one token, or does not say",
             parameter="bypass_tokens",
-            ways=[("prefill", "merged"), ("batch", None), ("bypass_above", None)],
+            ways=[("prefill", "merged"), ("batch", None)],
         )
     return kept[rules.layout]
 

@@ -96,13 +96,8 @@ def miss_curve(
         raise ParameterError(f"must be a list of numbers of slots; got {sizes!r}", parameter="sizes")
     wanted = None if sizes is None else sorted({integer("sizes", s, 1) for s in sizes})
     if wanted and wanted[-1] > trace.pages:
-<<<<<<< HEAD
         raise ParameterError(f"must be at most the number of pages, {trace.pages}; got {wanted[-1]}", parameter="sizes")
-    depths = _depths_of(spec, grid)
-=======
-        raise ParameterError(f"sizes must be at most the number of pages, {trace.pages}; got {wanted[-1]}")
     depths = _depths_of(spec, grid) if rules.traffic.plain else None
->>>>>>> 1233255 (Rules of traffic in curve, plan and gap; a limit of tokens where they are known)
     if depths is not None:
 
         def of_pool(part: Grid) -> Curve:

@@ -8,11 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..analysis.evidence import distinct_sessions, held_out
-<<<<<<< HEAD
 from ..core.layout import without_sizes
-=======
 from ..core.rules import Traffic
->>>>>>> 1233255 (Rules of traffic in curve, plan and gap; a limit of tokens where they are known)
 from ..core.trace import Trace
 from ..engine.run import replay
 from ..errors import BudgetError, ParameterError
@@ -91,17 +88,10 @@ def plan(
     """
     sized = trace.page_bytes is not None if sized is None else sized
     if sized and trace.page_bytes is None:
-<<<<<<< HEAD
         raise without_sizes()
-    options = {"pool": pool, "reset": reset, "prefill": prefill}
-=======
-        raise ParameterError(
-            "budgets in bytes need a trace with expert_bytes; this one has none (give slots, or the bytes of an expert: --expert-bytes)"
-        )
     options: dict[str, Any] = {"pool": pool, "reset": reset, "prefill": prefill}
     if traffic is not None and not traffic.plain:
         options["traffic"] = traffic
->>>>>>> 1233255 (Rules of traffic in curve, plan and gap; a limit of tokens where they are known)
     names = list(dict.fromkeys([using, *policies, *(shipped(engine) if engine is not None else ())]))
     for name in names:
         if resolve(name).offline:

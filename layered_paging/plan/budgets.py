@@ -11,13 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-<<<<<<< HEAD
 from ..core.layout import merged_prefill, quotas, without_sizes
-from ..core.rules import Rules
-=======
-from ..core.layout import merged_prefill, quotas
 from ..core.rules import Rules, Traffic
->>>>>>> 1233255 (Rules of traffic in curve, plan and gap; a limit of tokens where they are known)
 from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..engine.curves import has_one_pass, miss_curve, optimum_curve
