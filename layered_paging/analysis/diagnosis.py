@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -229,16 +229,18 @@ def diagnosed(
     totals = totals_of(trace, grid, reset != "never")
     names = [resolve(name).name for name in dict.fromkeys((policy, *policies))]
     runs: dict[str, Run] = {}
+    best = ""
     for done, name in enumerate(names, start=1):
-        run = _run(trace, name, room, "shared", reset, record=name == names[0])
+        run = _run(trace, name, room, "shared", reset, record=True)
         if run is not None:
             runs[name] = run
+            # which requests missed is kept of the policy in use and of the best one so far
+            before, best = best, best if best and runs[best].misses <= run.misses else name
+            for other in {before, name} - {best, names[0], ""}:
+                runs[other] = replace(runs[other], missed=None)
         if progress is not None:
             progress(done)
     mine = runs[names[0]]
-    best = min(runs, key=lambda name: (runs[name].misses, names.index(name)))
-    if best != names[0]:
-        runs[best] = replay(trace, best, **room.given, reset=reset, record=True)
     least = bounds(trace, room, reset)
     assert least is not None
     optimum = max(least.least, totals.compulsory)

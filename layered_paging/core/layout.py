@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,6 +135,11 @@ class Grid:
         rounds, columns, width = self.experts.shape
         return int(rounds), int(columns), int(width)
 
+    @cached_property
+    def requests(self) -> int:
+        """Members of all events."""
+        return sum(int((self.experts[at : at + 65536] >= 0).sum()) for at in range(0, len(self.experts), 65536))
+
     def largest_event(self) -> int:
         """Return the number of members of the largest event."""
         most, width = 0, self.shape[2]
@@ -171,16 +177,18 @@ class Grid:
 
     def events(self) -> Iterator[Event]:
         """Yield the events in order; the plain meaning of the arrays above."""
-        rounds, columns, width = self.shape
-        session = np.searchsorted(self.starts, np.arange(rounds), side="right") - 1
-        tokens = [1] * rounds if self.tokens is None else self.tokens.tolist()
-        for r in range(rounds):
-            for c in range(columns):
-                number = (self.origin + r) * self.stride + int(self.offset[c])
-                pages = tuple(int(self.first[c]) + int(e) for e in self.experts[r, c] if e >= 0)
-                clock = number * width if self.ranked else number
-                time = Time(clock, self.origin + r, int(self.layer[c]))
-                yield Event(self.number + int(session[r]), int(self.stage[r]), time, pages, tokens[r])
+        rounds, _, width = self.shape
+        ticks = width if self.ranked else 1
+        places = list(zip(self.first.tolist(), self.layer.tolist(), self.offset.tolist(), strict=True))
+        for at in range(0, rounds, 4096):
+            rows = np.arange(at, min(rounds, at + 4096))
+            sessions = (self.number - 1 + np.searchsorted(self.starts, rows, side="right")).tolist()
+            tokens = [1] * len(rows) if self.tokens is None else self.tokens[at : at + 4096].tolist()
+            blocks = self.experts[at : at + 4096].tolist(), sessions, self.stage[at : at + 4096].tolist(), tokens
+            for r, (row, session, stage, many) in enumerate(zip(*blocks, strict=True), start=self.origin + at):
+                for (first, layer, offset), members in zip(places, row, strict=True):
+                    time = Time((r * self.stride + offset) * ticks, r, layer)
+                    yield Event(session, stage, time, tuple([first + e for e in members if e >= 0]), many)
 
 
 def lay_out(trace: Trace, rules: Rules = PLAIN) -> Grid:

@@ -10,15 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
+import time
+from collections.abc import Callable
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 from .sources import digest_of
 
 __all__ = ["Lease", "lease"]
 
+T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 _WORTH = 0.05  # seconds of rent that are worth writing down
 
 
@@ -58,6 +64,20 @@ class Lease:
         """Note that it was compiled."""
         if self._mark is not None:
             self._put(self._mark, "")
+
+    def cheaper(self, what: str, expected: float, price: float, plain: Callable[[], T], compiled: Callable[[], T]) -> T:
+        """Return what one of two callables returns that do the same: the cheaper one; rent is paid, or the kernel is bought."""
+        if self.wanted(expected, price):
+            _LOG.debug("%s: compiled kernel%s", what, "" if self.bought else f", compiled now (about {price:.1f} s)")
+            found = compiled()
+            if not self.bought:
+                self.buy()
+            return found
+        _LOG.debug("%s: plain Python, about %.1f s; compiling takes %.1f s", what, expected, price)
+        begun = time.process_time()
+        found = plain()
+        self.pay(time.process_time() - begun)
+        return found
 
     def _bill(self) -> Path:
         assert self._mark is not None

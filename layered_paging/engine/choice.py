@@ -81,7 +81,7 @@ def chosen(
 
     def play(task: Task) -> Counts:
         kernel, price = lease(home), price_of(spec.base)
-        expected = task.grid.experts.size * price.request
+        expected = task.grid.requests * price.request
         if task.carry is not None or kernel.wanted(expected * _to_come.get(), price.compile):
             fast = twin()
             if fast is not None:

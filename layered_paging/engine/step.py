@@ -15,7 +15,7 @@ from ..core.rules import PLAIN, Rules
 from ..core.trace import PREFILL
 from ..policies.gate import Gate
 from ..policies.spec import Policy
-from ..policies.step import Pool
+from ..policies.step import Outcome, Pool
 from .lending import Lending, Loan
 from .task import Task
 
@@ -59,6 +59,19 @@ def steps(
     loan : Loan, optional
         What the pool borrows and lends while prompts pass.
     """
+    for event, outcome, pool in _served(grid, make, capacity, rules, sizes, loan):
+        yield Step(event, *outcome, frozenset(pool.cache), pool.dropped)
+
+
+def _served(
+    grid: Grid | _Feed,
+    make: Callable[[int], Policy],
+    capacity: int,
+    rules: Rules,
+    sizes: npt.NDArray[np.int64] | None,
+    loan: Loan | None,
+) -> Iterator[tuple[Event, Outcome, Pool]]:
+    """Yield each event, what it did, and the pool after it, which changes with the next one."""
     session = grid.number
     gate = None if rules.traffic.plain else Gate(rules.traffic)
     pool = Pool(make(session), capacity, sizes=sizes, bypass=rules.bypass, oversize=rules.stays_over, gate=gate)
@@ -74,9 +87,9 @@ def steps(
                 pool.clear(event.time)
         if lending is not None:
             lending.begins(event)
-        alone = rules.traffic.passes(len(event.pages), event.stage == PREFILL, event.tokens)
+        alone = gate is not None and rules.traffic.passes(len(event.pages), event.stage == PREFILL, event.tokens)
         outcome = pool.serve(event.pages, event.time, ranked=grid.ranked, alone=alone)
-        yield Step(event, *outcome, frozenset(pool.cache), pool.dropped)
+        yield event, outcome, pool
 
 
 @dataclass
@@ -100,19 +113,26 @@ def play(task: Task) -> Counts:
     carry = {} if task.carry is None else task.carry
     feed = carry.setdefault("feed", _Feed(grid.ranked, grid.number))
     feed.part = grid.events()
-    if "steps" not in carry:
+    if "served" not in carry:
         make, rules = maker_of(task)
-        carry["steps"] = steps(feed, make, task.capacity, rules, sizes=sizes if task.in_bytes else None, loan=task.loan)
-    for n, step in enumerate(islice(carry["steps"], rounds * columns)):
-        event = step.event
-        counts.misses[event.session - grid.number, event.stage] += len(step.misses)
-        counts.layer_misses[event.time.layer] += len(step.misses)
-        counts.dropped += len(step.dropped)
-        counts.missed_bytes += sum(int(sizes[p]) for p in step.misses) if sizes is not None else len(step.misses)
+        carry["served"] = _served(feed, make, task.capacity, rules, sizes if task.in_bytes else None, task.loan)
+    loads = [1] * grid.pages if sizes is None else sizes.tolist()
+    missed = [[0, 0] for _ in grid.starts]  # by session and stage
+    by_layer = [0] * grid.n_layers
+    firsts = grid.first.tolist()
+    for n, (event, outcome, pool) in enumerate(islice(carry["served"], rounds * columns)):
+        misses = outcome.misses
+        if not misses:
+            continue
+        missed[event.session - grid.number][event.stage] += len(misses)
+        by_layer[event.time.layer] += len(misses)
+        counts.dropped += len(pool.dropped)
+        counts.missed_bytes += sum([loads[page] for page in misses])
         if counts.flags is not None:
             r, c = divmod(n, columns)
-            members = grid.experts[r, c]
-            counts.flags[r, c] = [e >= 0 and int(grid.first[c]) + int(e) in step.misses for e in members]
+            counts.flags[r, c] = [e >= 0 and firsts[c] + e in misses for e in grid.experts[r, c].tolist()]
+    counts.misses += np.array(missed)
+    counts.layer_misses += np.array(by_layer)
     return counts
 
 

@@ -115,6 +115,7 @@ class Dominating:
 
     def __init__(self, instance: Instance, *, predictions: Predictions, rng: Stream) -> None:
         self._predictions, self._rng, self._instance = predictions, rng, instance
+        self._layer_of = [instance.layer_of(page) for page in range(instance.pages)]
         self._work = (
             np.zeros((MOST, MOST)),
             np.zeros((MOST + 1, 2 * MOST + 1)),
@@ -145,22 +146,24 @@ class Dominating:
         layers = self._instance.layers
         now = time.round * layers + time.layer
         view: dict[int, tuple[float, int]] = {}
+        next_use, layer_of = self._predictions.next_use, self._layer_of
         for page in candidates:
-            distance = (self._instance.layer_of(page) - time.layer - 1) % layers + 1
-            rounds = (self._predictions.next_use(page) - now - distance) / layers
-            view[page] = (1.0 / (1.0 + max(rounds, 0.0)), distance)
-        best = candidates[0]
-        for page in candidates:
-            if earlier(*view[page], *view[best]) < 0.5:
-                best = page
+            distance = (layer_of[page] - time.layer - 1) % layers + 1
+            rounds = (next_use(page) - now - distance) / layers
+            view[page] = (1.0 / (1.0 + rounds) if rounds > 0.0 else 1.0, distance)
+        best, mine = candidates[0], view[candidates[0]]
+        for page, other in view.items():
+            if earlier(*other, *mine) < 0.5:
+                best, mine = page, other
         game, table, basis, weight = self._work
         chosen, weight[0] = [best], 1.0
         while True:
             worst, most = -1, 0.5 + SLACK
-            for page in candidates:
+            mixed = [(float(weight[i]), view[p]) for i, p in enumerate(chosen)]
+            for page, other in view.items():
                 chance = 0.0
-                for i, p in enumerate(chosen):
-                    chance += weight[i] * earlier(*view[p], *view[page])
+                for share, one in mixed:
+                    chance += share * earlier(*one, *other)
                 if chance > most:
                     worst, most = page, chance
             if worst < 0 or worst in chosen or len(chosen) == MOST:

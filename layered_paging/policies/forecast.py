@@ -96,9 +96,9 @@ class _Told:
                 self._read(all_.ahead_next[row], layer, time.round - (layer > time.layer))
 
     def _read(self, ahead: npt.NDArray[np.float32], layer: int, round_: int) -> None:
-        first, layers = self._all.first, self._all.layers
-        for page in range(int(first[layer]), int(first[layer + 1])):
-            self._due[page] = round_ * layers + layer + layers * float(ahead[page - int(first[layer])])
+        layers, begin, end = self._all.layers, int(self._all.first[layer]), int(self._all.first[layer + 1])
+        now = round_ * layers + layer
+        self._due.update(zip(range(begin, end), [now + layers * a for a in ahead[: end - begin].tolist()], strict=True))
 
     def next_use(self, page: int) -> float:
         """Return the step that was predicted last."""

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.layout import Grid
-from ..core.rules import choice
+from ..core.renting import lease
+from ..core.rules import ENGINES, choice
 from ..core.trace import Trace
 from ..errors import ParameterError
 from ..policies.forecast import Forecast
@@ -19,6 +20,8 @@ from .steps import made, members_of, now_of
 __all__ = ["Learnt"]
 
 LARGEST = 1 << 32  # bytes of the arrays of predictions
+PRICE, EVENT = 1.5, 2.5e-5  # seconds of loading a compiler and compiling, and of a predictor itself per event
+Step = Callable[..., None]
 
 
 class Learnt:
@@ -35,9 +38,9 @@ class Learnt:
         Observed first; other sessions of the same model.
     floor : float
         Least probability of use at a visit that a page may be given, 0 to 1; 0 allows "never".
-    engine : {"auto", "reference"}
+    engine : {"auto", "kernel", "reference"}
         Compiled kernels where the predictor has one (popularity without a window, markov), or the predictor itself;
-        the same predictions.
+        the same predictions.  ``auto`` takes the cheaper.
 
     Raises
     ------
@@ -58,7 +61,7 @@ class Learnt:
             raise ParameterError(f"predictions are written NAME or NAME@request; got {name!r}")
         if isinstance(floor, bool) or not isinstance(floor, (int, float)) or not 0 <= floor <= 1:
             raise ParameterError(f"must be in 0..1; got {floor!r}", parameter="floor")
-        self.engine = choice("engine", engine, ("auto", "reference"))
+        self.engine = choice("engine", engine, ENGINES)
         self.name, self.renewed, self.train, self.floor = base.strip(), not how, train, float(floor)
         self.label = name + (" trained" if train is not None else "")
 
@@ -87,21 +90,24 @@ class Learnt:
         experts = np.where(members >= 0, members - base, -1)
         order = np.argsort(experts, axis=1, kind="stable")
         ascending = np.take_along_axis(experts, order, 1)
-        step = self._stepper(trace, model)
         begins = np.zeros(rounds, bool)
         begins[grid.starts] = True
         ends = np.append(grid.starts[1:], rounds).tolist()
         parts = list(zip(grid.starts.tolist(), ends, strict=True)) if reset == "session" else [(0, rounds)]
-        for a, b in parts:
-            rows = slice(a * columns, b * columns)
-            step(
-                ascending[rows].reshape(b - a, columns, width),
-                grid.layer,
-                begins[a:b],
-                ahead[rows] if self.renewed else ahead,
-                later[rows] if crossing else later,
-                wait if self.renewed else wait[rows],
-            )
+
+        def run(step: Step) -> None:
+            for a, b in parts:
+                rows = slice(a * columns, b * columns)
+                step(
+                    ascending[rows].reshape(b - a, columns, width),
+                    grid.layer,
+                    begins[a:b],
+                    ahead[rows] if self.renewed else ahead,
+                    later[rows] if crossing else later,
+                    wait if self.renewed else wait[rows],
+                )
+
+        self._choose(trace, model, rounds * columns, run)
         due = wait
         if not self.renewed:
             due = np.empty_like(wait)
@@ -109,19 +115,24 @@ class Learnt:
             due = now_of(grid) + grid.n_layers * due
         return made(grid, trace, members, due, ahead, later, self.label)
 
-    def _stepper(self, trace: Trace, model: Any) -> Callable[..., None]:
-        """Return a function that runs over events from what training taught."""
-        if self.engine == "auto" and (
-            isinstance(model, Markov) or (isinstance(model, Popularity) and model.window is None)
-        ):
-            return self._compiled(trace, model)
+    def _choose(self, trace: Trace, model: Any, events: int, run: Callable[[Step], None]) -> None:
+        """Let a function that runs over events, from what training taught, be run: the kernel, or the predictor itself."""
 
         def step(experts: Any, layer: Any, begins: Any, ahead: Any, later: Any, wait: Any) -> None:
             watch(self._trained(trace), experts, layer, begins, self.floor, ahead, later, wait)
 
-        return step
+        has_kernel = isinstance(model, Markov) or (isinstance(model, Popularity) and model.window is None)
+        if not has_kernel or self.engine == "reference":
+            run(step)
+        elif self.engine == "kernel":
+            run(self._compiled(trace, model))
+        else:
+            events += 0 if self.train is None else self.train.rounds * self.train.layers
+            kernel = lease(f"{__package__}.next_use_kernels")
+            name = f"predictions by {self.name}"
+            kernel.cheaper(name, events * EVENT, PRICE, lambda: run(step), lambda: run(self._compiled(trace, model)))
 
-    def _compiled(self, trace: Trace, model: Any) -> Callable[..., None]:
+    def _compiled(self, trace: Trace, model: Any) -> Step:
         from . import next_use_kernels
 
         kernels: Any = next_use_kernels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.instance import integer
-from ..core.rules import choice
+from ..core.renting import lease
+from ..core.rules import ENGINES, choice
 from ..core.trace import Trace
 from ..errors import ParameterError
 from ..prediction.predictors import Imported, Markov, Popularity, Previous, Ranked, predictor
@@ -17,6 +19,7 @@ from ..prediction.predictors import Imported, Markov, Popularity, Previous, Rank
 __all__ = ["guesses"]
 
 Guesses = npt.NDArray[np.signedinteger[Any]]
+PRICE, EVENT = 0.8, 1.5e-5  # seconds of loading a compiler and compiling, and of a predictor itself per event
 
 
 def guesses(
@@ -50,8 +53,8 @@ def guesses(
         For ``imported``: guesses as a trace of the same rounds and layers, the surest first.
     reset : {"never", "session"}
         Whether what was learnt from the trace is forgotten at every session (what ``train`` taught stays).
-    engine : {"auto", "reference"}
-        Compiled kernels, or the predictors themselves; the same guesses.
+    engine : {"auto", "kernel", "reference"}
+        Compiled kernels, or the predictors themselves; the same guesses.  ``auto`` takes the cheaper.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def guesses(
     if isinstance(least, bool) or not isinstance(least, (int, float)) or not 0 <= least <= 1:
         raise ParameterError(f"must be in 0..1; got {least!r}", parameter="least")
     choice("reset", reset, ("never", "session"))
-    choice("engine", engine, ("auto", "reference"))
+    choice("engine", engine, ENGINES)
     if train is not None and train.n_experts != trace.n_experts:
         raise ParameterError(
             f"must have the trace's layers and experts, {trace.n_experts}; got {train.n_experts}", parameter="train"
@@ -98,19 +101,32 @@ def guesses(
     out = np.full((trace.rounds, trace.layers, width), -1, trace.experts.dtype)
     ends = np.append(trace.sessions[1:], trace.rounds).tolist()
     parts = list(zip(trace.sessions.tolist(), ends, strict=True)) if reset == "session" else [(0, trace.rounds)]
-    for a, b in parts:
-        begins = np.zeros(b - a, bool)
-        begins[[s - a for s in trace.sessions.tolist() if a <= s < b]] = True
-        if engine == "reference":
-            model = make()
-            if train is not None:
-                _watch(model, train.experts, _begins(train), least, None)
-            _watch(model, trace.experts[a:b], begins, least, out[a:b])
-        else:
-            step = _compiled(one, trace, train)
-            if train is not None:
-                step(train.experts, _begins(train), least, np.empty((0, 0, 0), out.dtype))
-            step(trace.experts[a:b], begins, least, out[a:b])
+
+    def run(step: Callable[..., None]) -> None:
+        for a, b in parts:
+            begins = np.zeros(b - a, bool)
+            begins[[s - a for s in trace.sessions.tolist() if a <= s < b]] = True
+            step(trace.experts[a:b], begins, out[a:b])
+
+    def plainly(experts: Any, begins: Any, part: Guesses) -> None:
+        model = make()
+        if train is not None:
+            _watch(model, train.experts, _begins(train), least, None)
+        _watch(model, experts, begins, least, part)
+
+    def compiled(experts: Any, begins: Any, part: Guesses) -> None:
+        step = _compiled(one, trace, train)
+        if train is not None:
+            step(train.experts, _begins(train), least, np.empty((0, 0, 0), out.dtype))
+        step(experts, begins, least, part)
+
+    if engine != "auto" or isinstance(one, Ranked):
+        run(plainly if engine == "reference" else compiled)
+        return out
+    events = (trace.rounds + (0 if train is None else len(parts) * train.rounds)) * trace.layers
+    kernel = lease("layered_paging.prediction.guess_kernels")
+    what = f"guesses by {predictor_name}"
+    kernel.cheaper(what, events * EVENT, PRICE, lambda: run(plainly), lambda: run(compiled))
     return out
 
 
@@ -145,6 +161,8 @@ def _watch(model: Any, experts: Any, begins: Any, least: float, out: Guesses | N
 
 def _compiled(model: Any, trace: Trace, train: Trace | None) -> Callable[..., None]:
     """Return a function that runs the predictor's kernel over events, keeping its state between calls."""
+    if isinstance(model, Ranked):
+        return functools.partial(_fixed, model)
     from ..prediction import guess_kernels
 
     layers, most = trace.layers, max(trace.n_experts)
@@ -172,29 +190,28 @@ def _compiled(model: Any, trace: Trace, train: Trace | None) -> Callable[..., No
     if isinstance(model, Previous):
         seen = np.zeros((layers, 4))
         return lambda experts, begins, least, out: guess_kernels.previous(experts, n_experts, begins, seen, least, out)
-    if isinstance(model, Markov):
-        pair, uses = np.zeros((layers, most, most)), np.zeros((layers, most))
-        return lambda experts, begins, least, out: guess_kernels.markov(
-            ordered(experts),
-            n_experts,
-            begins,
-            model.distance,
-            model.prior,
-            model.factor,
-            value,
-            events,
-            pair,
-            uses,
-            least,
-            out,
-        )
-    assert isinstance(model, Ranked)
+    assert isinstance(model, Markov)
+    pair, uses = np.zeros((layers, most, most)), np.zeros((layers, most))
+    return lambda experts, begins, least, out: guess_kernels.markov(
+        ordered(experts),
+        n_experts,
+        begins,
+        model.distance,
+        model.prior,
+        model.factor,
+        value,
+        events,
+        pair,
+        uses,
+        least,
+        out,
+    )
 
-    def fixed(experts: Any, begins: Any, least: float, out: Any) -> None:
-        for layer in range(out.shape[1] if out.size else 0):
-            scores = model.scores(layer)
-            order = np.argsort(-scores, kind="stable")[: out.shape[2]]
-            order = order[(scores[order] > 0) & (scores[order] >= least)]
-            out[:, layer, : len(order)] = order
 
-    return fixed
+def _fixed(model: Ranked, experts: Any, begins: Any, least: float, out: Any) -> None:
+    """Write the same guesses before every event."""
+    for layer in range(out.shape[1] if out.size else 0):
+        scores = model.scores(layer)
+        order = np.argsort(-scores, kind="stable")[: out.shape[2]]
+        order = order[(scores[order] > 0) & (scores[order] >= least)]
+        out[:, layer, : len(order)] = order
