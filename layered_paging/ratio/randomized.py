@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..certificate import Certificate
 from ..core.instance import Instance
@@ -23,6 +24,20 @@ __all__ = ["randomized_bracket"]
 
 ROW_BYTES = 4_000
 FIRST = 10  # seconds that the first linear program from above has, however short the limit is
+
+
+class _Hunt(NamedTuple):
+    """What both sides of the search share: the size, what was found, and who is told of it."""
+
+    instance: Instance
+    search: Search
+    tick: Callable[[str, Any], None]
+    journal: Journal
+
+    def found(self, side: str, ratio: Fraction) -> None:
+        """Tell a new bound, and keep it at once."""
+        self.tick(side, ratio)
+        self.journal.keep(self.search.state, now=True)
 
 
 def randomized_bracket(
@@ -47,8 +62,9 @@ def randomized_bracket(
     until = begun + (float("inf") if seconds is None else seconds)
     try:
         half = begun + (float("inf") if seconds is None else seconds / 2)
-        _above(instance, min(FLOWS, memory // ROW_BYTES), search, half, tick, journal)
-        _below(instance, min(ROWS, memory // ROW_BYTES), search, until, tick, journal)
+        hunt = _Hunt(instance, search, tick, journal)
+        _above(hunt, min(FLOWS, memory // ROW_BYTES), half)
+        _below(hunt, min(ROWS, memory // ROW_BYTES), until)
         complete = time.monotonic() <= until and not search.cut
     except KeyboardInterrupt:
         complete = False
@@ -65,15 +81,9 @@ def randomized_bracket(
     return Bracket(search.lower, upper, nodes, complete, statement, lambda: _certificate(statement, search))
 
 
-def _above(
-    instance: Instance,
-    limit: int,
-    search: Search,
-    until: float,
-    tick: Callable[[str, Any], None],
-    journal: Journal,
-) -> None:
+def _above(hunt: _Hunt, limit: int, until: float) -> None:
     """Memories of 0, layers + 1, ... requests while the ratio falls (shorter ones tell nothing new)."""
+    instance, search = hunt.instance, hunt.search
     memories = (0, *range(instance.layers + 1, 4 * instance.layers + 3))
     while not search.ended and search.above < len(memories):
         steps = memories[search.above]
@@ -83,7 +93,7 @@ def _above(
             return
         if flows(graph) > limit:
             return
-        tick("phase", f"linear program from above, {len(graph.nodes):,} nodes")
+        hunt.tick("phase", f"linear program from above, {len(graph.nodes):,} nodes")
         end = until if search.policy else max(until, time.monotonic() + FIRST)
         if time.monotonic() > end:
             search.cut = True
@@ -101,19 +111,12 @@ def _above(
             return
         search.policy = (graph, steps, answer)
         search.above += 1
-        tick("upper", answer.ratio)
-        journal.keep(search.state, now=True)
+        hunt.found("upper", answer.ratio)
 
 
-def _below(
-    instance: Instance,
-    limit: int,
-    search: Search,
-    until: float,
-    tick: Callable[[str, Any], None],
-    journal: Journal,
-) -> None:
+def _below(hunt: _Hunt, limit: int, until: float) -> None:
     """All ways to use fewer pages of the layers, and longer and longer memories, until the upper side is met."""
+    instance, search = hunt.instance, hunt.search
     for steps in (0, *range(2, 4 * instance.layers + 1)):
         grew = False
         for width in _widths(instance):
@@ -128,12 +131,12 @@ def _below(
             grew = True
             if (steps, *width) in search.below:
                 continue
-            tick("phase", f"sources from below, experts {width}, memory {steps}")
+            hunt.tick("phase", f"sources from below, experts {width}, memory {steps}")
             if search.source and time.monotonic() > until:
                 return
             if search.running != (steps, *width):
                 search.running, search.climb = (steps, *width), Climb([])
-            _improve(graph, search, until, tick, journal)
+            _improve(hunt, graph, until)
         if not grew:
             return
 
@@ -146,15 +149,14 @@ def _widths(instance: Instance) -> list[tuple[int, ...]]:
     return sorted(widths, key=lambda w: (sum(w), w))
 
 
-def _improve(
-    graph: WorkGraph, search: Search, until: float, tick: Callable[[str, Any], None], journal: Journal
-) -> None:
+def _improve(hunt: _Hunt, graph: WorkGraph, until: float) -> None:
     """Go on with the source that is running, and keep it if it is better than the best."""
+    search = hunt.search
     assert search.running is not None
 
     def told(ratio: float) -> None:
-        journal.keep(search.state)
-        tick("source", round(ratio, 6))
+        hunt.journal.keep(search.state)
+        hunt.tick("source", round(ratio, 6))
 
     upper = search.upper
     enough = float(upper or 1e9)
@@ -171,8 +173,7 @@ def _improve(
         search.running = None
     if search.source is None or answer.ratio > search.source[1].ratio:
         search.source = (graph, answer, tuple(width), steps)
-        tick("lower", answer.ratio)
-        journal.keep(search.state, now=True)
+        hunt.found("lower", answer.ratio)
 
 
 def _nodes(graph: WorkGraph, chosen: Sequence[int]) -> list[list[int]]:

@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..hooks import Now, inlined
-from ..lists import empty, new_lists, push, unlink
+from ..hooks import Now
+from ..lists import new_lists, push, unlink
 from ..task import Task
+from ..waiting import EVENT, enter, forget, wait
 from . import twin
-
-WAITS, EVENT = 0, 1  # places in ``n``: pages that wait to enter the ring, and the event that loaded them
 
 
 @twin(waits=True)
@@ -36,11 +35,11 @@ class Clock(NamedTuple):
 
     def reset(self, session: int) -> None:
         """Empty the ring."""
-        _empty(self)
+        forget(self)
 
     def clear(self, now: Now) -> None:
         """Empty the ring."""
-        _empty(self)
+        forget(self)
 
     def hit(self, page: int, now: Now) -> None:
         """Set the bit."""
@@ -48,17 +47,13 @@ class Clock(NamedTuple):
 
     def miss(self, page: int, now: Now) -> None:
         """Let the page wait until its event is over; those of the event before enter."""
-        if self.n[EVENT] != now.event:
-            _enter(self)
-            self.n[EVENT] = now.event
-        self.waiting[self.n[WAITS]] = page
-        self.n[WAITS] += 1
+        wait(self, page, now)
         self.bit[page] = self.fresh
 
     def victim(self, resident: Any, guard: Any, now: Now) -> int:
         """Turn the hand to the first page without its bit; bits are cleared on the way."""
         if self.n[EVENT] != now.event or now.stamp == -2:
-            _enter(self)
+            enter(self)
         while True:
             page: int = self.after[self.pages]
             unlink(self.after, self.before, page)
@@ -67,17 +62,3 @@ class Clock(NamedTuple):
                     return page
                 self.bit[page] = False
             push(self.after, self.before, self.pages, page)
-
-
-@inlined
-def _enter(state: Any) -> None:
-    for i in range(state.n[WAITS]):
-        push(state.after, state.before, state.pages, state.waiting[i])
-    state.n[WAITS] = 0
-
-
-@inlined
-def _empty(state: Any) -> None:
-    empty(state.after, state.before, state.pages)
-    state.n[WAITS] = 0
-    state.n[EVENT] = -1

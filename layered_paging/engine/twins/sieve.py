@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..hooks import Now, inlined
-from ..lists import empty, new_lists, push, unlink
+from ..hooks import Now
+from ..lists import new_lists, unlink
 from ..task import Task
+from ..waiting import EVENT, enter, forget, wait
 from . import twin
 
-WAITS, EVENT, HAND = 0, 1, 2  # places in ``n``: pages that wait, the event that loaded them, the hand
+HAND = 2  # place in ``n`` of the hand, behind those of ``waiting``
 
 
 @twin(waits=True)
@@ -34,11 +35,13 @@ class Sieve(NamedTuple):
 
     def reset(self, session: int) -> None:
         """Empty the queue."""
-        _empty(self)
+        forget(self)
+        self.n[HAND] = self.pages
 
     def clear(self, now: Now) -> None:
         """Empty the queue."""
-        _empty(self)
+        forget(self)
+        self.n[HAND] = self.pages
 
     def hit(self, page: int, now: Now) -> None:
         """Set the bit."""
@@ -46,17 +49,13 @@ class Sieve(NamedTuple):
 
     def miss(self, page: int, now: Now) -> None:
         """Let the page wait until its event is over; those of the event before enter."""
-        if self.n[EVENT] != now.event:
-            _enter(self)
-            self.n[EVENT] = now.event
-        self.waiting[self.n[WAITS]] = page
-        self.n[WAITS] += 1
+        wait(self, page, now)
         self.bit[page] = False
 
     def victim(self, resident: Any, guard: Any, now: Now) -> int:
         """Move the hand to the first page without its bit; bits are cleared on the way."""
         if self.n[EVENT] != now.event or now.stamp == -2:
-            _enter(self)
+            enter(self)
         page = self.n[HAND]
         while True:
             if page == self.pages:
@@ -70,18 +69,3 @@ class Sieve(NamedTuple):
         unlink(self.after, self.before, page)
         gone: int = page
         return gone
-
-
-@inlined
-def _enter(state: Any) -> None:
-    for i in range(state.n[WAITS]):
-        push(state.after, state.before, state.pages, state.waiting[i])
-    state.n[WAITS] = 0
-
-
-@inlined
-def _empty(state: Any) -> None:
-    empty(state.after, state.before, state.pages)
-    state.n[WAITS] = 0
-    state.n[EVENT] = -1
-    state.n[HAND] = state.pages
