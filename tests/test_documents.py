@@ -130,12 +130,20 @@ def test_blocks_run(name: str, tmp_path: Path, request: pytest.FixtureRequest, m
 
 def test_the_shares_that_are_told_are_the_results() -> None:
     folder = ROOT / "papers" / "angelopoulos_marchal_obrecht_simon_2025" / "results"
-    text = (ROOT / "docs" / "explanation" / "findings.md").read_text()
+    text = (ROOT / "docs" / "findings" / "beyond-llru.md").read_text()
     told = json.loads((folder / "beats-llru.json").read_text())["ours"]
     assert "33.0%" in told and "51.1%" in told and "16.2%" in told and "stamp 18.2%" in told, told
     assert (
-        "nearly a third of the gap" in text
-        and "half on other sessions" in text
-        and "16 % on a short trace" in text
-        and "closes 18 %" in text
+        "traces that it was not tuned on | nearly a third of the gap" in text
+        and "other sessions of a model that it was tuned on | half of the gap" in text
+        and "a short trace of a model that it was not tuned on | 16 % of the gap" in text
+        and "`stamp`, a rule with two numbers per page | traces that it was not tuned on | 18 % of the gap" in text
     )
+
+
+def test_every_finding_is_in_the_list_and_on_one_page() -> None:
+    folder = ROOT / "docs" / "findings"
+    listed = re.findall(r"^\| \[[^]]+\]\(([a-z-]+\.md)\) \|", (folder / "index.md").read_text(), re.MULTILINE)
+    pages = {path.name: path.read_text() for path in folder.glob("*.md") if path.name != "index.md"}
+    assert sorted(listed) == sorted(pages)
+    assert all(text.startswith("# ") and len(text.splitlines()) <= 50 for text in pages.values())

@@ -167,7 +167,7 @@ def _(better, worse):
     {_shown}
 
     Neither is better on every sequence. In the worst case they can be compared exactly, by their competitive ratios: see the next cell, and the
-    [findings](../../findings.html), where LLRU turns out *not* to be k-competitive at some sizes.
+    [findings](../../findings/llru.html), where LLRU turns out *not* to be k-competitive at some sizes.
     """)
         }
     )
