@@ -8,7 +8,7 @@ Each page is opened in a headless Chromium at six widths, light and dark, and as
 from __future__ import annotations
 
 import argparse
-import re
+import base64
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -49,39 +49,9 @@ NAMES = (
 OFFLINE = ("file:", "data:", "blob:")
 A4 = 794  # pixels, at 96 to the inch
 
-# What is wrong with a page as it stands: content beyond the window or its container, text cut off, too little contrast.
-AUDIT = """() => {
-  const found = [], wide = document.documentElement.clientWidth;
-  const name = e => e.tagName.toLowerCase() + (e.id ? "#" + e.id : "") + (typeof e.className === "string" && e.className ? "." + e.className.trim().split(/\\s+/).join(".") : "") + " " + JSON.stringify((e.textContent || "").trim().slice(0, 30));
-  if (document.documentElement.scrollWidth > wide) found.push(`the page is ${document.documentElement.scrollWidth} wide in a window of ${wide}`);
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const known = new Map(), paint = text => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
-  const rgba = text => { if (!known.has(text)) known.set(text, paint(text)); return known.get(text); };
-  const light = ([r, g, b]) => { const [x, y, z] = [r, g, b].map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * x + .7152 * y + .0722 * z; };
-  const behind = e => { for (let at = e; at; at = at.parentElement) { const colour = rgba(getComputedStyle(at).backgroundColor); if (colour[3] === 255) return colour; if (colour[3]) return null; } return rgba(getComputedStyle(document.documentElement).colorScheme.includes("dark") ? "#000" : "#fff"); };
-  const scrolls = e => { for (let at = e; at && at !== document.body; at = at.parentElement) if (/auto|scroll/.test(getComputedStyle(at).overflowX)) return true; return false; };
-  for (const e of document.body.querySelectorAll("*")) {
-    if (!e.checkVisibility({ checkVisibilityCSS: true, checkOpacity: true }) || e.closest(".unseen, .visually-hidden, script, noscript, option")) continue;
-    const style = getComputedStyle(e), box = e.getBoundingClientRect();
-    if (!box.width || !box.height || box.right <= 0 || box.left >= wide) continue; // drawers wait beside the window; what widens the page is found above
-    if (box.right > wide + 1 && !scrolls(e.parentElement)) found.push(`${name(e)} ends at ${Math.round(box.right)} of ${wide}`);
-    if (box.left < -1 && !scrolls(e.parentElement)) found.push(`${name(e)} begins at ${Math.round(box.left)}`);
-    const svg = e instanceof SVGElement, text = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) || (e.matches("input:not([type=range], [type=checkbox], [type=radio]), textarea") && e.value);
-    if (!svg && style.display !== "inline" && e.clientWidth && e.scrollWidth > e.clientWidth + 1 && !/auto|scroll/.test(style.overflowX) && parseFloat(style.fontSize) && !e.matches("input, select, textarea") && !scrolls(e.parentElement)) found.push(`${name(e)}: ${e.scrollWidth} wide in ${e.clientWidth}`);
-    if (!text || !parseFloat(style.fontSize)) continue;
-    if (!svg && !e.matches("input, textarea") && /hidden|clip/.test(style.overflowX) && e.scrollWidth > e.clientWidth + 1) found.push(`${name(e)} is cut`);
-    if (svg && e.ownerSVGElement && getComputedStyle(e.ownerSVGElement).overflow !== "visible") { const o = e.ownerSVGElement.getBoundingClientRect(); if (box.left < o.left - 1 || box.right > o.right + 1 || box.top < o.top - 1 || box.bottom > o.bottom + 1) found.push(`${name(e)} is cut by its picture`); }
-    const front = rgba(svg ? style.fill : style.color), shape = svg && [...e.ownerSVGElement.querySelectorAll("rect, polygon")].reverse().find(s => { const b = s.getBoundingClientRect(), x = (box.left + box.right) / 2, y = (box.top + box.bottom) / 2; return b.left <= x && x <= b.right && b.top <= y && y <= b.bottom && getComputedStyle(s).fill !== "none"; });
-    const back = shape ? rgba(getComputedStyle(shape).fill) : behind(svg ? e.ownerSVGElement : e);
-    if (!back || front[3] < 255) continue;
-    const [a, b] = [light(front), light(back)], ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-    if (ratio < 4.5) found.push(`${name(e)}: contrast ${ratio.toFixed(2)}`);
-  }
-  const panels = [...document.querySelectorAll(".panel")].filter(e => e.checkVisibility()).map(e => [e, e.getBoundingClientRect()]);
-  for (const [i, [one, a]] of panels.entries()) for (const [other, b] of panels.slice(i + 1))
-    if (!one.contains(other) && a.right > b.left + 1 && b.right > a.left + 1 && a.bottom > b.top + 1 && b.bottom > a.top + 1) found.push(`${name(one)} lies on ${name(other)}`);
-  return found;
-}"""
+HERE = Path(__file__).parent
+AUDIT = (HERE / "audit.js").read_text(encoding="utf-8")  # what is wrong with a page as it stands
+SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 def pages(folder: Path) -> dict[str, tuple[Path, str]]:
@@ -111,27 +81,78 @@ def pages(folder: Path) -> dict[str, tuple[Path, str]]:
     return made
 
 
-def faults(page: Any) -> list[str]:
-    """Return what is wrong with a page as it stands, and what it asked a network for."""
-    return [*page.evaluate(AUDIT), *(f"asks for {url}" for url in page.asked)]
+class Window:
+    """A page of a browser whose width, theme and medium change without a reload, through the browser's DevTools.
+
+    Parameters
+    ----------
+    browser : playwright.sync_api.Browser
+
+    Attributes
+    ----------
+    page : playwright.sync_api.Page
+    asked : list of str
+        Addresses that the open page wanted of a network: none, if all is well.
+    """
+
+    def __init__(self, browser: Any) -> None:
+        self.page = browser.new_page(reduced_motion="reduce")
+        self.asked: list[str] = []
+        self._tools = self.page.context.new_cdp_session(self.page)
+        self._width = 0
+        self.page.on("request", self._ask)
+
+    def _ask(self, request: Any) -> None:
+        if not request.url.startswith(OFFLINE):
+            self.asked.append(request.url)
+
+    def open(self, path: Path, place: str = "", *, unfold: bool = False) -> None:
+        """Open a page; ``unfold`` opens what is folded in it, too."""
+        self.asked.clear()
+        self.page.goto(path.as_uri() + place)
+        self.page.evaluate("document.querySelectorAll('.headerlink').forEach(link => link.remove())")  # for a mouse
+        if unfold:
+            self.page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+
+    def show(self, width: int, theme: str) -> None:
+        """Set the width in pixels, and ``light``, ``dark`` or ``print``."""
+        if width != self._width:
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+            self._tools.send("Emulation.setDeviceMetricsOverride", size)
+            self._width = width
+        features = {"prefers-color-scheme": "dark" if theme == "dark" else "light", "prefers-reduced-motion": "reduce"}
+        told = [{"name": name, "value": value} for name, value in features.items()]
+        medium = "print" if theme == "print" else "screen"
+        self._tools.send("Emulation.setEmulatedMedia", {"media": medium, "features": told})
+
+    def picture(self) -> bytes:
+        """Return the whole page as PNG."""
+        size = self._tools.send("Page.getLayoutMetrics")["cssContentSize"]
+        how = {"format": "png", "captureBeyondViewport": True, "clip": {**size, "scale": 1}}
+        return base64.b64decode(self._tools.send("Page.captureScreenshot", how)["data"])
+
+    def faults(self) -> list[str]:
+        """Return what is wrong with the page and its frames as they stand, and what they asked a network for."""
+        found = [line for frame in self.page.frames for line in frame.evaluate(AUDIT)]
+        return [*found, *(f"asks for {url}" for url in self.asked)]
 
 
-def shots(browser: Any, path: Path, place: str, widths: tuple[int, ...] = WIDTHS) -> Iterator[tuple[str, Any]]:
-    """Yield the page at every width and theme, and as printed, each with its name."""
-    page = browser.new_page(reduced_motion="reduce")
-    page.asked = []  # what a page wants of a network: nothing
-    page.on("request", lambda request: page.asked.append(request.url) if not request.url.startswith(OFFLINE) else None)
-    page.goto(path.as_uri() + place)
-    page.evaluate("document.querySelectorAll('.headerlink').forEach(link => link.remove())")  # unseen but for the mouse
-    for theme in (*THEMES, "print"):
-        page.emulate_media(
-            media="print" if theme == "print" else "screen", color_scheme="dark" if theme == "dark" else "light"
-        )
-        for width in widths if theme != "print" else (A4,):
-            page.set_viewport_size({"width": width, "height": 900})
-            page.wait_for_timeout(50)  # one more frame: sizes are observed after the first
-            yield theme if theme == "print" else f"{width}-{theme}", page
-    page.close()
+def shots(window: Window, widths: tuple[int, ...] = WIDTHS, *, moves: bool = True) -> Iterator[str]:
+    """Show the open page at every width and theme, and as printed; yield the name of each.
+
+    ``moves`` waits until what a page does at a new width is done.
+    """
+    for width, theme in [*((width, theme) for width in widths for theme in THEMES), (A4, "print")]:
+        window.show(width, theme)
+        if moves:
+            window.page.evaluate(SETTLED)
+        yield theme if theme == "print" else f"{width}-{theme}"
+
+
+def documentation(built: Path) -> dict[str, Path]:
+    """Return the pages of a built documentation by name."""
+    found = [path for path in sorted(built.rglob("*.html")) if not path.relative_to(built).parts[0].startswith("_")]
+    return {"docs-" + "-".join(path.relative_to(built).with_suffix("").parts): path for path in found}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -150,20 +171,15 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         todo = {name: made for name, made in pages(Path(temporary)).items() if args.only in name}
         if args.docs is not None:
-            todo |= {
-                "docs-" + "-".join(p.relative_to(args.docs).with_suffix("").parts): (p, "")
-                for p in sorted(args.docs.rglob("*.html"))
-                if "_" not in p.relative_to(args.docs).parts[0][:1] and args.only in str(p)
-            }
+            todo |= {name: (path, "") for name, path in documentation(args.docs.resolve()).items() if args.only in name}
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        window = Window(browser)
         for name, (path, place) in todo.items():
-            for kind, page in shots(browser, path, place, tuple(args.widths)):
-                page.screenshot(path=args.folder / f"{name}-{kind}.png", full_page=True)
+            window.open(path, place, unfold=name.startswith("docs-"))
+            for kind in shots(window, tuple(args.widths)):
+                (args.folder / f"{name}-{kind}.png").write_bytes(window.picture())
                 count += 1
-                for line in faults(page):
-                    beyond = re.search(r": (\d+) wide in (\d+)$", line)
-                    if name.startswith("docs-") and beyond and int(beyond[1]) - int(beyond[2]) <= 16:
-                        continue  # the theme's own boxes overlap by a margin
+                for line in window.faults():
                     print(f"{name} {kind}: {line}")
                     wrong += 1
         browser.close()

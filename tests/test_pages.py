@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import layered_paging as lp
-from layered_paging.core.cutting import window
+from layered_paging.core.cutting import window as cut
 from layered_paging.report.facts import facts
 from layered_paging.report.summary import report_page
 
 HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs"
 
 
 def loaded() -> Any:
@@ -33,30 +35,51 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, str
     return made
 
 
+@pytest.fixture(scope="module")
+def window(browser: Any) -> Iterator[Any]:
+    opened = SHOTS.Window(browser)
+    yield opened
+    opened.page.close()
+
+
+def faults(window: Any, path: Path, place: str = "", *, unfold: bool = False, moves: bool = True) -> list[str]:
+    """Open a page and return what is wrong with it at each width and theme, and on paper."""
+    window.open(path, place, unfold=unfold)
+    return [f"{kind}: {line}" for kind in SHOTS.shots(window, moves=moves) for line in window.faults()]
+
+
 @pytest.mark.parametrize("name", SHOTS.NAMES)
-def test_nothing_overflows_is_cut_or_too_faint(name: str, pages: dict[str, tuple[Path, str]], browser: Any) -> None:
+def test_nothing_overflows_is_cut_or_too_faint(name: str, pages: dict[str, tuple[Path, str]], window: Any) -> None:
     assert set(pages) == set(SHOTS.NAMES)
+    assert not faults(window, *pages[name])
+    if name.startswith("replay") and name != "replay-last":
+        window.show(1280, "light")
+        assert window.page.locator(".cell.gone:not(.legend .cell)").count()
+
+
+BUILT = HERE.parent / "docs" / "_build" / "html"
+
+
+def test_every_page_of_the_documentation(window: Any) -> None:
+    """All pages that ``make docs`` built, at all widths, in both themes and on paper, with everything unfolded."""
+    if not (BUILT / "index.html").exists():
+        pytest.skip(f"the documentation is not built: no {BUILT / 'index.html'}; run `make docs`")
+    todo = SHOTS.documentation(BUILT)
+    sources = {path.relative_to(DOCS).with_suffix(".html") for path in DOCS.rglob("*.md") if "_build" not in path.parts}
+    assert {BUILT / path for path in sources} <= set(todo.values())
     found = []
-    for kind, page in SHOTS.shots(browser, *pages[name]):
-        if name.startswith("replay") and kind != "print":
-            assert page.locator(".cell.gone:not(.legend .cell)").count() or name == "replay-last"
-        found += [f"{kind}: {line}" for line in SHOTS.faults(page)]
-    assert not found
+    for name, path in todo.items():
+        found += [f"{name} {line}" for line in faults(window, path, unfold=True, moves=False)]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("name", ["gpt_oss_20b", "qwen3_30b_a3b_top8_code"])
-def test_reports_of_real_routing_fit_every_window(name: str, traces: Path, browser: Any, tmp_path: Path) -> None:
-    trace = window(lp.load_trace(traces / f"{name}.npz"), 0, 400)
+def test_reports_of_real_routing_fit_every_window(name: str, traces: Path, window: Any, tmp_path: Path) -> None:
+    trace = cut(lp.load_trace(traces / f"{name}.npz"), 0, 400)
     told = facts(trace, trace.layers * trace.top_k * 2, policies=("lru", "llru", "lfu-decay"))
     path = tmp_path / "report.html"
     path.write_text(report_page(told, title=f"Expert cache report: {name}", trace=f"{name}.npz"))
-    found = [
-        f"{kind}: {line}"
-        for place in ("", "#all")
-        for kind, page in SHOTS.shots(browser, path, place)
-        for line in page.evaluate(SHOTS.AUDIT)
-    ]
-    assert not found
+    assert not [line for place in ("", "#all") for line in faults(window, path, place)]
 
 
 FAULTS = {
