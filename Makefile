@@ -15,8 +15,9 @@ test: checked
 test-all: checked
 	LAYERED_PAGING_FULL=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --junitxml build/tests.xml
 
-# The pages in a headless Chromium.
+# The pages in a headless Chromium, those of the documentation too; it is built first where it is not.
 browser: .venv/ready
+	test -e docs/_build/html/index.html || $(MAKE) --no-print-directory docs
 	$(BIN)/python -m pytest -m browser tests/test_pages.py tests/test_play.py tests/test_report.py tests/test_show.py
 
 # The slowest 20 tests and files of the last `make test`.

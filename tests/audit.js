@@ -38,7 +38,7 @@
     return drawn.find(([b]) => b.left <= x && x <= b.right && b.top <= y && y <= b.bottom)?.[1];
   }
 
-  // at: whether something around it scrolls sideways, what is behind it (null: unknown), its picture
+  // at: whether something around it scrolls sideways, what is behind it (null: unknown), its picture, its opacity
   function walk(e, wide, at) {
     if (e.matches(".unseen, .visually-hidden, script, style, noscript, option, template, title, defs")) return;
     const style = getComputedStyle(e);
@@ -48,12 +48,12 @@
     const fill = rgba(style.backgroundColor), exact = style.printColorAdjust === "exact";
     if (style.backgroundImage !== "none" && !/^url/.test(style.backgroundImage)) back = null;
     else if (fill[3] && back && (!printed || exact) && (!svg || e.tagName === "svg")) back = over(fill, back);
-    const scrolls = at.scrolls || /auto|scroll/.test(style.overflowX);
+    const scrolls = !printed && (at.scrolls || /auto|scroll/.test(style.overflowX));
     const seen = style.visibility === "visible" && box.width && box.height && box.right > 0 && box.left < wide; // drawers wait beside the window
     if (seen) look(e, style, box, svg, back, wide, at);
     if (seen && printed && !exact && !svg && fill[3] && at.back && !e.textContent.trim() && !e.children.length && contrast(over(fill, at.back), at.back) > 1.1)
       say(e, ": paper loses its fill");
-    const inner = { scrolls, back, picture: at.picture };
+    const inner = { scrolls, back, picture: at.picture, opacity: at.opacity * style.opacity };
     if (e.tagName === "svg") inner.picture = { box, open: style.overflow === "visible", drawn: null, e };
     const shut = e.tagName === "DETAILS" && !e.open;
     for (const child of e.children) if (!shut || child.tagName === "SUMMARY") walk(child, wide, inner);
@@ -77,15 +77,17 @@
     if (picture && !picture.open && !holds(picture.box, box)) say(e, " is cut by its picture");
     if (picture) back = under(picture.drawn ??= shapes(picture.e), box) ?? back;
     if (!back) return;
-    const front = rgba(picture ? style.fill : style.color), ratio = contrast(over(front, back), back);
+    const [r, g, b, alpha] = rgba(picture ? style.fill : style.color);
+    const ratio = contrast(over([r, g, b, alpha * at.opacity * style.opacity], back), back);
     if (ratio < 4.5) say(e, `: contrast ${ratio.toFixed(2)}`);
   }
 
   const root = document.documentElement, wide = root.clientWidth, own = getComputedStyle(root);
   if (root.scrollWidth > wide) found.push(`the page is ${root.scrollWidth} wide in a window of ${wide}`);
-  const ground = rgba(own.colorScheme.includes("dark") && !printed ? "#000" : "#fff");
+  const dark = own.colorScheme.includes("dark") && (!own.colorScheme.includes("light") || matchMedia("(prefers-color-scheme: dark)").matches);
+  const ground = rgba(dark && !printed ? "#121212" : "#fff"); // what the browser itself paints
   const back = printed && own.printColorAdjust !== "exact" ? rgba("#fff") : over(rgba(own.backgroundColor), ground);
-  walk(document.body, wide, { scrolls: false, back, picture: null });
+  walk(document.body, wide, { scrolls: false, back, picture: null, opacity: 1 });
   const panels = [...document.querySelectorAll(".panel")].filter(e => e.checkVisibility()).map(e => [e, e.getBoundingClientRect()]);
   for (const [i, [one, a]] of panels.entries())
     for (const [other, b] of panels.slice(i + 1))

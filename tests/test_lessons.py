@@ -49,6 +49,13 @@ def test_a_lesson_has_goals_a_time_a_control_and_a_proof(path: Path) -> None:
     assert "assert " in proof and "Solution" in proof  # and so is the solution, by the same function
 
 
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+def test_a_played_board_stands_in_a_solution_or_has_a_blank_twin(path: Path) -> None:
+    for shown in re.findall(r"mo\.Html\(.*", path.read_text()):
+        if "board(" in shown or "_played" in shown:
+            assert "blank=True" in shown or "class='answer'>{_played}</div><div class='paper' hidden>{_blank}" in shown
+
+
 def test_there_are_seven() -> None:
     assert len(LESSONS) == 7
 
@@ -117,12 +124,13 @@ def test_a_sheet_without_and_with_solutions(tmp_path: Path) -> None:
     sheets = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sheets)
     path = tmp_path / "lesson_9.py"
-    played = """@app.cell\ndef _():\n    mo.Html("<div class='answer'><div>played</div></div>")\n    return\n\n\n"""
+    played = """@app.cell\ndef _():\n    mo.Html("<div class='answer'><div>played</div></div><div class='paper' hidden>to fill in</div>")\n    return\n\n\n"""
     head = "@app.cell(hide_code=True)\ndef _(x):"
     path.write_text(NOTEBOOK.replace("THREE", "3").replace(head, played + head))
     blank, solved = (sheets.sheet(path, solutions=told) for told in (False, True))
     assert "<title>A title</title>" in blank and 'class="room"' in blank and "three" not in blank
     assert "played" not in blank and "<div>played</div>" in solved
+    assert "<div class='paper'>to fill in" in blank and "<div class='paper' hidden>to fill in" in solved
     assert all("marimo edit docs/lessons/lesson_9.py" in each for each in (blank, solved))
     assert "<details open>" in solved and "<strong>three</strong>" in solved
     assert not re.search(r'(src|href)="http|<script|<marimo', blank + solved)

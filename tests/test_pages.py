@@ -51,10 +51,13 @@ def faults(window: Any, path: Path, place: str = "", *, unfold: bool = False, mo
 @pytest.mark.parametrize("name", SHOTS.NAMES)
 def test_nothing_overflows_is_cut_or_too_faint(name: str, pages: dict[str, tuple[Path, str]], window: Any) -> None:
     assert set(pages) == set(SHOTS.NAMES)
-    assert not faults(window, *pages[name])
-    if name.startswith("replay") and name != "replay-last":
-        window.show(1280, "light")
-        assert window.page.locator(".cell.gone:not(.legend .cell)").count()
+    found = []
+    window.open(*pages[name])
+    for kind in SHOTS.shots(window):
+        if name.startswith("replay") and name != "replay-last" and kind != "print":
+            assert window.page.locator(".cell.gone:not(.legend .cell)").count(), kind  # a step with evictions
+        found += [f"{kind}: {line}" for line in window.faults()]
+    assert not found
 
 
 BUILT = HERE.parent / "docs" / "_build" / "html"
@@ -89,7 +92,10 @@ FAULTS = {
     "is cut": "<p style='width:30px;overflow:hidden;white-space:nowrap'>a long line of words</p>",
     "is cut by its picture": "<svg viewBox='0 0 90 20' width=90 height=20><text x=60 y=15>a long word</text></svg>",
     "contrast 1.1": "<p style='color:#eee'>faint</p>",
+    "contrast 2.": "<p style='opacity:.4'>faint as a whole</p>",
     "lies on": "<div class=panel>one</div><div class=panel style='margin-top:-10px'>two</div>",
+    "does not show it": "<div style='overflow:auto;scrollbar-width:none;width:50px'><p style='width:100px'>x</p></div>",
+    "high in 20": "<div style='overflow:hidden;height:20px'><p style='height:60px'>x</p></div>",
 }
 
 
@@ -100,6 +106,56 @@ def test_the_audit_finds(word: str, browser: Any) -> None:
     assert any(word in line for line in page.evaluate(SHOTS.AUDIT)), page.evaluate(SHOTS.AUDIT)
     page.set_content("<!doctype html><body style='margin:0;background:#fff'><p>All is well</p></body>")
     assert page.evaluate(SHOTS.AUDIT) == []
+
+
+# what is planted -> what is found, and at which settings only
+PLANTED = {
+    "at one width": ("@media (max-width: 350px) { .planted { width: 900px } }", "9", {"320-light", "320-dark"}),
+    "in the dark": (
+        "@media (prefers-color-scheme: dark) { .planted { background: #fff; color: #eee } }",
+        "contrast 1.1",
+        {f"{width}-dark" for width in SHOTS.WIDTHS},
+    ),
+    "a word on paper": (
+        "@media print { .planted { background: #000; color: #fff; print-color-adjust: economy } }",
+        "contrast 1.0",
+        {"print"},
+    ),
+    "a fill on paper": (
+        "@media print { .planted { background: #c00; height: 9px; font-size: 0; print-color-adjust: economy } }",
+        "paper loses its fill",
+        {"print"},
+    ),
+    "a scroll on paper": (
+        "@media print { .planted { width: 50px; overflow-x: auto; letter-spacing: 1em } }",
+        "paper does not scroll",
+        {"print"},
+    ),
+}
+
+
+@pytest.mark.parametrize("which", PLANTED)
+def test_a_fault_is_found_where_it_is_planted(which: str, window: Any, tmp_path: Path) -> None:
+    style, words, kinds = PLANTED[which]
+    inside = "" if "fill" in which else "planted"
+    plain = "<!doctype html><style>:root { color-scheme: light dark }</style><p>All is well</p>"
+    path = tmp_path / "planted.html"
+    path.write_text(f"{plain}<style>{style}</style><div class='planted'>{inside}</div>", encoding="utf-8")
+    found = faults(window, path)
+    assert {line.partition(":")[0] for line in found} == kinds, found
+    assert all(words in line for line in found)
+    path.write_text(plain, encoding="utf-8")
+    assert faults(window, path) == []
+
+
+def test_a_page_that_asks_for_something_is_found(window: Any, tmp_path: Path) -> None:
+    path = tmp_path / "asking.html"
+    path.write_text("<!doctype html><p>x</p><img alt='' src='http://localhost:9/x.png'>", encoding="utf-8")
+    found = faults(window, path)
+    assert len(found) == 2 * len(SHOTS.WIDTHS) + 1
+    assert all(line.endswith(": asks for http://localhost:9/x.png") for line in found)
+    path.write_text("<!doctype html><p>x</p>", encoding="utf-8")
+    assert faults(window, path) == []  # and what one page asked for is not laid to the next
 
 
 def test_print_keeps_fills_and_hides_controls(pages: dict[str, tuple[Path, str]], browser: Any) -> None:

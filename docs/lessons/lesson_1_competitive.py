@@ -246,7 +246,8 @@ def _():
 
 @app.cell
 def _(slots_shown, turns):
-    mo.Html(f"<div class='answer'>{board(turns, ['lru', 'opt'], slots_shown.value)}</div>")
+    _played, _blank = (board(turns, ["lru", "opt"], slots_shown.value, blank=blank) for blank in (False, True))
+    mo.Html(f"<div class='answer'>{_played}</div><div class='paper' hidden>{_blank}</div>")
     return
 
 

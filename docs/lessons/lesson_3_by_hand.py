@@ -215,7 +215,7 @@ def _():
     mo.md(r"""
     ## Move it yourself
 
-    The sequence from above under another policy.
+    The sequence from above under another policy. Mark-far marks what is asked for. It evicts the unmarked page whose layer comes up again last, of these the oldest. When all pages are marked and one must go, all marks go first.
     """)
     return
 
@@ -229,7 +229,8 @@ def _():
 
 @app.cell
 def _(policy_shown, sequence):
-    mo.Html(board(sequence, [policy_shown.value], 3))
+    _played, _blank = (board(sequence, [policy_shown.value], 3, blank=blank) for blank in (False, True))
+    mo.Html(f"<div class='answer'>{_played}</div><div class='paper' hidden>{_blank}</div>")
     return
 
 

@@ -46,7 +46,8 @@ def sheet(path: Path, *, solutions: bool) -> str:
     path : Path
         A notebook.
     solutions : bool
-        Solutions stand open; otherwise there is room to write in their places.
+        Solutions stand open.  Otherwise there is room to write in their places, and what a control shows is blank:
+        ``<div class='answer'>...</div><div class='paper' hidden>...</div>`` is what a screen shows, then what paper does.
     """
     export = _export()
     parts: list[str] = []
@@ -60,7 +61,8 @@ def sheet(path: Path, *, solutions: bool) -> str:
             text = text.replace("<details>", "<details open>")
         else:
             text = re.sub(r"<details>.*?</details>", '<div class="room"></div>', text, flags=re.DOTALL)
-            text = re.sub(r"<div class='answer'>.*</div>", "", text, flags=re.DOTALL)  # it answers an earlier question
+            text = re.sub(r"<div class='answer'>.*(?=<div class='paper')", "", text, flags=re.DOTALL)
+            text = text.replace("<div class='paper' hidden>", "<div class='paper'>")  # the same, to be filled in
         parts.append(f"<section>{text}</section>")
     title = re.sub("<.*?>", "", re.search(r"<h1[^>]*>(.*?)</h1>", "".join(parts), flags=re.DOTALL)[1])  # type: ignore[index]
     return (
