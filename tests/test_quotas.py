@@ -133,6 +133,35 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "misses, best quotas" in capsys.readouterr().out
 
 
+@given(trace=traces(), policy=st.sampled_from(POLICIES), data=st.data())
+@settings(deadline=None, max_examples=25)
+def test_bytes_that_hold_whole_experts_are_slots(trace: lp.Trace, policy: str, data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, 9))
+    sized = lp.Trace(trace.experts, trace.n_experts, trace.sessions, trace.stage, [size] * trace.layers)
+    slots = [trace.top_k + data.draw(st.integers(0, 3)) if asked else 0 for asked in trace.asked]
+    spare = [q * size + data.draw(st.integers(0, size - 1)) for q in slots]
+    run = lp.replay(sized, policy, budget_bytes=sum(spare), quotas=spare, engine="reference")
+    plain = lp.replay(trace, policy, quotas=slots, engine="reference")
+    assert run.misses_by_layer.tolist() == plain.misses_by_layer.tolist()
+    best = lp.optimum(sized, budget_bytes=sum(spare), quotas=spare, admission="forced")
+    assert best.misses == lp.optimum(trace, quotas=slots, admission="forced").misses <= run.misses
+    with pytest.raises(ParameterError, match=f"quotas must sum to bytes, {sum(spare) + 1}; got"):
+        lp.replay(sized, policy, budget_bytes=sum(spare) + 1, quotas=spare)
+
+
+def test_quotas_in_bytes_of_unequal_experts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trace = lp.Trace([[0, 0], [1, 1], [0, 1], [1, 0]], n_experts=2, expert_bytes=[2, 3, 4, 4])
+    kept = tmp_path / "t.npz"
+    lp.save_trace(trace, kept)
+    quotas = tmp_path / "quotas.json"
+    quotas.write_text('["5B", "4B"]')
+    assert main(["replay", str(kept), "--policy", "lru", "--quotas", str(quotas), "--json"]) == 0
+    run = json.loads(capsys.readouterr().out)["runs"][0]
+    assert (run["budget_bytes"], run["misses"], run["bytes_read"]) == (9, 5, 17)
+    with pytest.raises(ParameterError, match="quotas in bytes need one size of all experts of a layer here"):
+        lp.optimum(trace, budget_bytes=9, quotas=[5, 4], admission="forced")
+
+
 def test_a_budget_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["replay", SAMPLE, "--quotas", "best"])
@@ -143,7 +172,11 @@ def test_a_budget_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     ("more", "said"),
     [
         (["--slots", "64", "--floor", "2"], "--floor and --ceiling go with --quotas best"),
-        (["--bytes", "1MiB", "--quotas", "best"], "--quotas are in slots"),
+        (["--bytes", "1MiB", "--quotas", "best"], "splits slots: give --slots, not --bytes (they hold 14)"),
+        (["--bytes", "1MiB", "--quotas", "4,4,4,4,4,4"], "--quotas with a unit are bytes, and without one slots"),
+        (["--slots", "9", "--quotas", "1MiB,1MiB"], "--quotas with a unit are bytes, and without one slots"),
+        (["--quotas", "1MiB,4"], "--quotas: quotas must all be slots, or all be bytes with a unit; got 1MiB,4"),
+        (["--quotas", "1MiB,4XB"], "--quotas: a size is a number with B, KiB"),
         (["--quotas", "4,x"], "--quotas must be numbers with commas, best, or a file with a JSON list; 4,x"),
         (["--quotas", ",4"], "--quotas must be numbers with commas, best, or a file with a JSON list; ,4"),
         (["--quotas", "4,,4"], "--quotas must be numbers with commas, best, or a file with a JSON list; 4,,4"),

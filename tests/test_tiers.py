@@ -245,6 +245,33 @@ def test_the_command_plays_devices(capsys: pytest.CaptureFixture[str]) -> None:
     assert "all devices" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("sharing", SHARING)
+def test_tiers_behind_a_device_are_those_of_its_layers(
+    sharing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = lp.load_trace(SAMPLE)
+    given = ["replay", SAMPLE, "--policy", "lru", "sieve", "--devices", "0-1:1MiB,2-5:2MiB", "--bandwidth", "10GB"]
+    given += ["--tier", "ram=3MiB@1GB", "--tiers", sharing, "--lower", "lru", "--compute", "1ms"]
+    assert main([*given, "--certificates", str(tmp_path), "--json"]) == 0
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    parts = [of_layers(trace, layers) for layers in ([0, 1], [2, 3, 4, 5])]
+    for one in answer["tiers"]:
+        seconds = 0.001
+        for part, size, rows in zip(parts, (1 << 20, 2 << 20), (one["rows"][:2], one["rows"][2:]), strict=True):
+            tiers = [Tier("device", one["policy"], None, size), Tier("ram", "lru", None, 3 << 20)]
+            found = replay_tiers(part, tiers, sharing)
+            assert [row["misses"] for row in rows] == [crossing.misses for crossing in found]
+            assert [row["bound"] for row in rows] == bounds(part, tiers)
+            seconds += sum(row["bytes_read"] / trace.rounds / into for row, into in zip(rows, (10e9, 1e9), strict=True))
+        assert one["tokens_per_second"] == pytest.approx(1 / seconds)
+    for device, part in zip(("layers-0-1", "layers-2-5"), parts, strict=True):
+        for n in (1, 2):
+            lp.certify.check(lp.Certificate.load(tmp_path / f"{device}-boundary-{n}.json.gz"), part)
+    assert main(given) == 0
+    shown = capsys.readouterr().out
+    assert "each device with tiers of its own, of the size given" in shown and "all devices, ram" in shown
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -255,7 +282,13 @@ def test_the_command_plays_devices(capsys: pytest.CaptureFixture[str]) -> None:
         (["--devices", "0-1:1MiB"], "devices must hold each of the 6 layers once; layer 2 is on none"),
         (["--slots", "60", "--lower", "lru"], "--lower, --tiers and --certificates go with --tier"),
         (["--slots", "60", "--tier", "a=60slots"], "--tier goes without --slots"),
-        (["--tier", "a=60slots", "--devices", "0-5:1MiB"], "--tier goes without --devices"),
+        (["--tier", "a=60slots", "--devices", "0-5:1MiB"], "sizes must all be in slots, or all in bytes; got both"),
+        (
+            ["--tier", "device=60slots", "--devices", "0-5:60slots"],
+            "each --tier must have a name of its own; got device",
+        ),
+        (["--tier", "a=60slots", "--devices", "0-4:60slots"], "devices must hold each of the 6 layers once; layer 5"),
+        (["--tier", "a=6MiB@1GB", "--devices", "0-5:1MiB", "--compute", "1ms"], "and of the devices: --bandwidth"),
         (
             ["--tier", "a=60slots", "--certificates", "/nowhere"],
             "--certificates must name a folder; '/nowhere' is none",

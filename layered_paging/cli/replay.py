@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if not several and args.slots is None and args.bytes is None and args.quotas in (None, "best"):
         args.misused("give --slots or --bytes, the --quotas of all layers, --tier or --devices")
     if args.quotas is not None and args.pool == "shared":
-        raise ParameterError("--quotas are slots of each layer; they do not go with --pool shared")
+        raise ParameterError("--quotas are of each layer; they do not go with --pool shared")
     args.pool = args.pool or ("shared" if args.quotas is None else "per-layer")
     trace = open_or_load(args, args.stream)
     clock = None if several else clock_of(args, trace.expert_bytes is not None)
@@ -342,6 +342,9 @@ def _optimum(
                 "otherwise use 'layered-paging optimum', which states bound and gap"
             )
         slots = budget // int(sizes[0])
+        if not isinstance(quotas, str):  # whole experts of each layer
+            quotas = tuple(share // int(sizes[0]) for share in quotas)
+            slots = sum(quotas)
         told = {"slots": slots, "budget_bytes": budget}
     if args.ties != "page" or args.oversize != "error":
         raise ParameterError("--optimum goes with --ties page and --oversize error")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["add_tier_options", "answered", "asked", "shown"]
 
 MIB = 2**20
+DEVICE = "device"  # the name of a device's own pool, where tiers lie behind it
 
 
 def add_tier_options(parser: argparse.ArgumentParser) -> None:
@@ -108,17 +109,16 @@ def asked(args: argparse.Namespace) -> bool:
     wrong = [name for name, value in others.items() if value]
     wrong += ["--workers"] if args.workers > 1 else []
     wrong += ["--repeat"] if args.repeat > 1 else []
-    wrong += ["--devices"] if args.tier is not None and args.devices is not None else []
     wrong += ["--oversize allow"] if args.oversize != "error" else []
     if args.tier is None and (args.lower is not None or args.tiers != "inclusive" or args.certificates is not None):
         wrong += ["--lower, --tiers and --certificates"]
-    if args.tier is not None and args.bandwidth is not None:
+    if args.devices is None and args.bandwidth is not None:
         wrong += ["--bandwidth (each --tier has its own, as in ram=24GiB@2GB)"]
     if wrong:
         raise ParameterError(f"{'--tier' if args.tier else '--devices'} goes without {', '.join(wrong)}")
-    if args.tier is not None and len(args.tier) == 1 and (args.lower is not None or args.tiers != "inclusive"):
+    if args.devices is None and len(args.tier) == 1 and (args.lower is not None or args.tiers != "inclusive"):
         raise ParameterError("--lower and --tiers are of a second --tier; there is one")
-    names = [name for name, _, _ in args.tier or ()]
+    names = [*([DEVICE] if args.devices else []), *(name for name, _, _ in args.tier or ())]
     if len(set(names)) < len(names):
         raise ParameterError(f"each --tier must have a name of its own; got {', '.join(names)}")
     if len({size.unit for _, size, *_ in args.tier or ()} | {size.unit for _, size in args.devices or ()}) > 1:
@@ -133,7 +133,7 @@ def answered(
     assert isinstance(trace, Trace)
     rules = Rules(**options)
     head = {"trace": str(args.trace), "rounds": trace.rounds, "options": rules.options()}
-    if args.devices is not None:
+    if args.tier is None:
         return head | {"devices": _by_device(trace, specs, rules, args)}
     return head | {"sharing": args.tiers, "tiers": _by_tier(trace, specs, rules, args)}
 
@@ -142,42 +142,60 @@ def _by_tier(trace: Trace, specs: Sequence[PolicySpec], rules: Rules, args: argp
     from ..engine.tiers import Tier, optima, replay_tiers
     from ..policies.names import resolve
 
-    speeds = [into for _, _, into in args.tier]
+    chains = _chains(trace, args)
+    speeds = [into for _, _, tiers in chains for _, _, into in tiers]
     if args.compute is None and (args.latency or any(speeds)):
         raise ParameterError("the speeds of tiers and --latency need --compute, the time of a token without loads")
     if args.compute is not None and not all(speeds):
-        raise ParameterError("--compute needs the speed of every tier, as in ram=24GiB@2GB")
+        first = "" if args.devices is None else ", and of the devices: --bandwidth"
+        raise ParameterError(f"--compute needs the speed of every tier, as in ram=24GiB@2GB{first}")
     if args.compute is not None and trace.page_bytes is None:
         raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
     below = None if args.lower is None else resolve(args.lower)
     found: list[dict[str, Any]] = []
-    low: list[int] = []
+    low: dict[str, list[int]] = {}
     for spec in specs:
-        tiers = [
-            Tier(name, below if n and below is not None else spec, size.slots, size.budget_bytes)
-            for n, (name, size, _) in enumerate(args.tier)
-        ]
-        crossings = replay_tiers(trace, tiers, args.tiers, rules, seed=args.seed)
-        if not low:
-            best = optima(trace, tiers, rules)
-            low = [one.bounds[0] for one in best]
-            _kept(best, args.certificates)
-        rows = [
-            {**asdict(one), "size": size.total, "unit": size.unit, "bound": bound}
-            for one, (_, size, _), bound in zip(crossings, args.tier, low, strict=True)
-        ]
+        rows: list[dict[str, Any]] = []
+        for device, part, sizes in chains:
+            tiers = [
+                Tier(name, below if n and below is not None else spec, size.slots, size.budget_bytes)
+                for n, (name, size, _) in enumerate(sizes)
+            ]
+            crossings = replay_tiers(part, tiers, args.tiers, rules, seed=args.seed)
+            if device not in low:
+                best = optima(part, tiers, rules)
+                low[device] = [one.bounds[0] for one in best]
+                _kept(best, args.certificates, device)
+            rows += [
+                {"device": device, **asdict(one), "size": size.total, "unit": size.unit, "bound": bound}
+                for one, (_, size, _), bound in zip(crossings, sizes, low[device], strict=True)
+            ]
         found.append({"policy": spec.name, "rows": rows, **_times(trace, rows, speeds, args)})
     return found
 
 
-def _kept(best: Sequence[Optimum], folder: str | None) -> None:
+def _chains(trace: Trace, args: argparse.Namespace) -> list[tuple[str, Trace, list[tuple[str, Budget, int | None]]]]:
+    """Return the tiers of each device, with its name and the trace of its layers; without devices one chain, nameless."""
+    from ..engine.tiers import check_devices
+
+    if args.devices is None:
+        return [("", trace, args.tier)]
+    check_devices(trace, [layers for layers, _ in args.devices])
+    return [
+        (f"layers {layers[0]}-{layers[-1]}", of_layers(trace, layers), [(DEVICE, size, args.bandwidth), *args.tier])
+        for layers, size in args.devices
+    ]
+
+
+def _kept(best: Sequence[Optimum], folder: str | None, device: str) -> None:
     """Write the certificates, if asked to."""
     if folder is None:
         return
     if not folder or not Path(folder).is_dir():
         raise ParameterError(f"--certificates must name a folder; {folder!r} is none")
     for n, one in enumerate(best, start=1):
-        one.certificate.save(Path(folder) / f"boundary-{n}.json.gz")
+        which = f"{device.replace(' ', '-')}-" if device else ""
+        one.certificate.save(Path(folder) / f"{which}boundary-{n}.json.gz")
 
 
 def _times(
@@ -229,19 +247,38 @@ def _by_device(
     return found
 
 
+def _together(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the sums over the devices, tier by tier; nothing where there are none."""
+    names = dict.fromkeys(row["tier"] for row in rows if row["device"])
+    found = []
+    for name in names:
+        mine = [row for row in rows if row["tier"] == name]
+        sums = {
+            key: None if any(row[key] is None for row in mine) else sum(row[key] for row in mine)
+            for key in ("size", "requests", "misses", "bound", "bytes_read", "moved_down", "least")
+        }
+        found.append({**mine[0], **sums, "device": "all devices"})
+    return found
+
+
 def shown(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print a table by policy and tier or device."""
     tiers = "tiers" in answer
     lines = []
     for one in answer["tiers" if tiers else "devices"]:
-        total = [] if tiers else [one | {"layers": None, "size": sum(row["size"] for row in one["rows"])}]
+        total = (
+            _together(one["rows"]) if tiers else [one | {"layers": None, "size": sum(r["size"] for r in one["rows"])}]
+        )
         for row in [*one["rows"], *total]:
             where = row.get("tier") or ("layers {}-{}".format(*row["layers"]) if row["layers"] else "all devices")
+            where = f"{row['device']}, {where}" if row.get("device") else where
             line = [one["policy"] if not tiers else row["policy"], where, row["size"], row["requests"], row["misses"]]
             line += [percent(1 - row["misses"] / row["requests"]) if row["requests"] else None, row["bound"]]
             line += [None if row["bytes_read"] is None else f"{row['bytes_read'] / MIB:,.1f}"]
             lines.append(line + ([row["moved_down" if args.tiers == "exclusive" else "least"]] if tiers else []))
     what = f"{args.tiers} tiers" if tiers else "devices"
+    if args.tier is not None and args.devices is not None:
+        what += ", each device with tiers of its own, of the size given"
     title = (
         f"{answer['trace']}: {what}, reset {answer['options']['reset']}; least: no policies can load less from below"
     )

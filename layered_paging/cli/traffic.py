@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..analysis.losses import one_size
 from ..core.files import read_limited
 from ..core.parts import LongTrace
 from ..core.rules import LENDS, PREFILL_CACHES, Rules, Traffic
 from ..core.trace import Trace
 from ..errors import FormatError, ParameterError
 from ..policies.spec import PolicySpec
-from .common import percent, table
+from .common import byte_size, percent, table
 
 __all__ = [
     "REFUSES",
@@ -57,10 +58,12 @@ def add_traffic_options(parser: argparse.ArgumentParser) -> None:
 
 def add_quota_options(parser: argparse.ArgumentParser) -> None:
     """Add the quotas of layers."""
-    group = parser.add_argument_group("slots of each layer (each layer is then a pool)")
+    group = parser.add_argument_group("slots, or bytes, of each layer (each layer is then a pool)")
     add = group.add_argument
     add(
-        "--quotas", metavar="N,N,...|FILE|best", help="one number per layer; a JSON list; or the best split of a policy"
+        "--quotas",
+        metavar="N,N,...|FILE|best",
+        help="one number of slots per layer, or sizes such as 96MiB,64MiB; a JSON list of them; or the best split of a policy",
     )
     add("--floor", type=_numbers, default=0, metavar="N[,N...]", help="with best: slots of a layer are at least this")
     add("--ceiling", type=_numbers, metavar="N[,N...]", help="with best: slots of a layer are at most this")
@@ -123,16 +126,25 @@ def quotas_of(
         raise ParameterError("--floor and --ceiling go with --quotas best")
     if args.quotas is None:
         return {}
-    if args.bytes is not None or args.workers > 1 or args.sample is not None or args.over_time:
-        raise ParameterError("--quotas are in slots, and go without --bytes, --workers, --sample and --over-time")
+    if args.workers > 1 or args.sample is not None or args.over_time:
+        raise ParameterError("--quotas go without --workers, --sample and --over-time")
     if args.quotas != "best":
-        given = _given(args.quotas)
-        args.slots = args.slots or [sum(given)]
-        return {(spec.name, slots): given for spec in specs for slots in args.slots}
+        given, sized = _given(args.quotas)
+        if (args.slots if sized else args.bytes) is not None:
+            raise ParameterError(
+                "--quotas with a unit are bytes, and without one slots: give --bytes with 96MiB,64MiB, or --slots with 48,32"
+            )
+        if sized:
+            args.bytes = args.bytes or [sum(given)]
+        else:
+            args.slots = args.slots or [sum(given)]
+        return {(spec.name, budget): given for spec in specs for budget in args.slots or args.bytes}
     if isinstance(trace, LongTrace):
         raise ParameterError("--quotas best needs the whole trace; it does not go with --stream")
     if args.slots is None:
-        raise ParameterError("--quotas best needs --slots")
+        each = one_size(trace)
+        same = "experts differ in size" if each is None else f"they hold {' '.join(str(b // each) for b in args.bytes)}"
+        raise ParameterError(f"--quotas best splits slots: give --slots, not --bytes ({same})")
     from ..engine.quotas import best_split, layer_curves
 
     found: dict[tuple[str, int], Any] = {}
@@ -142,10 +154,10 @@ def quotas_of(
     return found
 
 
-def _given(text: str) -> tuple[int, ...]:
-    """Read quotas, from the option or from a file that it names."""
-    if re.fullmatch(r"\d{1,18}(,\d{1,18})*", text, re.ASCII):
-        return tuple(int(part) for part in text.split(","))
+def _given(text: str) -> tuple[tuple[int, ...], bool]:
+    """Read quotas, from the option or from a file that it names; and whether they are bytes."""
+    if re.fullmatch(r"\d[\d.]*[A-Za-z]*(,\d[\d.]*[A-Za-z]*)*", text, re.ASCII):
+        return _in_one_unit(text.split(","), "--quotas")
     try:
         data = read_limited(text, QUOTA_FILE)
         if len(data) > QUOTA_FILE:
@@ -156,9 +168,22 @@ def _given(text: str) -> tuple[int, ...]:
         raise FormatError(
             f"--quotas must be numbers with commas, best, or a file with a JSON list; {text}: {what}"
         ) from None
-    if not isinstance(found, list) or not all(type(n) is int and n >= 0 for n in found):
-        raise FormatError(f"{text}: quotas must be a JSON list of integers of at least 0")
-    return tuple(found)
+    if not isinstance(found, list) or not all((type(n) is int and n >= 0) or isinstance(n, str) for n in found):
+        raise FormatError(f'{text}: quotas must be a JSON list of integers of at least 0, or of sizes such as "96MiB"')
+    return _in_one_unit([str(n) for n in found], text)
+
+
+def _in_one_unit(parts: Sequence[str], where: str) -> tuple[tuple[int, ...], bool]:
+    """Return quotas and whether they are bytes: all with a unit, or none; 0 goes with both."""
+    sized = {not part.isdecimal() for part in parts if part != "0"}
+    if len(sized) > 1:
+        raise ParameterError(
+            f"{where}: quotas must all be slots, or all be bytes with a unit; got {','.join(parts)[:60]}"
+        )
+    try:
+        return tuple(byte_size(part) for part in parts), sized == {True}
+    except argparse.ArgumentTypeError as error:
+        raise ParameterError(f"{where}: {error}") from None
 
 
 def prices_of(

@@ -379,9 +379,9 @@ def capacities(trace: Trace | LongTrace, budget: Budget, rules: Rules) -> list[i
     Raises
     ------
     BudgetError
-        In bytes, where the trace does not know its sizes, or with quotas.
+        In bytes, where the trace does not know its sizes.
     ParameterError
-        Given quotas that are not one per layer, or do not sum to the slots.
+        Given quotas that are not one per layer, or do not sum to the slots or bytes.
     """
     if budget.in_bytes and trace.page_bytes is None:
         raise without_sizes()
@@ -389,14 +389,12 @@ def capacities(trace: Trace | LongTrace, budget: Budget, rules: Rules) -> list[i
         return [budget.total]
     if isinstance(rules.quotas, str):
         return quotas(budget.total, trace.layers, trace.asked)
-    if budget.in_bytes:
-        raise BudgetError("are in slots; got a budget in bytes", parameter="quotas", ways=[("slots", None)])
     if len(rules.quotas) != trace.layers:
         raise ParameterError(
             f"must be one int for each of {trace.layers} layers; got {len(rules.quotas)}", parameter="quotas"
         )
     if sum(rules.quotas) != budget.total:
-        raise ParameterError(f"must sum to slots, {budget.total}; got {sum(rules.quotas)}", parameter="quotas")
+        raise ParameterError(f"must sum to {budget.unit}, {budget.total}; got {sum(rules.quotas)}", parameter="quotas")
     return list(rules.quotas)
 
 

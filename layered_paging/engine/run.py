@@ -106,7 +106,8 @@ def replay(
     engine : {"auto", "kernel", "reference"}
         Compiled kernel where the policy has one, or the reference loop; they count the same.
     quotas : "uniform" or sequence of int
-        Slots of each layer, instead of a uniform split; the pools are then per layer, and ``slots`` may be left out.
+        Slots of each layer, instead of a uniform split; the pools are then per layer, and ``slots`` may be left out.  With
+        ``budget_bytes`` they are bytes, of which it is the sum.
         ``layered_paging.engine.quotas`` finds a policy's best ones.
     traffic : Traffic or mapping, optional
         Which loads stay in the cache, for example ``{"bypass_above": 32}``; see ``layered_paging.Traffic``.

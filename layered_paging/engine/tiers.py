@@ -39,7 +39,7 @@ from .task import Task
 if TYPE_CHECKING:
     from ..offline import Optimum
 
-__all__ = ["SHARING", "Crossing", "Tier", "bounds", "by_device", "missed_by", "optima", "replay_tiers"]
+__all__ = ["SHARING", "Crossing", "Tier", "bounds", "by_device", "check_devices", "missed_by", "optima", "replay_tiers"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -374,6 +374,18 @@ def by_device(
     >>> [run.misses for run in by_device(trace, [[0], [1]], [Budget(1), Budget(1)], "lru")]
     [3, 1]
     """
+    check_devices(trace, devices)
+    spec, runs = resolve(policy), []
+    for layers, b in zip(devices, budgets, strict=True):
+        with _named(f"the device of layer {layers[0]}" if layers else "a device"):
+            runs += replay_all(
+                of_layers(trace, layers), [Wanted(spec, b.slots, b.budget_bytes, seed)], rules or Rules()
+            )
+    return runs
+
+
+def check_devices(trace: Trace, devices: Sequence[Sequence[int]]) -> None:
+    """Raise ``ParameterError`` unless each layer of the trace is on exactly one device."""
     placed = sorted(j for layers in devices for j in layers)
     if placed != list(range(trace.layers)):
         twice = sorted({j for j in placed if placed.count(j) > 1})
@@ -387,13 +399,6 @@ def by_device(
             else f"layer {off[0]} is on none"
         )
         raise ParameterError(f"must hold each of the {trace.layers} layers once; {what}", parameter="devices")
-    spec, runs = resolve(policy), []
-    for layers, b in zip(devices, budgets, strict=True):
-        with _named(f"the device of layer {layers[0]}" if layers else "a device"):
-            runs += replay_all(
-                of_layers(trace, layers), [Wanted(spec, b.slots, b.budget_bytes, seed)], rules or Rules()
-            )
-    return runs
 
 
 @contextmanager

@@ -110,12 +110,12 @@ def pose(
         raise ParameterError(f"must be a Trace; got {type(trace).__name__}", parameter="trace")
     grid = lay_out(trace, rules)
     bypass, rule = rules.bypass, "given" if isinstance(rules.quotas, tuple) else rules.quotas
-    if rule != "uniform" and budget_bytes is not None:
+    if rule == "free" and budget_bytes is not None:
         raise ParameterError("are in slots; got a budget in bytes", parameter="quotas", ways=[("slots", None)])
     if isinstance(rules.quotas, tuple):
         if sum(rules.quotas) < 1:
             raise BudgetError("must sum to at least 1", parameter="quotas")
-        slots = sum(rules.quotas) if slots is None else slots
+        slots = sum(rules.quotas) if slots is None and budget_bytes is None else slots
     pools = pools_of(grid, trace, Budget(slots, budget_bytes), rules)
     held = _warm(warm, trace.pages)
     parts = []
@@ -132,6 +132,12 @@ def pose(
         sizes, rule, slots = None, "given", sum(p.capacity for p in parts)
         if slots == 0:
             raise BudgetError("holds not even one expert", parameter="budget_bytes")
+    if sizes is not None and isinstance(rules.quotas, tuple):
+        raise ParameterError(
+            "in bytes need one size of all experts of a layer here; they differ",
+            parameter="quotas",
+            ways=[("slots", None)],
+        )
     for number, p in enumerate(parts):
         taken = len(p.warm) if sizes is None else int(sizes[p.warm].sum())
         if taken > p.capacity and rule != "free":
