@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import re
 import sys
@@ -85,23 +84,21 @@ def _written(path: Path, text: str) -> None:
 
 def commands() -> str:
     """Return the help of every command."""
+    sets: dict[str, set[str]] = {}
+    pages = ""
+    for name, summary in cli.COMMANDS.items():
+        _, parser, _ = parsing.parser_of(cli.COMMANDS, lambda word, name=name: word == name)
+        parser.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=80)
+        pages += f"\n## {name}\n\n{summary[0].upper()}{summary[1:]}.\n\n```text\n{parser.format_help()}```\n"
+        for action in common.actions(parser):
+            for flag in action.option_strings:
+                sets.setdefault(flag, set()).update(part for part in getattr(action, "sets", ()) if part.isidentifier())
     text = "# Commands\n\nEvery command takes `--json`, `--format`, `-v`, `-q` and `--help`.\n\n"
     text += "An option has the name of Python's parameter, with hyphens. The exceptions:\n\n| option | Python |\n|---|---|\n"
-    text += "".join(
-        f"| `--{option}` | `{name}` |\n" for name, option in common._OPTION_OF.items() if re.fullmatch("[a-z_]+", name)
+    rows = [(flag, names) for flag, names in sorted(sets.items()) if names and flag.startswith("--")]
+    return (
+        text + "".join(f"| `{flag}` | {', '.join(f'`{n}`' for n in sorted(names))} |\n" for flag, names in rows) + pages
     )
-    for name, summary in cli.COMMANDS.items():
-        module = parsing.module_of(name)
-        parser = argparse.ArgumentParser(
-            prog=f"layered-paging {name}",
-            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=100),
-        )
-        parsing.add_manners(parser)
-        module.configure(parser)
-        stream = io.StringIO()
-        parser.print_help(stream)
-        text += f"\n## {name}\n\n{summary[0].upper()}{summary[1:]}.\n\n```text\n{stream.getvalue()}```\n"
-    return text
 
 
 def registered() -> str:

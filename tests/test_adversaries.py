@@ -318,7 +318,7 @@ def test_command(capsys: pytest.CaptureFixture[str], tmp_path: object) -> None:
     assert main(["attack", "lru", "--with", "partition-breaker", *sizes, "-o", plot]) == 0
     assert "unbounded" in capsys.readouterr().out
     worst = f"{tmp_path}/worst.json"
-    assert main(["attack", "fifo", "--with", "nemesis", *sizes, "--budget", "60", "--save", worst]) == 0
+    assert main(["attack", "fifo", "--with", "nemesis", *sizes, "--evaluations", "60", "--save", worst]) == 0
     with open(worst) as stream:
         assert json.load(stream)["policy"] == "fifo"
     saved = f"{tmp_path}/cyclic.npz"

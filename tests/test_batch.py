@@ -145,7 +145,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
         ["replay", "--slots", "90"],
         ["curve", "--policy", "lru"],
         ["diagnose", "--slots", "90", "--against", "lru"],
-        ["gap", "--tokens", "1", "--policy", "lfu"],
+        ["gap", "--demand", "1", "--policy", "lfu"],
         ["plan", "--slots", "90", "--policy", "lru"],
     ],
     ids=lambda words: words[0],

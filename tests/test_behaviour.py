@@ -119,8 +119,10 @@ def test_the_command_and_its_pictures(tmp_path: Path, capsys: pytest.CaptureFixt
         "4",
         "--layer",
         "1",
-        "--tokens",
-        "2-9",
+        "--from",
+        "2",
+        "--rounds",
+        "8",
     ]
     assert main(["router", str(file), *words, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
@@ -134,8 +136,9 @@ def test_the_command_and_its_pictures(tmp_path: Path, capsys: pytest.CaptureFixt
     for wrong in (
         ["--layer", "3"],
         ["--map", drawn[2]],
-        ["--tokens", "5"],
-        ["--tokens", "50-60"],
+        ["--from", "50"],
+        ["--from", "-1"],
+        ["--rounds", "2001"],
         ["--by", "x"],
         ["--heat", "x.y"],
     ):

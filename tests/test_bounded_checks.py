@@ -235,8 +235,8 @@ def test_a_certificate_of_the_first_rounds_is_checked(tmp_path: Path, capsys: py
     path, proof = str(tmp_path / "t.npz"), str(tmp_path / "s.json")
     base = lp.workloads.zipf(2, 4, 12, seed=1)
     lp.save_trace(lp.Trace(base.experts, 4, expert_bytes=1000), path)
-    clock = ["--compute-us", "1000", "--bandwidth", "1MB", "--latency-us", "0", "--slots", "3"]
-    assert main(["prefetch", path, *clock, "--first", "4", "--optimum", proof]) == 0
+    clock = ["--layer-compute", "1000us", "--bandwidth", "1MB", "--latency", "0us", "--slots", "3"]
+    assert main(["prefetch", path, *clock, "--first", "4", "--least-stall", proof]) == 0
     shown = capsys.readouterr().out
     assert f"layered-paging check {proof} --trace {path} --first 4" in shown
     assert main(["check", proof, "--trace", path, "--first", "4"]) == 0

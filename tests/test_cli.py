@@ -145,7 +145,6 @@ def test_a_cache_that_holds_every_page_is_said_to(
     ("words", "message"),
     [
         (["replay", "absent.npz", "--slots", "3"], "absent.npz"),
-        (["replay", TRACE, "--slots", "-3"], "slots must be an integer of at least 1; got -3"),
         (["replay", TRACE, "--slots", "1"], "slots must hold the largest event (2 slots); got 1"),
         (["replay", TRACE, "--slots", "9", "--policy", "llr"], "unknown policy 'llr'; did you mean"),
         (["replay", "PLAIN", "--bytes", "1GiB"], "needs a trace with expert_bytes"),
@@ -172,10 +171,10 @@ PREFETCH = [
     TRACE,
     "--predictor",
     "popularity",
-    "--compute-us",
-    "1",
-    "--latency-us",
-    "1",
+    "--layer-compute",
+    "1us",
+    "--latency",
+    "1us",
     "--bandwidth",
     "9MB",
 ]
@@ -217,7 +216,7 @@ EVENT = "the largest event (2 slots); got 1 (use at least"
         (["report", TRACE, "--slots", "1", "-o", "x.html"], "--slots must hold the largest event (2); got 1"),
         (["optimum", TRACE, "--slots", "9", "--admission", "forced", "--lookahead", "-1"], "--lookahead must be an"),
         (
-            ["optimum", TRACE, "--slots", "9", "--admission", "forced", "--time-limit", "-1"],
+            ["optimum", TRACE, "--slots", "9", "--admission", "forced", "--time-limit", "0s"],
             "--time-limit must be above",
         ),
         (
@@ -294,6 +293,23 @@ def test_a_name_that_no_option_sets_stays_and_a_way_that_is_none_goes() -> None:
 def test_python_keeps_its_names() -> None:
     with pytest.raises(ParameterError, match=r"^budget_bytes needs a trace with expert_bytes"):
         lp.replay(lp.workloads.uniform(2, 4, 10), "lru", budget_bytes=5)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["replay", TRACE, "--slots", "-3"], "--slots must be an integer of at least 1; got '-3' ("),
+        (["ratio", *RATIO[1:], "--time-limit", "60"], "--time-limit must be a time such as 200us, 1.5ms, 20s or 5min"),
+        (["ratio", *RATIO[1:], "--time-limit", "60"], "got '60', without a unit (did you mean 60s?) ("),
+        (["replay", TRACE, "--bytes", "3 apples"], "--bytes: a size is a number with B, KiB, MiB"),
+    ],
+)
+def test_a_value_that_cannot_be_read_names_its_option(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(words)
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -470,7 +486,7 @@ def test_check_reads_a_pipe_once(tmp_path: Path) -> None:
     assert "accepted" in done.stdout
 
 
-SPEED = ["--compute-us", "1", "--latency-us", "1", "--bandwidth", "9MB", "--expert-bytes", "1MiB"]
+SPEED = ["--layer-compute", "1us", "--latency", "1us", "--bandwidth", "9MB", "--expert-bytes", "1MiB"]
 ONE_EACH = ["--layers", "1", "--experts", "2", "--slots", "1"]
 
 
@@ -492,8 +508,8 @@ ONE_EACH = ["--layers", "1", "--experts", "2", "--slots", "1"]
         (["ratio", "lru", *ONE_EACH], "1 layer of 2 experts, 1 slot: "),
         (["attack", "lru", "--with", "cyclic", *ONE_EACH, "--rounds", "9"], "(1 x 2, 1 slot, shared)"),
         (["coupon", "--experts", "1", "--collectors", "1"], "1 collector, 1 coupon each"),
-        (["gap", "two.npz", "--tokens", "1", "--policy", "lru"], "1 token "),
-        (["prefetch", "one.npz", "--slots", "1", "--predictor", "popularity", *SPEED, "--optimum", "9"], "1 slot: any sch"),
+        (["gap", "two.npz", "--demand", "1", "--policy", "lru"], "1 token "),
+        (["prefetch", "one.npz", "--slots", "1", "--predictor", "popularity", *SPEED, "--least-stall", "9"], "1 slot: any sch"),
         (["show", "one.npz", "--slots", "1", "-o", "new.html"], "1 round, "),
         (["show", "one.npz", "--slots", "1", "--policy", "lru", "-o", "new.html"], "lru: 1 miss of 1 request"),
         (["report", "one.npz", "--slots", "1", "--against", "lru", "-o", "new.html"], "new.html: "),

@@ -111,7 +111,7 @@ def test_a_table_has_the_columns_of_a_paper(capsys):
     assert status == 0
     assert out.splitlines()[0] == "| policy | layers | experts | slots | ratio | k - l + 1 | k | H_k |"
     assert out.splitlines()[2] == "| lru | 2 | 2 | 3 | 3 | 2 | 3 | 11/6 |"
-    status, out, _ = run(capsys, "ratio", "lru", *SIZE, "--format", "csv", "--columns", "ratio", "cycle", "pool")
+    status, out, _ = run(capsys, "ratio", "lru", *SIZE, "--format", "csv", "--table-columns", "ratio", "cycle", "pool")
     assert out.splitlines()[0] == "ratio,cycle,pool"
     assert out.splitlines()[1].endswith(",shared")
     status, out, _ = run(capsys, "ratio", "--optimal", *SIZE, "--format", "tex")
@@ -143,7 +143,7 @@ def test_a_signal_and_a_clock_stop_a_search():
 
 def test_a_randomized_search_ends_in_time_with_true_bounds(capsys, tmp_path):
     path = tmp_path / "open.json.gz"
-    words = ("--layers", "2", "--experts", "3", "--slots", "4", "--time-limit", "1", "--json", "-o", str(path))
+    words = ("--layers", "2", "--experts", "3", "--slots", "4", "--time-limit", "1s", "--json", "-o", str(path))
     status, out, _ = run(capsys, "ratio", "--optimal", "--randomized", *words)
     answer = json.loads(out)
     assert (status, answer["complete"], answer["solved"]) == (0, False, False)

@@ -160,7 +160,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         "12",
         "24",
         "48",
-        "--tokens",
+        "--first",
         "20",
         "--turns",
         "1",
@@ -171,7 +171,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(words) == 0
     assert "Mean absolute error" in capsys.readouterr().out
     with pytest.raises(SystemExit):
-        main([*words, "--compute", "5"])
+        main([*words, "--layer-compute", "5"])
     assert "must be a time" in capsys.readouterr().err
     assert os.path.getsize(tmp_path / "w") >= 96 * 73_000
 

@@ -116,7 +116,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     [
         (["gap", "nowhere.npz"], "nowhere.npz"),
         (["gap", str(SAMPLE), "-o", "x.txt"], "must end with .csv"),
-        (["gap", str(SAMPLE), "--tokens", "-1"], "above 0"),
+        (["gap", str(SAMPLE), "--demand", "-1"], "above 0"),
     ],
 )
 def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
@@ -132,7 +132,7 @@ def test_tokens_are_the_decimals_that_are_written() -> None:
 
 
 def test_a_race_is_the_gaps_beside_what_policies_cost(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["gap", str(SAMPLE), "--reset", "session", "--tokens", "2", "--policy", "lru", "lfu", "classlru", "--race"]
+    words = ["gap", str(SAMPLE), "--reset", "session", "--demand", "2", "--policy", "lru", "lfu", "classlru", "--race"]
     assert main([*words, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     share = {gap["policy"]: gap["share"] for gap in answer["gaps"]}

@@ -21,7 +21,7 @@ from layered_paging.profiles.profile import Profile
 from layered_paging.samples import SAMPLE
 
 ROOT = Path(__file__).resolve().parent.parent
-SPEED = ["--compute-us", "1", "--latency-us", "1", "--bandwidth", "9MB", "--expert-bytes", "1MiB"]
+SPEED = ["--layer-compute", "1us", "--latency", "1us", "--bandwidth", "9MB", "--expert-bytes", "1MiB"]
 SMALL = ["--layers", "1", "--experts", "2", "--slots", "1"]
 FILES = ["-o", "new.html"]
 # One quick call of each command, in a folder with the files of the fixture ``folder``; tables where it has any.
@@ -51,7 +51,7 @@ CALLS: dict[str, list[str]] = {
     ],
     "report": ["two.npz", "--slots", "1", "--against", "lru", *FILES],
     "evidence": ["many.npz", "--policy", "llru", "--slots", "2", "4"],
-    "gap": ["two.npz", "--tokens", "1", "--policy", "lru"],
+    "gap": ["two.npz", "--demand", "1", "--policy", "lru"],
     "show": ["two.npz", "--slots", "1", "--policy", "lru", *FILES],
     "record": ["no-such-model"],
     "optimum": ["two.npz", "--slots", "1", "--admission", "forced"],

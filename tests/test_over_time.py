@@ -133,7 +133,7 @@ def test_misses_are_said_per_token_and_per_second(tmp_path: Path, capsys: pytest
     assert main(["curve", str(path), "--policy", "llru", *CLOCK, "--format", "csv"]) == 0
     tables = capsys.readouterr().out.split("\n\n")
     assert any(f"12,{shown}," in part for part in tables) and any(f"12,{rate:.2f}," in part for part in tables)
-    cells = run(capsys, "gap", path, "--policy", "llru", "--base", "lru", "--tokens", "2", "--reset", "never", *CLOCK)[
+    cells = run(capsys, "gap", path, "--policy", "llru", "--base", "lru", "--demand", "2", "--reset", "never", *CLOCK)[
         "cells"
     ]
     assert (cells[0]["slots"], cells[0]["tokens_per_second"]) == (12, rate)
@@ -155,5 +155,5 @@ def test_per_token_shows_columns(tmp_path: Path, capsys: pytest.CaptureFixture[s
     for more, head in ((), False), (("--per-token",), True):
         assert main(["replay", str(path), "--slots", "4", "--format", "csv", *more]) == 0
         assert ("loads per token" in capsys.readouterr().out) == head
-    assert main(["gap", str(path), "--tokens", "4", "--per-token"]) == 0
+    assert main(["gap", str(path), "--demand", "4", "--per-token"]) == 0
     assert "loads per token" in capsys.readouterr().out

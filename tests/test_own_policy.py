@@ -47,7 +47,7 @@ def test_every_option_that_names_a_policy_takes_it(mine: str, capsys: pytest.Cap
     assert main(["replay", str(SAMPLE), "--policy", "lru", *tiers, "--lower", mine, "--json"]) == 0
     (one,) = json.loads(capsys.readouterr().out)["tiers"]
     assert [row["policy"] for row in one["rows"]] == ["lru", "far-off"]
-    gap = ["gap", str(SAMPLE), "--tokens", "2", "--reset", "never", "--json"]
+    gap = ["gap", str(SAMPLE), "--demand", "2", "--reset", "never", "--json"]
     assert main([*gap, "--policy", "lru", "--base", mine]) == 0
     assert json.loads(capsys.readouterr().out)["base"] == "far-off"
     assert main(["diagnose", str(SAMPLE), "--slots", "24", "--against", mine, "llru", "--json"]) == 0

@@ -249,7 +249,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     lp.save_trace(lp.Trace(experts, n_experts=6, sessions=[0, 20], meta=meta), trace)
     lp.save_trace(lp.Trace(experts[:, :, ::-1], n_experts=6), said)
     assert main(["profile", "make", str(trace), "-o", str(prof)]) == 0
-    clock = ["--compute-us", "9", "--bandwidth", "1GB", "--latency-us", "1", "--expert-bytes", "3000"]
+    clock = ["--layer-compute", "9us", "--bandwidth", "1GB", "--latency", "1us", "--expert-bytes", "3000"]
     words = ["prefetch", str(trace), "--slots", "6", "9", *clock]
     extra = ["--predictor", "markov", "profile", "imported", "oracle", "--profile", str(prof), "--guesses", str(said)]
     picture = tmp_path / "s.svg"
@@ -265,10 +265,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         and by["imported"]["stall_ns_per_token"] == by["oracle"]["stall_ns_per_token"]
     )
     assert by["oracle"]["stall_ns_per_token"] < by["none"]["stall_ns_per_token"]
-    assert main([*words, "--where", "topic=a", "--train", "topic=b", "--predictor", "popularity"]) == 0
+    assert main([*words, "--where", "topic=a", "--train-where", "topic=b", "--predictor", "popularity"]) == 0
     proof = tmp_path / "stall.json"
     capsys.readouterr()
-    assert main([*words, "--first", "5", "--predictor", "oracle", "--optimum", str(proof), "--json"]) == 0
+    assert main([*words, "--first", "5", "--predictor", "oracle", "--least-stall", str(proof), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     for best in answer["optimum"]:
         assert 0 < best["lower_ns"] <= best["upper_ns"]
@@ -276,11 +276,11 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         assert min(stalls) >= best["lower_ns"]
     lp.save_trace(lp.Trace(experts[:5], n_experts=6), tmp_path / "five.npz")
     assert main(["check", str(proof), "--trace", str(tmp_path / "five.npz")]) == 0
-    assert main([*words, "--first", "5", "--predictor", "oracle", "--optimum"]) == 0
+    assert main([*words, "--first", "5", "--predictor", "oracle", "--least-stall"]) == 0
     capsys.readouterr()
     for wrong, word in (
-        ([*words, "--optimum", "--pool", "per-layer"], "one shared pool"),
-        ([*words, "--where", "topic=a", "--train", "session=0-1"], "different sessions"),
+        ([*words, "--least-stall", "--pool", "per-layer"], "one shared pool"),
+        ([*words, "--where", "topic=a", "--train-where", "session=0-1"], "different sessions"),
         ([*words, "--predictor", "markov(distance=1)", "--distance", "2"], "needs what is known"),
         (["prefetch", str(trace), "--slots", "6", *clock[:6]], "(use --expert-bytes)"),
         ([*words, "--predictor", "profile"], "takes a profile"),

@@ -69,7 +69,7 @@ def test_every_command_says_how_prompts_are_served(
     folder = tmp_path_factory.mktemp("prefill")
     path = str(folder / "t.npz")
     lp.save_trace(prompts([0, 0, 0, 1, 1, 1] * 15), path)
-    clock = ["--compute-us", "1000", "--bandwidth", "1MB", "--latency-us", "0"]
+    clock = ["--layer-compute", "1000us", "--bandwidth", "1MB", "--latency", "0us"]
     for words in (
         ["diagnose", path, "--slots", "24"],
         ["report", path, "--slots", "24", "-o", str(folder / "r.html")],

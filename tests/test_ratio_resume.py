@@ -300,7 +300,7 @@ def test_a_killed_command_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "j.json"
     words = [sys.executable, "-m", "layered_paging", "ratio", "--optimal", "--randomized", "--layers", "3"]
     words += ["--experts", "2", "--slots", "3", "--json", "--resume", str(path), "--time-limit"]
-    process = subprocess.Popen([*words, "60"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*words, "60s"], stdout=subprocess.PIPE, text=True)
     try:
         for _ in range(1200):  # until the first source is proved
             if process.poll() is not None or (path.exists() and kept(path).get("source")):

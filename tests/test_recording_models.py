@@ -367,7 +367,7 @@ def test_the_command(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     lines = [{"prompt": "def f(x):", "category": "code"}, {"prompt": "Once upon", "category": "prose"}]
     prompts.write_text("\n".join(map(json.dumps, lines)))
     words = ["record", str(tiny), "--prompts", str(prompts), "-o", str(out), "--byte-tokens", "--new-tokens", "6"]
-    assert main([*words, "--mode", "sample", "--seed", "3", "--weights", "--overhead", "1", "--json"]) == 0
+    assert main([*words, "--mode", "sample", "--seed", "3", "--router-weights", "--overhead", "1", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     trace = lp.load_trace(out)
     assert answer["digest"] == trace.digest() and answer["sessions"] == 2

@@ -9,16 +9,21 @@ from typing import Any
 from ..core.words import counted
 from ..errors import ParameterError
 from ..ratio import atlas
-from .common import positive, progress
+from . import options as opt
+from .common import progress
+from .options import add
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument("--pages", type=positive, default=6, help="largest layers * experts (default: 6)")
-    parser.add_argument("--policy", nargs="+", metavar="P", help="policies, 'best deterministic', 'best randomized'")
-    parser.add_argument("--seconds", type=float, default=20, help="for each randomized lower bound (default: 20)")
-    parser.add_argument("--workers", type=positive, default=1, help="processes (default: 1)")
-    parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="folder to fill, or to go on filling")
+    """Add the options of the command."""
+    add(
+        parser,
+        opt.PAGES(default=6, help="largest layers * experts (default: 6)"),
+        opt.POLICY(nargs="+", help="policies, 'best deterministic', 'best randomized' (default: all)"),
+        opt.TIME_LIMIT(default=20.0, help="for each randomized lower bound (default: 20s)"),
+        opt.WORKERS,
+        opt.INTO(metavar="FOLDER", required=True, help="folder to fill, or to go on filling"),
+    )
     parser.epilog = "example:\n  layered-paging atlas --pages 6 -o docs/atlas"
 
 
@@ -36,7 +41,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             args.output,
             args.pages,
             policies=chosen,
-            seconds=args.seconds,
+            seconds=args.time_limit,
             workers=args.workers,
             tick=lambda done, total, what: shown(done),
         )

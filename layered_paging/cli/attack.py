@@ -7,37 +7,45 @@ import ast
 from typing import Any
 
 from ..adversary import Play, nemesis, play
-from ..core.rules import POOLS
 from ..core.words import counted
 from ..errors import ParameterError
-from .common import positive, progress, table
+from . import options as opt
+from .common import progress, table
+from .options import Group, Option, add
+from .values import positive
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument("policy", metavar="POLICY", help="such as lru or \"llru(rounds='absolute')\"")
-    parser.add_argument(
-        "--with", dest="adversary", required=True, metavar="ADVERSARY", help="see: layered-paging list adversaries"
-    )
-    parser.add_argument("--layers", type=positive, required=True, metavar="N", help="number of layers")
-    parser.add_argument("--experts", type=positive, required=True, metavar="N", help="pages of each layer")
-    parser.add_argument(
-        "--slots", type=positive, required=True, metavar="N", help="slots of the policy, and of the optimum"
-    )
-    parser.add_argument("--rounds", type=positive, default=1000, metavar="N", help="rounds to play (default: 1000)")
-    parser.add_argument("--pool", choices=POOLS, help="the policy's cache (default: what the adversary is made for)")
-    parser.add_argument("--seed", type=int, default=0, help="of randomized policies and adversaries (default: 0)")
-    parser.add_argument(
-        "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the adversary"
-    )
-    parser.add_argument("--budget", type=positive, help="with nemesis: evaluations of the search")
-    parser.add_argument("--save", metavar="FILE", help="write the sequence as a trace, or the nemesis cycle as .json")
-    parser.add_argument("-o", "--output", metavar="FILE", help="plot the ratio over time to a .svg, .png or .pdf file")
+    """Add the options of the command."""
+    add(
+        parser,
+        Option("policy", group=Group.INPUT, metavar="POLICY", help="such as lru or \"llru(rounds='absolute')\""),
+        Option(
+            "--with", group=Group.INPUT, dest="adversary", required=True, metavar="ADVERSARY",
+            help="see: layered-paging list adversaries",
+        ),
+        opt.LAYERS(required=True),
+        opt.EXPERTS(required=True, help="pages of each layer"),
+        opt.SLOTS(required=True, help="slots of the policy, and of the optimum"),
+        opt.ROUNDS(default=1000, help="rounds to play (default: 1000)"),
+        opt.POOL(default=None, help="the policy's cache (default: what the adversary is made for)"),
+        opt.SEED(help="of randomized policies and adversaries (default: 0)"),
+        Option(
+            "--param", group=Group.SEARCH, action="append", default=[], metavar="NAME=VALUE",
+            help="a parameter of the adversary",
+        ),
+        Option(
+            "--evaluations", group=Group.SEARCH, sets=["budget"], type=positive, metavar="N",
+            help="with nemesis: evaluations of the search",
+        ),
+        opt.SAVE(help="write the sequence as a trace, or the nemesis cycle as .json"),
+        opt.INTO(help="plot the ratio over time to a .svg, .png or .pdf file"),
+    )  # fmt: skip
     parser.epilog = (
         "examples:\n"
         "  layered-paging attack lru --with cyclic --layers 2 --experts 3 --slots 5\n"
         "  layered-paging attack lru --with partition-breaker --layers 2 --experts 3 --slots 5\n"
-        "  layered-paging attack sieve --with nemesis --layers 3 --experts 4 --slots 7 --budget 3000 --save worst.json"
+        "  layered-paging attack sieve --with nemesis --layers 3 --experts 4 --slots 7 --evaluations 3000 --save worst.json"
     )
 
 
@@ -53,7 +61,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     parameters = dict(_parameter(text) for text in args.param)
     found = None
     if args.adversary == "nemesis" and not parameters:
-        budget = args.budget or 2000
+        budget = args.evaluations or 2000
         with progress("search", budget, args.json) as tick:
             found = nemesis(args.policy, **sizes, budget=budget, seed=args.seed, progress=tick)
         game = play(

@@ -6,8 +6,11 @@ import argparse
 from typing import Any
 
 from ..core.words import counted
-from .common import percent, positive, progress, table
-from .options import add_trace_options, trace_of
+from . import options as opt
+from .common import percent, progress, table
+from .options import Group, Option, add, log_options
+from .reading import trace_of
+from .values import positive
 
 EXAMPLES = """examples:
   layered-paging batch layered_paging/samples/sample.npz --slots 48 --sizes 1 2 4 8 --chunk 8
@@ -18,17 +21,18 @@ SIZES = (1, 2, 4, 8, 16, 32)
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("trace", help="a trace file of several sessions; each is a request")
-    parser.add_argument("--slots", type=positive, required=True, metavar="N", help="total slots")
-    parser.add_argument(
-        "--sizes", nargs="+", type=positive, metavar="N",
-        help="requests at once (default: those of 1 2 4 8 16 32 that the trace has requests for)",
+    add(
+        parser,
+        opt.TRACE(help="a trace file of several sessions; each is a request"),
+        opt.SLOTS(required=True),
+        Option(
+            "--sizes", group=Group.BATCH, nargs="+", type=positive, metavar="N",
+            help="requests at once (default: those of 1 2 4 8 16 32 that the trace has requests for)",
+        ),
+        opt.CHUNK(dest="chunk", help="prompt tokens of a request per step (default: the whole prompt)"),
+        opt.POLICY(nargs="+", default=["lru"], help="policies (default: lru)"),
+        *log_options(),
     )  # fmt: skip
-    parser.add_argument("--policy", nargs="+", default=["lru"], metavar="P", help="policies (default: lru)")
-    parser.add_argument(
-        "--chunk", type=positive, metavar="N", help="prompt tokens of a request per step (default: the whole prompt)"
-    )
-    add_trace_options(parser)
     parser.epilog = EXAMPLES
 
 

@@ -10,8 +10,11 @@ from ..certificate import Certificate
 from ..certify.meter import LIMIT
 from ..core.trace import Trace
 from ..errors import CertificateRejected, FormatError
-from .common import add_model_options, positive, table
-from .options import add_trace_options, trace_of
+from . import options as opt
+from .common import table
+from .options import Group, Option, add, log_options
+from .reading import trace_of
+from .values import positive
 
 EXAMPLES = """examples:
   layered-paging check ratio.json
@@ -21,36 +24,33 @@ EXAMPLES = """examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    add_trace_options(parser)
+    """Add the options of the command."""
+    add(
+        parser,
+        Option("files", group=Group.INPUT, nargs="+", metavar="FILE", help="certificate files"),
+        opt.POLICY(
+            metavar="FILE.py:CLASS", help="the class that a ratio certificate of a policy of your own is about"
+        ),
+        opt.TRACES(help="the trace that a certificate of an optimum or a stall is about"),
+        opt.FIRST(help="about the first N rounds, as 'prefetch --first'"),
+        opt.WHERE(help="about these sessions of the trace"),
+        opt.PREFILL,
+        Option(
+            "--limit", group=Group.SEARCH, type=positive, default=LIMIT, metavar="STEPS",
+            help=f"steps of work that a file may take, of about a third of a microsecond (default: {LIMIT:,})",
+        ),
+        Option(
+            "--verified", group=Group.SEARCH, action="store_true",
+            help="also run the checker that is proved in Coq (kinds ratio-policy, ratio-lower and ratio-game), "
+            "and print the theorem obtained",
+        ),
+        Option(
+            "--kernel", group=Group.SEARCH, action="store_true",
+            help="the same, evaluated by the kernel of Coq itself instead of the extracted program; for small certificates",
+        ),
+        *log_options(),
+    )  # fmt: skip
     parser.epilog = EXAMPLES
-    parser.add_argument(
-        "--policy", metavar="FILE.py:CLASS", help="the class that a ratio certificate of a policy of your own is about"
-    )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="certificate files")
-    parser.add_argument(
-        "--trace", metavar="TRACE", help="the trace that a certificate of an optimum or a stall is about"
-    )
-    parser.add_argument("--first", type=positive, metavar="N", help="about the first N rounds, as 'prefetch --first'")
-    parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="about these sessions of the trace")
-    add_model_options(parser, "prefill")
-    parser.add_argument(
-        "--limit",
-        type=positive,
-        default=LIMIT,
-        metavar="STEPS",
-        help=f"steps of work that a file may take, of about a third of a microsecond (default: {LIMIT:,})",
-    )
-    parser.add_argument(
-        "--verified",
-        action="store_true",
-        help="also run the checker that is proved in Coq (kinds ratio-policy, ratio-lower and ratio-game) and print the theorem obtained",
-    )
-    parser.add_argument(
-        "--kernel",
-        action="store_true",
-        help="the same, evaluated by the kernel of Coq itself instead of the extracted program; for small certificates",
-    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

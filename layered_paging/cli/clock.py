@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .common import table
+from .options import Group, Option, add
 
 if TYPE_CHECKING:
     from ..plan.steps import MeasuredRun
@@ -24,14 +25,16 @@ error of taking the mean time of the fitted runs
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("run", nargs="+", metavar="FILE[@LANES]", help="runs to fit; @4: four reads ran at once")
-    parser.add_argument(
-        "--predict",
-        nargs="+",
-        default=[],
-        metavar="FILE[@LANES]",
-        help="runs to predict; default: each run, from the others",
-    )
+    add(
+        parser,
+        Option(
+            "run", group=Group.INPUT, nargs="+", metavar="FILE[@LANES]", help="runs to fit; @4: four reads ran at once"
+        ),
+        Option(
+            "--predict", group=Group.INPUT, nargs="+", default=[], metavar="FILE[@LANES]",
+            help="runs to predict (default: each run, from the others)",
+        ),
+    )  # fmt: skip
     parser.epilog = EXAMPLES
 
 

@@ -7,37 +7,61 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.words import mib
 from ..errors import ParameterError
-from .common import byte_size, seconds
+from . import options as opt
+from .options import Group, Option
+from .values import seconds
 
 if TYPE_CHECKING:
     from ..plan import Clock
 
-__all__ = ["add_clock_options", "clock_of", "clock_words", "paced", "speed"]
+__all__ = ["clock_of", "clock_options", "clock_words", "paced", "speed"]
 
+PER_TOKEN = Option(
+    "--per-token",
+    group=Group.OUTPUT,
+    action="store_true",
+    help="show loads and bytes per token; with a clock also tokens per second",
+)
+MEASURED = Option(
+    "--measured",
+    group=Group.CLOCK,
+    metavar="RUNS",
+    help='your runs, as in "6GiB:9.8 8GiB:12.1": budget and tokens per second',
+)
+OTHERS = (
+    Option("--overlap", group=Group.CLOCK, action="store_true", help="loads run while the token computes"),
+    Option(
+        "--on-cpu",
+        group=Group.CLOCK,
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="misses computed where they lie (default: 0)",
+    ),
+    Option(
+        "--cpu",
+        group=Group.CLOCK,
+        type=seconds,
+        default=0.0,
+        metavar="TIME",
+        help="per miss that is computed there (default: 0s)",
+    ),
+)
 PACES = {"loads_per_token": "loads per {}", "bytes_per_token": "MiB per {}", "tokens_per_second": "{}s per second"}
 
 
-def add_clock_options(parser: argparse.ArgumentParser, measured: bool = False, per_token: bool = False) -> None:
-    """Add the options of a clock; ``measured`` adds runs to which one is fitted, ``per_token`` loads and bytes as well."""
-    group = parser.add_argument_group(
-        "the clock: measured runs, or given by hand" if measured else "a clock, for tokens per second"
-    )
-    if per_token:
-        group.add_argument(
-            "--per-token",
-            action="store_true",
-            help="show loads and bytes per token; with a clock also tokens per second",
-        )
-    if measured:
-        group.add_argument(
-            "--measured", metavar="RUNS", help='your runs, as in "6GiB:9.8 8GiB:12.1": budget and tokens per second'
-        )
-    group.add_argument("--compute", type=seconds, metavar="TIME", help="per token without loads, such as 20ms")
-    group.add_argument("--bandwidth", type=byte_size, metavar="SIZE", help="bytes per second of loads, such as 2GB")
-    group.add_argument("--latency", type=seconds, default=0.0, metavar="TIME", help="per load beside its bytes (0)")
-    group.add_argument("--overlap", action="store_true", help="loads run while the token computes")
-    group.add_argument("--on-cpu", type=float, default=0.0, metavar="SHARE", help="misses computed where they lie (0)")
-    group.add_argument("--cpu", type=seconds, default=0.0, metavar="TIME", help="per miss that is computed there (0)")
+def clock_options(measured: bool = False, per_token: bool = False) -> list[Option]:
+    """Return the options of a clock; ``measured``: runs to which one is fitted, ``per_token``: loads and bytes as well."""
+    shown = [PER_TOKEN] if per_token else []
+    runs = [MEASURED] if measured else []
+    return [
+        *shown,
+        *runs,
+        opt.COMPUTE,
+        opt.BANDWIDTH,
+        opt.LATENCY(default=0.0, help="per load beside its bytes (default: 0s)"),
+        *OTHERS,
+    ]
 
 
 def clock_of(args: argparse.Namespace, sized: bool | None = None) -> Clock | None:

@@ -1,4 +1,4 @@
-"""What several commands share: options, sizes in bytes, tables, progress."""
+"""What several commands share: tables, progress, the options that errors name."""
 
 from __future__ import annotations
 
@@ -11,98 +11,19 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from ..core.rules import EVENTS, POOLS, PREFILLS, RESETS, TIES
 from ..core.tables import as_csv, as_latex, as_markdown
 from ..errors import ParameterError
 
 __all__ = [
     "actions",
-    "add_model_options",
-    "byte_size",
     "named",
     "percent",
-    "positive",
     "progress",
-    "seconds",
     "table",
     "tables_as",
 ]
 
 FOLD = 40  # longer words of a first column are folded
-# option -> further parameters of Python that it sets
-_SETS = {
-    "bypass_above": ("bypass_tokens",),
-    "bytes": ("budget_bytes",),
-    "compute": ("clock",),
-    "expert_bytes": ("page_bytes",),
-    "from": ("start",),
-    "half_life": ("lfu-decay: half_life", "popularity: half_life"),
-    "policy": ("policies",),
-    "reset": ("resets",),
-    "sample": ("sessions",),
-}
-_UNITS = {
-    "": 1,
-    "b": 1,
-    "kib": 1 << 10,
-    "mib": 1 << 20,
-    "gib": 1 << 30,
-    "tib": 1 << 40,
-    "kb": 10**3,
-    "mb": 10**6,
-    "gb": 10**9,
-    "tb": 10**12,
-}
-
-
-def byte_size(text: str) -> int:
-    """Read a size such as ``250MiB``, ``2GiB``, ``1.5GB`` or ``4096``; an argparse type."""
-    if text.lstrip().startswith("-"):
-        raise argparse.ArgumentTypeError(f"a size must not be negative; got {text!r}")
-    match = re.fullmatch(r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*([a-zA-Z]*)\s*", text, re.ASCII)
-    factor = None if match is None else _UNITS.get(match[2].lower())
-    if match is None or factor is None:
-        raise argparse.ArgumentTypeError(
-            f"a size is a number with B, KiB, MiB, GiB, TiB, kB, MB, GB or TB, such as 250MiB; got {text!r}"
-        )
-    whole, _, part = match[1].partition(".")
-    size: int = int(whole + part) * factor // 10 ** len(part)
-    return size
-
-
-def seconds(text: str) -> float:
-    """Read a time such as ``200us``, ``1.5ms`` or ``0.02s``, in seconds; an argparse type."""
-    match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(ns|us|ms|s)\s*", text, re.ASCII)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"must be a time such as 200us, 1.5ms or 0.02s; got {text!r}")
-    return float(match[1]) * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[match[2]]
-
-
-def positive(text: str) -> int:
-    """Read an integer of at least 1; an argparse type."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be an integer of at least 1; got {text!r}")
-    return number
-
-
-def add_model_options(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Add the options named: pool, reset, events, prefill, ties, oversize, admission."""
-    known: dict[str, tuple[tuple[str, ...], str]] = {
-        "pool": (POOLS, "one pool of slots, or a quota for each layer"),
-        "reset": (RESETS, "what is emptied at each session: nothing, cache and policy, or the cache"),
-        "events": (EVENTS, "members of an event together, or one at a time (a different problem)"),
-        "admission": (("forced", "bypass"), "whether all members must stay until their event ends"),
-        "prefill": (PREFILLS, "token by token, or one event per layer for a whole prompt"),
-        "ties": (TIES, "order of members within an event: by page number or by router rank"),
-        "oversize": (("error", "allow"), "what to do about an event larger than its pool"),
-    }
-    for name in names:
-        choices, text = known[name]
-        parser.add_argument(f"--{name}", choices=choices, default=choices[0], help=f"{text} (default: {choices[0]})")
 
 
 def prefill_note(trace: Any, prefill: str) -> str | None:
@@ -244,7 +165,7 @@ def named(parser: argparse.ArgumentParser) -> Callable[[str, object], str | None
         flag = next((flag for flag in action.option_strings if flag.startswith("--")), None)
         if flag is not None:
             own = flag[2:].replace("-", "_")
-            of |= dict.fromkeys((own, *_SETS.get(own, ())), action)
+            of |= dict.fromkeys((own, *getattr(action, "sets", ())), action)
 
     def name(parameter: str, value: object) -> str | None:
         action = of.get(parameter)

@@ -8,6 +8,7 @@ from typing import Any
 from .. import catalog
 from . import COMMANDS
 from .common import actions
+from .options import Group, Option, add
 from .parsing import parser_of
 
 SHELLS = ("bash", "zsh", "fish")
@@ -24,7 +25,7 @@ _FILES = ("FILE", "TRACE", "SPEC", "PROFILE", "IN", "OUT", "WEIGHTS")  # what th
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("shell", choices=SHELLS, help="the shell that completes")
+    add(parser, Option("shell", group=Group.INPUT, choices=SHELLS, help="the shell that completes"))
     parser.epilog = EPILOG
 
 

@@ -11,21 +11,27 @@ from ..core.trace import Trace
 from ..core.words import counted
 from ..errors import ParameterError
 from ..formats import FORMATS, detect, save_trace
-from .options import add_trace_options, read_of
+from . import options as opt
+from .options import Group, Option, add, log_options
+from .reading import read_of
 
 _DROPS = ("sessions", "stage", "expert_bytes", "weights", "meta")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    parser.add_argument("trace", metavar="IN", help="the trace to read; its format is found from its content")
-    parser.add_argument("output", metavar="OUT", help="the file to write; its suffix names the format")
-    parser.add_argument("--force", action="store_true", help="replace OUT if it is there")
-    parser.add_argument(
-        "--drop", nargs="+", choices=_DROPS, default=[], metavar="PART", help=f"leave out some of {', '.join(_DROPS)}"
-    )
+    """Add the options of the command."""
+    add(
+        parser,
+        opt.TRACE(metavar="IN", help="the trace to read; its format is found from its content"),
+        Option("output", group=Group.OUTPUT, metavar="OUT", help="the file to write; its suffix names the format"),
+        opt.FORCE(help="replace OUT if it is there"),
+        Option(
+            "--drop", group=Group.OUTPUT, nargs="+", choices=_DROPS, default=[], metavar="PART",
+            help=f"leave out some of {', '.join(_DROPS)}",
+        ),
+        *log_options(),
+    )  # fmt: skip
     suffixes = "\n".join(f"  {known.name:<11} *{known.suffixes[0]}" for known in FORMATS)
-    add_trace_options(parser)
     parser.epilog = (
         f"formats:\n{suffixes}\n\nexamples:\n"
         "  layered-paging convert run.route.csv run.npz\n"

@@ -8,25 +8,41 @@ from typing import Any
 from .. import coupon
 from ..core.words import counted
 from ..errors import ParameterError
-from .common import positive, table
+from . import options as opt
+from .common import table
+from .options import Group, Option, add
+from .values import positive
 
 MOST = 20_000_000  # beyond, the enclosure takes minutes
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument("--experts", type=positive, required=True, help="coupons of each collector")
-    parser.add_argument("--collectors", type=positive, default=1, help="collectors that draw in parallel (default: 1)")
-    parser.add_argument("--draws", type=positive, default=1, help="coupons drawn in a round (default: 1)")
-    parser.add_argument("--replacement", action="store_true", help="draws of a round may repeat")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--exact", action="store_true", help="exact fractions, however long they take")
-    how.add_argument("--simulate", type=positive, metavar="N", help="also simulate N samples")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the simulation (default: 0)")
-    parser.add_argument("--workers", type=positive, default=1, help="threads of the simulation (default: 1)")
-    parser.add_argument("--digits", type=positive, default=20, help="decimal places of enclosures (default: 20)")
-    parser.add_argument(
-        "-o", "--output", metavar="FILE", help="plot the distribution and its limit law (svg, png, pdf)"
+    """Add the options of the command."""
+    add(
+        parser,
+        opt.EXPERTS(required=True, help="coupons of each collector"),
+        Option(
+            "--collectors", group=Group.INPUT, type=positive, default=1, metavar="N",
+            help="collectors that draw in parallel (default: 1)",
+        ),
+        Option(
+            "--draws", group=Group.INPUT, type=positive, default=1, metavar="N",
+            help="coupons drawn in a round (default: 1)",
+        ),
+        Option("--replacement", group=Group.INPUT, action="store_true", help="draws of a round may repeat"),
+        opt.SEED(group=Group.SEARCH, help="seed of the simulation (default: 0)"),
+        opt.WORKERS(help="threads of the simulation (default: 1)"),
+        Option(
+            "--digits", group=Group.OUTPUT, type=positive, default=20, metavar="N",
+            help="decimal places of enclosures (default: 20)",
+        ),
+        opt.INTO(help="plot the distribution and its limit law to a .svg, .png or .pdf file"),
+    )  # fmt: skip
+    add(
+        parser,
+        Option("--exact", group=Group.SEARCH, action="store_true", help="exact fractions, however long they take"),
+        Option("--simulate", group=Group.SEARCH, type=positive, metavar="N", help="also simulate N samples"),
+        one=True,
     )
     parser.epilog = (
         "examples:\n"

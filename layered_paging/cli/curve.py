@@ -10,10 +10,13 @@ from ..core.layout import merged_prefill
 from ..engine.curves import has_one_pass, miss_curve, optimum_curve
 from ..errors import ParameterError
 from ..policies.names import resolve
-from .clocks import add_clock_options, clock_of, paced, speed
-from .common import add_model_options, percent, positive, prefill_note, progress, table
-from .options import add_batch_options, add_trace_options, trace_of
-from .traffic import add_traffic_options, rules_of
+from . import options as opt
+from .clocks import clock_of, clock_options, paced, speed
+from .common import percent, prefill_note, progress, table
+from .options import Group, Option, add, log_options
+from .reading import trace_of
+from .traffic import TRAFFIC, rules_of
+from .values import positive
 
 EXAMPLES = """examples:
   layered-paging curve trace.npz --policy lru llru lfu --optimum forced -o curve.svg
@@ -23,29 +26,27 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("trace", help="a trace file")
-    parser.add_argument(
-        "--policy", nargs="+", default=["lru", "llru"], metavar="P", help="policies (default: lru llru)"
-    )
-    parser.add_argument(
-        "--optimum",
-        nargs="*",
-        choices=("forced", "bypass", "none"),
-        help="optima to add (default: forced, and bypass where rules of traffic drop loads)",
-    )
-    parser.add_argument(
-        "--points",
-        type=positive,
-        default=40,
-        metavar="N",
-        help="sizes for policies that need one replay each (default: 40)",
-    )
-    parser.add_argument("-o", "--output", metavar="FILE", help="plot to a .svg, .png or .pdf file")
-    add_model_options(parser, "pool", "reset", "prefill")
-    add_traffic_options(parser)
-    add_clock_options(parser, per_token=True)
-    add_trace_options(parser)
-    add_batch_options(parser)
+    add(
+        parser,
+        opt.TRACE,
+        opt.POLICY(nargs="+", default=["lru", "llru"], help="policies (default: lru llru)"),
+        Option(
+            "--points", group=Group.INPUT, type=positive, default=40, metavar="N",
+            help="sizes for policies that need one replay each (default: 40)",
+        ),
+        opt.OPTIMUM(
+            nargs="*", choices=("forced", "bypass", "none"), help="optima to add (default: forced, and bypass where rules of traffic drop loads)"
+        ),
+        opt.POOL,
+        opt.RESET,
+        opt.PREFILL,
+        *TRAFFIC,
+        *clock_options(per_token=True),
+        opt.INTO,
+        *log_options(),
+        opt.BATCH,
+        opt.CHUNK,
+    )  # fmt: skip
     parser.epilog = EXAMPLES
 
 

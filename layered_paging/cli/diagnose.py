@@ -7,9 +7,11 @@ from typing import Any
 
 from ..analysis.diagnosis import USUAL, diagnose
 from ..core.words import counted
-from .common import add_model_options, byte_size, percent, progress, table
-from .engine import add_engine_option, engine_note, print_engine, tried
-from .options import add_batch_options, add_trace_options, trace_of
+from . import options as opt
+from .common import percent, progress, table
+from .engine import engine_note, print_engine, tried
+from .options import add, log_options
+from .reading import trace_of
 from .traffic import REFUSES
 
 __all__ = ["REFUSES", "configure", "run", "show"]
@@ -22,20 +24,19 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("trace", help="a trace file")
-    budget = parser.add_mutually_exclusive_group(required=True)
-    budget.add_argument("--slots", type=int, metavar="N", help="total slots")
-    budget.add_argument(
-        "--bytes", type=byte_size, metavar="SIZE", help="a budget such as 2GiB; needs a trace with sizes"
+    add(parser, opt.TRACE)
+    add(parser, opt.SLOTS, opt.BYTES, one=True, required=True)
+    add(
+        parser,
+        opt.POLICY(default="lru", help="the policy in use (default: lru)"),
+        opt.AGAINST(nargs="+", help=f"policies to compare it with (default: {' '.join(USUAL)})"),
+        opt.ENGINE,
+        opt.RESET,
+        opt.PREFILL,
+        *log_options(),
+        opt.BATCH,
+        opt.CHUNK,
     )
-    parser.add_argument("--policy", default="lru", metavar="P", help="the policy in use (default: lru)")
-    parser.add_argument(
-        "--against", nargs="+", metavar="P", help=f"policies to compare it with (default: {' '.join(USUAL)})"
-    )
-    add_engine_option(parser)
-    add_model_options(parser, "reset", "prefill")
-    add_trace_options(parser)
-    add_batch_options(parser)
     parser.epilog = EXAMPLES
 
 

@@ -6,11 +6,14 @@ import argparse
 from typing import Any
 
 from ..core.words import counted
-from .common import positive, seconds, table
-from .options import add_trace_options, trace_of
+from . import options as opt
+from .common import table
+from .options import Group, Option, add, log_options
+from .reading import trace_of
+from .values import positive
 
 EXAMPLES = """examples:
-  layered-paging drive layered_paging/samples/sample.npz --file weights.bin --slots 12 24 36 48 --policy lru llru --tokens 200
+  layered-paging drive layered_paging/samples/sample.npz --file weights.bin --slots 12 24 36 48 --policy lru llru --first 200
   layered-paging drive trace.npz --file weights.bin --slots 120 192 288 384 --scale 0.0625 --compute 200us
   layered-paging drive trace.npz --file weights.bin --slots 120 192 384 --io mmap     # the page cache's part
 """
@@ -18,45 +21,35 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("trace", help="a trace file")
-    parser.add_argument(
-        "--file", required=True, metavar="WEIGHTS", help="the file that is read; made where there is none"
-    )
-    parser.add_argument(
-        "--slots",
-        nargs="+",
-        type=positive,
-        required=True,
-        metavar="N",
-        help="total slots; the clock is fitted to the smallest and the largest, and predicts the others",
-    )
-    parser.add_argument(
-        "--policy", nargs="+", default=["lru", "llru"], metavar="P", help="policies, played in turn (default: lru llru)"
-    )
-    parser.add_argument(
-        "--tokens", type=positive, default=200, metavar="N", help="tokens of the trace to play (default: 200)"
-    )
-    parser.add_argument(
-        "--turns", type=positive, default=3, metavar="N", help="runs of each policy and size (default: 3)"
-    )
-    parser.add_argument(
-        "--io",
-        choices=("direct", "buffered", "mmap"),
-        default="direct",
-        help="how experts are read: past the page cache (O_DIRECT), through it, or from a mapped file (default: direct)",
-    )
-    parser.add_argument(
-        "--scale",
-        type=float,
-        default=1.0,
-        metavar="S",
-        help="experts of S times their size, for small disks (default: 1)",
-    )
-    parser.add_argument(
-        "--compute", type=seconds, default=0.0, metavar="TIME", help="computing per layer, such as 200us (default: 0)"
-    )
-    parser.add_argument("--check", action="store_true", help="compare the pool with the file after each run")
-    add_trace_options(parser)
+    add(
+        parser,
+        opt.TRACE,
+        Option(
+            "--file", group=Group.INPUT, required=True, metavar="WEIGHTS",
+            help="the file that is read; made where there is none",
+        ),
+        opt.SLOTS(
+            nargs="+", required=True,
+            help="total slots; the clock is fitted to the smallest and the largest, and predicts the others",
+        ),
+        opt.POLICY(nargs="+", default=["lru", "llru"], help="policies, played in turn (default: lru llru)"),
+        opt.FIRST(default=200, help="play the first N rounds of the trace (default: 200)"),
+        Option(
+            "--turns", group=Group.SEARCH, type=positive, default=3, metavar="N",
+            help="runs of each policy and size (default: 3)",
+        ),
+        Option(
+            "--io", group=Group.RULES, choices=("direct", "buffered", "mmap"), default="direct",
+            help="how experts are read: past the page cache (O_DIRECT), through it, or from a mapped file (default: direct)",
+        ),
+        Option(
+            "--scale", group=Group.RULES, type=float, default=1.0, metavar="S",
+            help="experts of S times their size, for small disks (default: 1)",
+        ),
+        opt.LAYER_COMPUTE(default=0.0, help="computing per layer, such as 200us (default: 0s)"),
+        Option("--check", group=Group.OUTPUT, action="store_true", help="compare the pool with the file after each run"),
+        *log_options(),
+    )  # fmt: skip
     parser.epilog = EXAMPLES
 
 
@@ -69,10 +62,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         args.file,
         policies=args.policy,
         slots=args.slots,
-        tokens=args.tokens,
+        tokens=args.first,
         io=args.io,
         scale=args.scale,
-        compute=args.compute,
+        compute=args.layer_compute,
         turns=args.turns,
         check=args.check,
         tick=lambda what: None,

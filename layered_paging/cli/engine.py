@@ -7,12 +7,7 @@ from typing import Any
 
 from ..errors import ParameterError
 
-__all__ = ["add_engine_option", "engine_note", "print_engine", "tried"]
-
-
-def add_engine_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option."""
-    parser.add_argument("--engine", metavar="NAME", help="recommend only what this engine ships, such as llama.cpp")
+__all__ = ["engine_note", "print_engine", "tried"]
 
 
 def tried(args: argparse.Namespace, usual: tuple[str, ...]) -> list[str]:

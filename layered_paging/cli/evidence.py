@@ -13,10 +13,13 @@ from ..core.tables import as_markdown
 from ..core.version import __version__
 from ..core.words import counted, mib
 from ..errors import ParameterError
-from .clocks import add_clock_options, clock_of, clock_words, speed
-from .common import add_model_options, byte_size, positive, progress, table
-from .options import add_batch_options, add_trace_options, read_again, trace_of
+from . import options as opt
+from .clocks import clock_of, clock_options, clock_words, speed
+from .common import progress, table
+from .options import Group, Option, add, log_options
 from .own import typed
+from .reading import read_again, trace_of
+from .values import positive
 
 EXAMPLES = """examples:
   layered-paging evidence trace.npz --policy llru --against lru --reset session
@@ -27,34 +30,34 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("trace", help="a trace file")
-    parser.add_argument("--policy", required=True, metavar="P", help="the policy proposed")
-    parser.add_argument("--against", default="lru", metavar="P", help="the policy that is there (default: lru)")
-    size = parser.add_mutually_exclusive_group()
+    add(parser, opt.TRACE)
     apart = f"two budgets or more, the largest at least {APART} times the smallest"
-    size.add_argument(
-        "--slots",
-        nargs="+",
-        type=positive,
-        metavar="N",
-        help=f"{apart} (default: 5/4 of what a median token asks for, and half of all experts)",
+    add(
+        parser,
+        opt.SLOTS(nargs="+", help=f"{apart} (default: 5/4 of what a median token asks for, and half of all experts)"),
+        opt.BYTES(nargs="+", help=f"{apart}, such as 2GiB 12GiB"),
+        one=True,
     )
-    size.add_argument("--bytes", nargs="+", type=byte_size, metavar="SIZE", help=f"{apart}, such as 2GiB 12GiB")
-    parser.add_argument(
-        "--gate", type=_share, default=GATE, metavar="SHARE",
-        help=f"what must be saved at every budget, such as 5%% (default: {100 * GATE:g} %%)",
+    add(
+        parser,
+        opt.POLICY(required=True, help="the policy proposed"),
+        opt.AGAINST(default="lru", help="the policy that is there (default: lru)"),
+        Option(
+            "--gate", group=Group.INPUT, type=_share, default=GATE, metavar="SHARE",
+            help=f"what must be saved at every budget, such as 5%% (default: {100 * GATE:g} %%)",
+        ),
+        Option(
+            "--counter", group=Group.INPUT, type=positive, metavar="N",
+            help="the engine's own count of loads under --against, at the smallest budget",
+        ),
+        opt.RESET,
+        opt.PREFILL,
+        *clock_options(),
+        opt.INTO(help="also write the sheet to a .md file"),
+        *log_options(),
+        opt.BATCH,
+        opt.CHUNK,
     )  # fmt: skip
-    parser.add_argument(
-        "--counter",
-        type=positive,
-        metavar="N",
-        help="the engine's own count of loads under --against, at the smallest budget",
-    )
-    parser.add_argument("-o", "--output", metavar="FILE", help="also write the sheet to a .md file")
-    add_model_options(parser, "reset", "prefill")
-    add_clock_options(parser)
-    add_trace_options(parser)
-    add_batch_options(parser)
     parser.epilog = EXAMPLES
 
 

@@ -10,7 +10,9 @@ from typing import Any
 from ..core.files import replacing
 from ..errors import ParameterError
 from ..live.header import POLICIES, example, header, text_of
-from .options import add_trace_options, trace_of
+from . import options as opt
+from .options import Group, Option, add, log_options
+from .reading import trace_of
 
 EPILOG = f"""what:
   header    layered_cache.h: {", ".join(POLICIES)} in C99, one file
@@ -25,12 +27,15 @@ examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    parser.add_argument("what", choices=("header", "example", "events"), help="see below")
-    parser.add_argument("trace", nargs="?", help="with events: a trace file, of any format that 'convert' reads")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to write")
-    parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
-    add_trace_options(parser)
+    """Add the options of the command."""
+    add(
+        parser,
+        Option("what", group=Group.INPUT, choices=("header", "example", "events"), help="see below"),
+        opt.TRACE(nargs="?", help="with events: a trace file, of any format that 'convert' reads"),
+        opt.INTO(required=True, help="the file to write"),
+        opt.FORCE,
+        *log_options(),
+    )
     parser.epilog = EPILOG
 
 

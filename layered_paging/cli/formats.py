@@ -7,9 +7,11 @@ from typing import Any
 
 from ..core.words import counted
 from ..formats import formats
+from ..formats.base import flag_of
 from ..formats.examine import examine
 from .common import table
-from .options import add_trace_options, clean, reading_of
+from .options import Group, Option, add, log_options
+from .reading import clean, reading_of
 
 WORDS = {"read": "read", "assumed": "read, with assumptions", "counts": "counts: a profile", "refused": "refused"}
 EXAMPLES = """examples:
@@ -21,8 +23,11 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("files", nargs="*", metavar="FILE", help="files to try (default: list the formats)")
-    add_trace_options(parser, also=False)
+    add(
+        parser,
+        Option("files", group=Group.INPUT, nargs="*", metavar="FILE", help="files to try (default: list the formats)"),
+        *log_options("--also", "--expert-bytes"),
+    )
     parser.epilog = EXAMPLES
 
 
@@ -38,7 +43,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 "suffixes": list(one.suffixes),
                 "in_parts": one.in_parts,
                 "writes": one.writes,
-                "takes": [f"--{name.replace('_', '-')}" for name in one.takes],
+                "takes": [flag_of(name) for name in one.takes],
             }
             for one in formats()
         ]

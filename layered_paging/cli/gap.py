@@ -10,13 +10,14 @@ from typing import Any
 
 from ..analysis.gaps import TOKENS, gap_table
 from ..core.files import write_atomic
-from ..core.rules import RESETS
 from ..errors import ParameterError
-from .clocks import PACES, add_clock_options, clock_of, paced, speed
-from .common import add_model_options, prefill_note, progress, table
-from .options import add_batch_options, add_trace_options, trace_of
+from . import options as opt
+from .clocks import PACES, clock_of, clock_options, paced, speed
+from .common import prefill_note, progress, table
+from .options import Group, Option, add, log_options
 from .race import racers, rows_of, show_race
-from .traffic import add_traffic_options, rules_of
+from .reading import trace_of
+from .traffic import TRAFFIC, rules_of
 
 EXAMPLES = """examples:
   layered-paging gap a.npz b.npz --policy similar-rounds lfu-decay
@@ -27,22 +28,33 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("trace", nargs="+", help="trace files")
-    parser.add_argument("--policy", nargs="+", metavar="P", help="policies to judge (default: similar-rounds)")
-    parser.add_argument(
-        "--race", action="store_true", help="all policies (or those given), one row each, with what they cost"
-    )
-    parser.add_argument("--base", default="llru", metavar="P", help="the policy that closes nothing (default: llru)")
-    parser.add_argument(
-        "--tokens", nargs="+", type=float, metavar="X", help="capacities in tokens' demand (default: 1.25 1.5 2 3 4)"
-    )
-    add_model_options(parser, "pool", "admission", "prefill")
-    parser.add_argument("--reset", nargs="+", choices=RESETS, default=["never", "session"], help="default: both")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the cells to a .csv file")
-    add_traffic_options(parser)
-    add_clock_options(parser, per_token=True)
-    add_trace_options(parser, also=False)
-    add_batch_options(parser)
+    add(
+        parser,
+        opt.TRACE(nargs="+", help="trace files"),
+        opt.POLICY(nargs="+", help="policies to judge (default: similar-rounds)"),
+        Option(
+            "--race", group=Group.INPUT, action="store_true",
+            help="all policies (or those given), one row each, with what they cost",
+        ),
+        Option(
+            "--base", group=Group.INPUT, default="llru", metavar="P",
+            help="the policy that closes nothing (default: llru)",
+        ),
+        Option(
+            "--demand", group=Group.INPUT, sets=["tokens"], nargs="+", type=float, metavar="X",
+            help="capacities, as multiples of what a token asks for (default: 1.25 1.5 2 3 4)",
+        ),
+        opt.POOL,
+        opt.ADMISSION,
+        opt.PREFILL,
+        opt.RESET(nargs="+", default=["never", "session"], help="what is emptied at each session (default: both)"),
+        *TRAFFIC,
+        *clock_options(per_token=True),
+        opt.INTO(help="write the cells to a .csv file"),
+        *log_options("--also"),
+        opt.BATCH,
+        opt.CHUNK,
+    )  # fmt: skip
     parser.epilog = EXAMPLES
 
 
@@ -54,7 +66,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     traces = {_name(path, args.trace): trace_of(args, path) for path in dict.fromkeys(args.trace)}
     if clock is not None and any(trace.expert_bytes is None for trace in traces.values()):
         raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
-    sizes = args.tokens or TOKENS
+    sizes = args.demand or TOKENS
     policies = args.policy or (racers(args.base) if args.race else ["similar-rounds"])
     with progress("replay", len(traces) * len(sizes) * len(args.reset), args.json) as advance:
         found = gap_table(
@@ -110,7 +122,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print the cells, then the means; or the race."""
     if "race" in answer:
         show_race(answer, _percent)
-        tried = len(args.tokens or TOKENS) * len(answer["sessions"]) * len(args.reset)
+        tried = len(args.demand or TOKENS) * len(answer["sessions"]) * len(args.reset)
         seen = len({(cell["trace"], cell["reset"], cell["tokens"]) for cell in answer["cells"]})
         if 0 < seen < tried:
             print(

@@ -6,8 +6,10 @@ import argparse
 from typing import Any
 
 from ..core.words import counted
+from . import options as opt
 from .common import table
-from .options import add_trace_options, clean, read_of
+from .options import add, log_options
+from .reading import clean, read_of
 
 EXAMPLES = """examples:
   layered-paging inspect layered_paging/samples/sample.npz
@@ -17,8 +19,7 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("trace", help="a trace file, or the log of another program")
-    add_trace_options(parser)
+    add(parser, opt.TRACE(help="a trace file, or the log of another program"), *log_options())
     parser.epilog = EXAMPLES
 
 

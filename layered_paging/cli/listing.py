@@ -11,6 +11,7 @@ from .. import catalog, formats  # noqa: F401 - formats register themselves
 from ..core.registry import KINDS
 from ..core.words import counted
 from .common import table
+from .options import Group, Option, add
 
 PLURALS = {
     "policies": "policy",
@@ -23,7 +24,7 @@ PLURALS = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("what", nargs="?", choices=tuple(PLURALS), help="only these (default: all)")
+    add(parser, Option("what", group=Group.INPUT, nargs="?", choices=tuple(PLURALS), help="only these (default: all)"))
     parser.epilog = "example:\n  layered-paging list policies"
 
 

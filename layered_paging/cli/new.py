@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from ..scaffold import KINDS, new
+from .options import Group, Option, add
 
 EXAMPLES = """examples:
   layered-paging new policy my-policy
@@ -15,11 +16,15 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument(
-        "kind", choices=KINDS, help="what to begin; a plugin holds a policy, a claim, an adversary, a format"
-    )
-    parser.add_argument("name", help="lower-case words joined by hyphens")
-    parser.add_argument("--in", dest="where", default=".", metavar="FOLDER", help="where (default: here)")
+    add(
+        parser,
+        Option(
+            "kind", group=Group.INPUT, choices=KINDS,
+            help="what to begin; a plugin holds a policy, a claim, an adversary, a format",
+        ),
+        Option("name", group=Group.INPUT, help="lower-case words joined by hyphens"),
+        Option("--in", group=Group.OUTPUT, dest="where", default=".", metavar="FOLDER", help="where (default: here)"),
+    )  # fmt: skip
     parser.epilog = EXAMPLES
 
 

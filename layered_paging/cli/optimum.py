@@ -10,8 +10,10 @@ from typing import Any
 from ..core.files import read_limited
 from ..core.words import counted
 from ..errors import FormatError, ParameterError
-from .common import add_model_options, byte_size, one_of, percent, positive, table
-from .options import add_trace_options, trace_of
+from . import options as opt
+from .common import one_of, percent, table
+from .options import Group, Option, add, log_options
+from .reading import trace_of
 
 COSTS = 1 << 26  # bytes of a file of costs
 EXAMPLES = """examples:
@@ -23,27 +25,40 @@ EXAMPLES = """examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    add_trace_options(parser)
+    """Add the options of the command."""
+    add(
+        parser,
+        opt.TRACE,
+        opt.SLOTS,
+        opt.BYTES(help="budget in bytes, such as 2GiB (NP-hard)"),
+        Option(
+            "--costs", group=Group.INPUT, metavar="bytes|FILE",
+            help="cost of a load: bytes, or a JSON list of integers",
+        ),
+        opt.ADMISSION(
+            required=True, default=None,
+            help="whether all members must stay until their event ends; no default, they are different problems",
+        ),
+        opt.POOL,
+        opt.RESET,
+        opt.EACH_EVENT,
+        opt.PREFILL,
+        opt.QUOTAS(
+            group=Group.RULES, choices=("uniform", "free"), default="uniform",
+            help="free: the best fixed split of the slots (default: uniform)",
+        ),
+        Option(
+            "--lookahead", group=Group.SEARCH, type=int, metavar="M", help="an oracle that sees M further rounds instead"
+        ),
+        Option(
+            "--solver", group=Group.SEARCH, default="auto", metavar="NAME",
+            help="auto, belady, flow, paths, ortools, highs, networkx, ilp, lp or brute (default: auto)",
+        ),
+        opt.TIME_LIMIT(help="for every solver, such as 20s"),
+        opt.INTO(help="write the certificate here (.json or .json.gz)"),
+        *log_options(),
+    )  # fmt: skip
     parser.epilog = EXAMPLES
-    parser.add_argument("trace", metavar="TRACE", help="a trace file")
-    parser.add_argument("--slots", type=positive, metavar="N", help="total slots")
-    parser.add_argument("--bytes", type=byte_size, metavar="SIZE", help="budget in bytes, such as 2GiB (NP-hard)")
-    parser.add_argument(
-        "--admission",
-        choices=("forced", "bypass"),
-        required=True,
-        help="whether all members must stay until their event ends; no default, they are different problems",
-    )
-    add_model_options(parser, "pool", "reset", "events", "prefill")
-    parser.add_argument("--costs", metavar="bytes|FILE", help="cost of a load: bytes, or a JSON list of integers")
-    parser.add_argument("--quotas", choices=("uniform", "free"), default="uniform", help="free: the best fixed split")
-    parser.add_argument("--lookahead", type=int, metavar="M", help="an oracle that sees M further rounds instead")
-    parser.add_argument(
-        "--solver", default="auto", help="auto, belady, flow, paths, ortools, highs, networkx, ilp, lp or brute"
-    )
-    parser.add_argument("--time-limit", type=float, metavar="SECONDS", help="for every solver")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the certificate here (.json or .json.gz)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

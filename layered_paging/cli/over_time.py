@@ -13,17 +13,22 @@ from ..core.trace import Trace
 from ..engine.run import replay
 from ..errors import ParameterError
 from ..policies.spec import PolicySpec
-from .common import percent, positive, progress, table
+from . import options as opt
+from .common import percent, progress, table
+from .options import Group, Option
 
-__all__ = ["add_over_time", "answered", "shown"]
+__all__ = ["OPTIONS", "answered", "shown"]
 
 
-def add_over_time(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    parser.add_argument("--over-time", action="store_true", help="hits by window of rounds: cold fill, change, steady")
-    parser.add_argument(
-        "--window", type=positive, metavar="N", help="with --over-time: rounds of a window (default: 8)"
-    )
+OPTIONS = (
+    Option(
+        "--over-time",
+        group=Group.OUTPUT,
+        action="store_true",
+        help="hits by window of rounds: cold fill, change, steady",
+    ),
+    opt.WINDOW(help="with --over-time: rounds of a window (default: 8)"),
+)
 
 
 def answered(

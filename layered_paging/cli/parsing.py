@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, NoReturn
 
-from ..core.tables import FORMATS
-
 __all__ = ["add_manners", "complain", "module_of", "parser_of"]
 
 _HOMES = {"list": "listing"}  # a module named list would hide the built-in there
@@ -36,7 +34,9 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the mistake and where to read on, then leave with 2."""
-        complain(self.prog, f"{message} (see {self.prog} --help)")
+        flag, colon, said = message.removeprefix("argument ").partition(": ")
+        told = f"{flag} {said}" if colon and said.startswith("must ") else f"{flag}{colon}{said}"
+        complain(self.prog, f"{told} (see {self.prog} --help)")
         raise SystemExit(2)
 
 
@@ -47,14 +47,9 @@ def module_of(command: str) -> ModuleType:
 
 def add_manners(parser: argparse.ArgumentParser, *, below: bool = False) -> None:
     """Add the options that every command takes; ``below`` is for the actions of a command."""
+    from .options import MANNERS, add
 
-    def add(*flags: str, default: Any, **rest: Any) -> None:
-        parser.add_argument(*flags, default=argparse.SUPPRESS if below else default, **rest)
-
-    add("--json", action="store_true", default=False, help="print one JSON object and nothing else")
-    add("--format", choices=("table", *FORMATS, "json"), default="table", help="how tables are printed")
-    add("-v", "--verbose", action="store_true", default=False, help="say on standard error what is chosen and why")
-    add("-q", "--quiet", action="store_true", default=False, help="say nothing on standard error but errors")
+    add(parser, *(option(default=argparse.SUPPRESS) if below else option for option in MANNERS))
 
 
 def parser_of(
@@ -89,11 +84,12 @@ def parser_of(
             help=summary,
             description=summary[0].upper() + summary[1:] + ".",
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            add_help=False,
         )
-        add_manners(sub)
         if wanted(name):
             mine, module = sub, module_of(name)
             module.configure(sub)
+            add_manners(sub)
             bare = [(str(a.metavar or a.dest).upper(), a.nargs) for a in sub._actions if not a.option_strings]
             first = [f"[{word}]" if nargs in ("?", "*") else word for word, nargs in bare]
             sub.usage = " ".join([sub.prog, *first, "[options]"])

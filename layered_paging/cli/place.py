@@ -9,11 +9,14 @@ from typing import Any
 
 from ..core.words import counted
 from ..edge.bound import BOUNDS
-from ..edge.generate import BY
+from ..edge.generate import BY as BY_WHAT
 from ..edge.placing import ALGORITHMS
 from ..errors import ParameterError
-from .common import byte_size, percent, positive, progress, table
-from .options import add_trace_options, trace_of
+from . import options as opt
+from .common import percent, progress, table
+from .options import Group, Option, add, log_options
+from .reading import trace_of
+from .values import byte_size, positive
 
 EXAMPLES = """examples:
   layered-paging place --generate --algorithm best popularity random split --seed 1
@@ -28,50 +31,76 @@ algorithms:
     for name, text in {**ALGORITHMS, "split": "split inference: whole layers at user, server, cloud"}.items()
 )
 
-# option -> (type, default, help): what --generate takes
-SIZES: dict[str, tuple[Any, Any, str]] = {
-    "users": (positive, 12, "users"),
-    "servers": (positive, 3, "servers"),
-    "layers": (positive, 6, "layers"),
-    "experts": (positive, 16, "experts of a layer"),
-    "top_k": (positive, None, "experts of an event (default: 2, or all that the trace names)"),
-    "tokens": (positive, None, "tokens of each user (default: 64 drawn, or all of the trace)"),
-    "expert_bytes": (byte_size, 1 << 20, "bytes of an expert"),
-    "user_storage": (byte_size, 4 << 20, "bytes that a user has for experts"),
-    "token_bytes": (byte_size, 4096, "bytes of a hidden state"),
-}
+# what --generate takes
+SIZES = (
+    Option("--users", group=Group.NETWORK, type=positive, metavar="N", help="users (default: 12)"),
+    Option("--servers", group=Group.NETWORK, type=positive, metavar="N", help="servers (default: 3)"),
+    opt.LAYERS(group=Group.NETWORK, help="layers (default: 6)"),
+    opt.EXPERTS(group=Group.NETWORK, help="experts of each layer (default: 16)"),
+    opt.TOP_K(group=Group.NETWORK, help="experts of each event (default: 2, or all that the trace names)"),
+    opt.TOKENS(group=Group.NETWORK, help="tokens of each user (default: 64 drawn, or all of the trace)"),
+    opt.EXPERT_BYTES(group=Group.NETWORK, dest="expert_bytes", help="bytes of an expert (default: 1MiB)"),
+    Option(
+        "--user-storage",
+        group=Group.NETWORK,
+        type=byte_size,
+        metavar="SIZE",
+        help="bytes that a user has for experts (default: 4MiB)",
+    ),
+    Option(
+        "--token-bytes",
+        group=Group.NETWORK,
+        type=byte_size,
+        metavar="SIZE",
+        help="bytes of a hidden state (default: 4KiB)",
+    ),
+)
+GENERATED = ("users", "servers", "layers", "experts", "top_k", "tokens", "expert_bytes", "user_storage", "token_bytes")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--network", metavar="FILE", help="a network in JSON")
-    source.add_argument("--generate", action="store_true", help="a network with a seed; see the sizes below")
-    parser.add_argument(
-        "--algorithm", nargs="+", default=["best"], metavar="A", help="algorithms, listed below (default: best)"
+    add(
+        parser,
+        Option("--network", group=Group.INPUT, metavar="FILE", help="a network in JSON"),
+        Option("--generate", group=Group.INPUT, action="store_true", help="a network with a seed, of the sizes below"),
+        one=True,
+        required=True,
     )
-    parser.add_argument(
-        "--storage", nargs="+", type=byte_size, metavar="SIZE", help="bytes of every server; several give a curve"
-    )
-    parser.add_argument(
-        "--bound", choices=BOUNDS, default="auto", help="a lower bound on every placement (default: auto)"
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the network and of random (default: 0)")
-    parser.add_argument("--time-limit", type=float, metavar="SECONDS", help="for ilp")
-    parser.add_argument("--held", action="store_true", help="also list what each server holds (with --json: always)")
-    parser.add_argument("--save", metavar="FILE", help="write the network in JSON")
-    parser.add_argument(
-        "--certificate", metavar="FILE", help="write a certificate of the best placement (.json or .json.gz)"
-    )
-    parser.add_argument("-o", "--output", metavar="FILE", help="plot to a .svg, .png or .pdf file")
-    sizes = parser.add_argument_group("with --generate")
-    for name, (kind, default, text) in SIZES.items():
-        shown = "" if default is None else f" (default: {default})"
-        sizes.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=text + shown)
-    sizes.add_argument("--trace", metavar="TRACE", help="take the activations from a trace file")
-    sizes.add_argument("--profile", nargs="+", metavar="FILE", help="draw them from profiles, one user each")
-    sizes.add_argument("--by", choices=BY, default="session", help="what makes a user of the trace (default: session)")
-    add_trace_options(parser)
+    add(
+        parser,
+        Option(
+            "--algorithm", group=Group.INPUT, nargs="+", default=["best"], metavar="A",
+            help="algorithms, listed below (default: best)",
+        ),
+        Option(
+            "--storage", group=Group.INPUT, nargs="+", type=byte_size, metavar="SIZE",
+            help="bytes of every server; several give a curve",
+        ),
+        *SIZES,
+        opt.TRACES(group=Group.NETWORK, help="take the activations from a trace file"),
+        opt.PROFILE(group=Group.NETWORK, nargs="+", help="draw them from profiles, one user each"),
+        opt.BY(
+            group=Group.NETWORK, choices=BY_WHAT, default="session", help="what makes a user of the trace (default: session)"
+        ),
+        opt.SEED(group=Group.NETWORK, help="of the network and of random (default: 0)"),
+        Option(
+            "--bound", group=Group.SEARCH, choices=BOUNDS, default="auto",
+            help="a lower bound on every placement (default: auto)",
+        ),
+        opt.TIME_LIMIT(help="for ilp, such as 20s"),
+        Option(
+            "--held", group=Group.OUTPUT, action="store_true",
+            help="also list what each server holds (with --json: always)",
+        ),
+        opt.SAVE(help="write the network in JSON"),
+        Option(
+            "--certificate", group=Group.OUTPUT, metavar="FILE",
+            help="write a certificate of the best placement (.json or .json.gz)",
+        ),
+        opt.INTO,
+        *log_options("--top-k", "--expert-bytes"),
+    )  # fmt: skip
     parser.epilog = EXAMPLES
 
 
@@ -146,7 +175,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def _network(args: argparse.Namespace) -> Any:
     from ..edge import generate, load_network
 
-    given = {name: getattr(args, name) for name in SIZES if getattr(args, name) is not None}
+    given = {name: value for name in GENERATED if (value := getattr(args, name)) is not None}
     if args.network is not None:
         if given or args.trace or args.profile:
             extra = next(iter(given), "trace" if args.trace else "profile").replace("_", "-")

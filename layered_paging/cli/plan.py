@@ -7,11 +7,13 @@ import re
 from typing import Any
 
 from ..errors import ParameterError
-from .clocks import add_clock_options, clock_of
-from .common import add_model_options, byte_size, positive, progress, table
-from .engine import add_engine_option
-from .options import add_batch_options, add_trace_options, trace_of
-from .traffic import add_traffic_options, rules_of
+from . import options as opt
+from .clocks import clock_of, clock_options
+from .common import progress, table
+from .options import Group, Option, add, log_options
+from .reading import trace_of
+from .traffic import TRAFFIC, rules_of
+from .values import byte_size
 
 EXAMPLES = """examples:
   layered-paging plan layered_paging/samples/sample.npz --bytes 2MiB --reset session
@@ -23,19 +25,28 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("trace", help="a trace file")
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--bytes", type=byte_size, metavar="SIZE", help="the budget in use, such as 8GiB")
-    size.add_argument("--slots", type=positive, metavar="N", help="the budget in use, in slots")
-    parser.add_argument("--using", default="lru", metavar="P", help="the policy in use (default: lru)")
-    parser.add_argument("--policy", nargs="+", metavar="P", help="policies to try beside it")
-    add_engine_option(parser)
-    add_clock_options(parser, measured=True)
-    parser.add_argument("--target", metavar="T", help="smallest memory for 15tok/s, or for 80%%hits")
-    add_model_options(parser, "pool", "reset", "prefill")
-    add_traffic_options(parser)
-    add_trace_options(parser)
-    add_batch_options(parser)
+    add(parser, opt.TRACE)
+    add(
+        parser,
+        opt.BYTES(help="the budget in use, such as 8GiB"),
+        opt.SLOTS(help="the budget in use, in slots"),
+        one=True,
+    )
+    add(
+        parser,
+        Option("--using", group=Group.INPUT, default="lru", metavar="P", help="the policy in use (default: lru)"),
+        opt.POLICY(nargs="+", help="policies to try beside it"),
+        opt.ENGINE,
+        Option("--target", group=Group.INPUT, metavar="T", help="smallest memory for 15tok/s, or for 80%%hits"),
+        opt.POOL,
+        opt.RESET,
+        opt.PREFILL,
+        *TRAFFIC,
+        *clock_options(measured=True),
+        *log_options(),
+        opt.BATCH,
+        opt.CHUNK,
+    )
     parser.epilog = EXAMPLES
 
 

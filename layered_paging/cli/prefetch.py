@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.cutting import first_rounds, sessions_where
 from ..core.layout import merged_prefill
+from ..core.rules import RESETS
 from ..core.trace import Trace
 from ..core.words import counted
 from ..errors import ParameterError
@@ -22,8 +23,11 @@ from ..prefetch.replay import LOADS, Prefetched, prefetch
 from ..prefetch.stall import least_stall
 from ..prefetch.timing import TimeModel
 from ..profiles.profile import Profile
-from .common import add_model_options, byte_size, percent, positive, prefill_note, progress, table
-from .options import add_trace_options, trace_of
+from . import options as opt
+from .common import percent, prefill_note, progress, table
+from .options import Group, Option, add, log_options
+from .reading import trace_of
+from .values import byte_size, positive, seconds
 
 EXAMPLES = """examples:
   layered-paging prefetch trace.npz --slots 192 288 --predictor previous markov "markov(distance=2)" \\
@@ -37,50 +41,75 @@ FACTORS = (0.125, 0.25, 0.5, 1, 2, 4, 8)
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("trace", help="a trace file, of any format that 'convert' reads")
-    parser.add_argument("--slots", nargs="+", type=int, required=True, metavar="N", help="total slots")
-    parser.add_argument(
-        "--predictor", nargs="+", default=["previous", "markov"], metavar="P",
-        help="popularity, previous, markov, profile, oracle, imported (default: previous markov); none is always shown",
+    add(
+        parser,
+        opt.TRACE,
+        opt.SLOTS(nargs="+", required=True),
+        Option(
+            "--predictor", group=Group.INPUT, nargs="+", default=["previous", "markov"], metavar="P",
+            help="popularity, previous, markov, profile, oracle, imported (default: previous markov); "
+            "none is always shown",
+        ),
+        opt.POLICY(default="lru", help="what gives way (default: lru)"),
+        opt.WHERE,
+        opt.FIRST(help="only the first N rounds of what was chosen"),
+        Option(
+            "--train-where", group=Group.INPUT, dest="train", nargs="+", default=[], metavar="KEY=VALUE",
+            help="sessions that teach the predictor",
+        ),
+        opt.PROFILE(help="for the predictor 'profile'"),
+        Option(
+            "--guesses", group=Group.INPUT, metavar="FILE",
+            help="for 'imported': a trace file whose experts are the guesses",
+        ),
+        opt.POOL,
+        opt.PREFILL,
+        opt.RESET(choices=RESETS[:2], help="what is emptied at each session: nothing, or cache and policy (default: never)"),
+        opt.SEED,
+        Option(
+            "--width", group=Group.GUESSES, type=positive, metavar="N",
+            help="guesses for an event (default: the trace's top_k)",
+        ),
+        Option(
+            "--least", group=Group.GUESSES, type=float, default=0.0, metavar="P",
+            help="guess only above this score (default: 0)",
+        ),
+        Option(
+            "--budget", group=Group.GUESSES, type=int, metavar="N", help="guesses loaded per event at most (default: all)"
+        ),
+        Option(
+            "--distance", group=Group.GUESSES, type=positive, default=1, metavar="N", help="layers ahead (default: 1)"
+        ),
+        Option(
+            "--staging", group=Group.GUESSES, type=int, default=0, metavar="N",
+            help="slots of a buffer of their own for guesses (default: 0)",
+        ),
+        opt.LAYER_COMPUTE(required=True),
+        opt.BANDWIDTH(required=True, help="bytes per second and channel, such as 2GB"),
+        opt.LATENCY(required=True, help="of a read, such as 100us"),
+        Option(
+            "--channels", group=Group.CLOCK, type=positive, default=1, metavar="N", help="loads at a time (default: 1)"
+        ),
+        Option("--no-overlap", group=Group.CLOCK, action="store_true", help="no load runs while a layer computes"),
+        Option(
+            "--read-bytes", group=Group.CLOCK, sets=["chunk"], type=byte_size, metavar="SIZE",
+            help="bytes of a read at most (default: an expert)",
+        ),
+        Option(
+            "--hit", group=Group.CLOCK, type=seconds, default=0.0, metavar="TIME",
+            help="cost of an expert in memory (default: 0s)",
+        ),
+        opt.EXPERT_BYTES(group=Group.CLOCK, dest="expert_bytes", help="bytes of each expert, where the trace has no sizes"),
+        Option(
+            "--sensitivity", group=Group.OUTPUT, metavar="FILE",
+            help="draw tokens per second against bandwidth and compute time",
+        ),
+        Option(
+            "--least-stall", group=Group.OUTPUT, nargs="?", const="", metavar="FILE",
+            help="bounds on the least stall of any schedule (small cases); FILE gets the certificate of the last slots",
+        ),
+        *log_options("--expert-bytes"),
     )  # fmt: skip
-    parser.add_argument("--policy", default="lru", metavar="P", help="what gives way (default: lru)")
-    clock = parser.add_argument_group("the time model (nothing is assumed)")
-    clock.add_argument("--compute-us", type=float, required=True, metavar="T", help="compute time of a layer")
-    clock.add_argument("--bandwidth", type=byte_size, required=True, metavar="SIZE", help="bytes a second and channel")
-    clock.add_argument("--latency-us", type=float, required=True, metavar="T", help="latency of a read")
-    clock.add_argument("--channels", type=positive, default=1, metavar="N", help="loads at a time (default: 1)")
-    clock.add_argument("--no-overlap", action="store_true", help="no load runs while a layer computes")
-    clock.add_argument("--chunk", type=byte_size, metavar="SIZE", help="bytes of a read at most (default: an expert)")
-    clock.add_argument(
-        "--hit-us", type=float, default=0.0, metavar="T", help="cost of an expert in memory (default: 0)"
-    )
-    clock.add_argument("--expert-bytes", type=byte_size, metavar="SIZE", help="where the trace has no sizes")
-    parser.add_argument("--width", type=positive, metavar="N", help="guesses an event (default: the trace's top_k)")
-    parser.add_argument(
-        "--least", type=float, default=0.0, metavar="P", help="guess only above this score (default: 0)"
-    )
-    parser.add_argument("--budget", type=int, metavar="N", help="guesses loaded an event at most (default: all)")
-    parser.add_argument("--distance", type=positive, default=1, metavar="N", help="layers ahead (default: 1)")
-    parser.add_argument("--staging", type=int, default=0, metavar="N", help="a buffer of its own for guesses")
-    add_model_options(parser, "pool", "prefill")
-    parser.add_argument(
-        "--reset",
-        choices=("never", "session"),
-        default="never",
-        help="what is emptied at each session: nothing, or cache and policy (default: never)",
-    )
-    parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these sessions")
-    parser.add_argument("--train", nargs="+", default=[], metavar="KEY=VALUE", help="sessions that teach the predictor")
-    parser.add_argument("--profile", metavar="FILE", help="for the predictor 'profile'")
-    parser.add_argument("--guesses", metavar="FILE", help="for 'imported': a trace file whose experts are the guesses")
-    parser.add_argument("--sensitivity", metavar="FILE", help="draw tokens a second against bandwidth and compute time")
-    parser.add_argument("--first", type=positive, metavar="N", help="only the first N rounds of what was chosen")
-    parser.add_argument(
-        "--optimum", nargs="?", const="", metavar="FILE",
-        help="bounds on the least stall of any schedule (small cases); FILE gets the certificate of the last slots",
-    )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of randomized policies (default: 0)")
-    add_trace_options(parser)
     parser.epilog = EXAMPLES
 
 
@@ -102,8 +131,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         trace = first_rounds(trace, args.first)
     if args.guesses and args.where:
         raise ParameterError("--guesses are about the whole trace, event by event; --where cannot go with it")
-    if args.optimum is not None and (args.pool != "shared" or (args.reset == "session" and len(trace.sessions) > 1)):
-        raise ParameterError("--optimum is for one shared pool that is never reset")
+    if args.least_stall is not None and (
+        args.pool != "shared" or (args.reset == "session" and len(trace.sessions) > 1)
+    ):
+        raise ParameterError("--least-stall is for one shared pool that is never reset")
     time = _clock(args)
     rates = None if args.profile is None else Profile.load(args.profile).check(trace).rates
     said = None if args.guesses is None else load_trace(args.guesses)
@@ -147,11 +178,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.sensitivity:
         _draw(args.sensitivity, lines, list(tables), args.slots, time)
     best = []
-    for slots in args.slots if args.optimum is not None else ():
+    for slots in args.slots if args.least_stall is not None else ():
         found = least_stall(trace, slots, time=time, page_bytes=args.expert_bytes)
         best.append({"slots": slots, "lower_ns": found.lower, "upper_ns": found.upper, "relaxed_ns": found.relaxed})
-        if args.optimum:
-            found.certificate.save(args.optimum)
+        if args.least_stall:
+            found.certificate.save(args.least_stall)
     return {
         "trace": str(args.trace),
         "rounds": trace.rounds,
@@ -169,13 +200,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _clock(args: argparse.Namespace) -> TimeModel:
     return TimeModel(
-        compute=_ns("--compute-us", args.compute_us),
+        compute=_ns("--layer-compute", args.layer_compute),
         bandwidth=args.bandwidth,
-        latency=_ns("--latency-us", args.latency_us),
+        latency=_ns("--latency", args.latency),
         channels=args.channels,
         overlap=not args.no_overlap,
-        chunk=args.chunk,
-        hit=_ns("--hit-us", args.hit_us),
+        chunk=args.read_bytes,
+        hit=_ns("--hit", args.hit),
     )
 
 
@@ -184,7 +215,7 @@ def _train(whole: Trace, args: argparse.Namespace) -> Trace:
     used = set(sessions_where(whole, args.where)) if args.where else set(range(len(whole.sessions)))
     both = sorted(used & set(chosen))
     if both:
-        raise ParameterError(f"--train and --where must choose different sessions; both have {both[:8]}")
+        raise ParameterError(f"--train-where and --where must choose different sessions; both have {both[:8]}")
     return whole.select(chosen)
 
 
@@ -200,10 +231,10 @@ def _at(name: str, distance: int) -> str:
     return f"markov({', '.join(f'{k}={v!r}' for k, v in {'distance': distance, **params}.items())})"
 
 
-def _ns(name: str, microseconds: float) -> int:
-    if not 0 <= microseconds <= 1e12:
-        raise ParameterError(f"{name} must be in 0..10^12; got {microseconds}")
-    return round(microseconds * 1000)
+def _ns(name: str, time: float) -> int:
+    if time > 1e6:
+        raise ParameterError(f"{name} must be at most 10^6 s; got {time} s")
+    return round(time * 1e9)
 
 
 def _scaled(time: TimeModel, kind: str, factor: float) -> TimeModel:
@@ -292,11 +323,11 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         )
     if answer["note"]:
         print(answer["note"])
-    if args.optimum:
+    if args.least_stall:
         part = [] if args.first is None else ["--first", str(args.first)]
         part += ["--where", *args.where] if args.where else []
         part += ["--prefill", args.prefill] if args.prefill != "token" else []
-        words = ["layered-paging", "check", args.optimum, "--trace", args.trace, *part]
-        print(f"{args.optimum}: written; {' '.join(map(shlex.quote, words))}")
+        words = ["layered-paging", "check", args.least_stall, "--trace", args.trace, *part]
+        print(f"{args.least_stall}: written; {' '.join(map(shlex.quote, words))}")
     if args.sensitivity:
         print(f"{args.sensitivity}: written")

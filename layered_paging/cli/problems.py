@@ -7,7 +7,9 @@ from typing import Any
 
 from ..core.words import counted
 from ..errors import ParameterError
-from .common import positive, table
+from . import options as opt
+from .common import table
+from .options import Group, Option, add
 
 EXAMPLES = """examples:
   layered-paging problems
@@ -19,13 +21,19 @@ In a checkout, --keep adds it to proofs/open/standing.json: commit that, and the
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument("name", nargs="?", metavar="PROBLEM", help="one problem, with its statement and its sizes")
-    parser.add_argument(
-        "--pages", type=positive, default=10, metavar="N", help="sizes of at most N pages (default: 10)"
-    )
-    parser.add_argument("--submit", nargs="+", metavar="FILE", help="certificates: check them, and say what they move")
-    parser.add_argument("--keep", action="store_true", help="with --submit: keep what improves a bound")
+    """Add the options of the command."""
+    add(
+        parser,
+        Option(
+            "name", group=Group.INPUT, nargs="?", metavar="PROBLEM", help="one problem, with its statement and its sizes"
+        ),
+        opt.PAGES(default=10, help="sizes of at most N pages (default: 10)"),
+        Option(
+            "--submit", group=Group.INPUT, nargs="+", metavar="FILE",
+            help="certificates: check them, and say what they move",
+        ),
+        Option("--keep", group=Group.OUTPUT, action="store_true", help="with --submit: keep what improves a bound"),
+    )  # fmt: skip
     parser.epilog = EXAMPLES
 
 

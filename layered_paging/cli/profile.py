@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from ..core.cutting import sessions_where
-from ..core.rules import POOLS
 from ..core.words import counted
 from ..errors import ParameterError
 from ..formats.counts import is_counts, read_counts, write_counts
 from ..profiles.drift import drift
 from ..profiles.profile import Profile, compare, merge
 from ..profiles.value import WINDOWS, worth
-from .common import percent, positive, progress, table
-from .options import add_trace_options, trace_of
+from . import options as opt
+from .common import percent, progress, table
+from .options import Group, Option, add, log_options
 from .parsing import add_manners
+from .reading import trace_of
+from .values import positive
 
 EXAMPLES = """examples:
   layered-paging profile make trace.npz -o italian.json --where language=it --half-life 500
@@ -37,53 +39,76 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the actions and their options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    def action(name: str, text: str) -> argparse.ArgumentParser:
-        sub = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    def action(name: str, text: str, *options: Option) -> argparse.ArgumentParser:
+        sub = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", add_help=False)
+        add(sub, *options)
         add_manners(sub, below=True)
         return sub
 
-    made = action("make", "learn a profile from a trace")
-    made.add_argument("trace", help="a trace file, of any format that 'convert' reads")
-    made.add_argument("-o", "--output", metavar="FILE", required=True, help="the profile to write")
-    made.add_argument("--counts", action="store_true", help="the file holds counts: an .npy of layers x experts")
-    made.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these sessions, by their items")
-    made.add_argument("--half-life", type=float, metavar="N", help="uses fade by half in N tokens (default: never)")
-    made.add_argument("--window", type=positive, metavar="N", help="only the last N tokens")
-    made.add_argument("--model", metavar="NAME", help="name of the model (default: as the trace says)")
-    shown = action("show", "what a profile holds")
-    shown.add_argument("profile", help="a profile file")
-    out = action("export", "write counts or hot experts for an engine that pins them")
-    out.add_argument("profile", help="a profile file")
-    out.add_argument("-o", "--output", metavar="FILE", required=True, help="the file to write")
-    ways = out.add_mutually_exclusive_group(required=True)
-    ways.add_argument("--coli", action="store_true", help="counts as .coli_usage of colibri")
-    ways.add_argument("--counts", action="store_true", help="an .npy of counts, layers x experts")
-    ways.add_argument(
-        "--mask", type=positive, metavar="N", help="an .npy of booleans: the N hottest experts of a layer"
-    )
-    merged = action("merge", "add profiles of one model up")
-    merged.add_argument("profiles", nargs="+", metavar="PROFILE")
-    merged.add_argument("-o", "--output", metavar="FILE", required=True, help="the profile to write")
-    merged.add_argument("--weights", nargs="+", type=float, metavar="W", help="one a profile (default: 1)")
-    compared = action("compare", "overlap of hot experts and Jensen-Shannon distance, by layer")
-    compared.add_argument("profiles", nargs=2, metavar="PROFILE")
-    compared.add_argument("--top", type=positive, default=8, metavar="N", help="size of the hot sets (default: 8)")
-    moved = action("drift", "blocks of a trace that a profile no longer fits")
-    moved.add_argument("trace", help="a trace file")
-    moved.add_argument("profile", help="a profile file")
-    moved.add_argument("--window", type=positive, default=64, metavar="N", help="tokens of a block (default: 64)")
-    moved.add_argument("--top", type=positive, default=8, metavar="N", help="size of the hot sets (default: 8)")
-    judged = action("judge", "what profiles of other sessions buy, session by session")
-    judged.add_argument("trace", help="a trace file whose sessions have items")
-    judged.add_argument("--slots", type=positive, required=True, metavar="N", help="total slots")
-    judged.add_argument("--pool", choices=POOLS, default="per-layer", help="default: per-layer")
-    judged.add_argument("--key", default="dataset", metavar="KEY", help="what makes sessions alike (default: dataset)")
-    judged.add_argument(
-        "--changed", action="store_true", help="each session follows one of another kind, without a reset"
-    )
-    judged.add_argument("--half-life", type=float, default=32, metavar="N", help="of lfu-decay (default: 32)")
-    for one in (made, moved, judged):
-        add_trace_options(one)
+    held = Option("profile", group=Group.INPUT, help="a profile file")
+    several = Option("profiles", group=Group.INPUT, nargs="+", metavar="PROFILE", help="profile files")
+    made = opt.INTO(required=True, help="the profile to write")
+    action(
+        "make", "learn a profile from a trace",
+        opt.TRACE,
+        opt.COUNTS(help="the file holds counts: an .npy of layers x experts"),
+        opt.WHERE,
+        opt.HALF_LIFE(help="uses fade by half in N tokens (default: never)"),
+        opt.WINDOW(group=Group.INPUT, help="only the last N tokens"),
+        Option("--model", group=Group.OUTPUT, metavar="NAME", help="name of the model (default: as the trace says)"),
+        made,
+        *log_options(),
+    )  # fmt: skip
+    action("show", "what a profile holds", held)
+    out = action(
+        "export", "write counts or hot experts for an engine that pins them",
+        held,
+        opt.INTO(required=True, help="the file to write"),
+    )  # fmt: skip
+    add(
+        out,
+        Option("--coli", group=Group.OUTPUT, action="store_true", help="counts as .coli_usage of colibri"),
+        opt.COUNTS(group=Group.OUTPUT, help="an .npy of counts, layers x experts"),
+        Option(
+            "--mask", group=Group.OUTPUT, sets=["slots"], type=positive, metavar="N",
+            help="an .npy of booleans: the N hottest experts of a layer",
+        ),
+        one=True,
+        required=True,
+    )  # fmt: skip
+    action(
+        "merge", "add profiles of one model up",
+        several,
+        Option(
+            "--weights", group=Group.INPUT, nargs="+", type=float, metavar="W", help="one for each profile (default: 1)"
+        ),
+        made,
+    )  # fmt: skip
+    action("compare", "overlap of hot experts and Jensen-Shannon distance, by layer", several(nargs=2), opt.TOP)
+    action(
+        "drift", "blocks of a trace that a profile no longer fits",
+        opt.TRACE,
+        held,
+        opt.WINDOW(group=Group.INPUT, default=64, help="tokens of a block (default: 64)"),
+        opt.TOP,
+        *log_options(),
+    )  # fmt: skip
+    action(
+        "judge", "what profiles of other sessions buy, session by session",
+        opt.TRACE(help="a trace file whose sessions have items"),
+        opt.SLOTS(required=True),
+        Option(
+            "--key", group=Group.INPUT, default="dataset", metavar="KEY",
+            help="what makes sessions alike (default: dataset)",
+        ),
+        Option(
+            "--changed", group=Group.INPUT, action="store_true",
+            help="each session follows one of another kind, without a reset",
+        ),
+        opt.HALF_LIFE(default=32, help="of lfu-decay (default: 32)"),
+        opt.POOL(default="per-layer", help="one pool of slots, or a quota for each layer (default: per-layer)"),
+        *log_options(),
+    )  # fmt: skip
     parser.epilog = EXAMPLES
 
 

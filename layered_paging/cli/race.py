@@ -62,7 +62,7 @@ def show_race(answer: Mapping[str, Any], percent: Any) -> None:
     """Print the race."""
     rows = answer["race"]
     if not rows:
-        print("no race: no capacity that was tried (--tokens) lies between the largest event and nearly all pages")
+        print("no race: no capacity that was tried (--demand) lies between the largest event and nearly all pages")
         return
     resets = list(rows[0]["shares"])
     heads = ["policy", *(f"reset {reset}" for reset in resets), "worst", "x lru", "ns", "lines", "constants"]

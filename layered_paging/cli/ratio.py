@@ -10,8 +10,11 @@ from typing import Any
 from ..core.rules import POOLS
 from ..core.words import counted
 from ..errors import ParameterError
-from .common import add_model_options, byte_size, positive, table
+from . import options as opt
+from .common import table
+from .options import Group, Option, add
 from .progress import Progress, stoppable
+from .values import byte_size, positive
 
 # columns that --format can have; the first ones are those that a paper wants
 PAPER = ("policy", "layers", "experts", "slots", "ratio", "k - l + 1", "k", "H_k")
@@ -22,58 +25,55 @@ COLUMNS = (
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument(
-        "policy", nargs="?", metavar="POLICY", help="a policy with a method state, or your own as FILE.py:CLASS"
-    )
-    parser.add_argument("--optimal", action="store_true", help="the best deterministic policy instead")
-    parser.add_argument("--randomized", action="store_true", help="with --optimal: the best randomized policy")
-    parser.add_argument("--layers", type=positive, required=True, metavar="N", help="number of layers")
-    parser.add_argument(
-        "--experts",
-        type=positive,
-        required=True,
-        nargs="+",
-        metavar="N",
-        help="experts of each layer: one number, or one per layer",
-    )
-    parser.add_argument("--slots", type=positive, required=True, metavar="N", help="slots, fewer than there are pages")
-    parser.add_argument("--offline-slots", type=positive, metavar="H", help="slots of the optimum (default: as many)")
-    parser.add_argument("--general", action="store_true", help="classical paging: any page may follow any other")
-    parser.add_argument("--pool", choices=POOLS, default=POOLS[0], help="the policy's cache (default: shared)")
-    parser.add_argument("--top-k", type=positive, default=1, metavar="N", help="experts of each event (default: 1)")
-    add_model_options(parser, "admission")
-    parser.add_argument(
-        "--memory", type=byte_size, default=8 << 30, metavar="SIZE", help="memory for the graph (default: 8GiB)"
-    )
-    parser.add_argument(
-        "--time-limit",
-        "--seconds",
-        type=float,
-        metavar="SECONDS",
-        help="end the search after SECONDS and print the bounds known by then (default: 60 with --randomized, else none)",
-    )
-    parser.add_argument(
-        "--witness", action="store_true", help="print the worst sequence: pages are numbered layer by layer from 0"
-    )
-    parser.add_argument(
-        "--resume",
-        metavar="FILE",
-        help="with --optimal: keep in FILE what the search has, and go on from there if FILE is there",
-    )
-    parser.add_argument(
-        "--shortest",
-        action="store_true",
-        help="look for a shortest cycle that has the ratio, within --time-limit or 20 s",
-    )
-    parser.add_argument(
-        "--columns",
-        nargs="+",
-        choices=COLUMNS,
-        metavar="NAME",
-        help=f"columns of --format csv, md or tex: {', '.join(COLUMNS)} (default: those of a paper)",
-    )
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the certificate (.json or .json.gz)")
+    """Add the options of the command."""
+    add(
+        parser,
+        Option(
+            "policy", group=Group.INPUT, nargs="?", metavar="POLICY",
+            help="a policy with a method state, or your own as FILE.py:CLASS",
+        ),
+        Option("--optimal", group=Group.INPUT, action="store_true", help="the best deterministic policy instead"),
+        Option(
+            "--randomized", group=Group.INPUT, action="store_true", help="with --optimal: the best randomized policy"
+        ),
+        opt.LAYERS(required=True),
+        opt.EXPERTS(required=True, nargs="+", help="experts of each layer: one number, or one per layer"),
+        opt.SLOTS(required=True, help="slots, fewer than there are pages"),
+        Option(
+            "--offline-slots", group=Group.INPUT, type=positive, metavar="H",
+            help="slots of the optimum (default: as many)",
+        ),
+        opt.TOP_K(default=1, help="experts of each event (default: 1)"),
+        Option(
+            "--general", group=Group.RULES, action="store_true", help="classical paging: any page may follow any other"
+        ),
+        opt.POOL(help="the policy's cache (default: shared)"),
+        opt.ADMISSION,
+        Option(
+            "--memory", group=Group.SEARCH, type=byte_size, default=8 << 30, metavar="SIZE",
+            help="memory for the graph (default: 8GiB)",
+        ),
+        opt.TIME_LIMIT(
+            help="end the search after this time and print the bounds known by then (default: 60s with --randomized, "
+            "else none)"
+        ),
+        opt.RESUME(
+            metavar="FILE", help="with --optimal: keep in FILE what the search has, and go on from there if FILE is there"
+        ),
+        Option(
+            "--shortest", group=Group.SEARCH, action="store_true",
+            help="look for a shortest cycle that has the ratio, within --time-limit or 20s",
+        ),
+        Option(
+            "--witness", group=Group.OUTPUT, action="store_true",
+            help="print the worst sequence: pages are numbered layer by layer from 0",
+        ),
+        Option(
+            "--table-columns", group=Group.OUTPUT, nargs="+", choices=COLUMNS, metavar="NAME",
+            help=f"columns of --format csv, md or tex: {', '.join(COLUMNS)} (default: those of a paper)",
+        ),
+        opt.INTO(help="write the certificate (.json or .json.gz)"),
+    )  # fmt: skip
     parser.epilog = (
         "examples:\n"
         "  layered-paging ratio lru --layers 2 --experts 3 --slots 4 -o lru.json\n"
@@ -277,7 +277,7 @@ def _row(answer: dict[str, Any], args: argparse.Namespace) -> tuple[list[str], l
         witness = answer["witness"]
         known |= {"cycle": " ".join("+".join(map(str, event)) for event in witness["cycle"])}
         known |= {"misses": _exact(witness["misses"]), "optimum": witness["optimum"]}
-    names = args.columns or [name for name in PAPER if known[name] is not None]
+    names = args.table_columns or [name for name in PAPER if known[name] is not None]
     return list(names), [[known.get(name) for name in names]]
 
 

@@ -12,40 +12,58 @@ from ..errors import ParameterError
 from ..recording import recover
 from ..recording.driving import MODES, Running, load_model, measure_overhead, record_prompts
 from ..recording.prompts import read_prompts
-from .common import positive, progress
+from . import options as opt
+from .common import progress
+from .options import Group, Option, add
+from .values import positive
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    parser.add_argument("model", metavar="MODEL", help="a folder with a model for transformers, or a name on the hub")
-    parser.add_argument("--prompts", metavar="FILE", required=True, help="text, a prompt a line, or .jsonl objects")
-    parser.add_argument("-o", "--output", metavar="TRACE", required=True, help="the trace; its suffix names the format")
-    parser.add_argument("--mode", choices=MODES, default=MODES[0], help="how prompts are run (default: greedy)")
-    parser.add_argument(
-        "--new-tokens", type=positive, default=64, metavar="N", help="tokens after a prompt (default: 64)"
-    )
-    parser.add_argument("--temperature", type=float, default=1.0, metavar="T", help="with --mode sample (default: 1)")
-    parser.add_argument("--seed", type=int, default=0, help="with --mode sample (default: 0)")
-    parser.add_argument("--batch", type=positive, default=1, metavar="N", help="prompts run together (default: 1)")
-    parser.add_argument("--weights", action="store_true", help="keep the router's weights")
-    parser.add_argument("--dtype", default="auto", help="type of the parameters, such as bfloat16 (default: as stored)")
-    parser.add_argument("--device", default="cpu", help="where the model runs (default: cpu)")
-    parser.add_argument("--byte-tokens", action="store_true", help="tokens are bytes of UTF-8; no tokenizer is read")
-    parser.add_argument("--trust-remote-code", action="store_true", help="run code that comes with the model")
-    parser.add_argument(
-        "--overhead",
-        type=int,
-        default=3,
-        metavar="N",
-        help="pairs of runs that time the recording; 0: none (default: 3)",
-    )
-    parser.add_argument("--force", action="store_true", help="replace TRACE if it is there")
+    """Add the options of the command."""
+    add(
+        parser,
+        Option(
+            "model", group=Group.INPUT, metavar="MODEL",
+            help="a folder with a model for transformers, or a name on the hub",
+        ),
+        Option(
+            "--prompts", group=Group.INPUT, metavar="FILE", required=True, help="text, a prompt a line, or .jsonl objects"
+        ),
+        opt.BATCH(group=Group.INPUT, default=1, help="prompts run together (default: 1)"),
+        Option(
+            "--byte-tokens", group=Group.INPUT, action="store_true", help="tokens are bytes of UTF-8; no tokenizer is read"
+        ),
+        Option(
+            "--mode", group=Group.RULES, choices=MODES, default=MODES[0], help="how prompts are run (default: greedy)"
+        ),
+        Option(
+            "--new-tokens", group=Group.RULES, type=positive, default=64, metavar="N",
+            help="tokens after a prompt (default: 64)",
+        ),
+        Option(
+            "--temperature", group=Group.RULES, type=float, default=1.0, metavar="T", help="with --mode sample (default: 1)"
+        ),
+        opt.SEED(help="with --mode sample (default: 0)"),
+        Option(
+            "--dtype", group=Group.SEARCH, default="auto", metavar="TYPE",
+            help="type of the parameters, such as bfloat16 (default: as stored)",
+        ),
+        Option("--device", group=Group.SEARCH, default="cpu", metavar="NAME", help="where the model runs (default: cpu)"),
+        Option("--trust-remote-code", group=Group.SEARCH, action="store_true", help="run code that comes with the model"),
+        Option(
+            "--overhead", group=Group.OUTPUT, type=int, default=3, metavar="N",
+            help="pairs of runs that time the recording; 0: none (default: 3)",
+        ),
+        Option("--router-weights", group=Group.OUTPUT, action="store_true", help="keep the router's weights"),
+        opt.INTO(metavar="TRACE", required=True, help="the trace; its suffix names the format"),
+        opt.FORCE(help="replace TRACE if it is there"),
+    )  # fmt: skip
     parser.epilog = (
         "While it runs, TRACE.part.jsonl holds what was recorded so far and can be read like any trace.\n"
         'A .jsonl of prompts has lines such as {"prompt": "...", "category": "code", "id": "17"}.\n\n'
         "examples:\n"
         "  layered-paging record ./my-moe --prompts prompts.txt -o run.npz --new-tokens 128\n"
-        "  layered-paging record ./my-moe --prompts texts.jsonl -o run.npz --mode text --weights"
+        "  layered-paging record ./my-moe --prompts texts.jsonl -o run.npz --mode text --router-weights"
     )
 
 
@@ -61,7 +79,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise ParameterError(f"--overhead must be at least 0; got {args.overhead}")
     check_target(target)
     prompts = read_prompts(args.prompts)
-    running = Running(args.mode, args.new_tokens, args.temperature, args.batch, args.seed)
+    running = Running(args.mode, args.new_tokens, args.temperature, args.batch_size, args.seed)
     model, tokenizer = load_model(
         args.model,
         dtype=args.dtype,
@@ -76,7 +94,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             prompts,
             running,
             path=part,
-            weights=args.weights,
+            weights=args.router_weights,
             name=Path(args.model).name,
             progress=done,
         )
@@ -85,7 +103,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     part.unlink()
     overhead = None
     if args.overhead:
-        overhead = measure_overhead(model, tokenizer, prompts[0], running, args.overhead, part, args.weights)
+        overhead = measure_overhead(model, tokenizer, prompts[0], running, args.overhead, part, args.router_weights)
     return {
         "output": str(target),
         "architecture": trace.meta["architecture"],

@@ -22,20 +22,23 @@ from ..formats import load_trace
 from ..policies.forecast import Forecast
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
+from . import options as opt
 from . import over_time, tiers
-from .clocks import add_clock_options, clock_of, paced, speed
-from .common import add_model_options, byte_size, percent, positive, progress, table
-from .options import add_batch_options, add_trace_options, open_or_load, reading_of
+from .clocks import clock_of, clock_options, paced, speed
+from .common import percent, progress, table
+from .options import Group, Option, add, log_options
+from .reading import open_or_load, reading_of
 from .traffic import (
+    LENDING,
+    TRAFFIC,
     Quotas,
-    add_quota_options,
-    add_traffic_options,
     prices_of,
     quotas_of,
     show_prices,
     show_quotas,
     traffic_of,
 )
+from .values import positive
 
 EXAMPLES = """examples:
   layered-paging replay trace.npz --slots 144 192 288 --policy lru llru lfu --reset session --optimum forced
@@ -55,53 +58,62 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("trace", help="a trace file, of any format that 'convert' reads")
-    budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--slots", nargs="+", type=int, metavar="N", help="total slots, one or more numbers")
-    budget.add_argument("--bytes", nargs="+", type=byte_size, metavar="SIZE", help="budgets such as 250MiB or 2GiB")
-    parser.add_argument(
-        "--policy", nargs="+", default=["lru", "llru"], metavar="P", help="policies (default: lru llru)"
+    add(parser, opt.TRACE)
+    add(
+        parser,
+        opt.SLOTS(nargs="+", help="total slots, one or more numbers"),
+        opt.BYTES(nargs="+", help="budgets such as 250MiB or 2GiB"),
+        one=True,
     )
-    add_model_options(parser, "pool", "reset", "events", "admission", "prefill", "ties", "oversize")
-    parser.set_defaults(pool=None)  # shared, but with quotas, which are of layers
-    parser.add_argument("--optimum", choices=("forced", "bypass"), help="also the offline optimum, of this admission")
-    parser.add_argument("--seed", type=int, default=0, help="seed of randomized policies (default: 0)")
-    parser.add_argument(
-        "--repeat", type=positive, default=1, metavar="N", help="runs of randomized policies, seeds SEED, SEED + 1, ..."
-    )
-    parser.add_argument(
-        "--predictions",
-        metavar="P",
-        help="next uses for the policies that take predictions: perfect, noisy:SIGMA, uniform:ROUNDS, inverted (oracles), "
-        "or learnt online: popularity, previous, markov, with parameters; NAME@request predicts at requests only",
-    )
-    parser.add_argument("--train", metavar="TRACE", help="another trace, which learnt predictions observe first")
-    parser.add_argument(
-        "--profile",
-        metavar="FILE",
-        help="also keep the hottest pages of a profile (profile make); its policy is 'static'",
-    )
-    parser.add_argument(
-        "--pin", nargs="+", type=positive, default=[], metavar="N",
-        help="with --profile: also keep only its N hottest pages, and use lru for the rest",
+    add(
+        parser,
+        opt.POLICY(nargs="+", default=["lru", "llru"], help="policies (default: lru llru)"),
+        Option(
+            "--predictions", group=Group.INPUT, metavar="P",
+            help="next uses for the policies that take predictions: perfect, noisy:SIGMA, uniform:ROUNDS, inverted "
+            "(oracles), or learnt online: popularity, previous, markov, with parameters; NAME@request predicts at "
+            "requests only",
+        ),
+        Option(
+            "--train", group=Group.INPUT, metavar="TRACE", help="another trace, which learnt predictions observe first"
+        ),
+        opt.PROFILE(help="also keep the hottest pages of a profile (profile make); its policy is 'static'"),
+        Option(
+            "--pin", group=Group.INPUT, nargs="+", type=positive, default=[], metavar="N",
+            help="with --profile: also keep only its N hottest pages, and use lru for the rest",
+        ),
+        opt.POOL(default=None),  # shared, but with quotas, which are of layers
+        opt.RESET,
+        opt.EACH_EVENT,
+        opt.ADMISSION,
+        opt.PREFILL,
+        opt.TIE,
+        opt.OVERSIZE,
+        opt.SEED,
+        Option(
+            "--repeat", group=Group.RULES, type=positive, default=1, metavar="N",
+            help="runs of randomized policies, seeds SEED, SEED + 1, ...",
+        ),
+        Option(
+            "--stream", group=Group.SEARCH, action="store_true",
+            help="read the file in parts (Parquet, JSON Lines): for traces of any length",
+        ),
+        opt.WORKERS(help="with --stream --reset session: processes (default: 1)"),
+        Option(
+            "--sample", group=Group.SEARCH, sets=["sessions"], type=positive, metavar="N",
+            help="with --stream --reset session: estimate from N sessions",
+        ),
+        opt.OPTIMUM(choices=("forced", "bypass")),
+        opt.BY(choices=("layer", "session"), help="also hits and misses of each layer or session"),
+        *over_time.OPTIONS,
+        *clock_options(per_token=True),
+        *TRAFFIC,
+        *LENDING,
+        *tiers.OPTIONS,
+        *log_options(),
+        opt.BATCH,
+        opt.CHUNK,
     )  # fmt: skip
-    parser.add_argument("--by", choices=("layer", "session"), help="also hits and misses of each layer or session")
-    parser.add_argument(
-        "--stream", action="store_true", help="read the file in parts (Parquet, JSON Lines): for traces of any length"
-    )
-    parser.add_argument(
-        "--workers", type=positive, default=1, metavar="N", help="with --stream --reset session: processes (default: 1)"
-    )
-    parser.add_argument(
-        "--sample", type=positive, metavar="N", help="with --stream --reset session: estimate from N sessions"
-    )
-    over_time.add_over_time(parser)
-    add_clock_options(parser, per_token=True)
-    add_traffic_options(parser)
-    add_quota_options(parser)
-    tiers.add_tier_options(parser)
-    add_trace_options(parser)
-    add_batch_options(parser)
     parser.epilog = EXAMPLES
     parser.set_defaults(misused=parser.error)  # a budget can be given in several ways
 

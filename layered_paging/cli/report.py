@@ -8,11 +8,14 @@ from typing import Any
 
 from ..analysis.diagnosis import USUAL
 from ..core.files import write_atomic
+from ..core.rules import RESETS
 from ..errors import ParameterError
-from .clocks import add_clock_options, clock_of
-from .common import add_model_options, byte_size, progress
-from .engine import add_engine_option, engine_note, print_engine, tried
-from .options import add_trace_options, read_again, trace_of
+from . import options as opt
+from .clocks import clock_of, clock_options
+from .common import progress
+from .engine import engine_note, print_engine, tried
+from .options import add, log_options
+from .reading import read_again, trace_of
 from .traffic import REFUSES
 
 __all__ = ["REFUSES", "configure", "run", "show"]
@@ -26,28 +29,22 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("trace", help="a trace file")
-    budget = parser.add_mutually_exclusive_group(required=True)
-    budget.add_argument("--slots", type=int, metavar="N", help="total slots")
-    budget.add_argument(
-        "--bytes", type=byte_size, metavar="SIZE", help="a budget such as 2GiB; the trace knows its sizes"
+    add(parser, opt.TRACE)
+    add(parser, opt.SLOTS, opt.BYTES(help="a budget such as 2GiB; the trace knows its sizes"), one=True, required=True)
+    add(
+        parser,
+        opt.POLICY(default="lru", help="the policy in use (default: lru)"),
+        opt.AGAINST(nargs="+", help=f"policies to compare it with (default: {' '.join(USUAL)})"),
+        opt.ENGINE,
+        opt.RESET(
+            choices=RESETS[:2], help="what is emptied at each session: nothing, or cache and policy (default: never)"
+        ),
+        opt.PREFILL,
+        *clock_options(),
+        opt.TITLE,
+        opt.INTO(required=True, help="the page, a .html file"),
+        *log_options(),
     )
-    parser.add_argument("--policy", default="lru", metavar="P", help="the policy in use (default: lru)")
-    parser.add_argument(
-        "--against", nargs="+", metavar="P", help=f"policies to compare it with (default: {' '.join(USUAL)})"
-    )
-    add_engine_option(parser)
-    parser.add_argument(
-        "--reset",
-        choices=("never", "session"),
-        default="never",
-        help="what is emptied at each session: nothing, or cache and policy (default: never)",
-    )
-    add_model_options(parser, "prefill")
-    add_clock_options(parser)
-    parser.add_argument("--title", default="", help="shown above (default: the file's name)")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the page, a .html file")
-    add_trace_options(parser)
     parser.epilog = EXAMPLES
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..reproduction import SCOPES, Outcome, of_paper, reproduce, write_table
+from . import options as opt
 from .common import table
+from .options import Group, Option, add
 
 EXAMPLES = """examples:
   layered-paging reproduce angelopoulos-marchal-obrecht-simon-2025
@@ -18,21 +20,23 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("paper", metavar="PAPER", help="citation key of a paper (see: layered-paging list results)")
-    parser.add_argument("--figure", nargs="+", default=[], metavar="NAME", help="only these results, with * and ?")
-    parser.add_argument("--scope", choices=SCOPES, default="small", help="small takes seconds (default: small)")
-    parser.add_argument(
-        "--trace",
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="trace files (default: those of the folder LAYERED_PAGING_TRACES, if set)",
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all randomness (default: 0)")
-    parser.add_argument(
-        "-o", "--output", metavar="FOLDER", help="where files go (default: reproduced/PAPER/SCOPE); made if need be"
-    )
-    parser.add_argument("--again", action="store_true", help="run also what an earlier run left in the folder")
+    add(
+        parser,
+        Option(
+            "paper", group=Group.INPUT, metavar="PAPER",
+            help="citation key of a paper (see: layered-paging list results)",
+        ),
+        Option(
+            "--figure", group=Group.INPUT, nargs="+", default=[], metavar="NAME", help="only these results, with * and ?"
+        ),
+        opt.SCOPE(choices=SCOPES),
+        opt.TRACES(
+            nargs="+", default=[], help="trace files (default: those of the folder LAYERED_PAGING_TRACES, if set)"
+        ),
+        opt.SEED(help="seed of all randomness (default: 0)"),
+        opt.INTO(metavar="FOLDER", help="where files go (default: reproduced/PAPER/SCOPE); made if need be"),
+        Option("--again", group=Group.OUTPUT, action="store_true", help="run also what an earlier run left in the folder"),
+    )  # fmt: skip
     parser.epilog = EXAMPLES
 
 

@@ -14,31 +14,40 @@ from ..errors import ParameterError
 from ..plot import check_picture, draw_heat, draw_map, new_figure, save_figure
 from ..profiles.behaviour import behaviour, gates, transition_counts
 from ..profiles.drift import asking
-from .common import add_model_options, percent, table
-from .options import add_trace_options, trace_of
+from . import options as opt
+from .common import percent, table
+from .options import Group, Option, add, log_options
+from .reading import trace_of
 
 EXAMPLES = """examples:
   layered-paging router trace.npz --by dataset
   layered-paging router trace.npz --heat heat.svg --transitions transitions.svg --layer 12
-  layered-paging router trace.npz --map map.svg --layer 12 --slots 192 --policy lru --tokens 0-120 --where topic=law
+  layered-paging router trace.npz --map map.svg --layer 12 --slots 192 --policy lru --from 0 --rounds 120 --where topic=law
 """
 MOST_TOKENS = 2000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("trace", help="a trace file, of any format that 'convert' reads")
-    parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these sessions")
-    parser.add_argument("--by", metavar="KEY", help="one line for the sessions of each value of KEY, instead of layers")
-    parser.add_argument("--heat", metavar="FILE", help="draw how often each layer uses each expert")
-    parser.add_argument("--transitions", metavar="FILE", help="draw the transitions into --layer")
-    parser.add_argument("--map", metavar="FILE", help="draw tokens against experts: held, hit, missed, evicted")
-    parser.add_argument("--layer", type=int, default=0, metavar="J", help="for the pictures (default: 0)")
-    parser.add_argument("--tokens", default="0-99", metavar="A-B", help="for --map (default: 0-99)")
-    parser.add_argument("--slots", type=int, metavar="N", help="for --map: total slots")
-    parser.add_argument("--policy", default="lru", metavar="P", help="for --map (default: lru)")
-    add_model_options(parser, "pool", "reset")
-    add_trace_options(parser)
+    add(
+        parser,
+        opt.TRACE,
+        opt.WHERE,
+        opt.BY(metavar="KEY", help="one line for the sessions of each value of KEY, instead of layers"),
+        Option("--heat", group=Group.OUTPUT, metavar="FILE", help="draw how often each layer uses each expert"),
+        Option("--transitions", group=Group.OUTPUT, metavar="FILE", help="draw the transitions into --layer"),
+        Option(
+            "--map", group=Group.OUTPUT, metavar="FILE", help="draw tokens against experts: held, hit, missed, evicted"
+        ),
+        Option("--layer", group=Group.OUTPUT, type=int, default=0, metavar="J", help="for the pictures (default: 0)"),
+        opt.FROM(group=Group.OUTPUT, help="for --map: first round (default: 0)"),
+        opt.ROUNDS(group=Group.OUTPUT, default=100, help="for --map: rounds to draw (default: 100)"),
+        opt.SLOTS(group=Group.OUTPUT, help="for --map: total slots"),
+        opt.POLICY(group=Group.OUTPUT, default="lru", help="for --map (default: lru)"),
+        opt.POOL,
+        opt.RESET,
+        *log_options(),
+    )  # fmt: skip
     parser.epilog = EXAMPLES
 
 
@@ -52,7 +61,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         trace = trace.select(sessions_where(trace, args.where))
     if not 0 <= args.layer < trace.layers:
         raise ParameterError(f"--layer must be in 0..{trace.layers - 1}; got {args.layer}")
-    tokens = _tokens(args.tokens, trace)
+    tokens = _drawn(args, trace)
     if args.map and args.slots is None:
         raise ParameterError("--map needs --slots")
     seen = behaviour(trace)
@@ -91,14 +100,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _tokens(text: str, trace: Trace) -> range:
-    low, _, high = text.partition("-")
-    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in (low, high)):
-        raise ParameterError(f"--tokens is written A-B, such as 0-99; got {text!r}")
-    chosen = range(int(low), min(int(high), trace.rounds - 1) + 1)
-    if not 0 < len(chosen) <= MOST_TOKENS:
-        raise ParameterError(f"--tokens must be 1 to {MOST_TOKENS} of the {trace.rounds} tokens; got {text}")
-    return chosen
+def _drawn(args: argparse.Namespace, trace: Trace) -> range:
+    if not 0 <= args.start < trace.rounds:
+        raise ParameterError(f"--from must be in 0..{trace.rounds - 1}; got {args.start}")
+    if args.rounds > MOST_TOKENS:
+        raise ParameterError(f"--rounds must be at most {MOST_TOKENS}; got {args.rounds}")
+    return range(args.start, min(args.start + args.rounds, trace.rounds))
 
 
 def _rows(trace: Trace, names: list[Any], kind: str) -> list[dict[str, Any]]:

@@ -10,8 +10,10 @@ from ..core.files import write_atomic
 from ..core.trace import Trace
 from ..core.words import counted
 from ..errors import NotRegistered, ParameterError
-from .common import add_model_options, positive, progress
-from .options import add_trace_options, trace_of
+from . import options as opt
+from .common import progress
+from .options import Group, Option, add, log_options
+from .reading import trace_of
 
 EXAMPLES = """examples:
   layered-paging show --sequence "0,0 1,1 0,2 2,1" --policy lru llru opt --slots 3 -o replay.html
@@ -25,28 +27,35 @@ _PICTURES = {".svg": "svg", ".tex": "tikz"}
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument(
-        "trace", nargs="?", help="a trace file, or the certificate of a ratio, whose worst cycle or adversary is played"
-    )
-    parser.add_argument(
-        "--sequence",
-        metavar="TEXT",
-        help="instead of a file: rounds separated by blanks, layers by commas, experts of an event by +",
-    )
-    parser.add_argument("--play", action="store_true", help="write the playground, which takes its sequences itself")
-    parser.add_argument("--experts", type=positive, metavar="N", help="experts of each layer of --sequence")
-    parser.add_argument("--policy", nargs="+", metavar="P", help="policies to show (default: lru llru opt)")
-    parser.add_argument("--slots", type=positive, metavar="K", help="total slots")
-    parser.add_argument("--from", dest="first", type=int, default=0, metavar="R", help="first round (default: 0)")
-    parser.add_argument("--rounds", type=positive, metavar="N", help="rounds to show (default: what makes 5,000 steps)")
-    parser.add_argument("-o", "--output", metavar="FILE", help="the page, a .html file")
-    parser.add_argument(
-        "--static", metavar="FILE", help="a picture for a slide, .svg or .tex, beside the page or alone"
-    )
-    parser.add_argument("--title", default="", help="shown above (default: what the page shows)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of randomized policies (default: 0)")
-    add_model_options(parser, "pool", "reset", "admission")
-    add_trace_options(parser)
+    add(
+        parser,
+        opt.TRACE(
+            nargs="?", help="a trace file, or the certificate of a ratio, whose worst cycle or adversary is played"
+        ),
+        Option(
+            "--sequence", group=Group.INPUT, metavar="TEXT",
+            help="instead of a file: rounds separated by blanks, layers by commas, experts of an event by +",
+        ),
+        Option(
+            "--play", group=Group.INPUT, action="store_true", help="write the playground, which takes its sequences itself"
+        ),
+        opt.EXPERTS(help="experts of each layer of --sequence"),
+        opt.POLICY(nargs="+", help="policies to show (default: lru llru opt)"),
+        opt.SLOTS,
+        opt.FROM,
+        opt.ROUNDS(help="rounds to show (default: what makes 5,000 steps)"),
+        opt.POOL,
+        opt.RESET,
+        opt.ADMISSION,
+        opt.SEED,
+        opt.INTO(help="the page, a .html file"),
+        Option(
+            "--static", group=Group.OUTPUT, metavar="FILE",
+            help="a picture for a slide, .svg or .tex, beside the page or alone",
+        ),
+        opt.TITLE(help="shown above (default: what the page shows)"),
+        *log_options(),
+    )  # fmt: skip
     parser.epilog = EXAMPLES
 
 
@@ -94,11 +103,11 @@ def _replay(args: argparse.Namespace) -> dict[str, Any]:
     policies = args.policy or ["lru", "llru", "opt"]
     whole = trace_of(args) if args.sequence is None else parse_sequence(args.sequence, args.experts)
     rounds = args.rounds or max(1, SHOWN // whole.layers)
-    trace = window(whole, args.first, rounds)
+    trace = window(whole, args.start, rounds)
     note = ""
     if trace is not whole:
-        last = args.first + trace.rounds - 1
-        note = f"rounds {args.first:,} to {last:,} of {whole.rounds:,}, from an empty cache"
+        last = args.start + trace.rounds - 1
+        note = f"rounds {args.start:,} to {last:,} of {whole.rounds:,}, from an empty cache"
     source = (
         Path(args.trace).name if args.trace else f"{counted(whole.rounds, 'round')} of {counted(whole.layers, 'layer')}"
     )
@@ -117,7 +126,7 @@ def _replay(args: argparse.Namespace) -> dict[str, Any]:
     for name in dict.fromkeys(policies):
         got = replay(trace, "belady" if name == "opt" else name, args.slots, **options, seed=args.seed)
         runs.append({"policy": name, "requests": got.requests, "misses": got.misses})
-    about = {"first_round": args.first, "rounds": trace.rounds, "slots": args.slots, **options, "runs": runs}
+    about = {"first_round": args.start, "rounds": trace.rounds, "slots": args.slots, **options, "runs": runs}
     return {"output": args.output, "bytes": size, "static": args.static, **about}
 
 
@@ -126,7 +135,7 @@ def _witness(args: argparse.Namespace) -> dict[str, Any]:
     from ..report.witness import witness_of, witness_page
 
     chosen = [args.slots, args.experts, args.rounds]
-    if any(value is not None for value in chosen) or args.first or args.pool != "shared" or args.admission != "forced":
+    if any(value is not None for value in chosen) or args.start or args.pool != "shared" or args.admission != "forced":
         raise ParameterError(
             f"{args.trace} is a certificate: it says itself what is played, but for an adversary's --policy"
         )

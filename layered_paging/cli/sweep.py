@@ -12,7 +12,9 @@ from ..core.words import counted
 from ..sweep import load_spec
 from ..sweep import run as run_spec
 from ..sweep.running import FORMATS
-from .common import positive, table
+from . import options as opt
+from .common import table
+from .options import Group, Option, add
 
 SHOWN = 20  # failures printed
 
@@ -25,13 +27,21 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("spec", help="a spec in TOML")
-    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="a new folder for the results")
-    parser.add_argument("--workers", type=positive, metavar="N", help="processes (default: the cores)")
-    parser.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler, or 'local' to start one")
-    parser.add_argument("--resume", action="store_true", help="go on in the folder, and skip what is done")
-    parser.add_argument("--retry", action="store_true", help="with --resume: play again what failed")
-    parser.add_argument("--form", choices=FORMATS, default="jsonl", help="Parquet besides JSON Lines (default: jsonl)")
+    add(
+        parser,
+        Option("spec", group=Group.INPUT, metavar="SPEC", help="a spec in TOML"),
+        opt.WORKERS(default=None, help="processes (default: the cores)"),
+        Option(
+            "--cluster", group=Group.SEARCH, metavar="ADDRESS", help="a Dask scheduler, or 'local' to start one"
+        ),
+        opt.RESUME(action="store_true", help="go on in the folder, and skip what is done"),
+        Option("--retry", group=Group.SEARCH, action="store_true", help="with --resume: play again what failed"),
+        opt.INTO(metavar="FOLDER", required=True, help="a new folder for the results"),
+        Option(
+            "--form", group=Group.OUTPUT, choices=FORMATS, default="jsonl",
+            help="Parquet besides JSON Lines (default: jsonl)",
+        ),
+    )  # fmt: skip
     parser.epilog = EXAMPLES
 
 

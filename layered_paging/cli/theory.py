@@ -8,7 +8,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ParameterError
-from .common import positive, table
+from . import options as opt
+from .common import table
+from .options import add
 
 if TYPE_CHECKING:
     from ..problems import Bounds, Compared
@@ -17,10 +19,8 @@ MOST = 24
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument("--layers", type=positive, required=True, help="layers")
-    parser.add_argument("--experts", type=positive, required=True, help="experts of each layer")
-    parser.add_argument("-o", "--output", metavar="FILE", help="plot to a .svg, .png or .pdf file")
+    """Add the options of the command."""
+    add(parser, opt.LAYERS(required=True), opt.EXPERTS(required=True), opt.INTO)
     parser.epilog = "example:\n  layered-paging theory --layers 3 --experts 3 -o theory.svg"
 
 

@@ -15,43 +15,18 @@ from ..core.slices import of_layers
 from ..core.trace import Trace
 from ..errors import ParameterError
 from ..policies.spec import PolicySpec
-from .clocks import speed
-from .common import byte_size, percent, table
+from .clocks import clock_of, speed
+from .common import percent, table
+from .options import Group, Option
+from .values import byte_size
 
 if TYPE_CHECKING:
     from ..offline import Optimum
 
-__all__ = ["add_tier_options", "answered", "asked", "shown"]
+__all__ = ["OPTIONS", "answered", "asked", "shown"]
 
 MIB = 2**20
 DEVICE = "device"  # the name of a device's own pool, where tiers lie behind it
-
-
-def add_tier_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    group = parser.add_argument_group("several caches: tiers behind each other, or devices beside each other")
-    group.add_argument(
-        "--tier", action="append", type=_tier, metavar="NAME=SIZE[@SPEED]",
-        help="a tier, the first one first, such as vram=6GiB or ram=24GiB@2GB (bytes per second into it); 96slots is a size, too",
-    )  # fmt: skip
-    group.add_argument(
-        "--tiers", choices=("inclusive", "exclusive"), default="inclusive",
-        help="a lower tier sees the misses of the one above, or takes what it evicts (default: inclusive)",
-    )  # fmt: skip
-    group.add_argument(
-        "--lower", metavar="P", help="with --tier: policy of the tiers below the first (default: the same)"
-    )
-    group.add_argument(
-        "--certificates",
-        metavar="FOLDER",
-        help="write the certificate of each lower bound there: boundary-1.json.gz, ...",
-    )
-    group.add_argument(
-        "--devices",
-        type=_devices,
-        metavar="A-B:SIZE,...",
-        help="layers of each device and its budget: 0-23:8GiB,24-47:8GiB",
-    )
 
 
 def _size(text: str) -> Budget:
@@ -85,6 +60,44 @@ def _devices(text: str) -> list[tuple[list[int], Budget]]:
             raise argparse.ArgumentTypeError(f"devices are such as 0-23:8GiB,24-47:8GiB; got {part!r}")
         found.append((list(range(first, last + 1)), _size(match[3])))
     return found
+
+
+OPTIONS = (
+    Option(
+        "--tier",
+        group=Group.TIERS,
+        action="append",
+        type=_tier,
+        metavar="NAME=SIZE[@SPEED]",
+        help="a tier, the first one first, such as vram=6GiB or ram=24GiB@2GB (bytes per second into it); 96slots is a size, too",
+    ),
+    Option(
+        "--tiers",
+        group=Group.TIERS,
+        choices=("inclusive", "exclusive"),
+        default="inclusive",
+        help="a lower tier sees the misses of the one above, or takes what it evicts (default: inclusive)",
+    ),
+    Option(
+        "--lower",
+        group=Group.TIERS,
+        metavar="P",
+        help="with --tier: policy of the tiers below the first (default: the same)",
+    ),
+    Option(
+        "--certificates",
+        group=Group.TIERS,
+        metavar="FOLDER",
+        help="write the certificate of each lower bound there: boundary-1.json.gz, ...",
+    ),
+    Option(
+        "--devices",
+        group=Group.TIERS,
+        type=_devices,
+        metavar="A-B:SIZE,...",
+        help="layers of each device and its budget: 0-23:8GiB,24-47:8GiB",
+    ),
+)
 
 
 def asked(args: argparse.Namespace) -> bool:
@@ -221,7 +234,6 @@ def _by_device(
 ) -> list[dict[str, Any]]:
     from ..engine.tiers import by_device
     from ..offline import optimum
-    from .clocks import clock_of
 
     clock = clock_of(args, trace.page_bytes is not None)
     layers, sizes = [part for part, _ in args.devices], [size for _, size in args.devices]

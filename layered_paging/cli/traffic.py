@@ -15,13 +15,16 @@ from ..core.rules import LENDS, PREFILL_CACHES, Rules, Traffic
 from ..core.trace import Trace
 from ..errors import FormatError, ParameterError
 from ..policies.spec import PolicySpec
-from .common import byte_size, percent, table
+from . import options as opt
+from .common import percent, table
+from .options import Group, Option
+from .values import byte_size
 
 __all__ = [
+    "LENDING",
     "REFUSES",
+    "TRAFFIC",
     "Quotas",
-    "add_quota_options",
-    "add_traffic_options",
     "prices_of",
     "quotas_of",
     "rules_of",
@@ -39,40 +42,6 @@ REFUSES = dict.fromkeys(
 )
 QUOTA_FILE = 1 << 20  # bytes of a file of quotas
 Quotas = str | tuple[int, ...]
-
-
-def add_traffic_options(parser: argparse.ArgumentParser) -> None:
-    """Add the rules of traffic."""
-    group = parser.add_argument_group("traffic: loads that are used and dropped, and evict nothing (with any policy)")
-    add = group.add_argument
-    add(
-        "--bypass-above", type=_above, metavar="N[tokens]",
-        help="events of more than N members leave the cache alone; 32tokens counts tokens (--batch, --prefill merged)",
-    )  # fmt: skip
-    add("--keep-event", type=int, metavar="N", help="keep at most N loads of an event")
-    add("--keep-round", type=int, metavar="N", help="keep at most N loads of a round, in each pool")
-    add("--admit-after", type=int, default=1, metavar="N", help="keep a load at its page's N-th miss (default: 1)")
-    add("--evict-after", type=int, default=1, metavar="N", help="the same where keeping it evicts a page (default: 1)")
-    add("--prefill-cache", choices=PREFILL_CACHES, default="warm", help="prefill fills the cache, or leaves it alone")
-
-
-def add_quota_options(parser: argparse.ArgumentParser) -> None:
-    """Add the quotas of layers."""
-    group = parser.add_argument_group("slots, or bytes, of each layer (each layer is then a pool)")
-    add = group.add_argument
-    add(
-        "--quotas",
-        metavar="N,N,...|FILE|best",
-        help="one number of slots per layer, or sizes such as 96MiB,64MiB; a JSON list of them; or the best split of a policy",
-    )
-    add("--floor", type=_numbers, default=0, metavar="N[,N...]", help="with best: slots of a layer are at least this")
-    add("--ceiling", type=_numbers, metavar="N[,N...]", help="with best: slots of a layer are at most this")
-    add(
-        "--lend",
-        choices=LENDS,
-        default="none",
-        help="prompts pass layer by layer; who lends slots to the one in flight",
-    )
 
 
 def _above(text: str) -> tuple[str, int]:
@@ -97,6 +66,60 @@ def rules_of(args: argparse.Namespace) -> Traffic:
     names = ("keep_event", "keep_round", "admit_after", "evict_after", "prefill_cache")
     above = {} if args.bypass_above is None else dict([args.bypass_above])
     return Traffic(**{name: getattr(args, name) for name in names}, **above)
+
+
+def _rule(flag: str, text: str, **given: Any) -> Option:
+    return Option(flag, group=Group.TRAFFIC, help=text, **{"type": int, "metavar": "N", **given})
+
+
+TRAFFIC = (
+    _rule(
+        "--bypass-above",
+        "events of more than N members leave the cache alone; 32tokens counts tokens (--batch, --prefill merged)",
+        sets=["bypass_tokens"],
+        type=_above,
+        metavar="N[tokens]",
+    ),
+    _rule("--keep-event", "keep at most N loads of an event"),
+    _rule("--keep-round", "keep at most N loads of a round, in each pool"),
+    _rule("--admit-after", "keep a load at its page's N-th miss (default: 1)", default=1),
+    _rule("--evict-after", "the same where keeping it evicts a page (default: 1)", default=1),
+    Option(
+        "--prefill-cache",
+        group=Group.TRAFFIC,
+        choices=PREFILL_CACHES,
+        default="warm",
+        help="prefill fills the cache, or leaves it alone (default: warm)",
+    ),
+)
+LENDING = (
+    opt.QUOTAS(
+        metavar="N,N,...|FILE|best",
+        help="one number of slots per layer, or sizes such as 96MiB,64MiB; a JSON list of them; or the best split of a policy",
+    ),
+    Option(
+        "--floor",
+        group=Group.QUOTAS,
+        type=_numbers,
+        default=0,
+        metavar="N[,N...]",
+        help="with best: slots of a layer are at least this",
+    ),
+    Option(
+        "--ceiling",
+        group=Group.QUOTAS,
+        type=_numbers,
+        metavar="N[,N...]",
+        help="with best: slots of a layer are at most this",
+    ),
+    Option(
+        "--lend",
+        group=Group.QUOTAS,
+        choices=LENDS,
+        default="none",
+        help="prompts pass layer by layer; who lends slots to the one in flight (default: none)",
+    ),
+)
 
 
 def traffic_of(args: argparse.Namespace) -> dict[str, Any]:

@@ -6,14 +6,21 @@ import argparse
 from typing import Any
 
 from ..claims import SCOPES, Verdict, status_page, verify
+from . import options as opt
 from .common import table
+from .options import Group, Option, add
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="names of claims, with * and ?")
-    parser.add_argument("--scope", choices=SCOPES, default="small", help="how much is checked (default: small)")
-    parser.add_argument("--status", metavar="FILE", help="only write the generated status page")
+    """Add the options of the command."""
+    add(
+        parser,
+        Option(
+            "pattern", group=Group.INPUT, nargs="?", default="*", metavar="PATTERN", help="names of claims, with * and ?"
+        ),
+        opt.SCOPE(choices=SCOPES, help="how much is checked (default: small)"),
+        Option("--status", group=Group.OUTPUT, metavar="FILE", help="only write the generated status page"),
+    )  # fmt: skip
     parser.epilog = "examples:\n  layered-paging verify\n  layered-paging verify 'lru-*' --scope full"
 
 

@@ -11,9 +11,14 @@ from ..core.parts import LongTrace
 from ..core.trace import Trace
 from .opening import Start
 
-__all__ = ["OPTIONS", "Format", "Reading"]
+__all__ = ["OPTIONS", "Format", "Reading", "flag_of"]
 
 OPTIONS = ("layout", "columns", "tokens", "top_k", "n_experts")
+
+
+def flag_of(name: str) -> str:
+    """Return the option of the command line that gives an option of a reading."""
+    return "--guess-tokens" if name == "tokens" else f"--{name.replace('_', '-')}"
 
 
 @dataclass

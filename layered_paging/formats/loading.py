@@ -12,7 +12,7 @@ import numpy as np
 from ..core.parts import LongTrace
 from ..core.trace import Trace
 from ..errors import FormatError, ParameterError
-from .base import OPTIONS, Format, Reading
+from .base import OPTIONS, Format, Reading, flag_of
 from .common import build, guarded
 from .known import detect
 from .opening import spooled
@@ -62,8 +62,8 @@ def _check_options(file: Path, known: Format, how: Reading) -> None:
         if name not in known.takes and how.lenient:
             setattr(how, name, {} if name == "columns" else None)
         elif name not in known.takes:
-            typed = f"--{name.replace('_', '-')}"
-            use = ", ".join(f"--{o.replace('_', '-')}" for o in OPTIONS if o in known.takes) or "none of these options"
+            typed = flag_of(name)
+            use = ", ".join(flag_of(o) for o in OPTIONS if o in known.takes) or "none of these options"
             raise ParameterError(f"{typed} does not apply to {file}: it is {known.name}, which takes {use}")
 
 

@@ -101,7 +101,7 @@ class Pairs(Format):
         if how.tokens != "guess":
             raise FormatError(
                 f"{path}: rows say layer and expert, but not where a token begins; a guess gives {said} "
-                "(--tokens guess takes it; --top-k states the experts of a token)"
+                "(--guess-tokens takes it; --top-k states the experts of a token)"
             )
         why = "as stated" if how.top_k is not None else "the largest at which no token has an expert twice"
         how.assume("tokens", "guess", f"{said}; top {top} is {why}; a pass ends where the layers do not rise")

@@ -269,7 +269,7 @@ class Table:
                 raise FormatError(
                     f"{self.path}: no column numbers tokens, and layers have different numbers of rows "
                     f"({int(each.min())} to {int(each.max())}), so that the n-th row of a layer need not be token n "
-                    "(--columns token=NAME names a column, --tokens guess takes the rows as they come)"
+                    "(--columns token=NAME names a column, --guess-tokens takes the rows as they come)"
                 )
         key = layer.astype(np.int64) if session is None else session.astype(np.int64) * (int(layer.max()) + 1) + layer
         order = np.argsort(key, kind="stable")
