@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 
 import layered_paging as lp
 from layered_paging.core.layout import lay_out
+from layered_paging.core.program import has_cbc
 from layered_paging.core.rules import Rules
 from layered_paging.engine import step as reference
 from layered_paging.engine.task import Task
@@ -86,7 +87,7 @@ def test_weighted_solvers_agree(trace: lp.Trace, model: dict[str, str], extra: i
     slots = least(trace, model) + extra
     costs = np.random.default_rng(seed).integers(0, 6, trace.pages)
     found = {}
-    for solver in ("paths", "highs", "networkx", "ilp"):
+    for solver in ("paths", "highs", "networkx", "ilp", *(["cbc"] if has_cbc() else [])):
         best = lp.optimum(trace, slots, costs=costs, solver=solver, **model)
         found[solver] = best.cost
         lp.certify.check(best.certificate, trace)
@@ -128,6 +129,9 @@ def test_bytes(trace: lp.Trace, model: dict[str, str], extra: int) -> None:
         assert exact.certificate.kind == "optimum"
         return
     assert exact.exact and recount(exact.schedule, sizes=sizes).misses == exact.misses
+    if has_cbc():
+        again = lp.optimum(trace, budget_bytes=18 * trace.layers + extra, solver="cbc", **model)
+        assert again.exact and again.cost == exact.cost
     assert exact.bounds[0] <= exact.misses == exact.bounds[1]
     for solver in ("lp", "belady", "brute"):
         try:

@@ -7,12 +7,14 @@ import pytest
 
 import layered_paging as lp
 from layered_paging.core.deadline import Deadline
+from layered_paging.core.program import has_cbc
 from layered_paging.core.rules import Rules
 from layered_paging.errors import SolverError
 from layered_paging.offline import bound, flow, integral
 from layered_paging.offline.problem import pose
 
-SLOTS = ("highs", "lp", "ilp", "paths", "networkx", "brute")
+CBC = pytest.param("cbc", marks=pytest.mark.skipif(not has_cbc(), reason="PuLP finds no CBC"))
+SLOTS = ("highs", "lp", "ilp", CBC, "paths", "networkx", "brute")
 
 
 def costly(seed: int) -> tuple[lp.Trace, list[int]]:
@@ -48,7 +50,7 @@ SIZES = [4_000_000_000, 4_000_000_000, 1_000_000_000, 4_000_000_002, 5_000_000_0
 HARD = lp.Trace([[2, 0], [1, 1], [0, 1], [1, 0], [1, 0], [2, 0]], 3, expert_bytes=SIZES)
 
 
-@pytest.mark.parametrize("solver", ["auto", "ilp", "lp", "brute"])
+@pytest.mark.parametrize("solver", ["auto", "ilp", CBC, "lp", "brute"])
 def test_sizes_that_highs_cannot_handle(solver: str) -> None:
     best = 30_000_000_004  # by brute force
     found = lp.optimum(HARD, budget_bytes=8_000_000_001, admission="bypass", costs="bytes", solver=solver)
@@ -83,7 +85,7 @@ def large() -> tuple[lp.Trace, list[int]]:
     return trace, [1 + n % 7 for n in range(trace.pages)]
 
 
-@pytest.mark.parametrize("solver", ["paths", "networkx", "highs", "ilp", "brute", "lp"])
+@pytest.mark.parametrize("solver", ["paths", "networkx", "highs", "ilp", CBC, "brute", "lp"])
 def test_every_solver_obeys_its_limit(solver: str) -> None:
     trace, costs = large()
     with pytest.raises(
@@ -92,7 +94,7 @@ def test_every_solver_obeys_its_limit(solver: str) -> None:
         lp.optimum(trace, 120, admission="forced", costs=costs, solver=solver, time_limit=0.05)
 
 
-@pytest.mark.parametrize("solver", ["auto", "ilp", "lp"])
+@pytest.mark.parametrize("solver", ["auto", "ilp", CBC, "lp"])
 def test_bytes_give_a_bracket_when_time_is_over(solver: str) -> None:
     base, _ = large()
     trace = lp.Trace(base.experts, 60, expert_bytes=[1 + n % 7 for n in range(base.pages)])

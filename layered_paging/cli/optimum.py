@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ),
         Option(
             "--solver", group=Group.SEARCH, default="auto", metavar="NAME",
-            help="auto, belady, flow, paths, ortools, highs, networkx, ilp, lp or brute (default: auto)",
+            help="auto, belady, flow, paths, ortools, highs, networkx, ilp, cbc, lp or brute (default: auto)",
         ),
         opt.TIME_LIMIT(help="for every solver, such as 20s"),
         opt.INTO(help="write the certificate here (.json or .json.gz)"),

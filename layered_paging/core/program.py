@@ -1,27 +1,44 @@
 """Linear and integer programs: put together one number at a time or in arrays, and solved by scipy's HiGHS.
 
-HiGHS computes in floats.  Whoever uses an answer rounds it and verifies it in integers or fractions.
+CBC, through PuLP, is a second road for integer programs that shares no code with the first.
+Both compute in floats.  Whoever uses an answer rounds it and verifies it in integers or fractions.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import SolverError
-from .deadline import OutOfTime
+from ..errors import ParameterError, SolverError
+from .deadline import Deadline, OutOfTime
 
-__all__ = ["Answer", "Program", "Rows"]
+__all__ = ["Answer", "Program", "Rows", "has_cbc"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
+def _cbc(**options: float) -> Any:
+    """Return PuLP's CBC, or None: version 3 brings it, and says that version 4 will not."""
+    import pulp
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        solver = getattr(pulp, "PULP_CBC_CMD", pulp.COIN_CMD)(msg=False, threads=1, gapRel=0.0, **options)
+    return solver if solver.available() else None
+
+
+def has_cbc() -> bool:
+    """Say whether CBC can be called."""
+    return _cbc() is not None
+
+
 class Answer(NamedTuple):
-    """What HiGHS found.
+    """What a solver found.
 
     Attributes
     ----------
@@ -33,7 +50,7 @@ class Answer(NamedTuple):
     upper_prices : float64 array, one per column
         The same for the upper bounds of the columns; empty for an integer program.
     proved : bool
-        Whether HiGHS says that the answer is an optimum; False for what an integer program had when its time was over.
+        Whether the solver says that the answer is an optimum; False for what an integer program had when its time was over.
     """
 
     x: Floats
@@ -144,8 +161,8 @@ class Program:
             Columns that must be integers.  An integer program whose time is over gives the best that was found.
         time_limit : float, optional
             Seconds.
-        method : {"highs", "highs-ds", "highs-ipm"}
-            Which of HiGHS' methods solves a program without integers.
+        method : {"highs", "highs-ds", "highs-ipm", "cbc"}
+            Which of HiGHS' methods solves a program without integers; or CBC, for a program with integers.
 
         Raises
         ------
@@ -154,6 +171,8 @@ class Program:
         SolverError
             Nothing was found.
         """
+        if method == "cbc":
+            return self._by_cbc(what, whole, time_limit)
         from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
         size = len(self.cost)
@@ -176,3 +195,43 @@ class Program:
         if whole is not None:
             return Answer(found.x, float(found.fun), np.zeros(0), np.zeros(0), found.status == 0)
         return Answer(found.x, float(found.fun), -found.ineqlin.marginals, -found.upper.marginals, True)
+
+    def _by_cbc(self, what: str, whole: Any, time_limit: float | None) -> Answer:
+        """Hand the program to CBC through PuLP, whose versions 3 and 4 differ in where CBC is and in what ``solve`` returns."""
+        import pulp
+
+        clock = Deadline(time_limit)
+        integers = {int(column) for column in whole}
+        program = pulp.LpProblem("program", pulp.LpMinimize)
+        columns = [
+            program.add_variable(
+                f"x{i}", low, None if high == np.inf else high, pulp.LpInteger if i in integers else pulp.LpContinuous
+            )
+            for i, (low, high) in enumerate(self.bounds)
+        ]
+        program.setObjective(pulp.lpSum(price * x for price, x in zip(self.cost, columns, strict=True) if price))
+        for rows, equal in ((self.at_most, False), (self.equal, True)):
+            matrix: Any = rows.matrix(len(columns)) if rows.right else None
+            for row, right in enumerate(rows.right):
+                clock.left(what)
+                inside = slice(matrix.indptr[row], matrix.indptr[row + 1])
+                terms = zip(matrix.data[inside].tolist(), matrix.indices[inside].tolist(), strict=True)
+                left = pulp.lpSum(factor * columns[column] for factor, column in terms)
+                program += left == right if equal else left <= right
+        left = clock.left(what)
+        options = {} if left is None else {"timeLimit": left}
+        cbc = _cbc(**options)
+        if cbc is None:
+            raise ParameterError(
+                "needs CBC, which PuLP does not find (pip install 'pulp[cbc]')", parameter="solver", value="cbc"
+            )
+        result = program.solve(cbc)
+        if isinstance(result, int):  # PuLP 3: a number, and the kind of solution on the problem
+            some, proved = program.sol_status in (1, 2), result == 1 and program.sol_status == 1
+        else:  # PuLP 4: an object
+            some, proved = bool(result.has_solution), int(result.status) == 1
+        if not some:
+            kind = OutOfTime if time_limit is not None else SolverError
+            raise kind(f"CBC found no {what}: status {getattr(result, 'status', result)!r}")
+        x = np.array([column.varValue or 0.0 for column in columns])
+        return Answer(x, float(np.dot(self.cost, x)), np.zeros(0), np.zeros(0), proved)

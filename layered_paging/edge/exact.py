@@ -1,4 +1,4 @@
-"""Exact placements: an integer program (PuLP and HiGHS), and trying everything."""
+"""Exact placements: an integer program (HiGHS), and trying everything."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Optimum(Tabular):
     Attributes
     ----------
     solver : str
-        What found it: belady, paths, ortools, highs, networkx, ilp, brute, lp or lookahead; joined by ``+``
+        What found it: belady, paths, ortools, highs, networkx, ilp, cbc, brute, lp or lookahead; joined by ``+``
         where pools were solved differently.
     exact : bool
         Whether it is an optimum.  False for a schedule in bytes that is not proved to be best, and
@@ -283,7 +283,7 @@ def optimum(
         Not the optimum but an oracle that sees the rest of this round and so many further rounds, evicts
         pages not asked for there in LRU order, and after them the furthest next use.
     solver : str
-        auto, belady, flow, paths, ortools, highs, networkx, ilp, lp, brute.  Auto: belady for equal
+        auto, belady, flow, paths, ortools, highs, networkx, ilp, cbc, lp, brute.  Auto: belady for equal
         costs, flow for others (paths, or ortools for large traces if it is installed); in bytes the integer program up to 20,000 intervals, above it
         furthest next use with the bound of the linear relaxation.
     time_limit : float, optional
@@ -307,7 +307,7 @@ def optimum(
     Notes
     -----
     Ties: furthest next use, then the lowest page number is evicted.  Exact in integers wherever ``exact`` is
-    True; the integer program's optimality in bytes is HiGHS' word, the certificate carries bound and gap.
+    True; the integer program's optimality in bytes is the solver's word, the certificate carries bound and gap.
     Unit costs: one pass over the requests, and memory of one bit a request (belady-1966).
 
     Examples

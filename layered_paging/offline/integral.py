@@ -1,6 +1,6 @@
 """Programs of intervals: sizes per page, and quotas as variables.
 
-HiGHS answers in floats: they are rounded here and the schedule is verified in integers.
+Solvers answer in floats: these are rounded here and the schedule is verified in integers.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .model import Model
 __all__ = ["Answer", "lay", "solve"]
 
 Ints = npt.NDArray[np.int64]
-SAFE = 250_000  # largest capacity, in units of the sizes' common divisor, that is taken on HiGHS' word
+SAFE = 250_000  # largest capacity, in units of the sizes' common divisor, that is taken on a solver's word
 
 
 class Answer(NamedTuple):
-    """Which intervals of each pool are kept, the quota of each pool, and whether HiGHS proved the optimum."""
+    """Which intervals of each pool are kept, the quota of each pool, and whether the solver proved the optimum."""
 
     kept: list[npt.NDArray[np.bool_]]
     quotas: list[int]
@@ -60,7 +60,9 @@ def lay(program: Program, model: Model, unit: float, room: Any, scale: float = 1
     return chosen, taken
 
 
-def solve(models: Sequence[Model], slots: int | None = None, time_limit: float | None = None) -> Answer:
+def solve(
+    models: Sequence[Model], slots: int | None = None, time_limit: float | None = None, method: str = "highs"
+) -> Answer:
     """Maximise what is kept.
 
     Parameters
@@ -73,6 +75,8 @@ def solve(models: Sequence[Model], slots: int | None = None, time_limit: float |
         most ``slots``, are variables too.
     time_limit : float, optional
         Seconds; what was found by then is returned with ``proved=False``.
+    method : {"highs", "cbc"}
+        The solver.
 
     Raises
     ------
@@ -93,11 +97,10 @@ def solve(models: Sequence[Model], slots: int | None = None, time_limit: float |
             program.at_most.block(model.capacity, (rows, taken, 1), (rows, np.full(len(rows), quotas[-1]), -1))
     if slots is not None:
         program.at_most.new(slots, ((quota, 1) for quota in quotas))
-    # HiGHS works in doubles with tolerances of 1e-6: beyond this its word proves nothing
+    # solvers work in doubles with tolerances of 1e-6: beyond this their word proves nothing
     small = all(int(m.capacity.max(initial=0)) // _unit(m) < SAFE for m in models)
-    answer = program.solve(
-        "schedule", whole=np.concatenate((*intervals, quotas)).astype(np.int64), time_limit=time_limit
-    )
+    whole = np.concatenate((*intervals, quotas)).astype(np.int64)
+    answer = program.solve("schedule", whole=whole, time_limit=time_limit, method=method)
     kept = []
     for model, chosen in zip(models, intervals, strict=True):
         flags = model.begin >= model.end
@@ -119,6 +122,6 @@ def _verify(models: Sequence[Model], kept: list[npt.NDArray[np.bool_]], quotas: 
         np.add.at(change, model.begin[flags], model.size[flags])
         np.subtract.at(change, model.end[flags], model.size[flags])
         if (np.cumsum(change[:-1]) > model.capacity + quota).any():
-            raise SolverError("HiGHS' answer, rounded to integers, does not fit into the cache")
+            raise SolverError("the solver's answer, rounded to integers, does not fit into the cache")
     if slots is not None and sum(quotas) > slots:
-        raise SolverError("HiGHS' quotas, rounded to integers, exceed the slots")
+        raise SolverError("the solver's quotas, rounded to integers, exceed the slots")

@@ -21,7 +21,8 @@ from .problem import Part, Problem
 
 __all__ = ["SOLVERS", "Free", "Solved", "free_split", "solve", "with_bytes"]
 
-SOLVERS = ("auto", "belady", "flow", "paths", "ortools", "highs", "networkx", "ilp", "lp", "brute")
+SOLVERS = ("auto", "belady", "flow", "paths", "ortools", "highs", "networkx", "ilp", "cbc", "lp", "brute")
+_METHODS = {"ilp": "highs", "cbc": "cbc"}  # who solves the integer program
 SMALL = 20_000  # intervals that "auto" gives to the integer program where sizes differ
 TINY = 40  # intervals up to which a bracket in bytes is closed by brute force, if that ends
 PROGRAM = 100_000  # intervals up to which a linear program gives the bound in bytes
@@ -100,10 +101,10 @@ def _from_floats(model: Model, solver: str, clock: Deadline) -> npt.NDArray[np.b
         return flow.by_highs(model, left)
     from . import integral
 
-    answer = integral.solve([model], time_limit=left)
+    answer = integral.solve([model], time_limit=left, method=_METHODS[solver])
     if not answer.proved:
         kind = SolverError if left is None else OutOfTime
-        raise kind("HiGHS proved no optimum; give it more time or use 'flow'")
+        raise kind("the integer program proved no optimum; give it more time or use 'flow'")
     return answer.kept[0]
 
 
@@ -237,24 +238,24 @@ def with_bytes(problem: Problem, solver: str, clock: Deadline) -> Bracket:
     own_choice = solver == "auto"
     if own_choice:
         solver = "ilp" if sum(len(m.begin) for m in models) <= SMALL else "lp"
-    if solver not in ("belady", "ilp", "lp", "brute"):
+    if solver not in ("belady", *_METHODS, "lp", "brute"):
         raise ParameterError(
-            "is for slots; with bytes use 'ilp', 'lp', 'belady' or 'brute'", parameter="solver", value=solver
+            "is for slots; with bytes use 'ilp', 'cbc', 'lp', 'belady' or 'brute'", parameter="solver", value=solver
         )
     proved = False
     solved: list[Solved] = []
     prices, denominator = _relaxed(models, solver, clock)  # first, so that there is a bound when time is over
-    if solver == "ilp":
-        solved, proved = _by_program(problem, models, clock, not warm)
-        solver = "ilp" if solved else "lp"
+    if solver in _METHODS:
+        solved, proved = _by_program(problem, models, clock, not warm, solver)
+        solver = solver if solved else "lp"
     if solver == "brute":
         solved = [Solved(_by_brute_force(problem, p, p.capacity, clock), None, solver) for p in problem.parts]
         proved = True
-    elif solver != "ilp":
+    elif solver not in _METHODS:
         if warm:
             raise ParameterError(f"warm is not supported by solver {solver!r} with bytes; use 'ilp'")
         solved = [Solved(_by_distance(problem, part), None, solver) for part in problem.parts]
-    elif not proved and not warm:  # what HiGHS found need not be better than the heuristic
+    elif not proved and not warm:  # what was found in time need not be better than the heuristic
         for n, (part, model) in enumerate(zip(problem.parts, models, strict=True)):
             hits = _by_distance(problem, part)
             if _value(model, hits) < _value(model, solved[n].hits):
@@ -274,19 +275,19 @@ def _value(model: Model, hits: npt.NDArray[np.bool_]) -> int:
 
 
 def _by_program(
-    problem: Problem, models: Sequence[Model], clock: Deadline, otherwise: bool
+    problem: Problem, models: Sequence[Model], clock: Deadline, otherwise: bool, solver: str
 ) -> tuple[list[Solved], bool]:
-    """Solve by HiGHS' integer program; return nothing where it fails and there is another road."""
+    """Solve by an integer program; return nothing where it fails and there is another road."""
     from . import integral
 
     try:
-        answer = integral.solve(models, time_limit=clock.left("schedule"))
+        answer = integral.solve(models, time_limit=clock.left("schedule"), method=_METHODS[solver])
     except SolverError:
         if not otherwise:
             raise
         return [], False
     pairs = zip(problem.parts, models, answer.kept, strict=True)
-    return [Solved(_flags(p, m, k), None, "ilp") for p, m, k in pairs], answer.proved
+    return [Solved(_flags(p, m, k), None, solver) for p, m, k in pairs], answer.proved
 
 
 def _relaxed(models: Sequence[Model], solver: str, clock: Deadline) -> tuple[list[Ints], int]:
