@@ -141,6 +141,7 @@ def greedy(lazy: Any, held: Any, room: Any, family: Any, sizes: Any, events: Eve
     stamp = np.zeros(servers * pages, np.int64)
     version = np.zeros(pages + 1, np.int64)
     heap = np.empty(servers * pages, np.int64)
+    # candidates server * pages + page that fit; with ``lazy`` only those that save something
     size = 0
     for n in range(servers):
         for p in range(pages):
@@ -151,11 +152,13 @@ def greedy(lazy: Any, held: Any, room: Any, family: Any, sizes: Any, events: Eve
                     heap[size] = c
                     size += 1
     added = 0
+    # into a heap; ``stamp`` says at which version of its family a gain was computed
     if lazy:
         for at in range(size // 2 - 1, -1, -1):
             sink(heap, size, at, gain, sizes, pages)
     while size:
         if lazy:
+            # the top, if its gain is fresh; a stale one is evaluated again and sinks
             c = heap[0]
             n, p = c // pages, c % pages
             if sizes[p] <= room[n] and stamp[c] != version[family[p]]:
@@ -170,6 +173,7 @@ def greedy(lazy: Any, held: Any, room: Any, family: Any, sizes: Any, events: Eve
             if sizes[p] > room[n] or gain[c] == 0:
                 continue
         else:
+            # the best of all candidates; those that do not fit any more are left out for good
             c = -1
             kept = 0
             for at in range(size):
@@ -187,6 +191,7 @@ def greedy(lazy: Any, held: Any, room: Any, family: Any, sizes: Any, events: Eve
             if c < 0:
                 return added
             n, p = c // pages, c % pages
+        # place it: ``held``, ``room`` and ``events`` change in place, and gains of its family are stale
         held[n, p] = True
         room[n] -= sizes[p]
         add(n, p, events)
@@ -209,6 +214,7 @@ def peel(server: Any, low: Any, high: Any, sizes: Any, events: Events, scratch: 
     loss = np.zeros(number, np.int64)
     credit = np.zeros(number, np.int64)
     alive = np.ones(number, np.bool_)
+    # with all pages at the server: what each event takes (``scratch``), and what is saved in all
     total = 0
     for p in range(low, high):
         for at in range(events.page_start[p], events.page_start[p + 1]):
@@ -221,6 +227,7 @@ def peel(server: Any, low: Any, high: Any, sizes: Any, events: Events, scratch: 
                     slowest = max(slowest, min(events.now[other], t))
                 scratch[e] = slowest
                 total += events.weight[e] * (events.late[e] - slowest)
+    # loss: what taking a page away alone costs; credit: what it saves its own members
     for p in range(low, high):
         for at in range(events.page_start[p], events.page_start[p + 1]):
             slot = events.by_page[at]
@@ -232,6 +239,7 @@ def peel(server: Any, low: Any, high: Any, sizes: Any, events: Events, scratch: 
                     loss[p - low] += events.weight[e] * (events.now[slot] - scratch[e])
     values[number] = total
     for left in range(number, 0, -1):
+        # the page of smallest loss per byte, then of smallest credit per byte, then the last one
         worst = -1
         for q in range(number):
             if not alive[q]:
@@ -248,6 +256,7 @@ def peel(server: Any, low: Any, high: Any, sizes: Any, events: Events, scratch: 
         alive[worst] = False
         order[left - 1] = p
         values[left - 1] = values[left] - loss[worst]
+        # its events get slower, so losing a further member of theirs costs less
         for at in range(events.page_start[p], events.page_start[p + 1]):
             slot = events.by_page[at]
             e = events.owner[slot]
@@ -316,9 +325,11 @@ def concave(old: Any, table: Any, low: Any, high: Any, stride: Any, new: Any, ch
     where = np.zeros(most, np.int64)
     offset = np.zeros(66, np.int64)
     count = np.zeros(66, np.int64)
+    # budgets of one remainder form a matrix: row i is a budget, column j what is left for the old servers
     for rest in range(min(stride, budget)):
         rows = (budget - rest + stride - 1) // stride
         depth = 0
+        # down, REDUCE: level d has every (2^d)-th row; keep as many columns as rows, among them all row maxima
         while (1 << depth) - 1 < rows:
             step, first = 1 << depth, (1 << depth) - 1
             mine = (rows - first + step - 1) // step
@@ -338,6 +349,7 @@ def concave(old: Any, table: Any, low: Any, high: Any, stride: Any, new: Any, ch
             count[depth] = size
             offset[depth + 1] = base + size
             depth += 1
+        # up, INTERPOLATE: odd rows are known from the level below; an even row's maximum lies between its neighbours'
         for level in range(depth - 1, -1, -1):
             step, first = 1 << level, (1 << level) - 1
             mine = (rows - first + step - 1) // step
@@ -354,6 +366,7 @@ def concave(old: Any, table: Any, low: Any, high: Any, stride: Any, new: Any, ch
                     if other > value:
                         best, value = stack[at], other
                 where[row] = best
+        # take what is better than the parts of the table before this one
         for row in range(rows):
             value = entry(old, table, stride, rest, low, high, row, where[row])
             if value > new[rest + row * stride]:

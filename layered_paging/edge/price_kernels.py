@@ -39,6 +39,7 @@ def rows(
     needs = 0
     for e in range(len(start) - 1):
         m = user[e]
+        # between no server's help and its fastest server: each level is a row, worth the step to the next one
         slowest = 0
         for slot in range(start[e], start[e + 1]):
             slowest = max(slowest, base[slot])
@@ -55,6 +56,7 @@ def rows(
                 out.gain[number] = weight[e] * (then - t)
                 out.limit[number] = t
                 out.first[number] = needs
+            # its needs: the members that take longer than the level without servers
             for slot in range(start[e], start[e + 1]):
                 if base[slot] > t:
                     if fill:

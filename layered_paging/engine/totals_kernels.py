@@ -21,6 +21,7 @@ def count(grid: Arrays, resets: bool, sizes: Any, by_session: Any, by_layer: Any
     for r in range(rounds):
         while session + 1 < starts.shape[0] and starts[session + 1] <= r:
             session += 1
+        # seen[page] is the mark under which its first request was counted: one per session, or one for all
         mark = grid.number + session if resets else 0
         members = 0
         for c in range(columns):

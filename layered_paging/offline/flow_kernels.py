@@ -235,11 +235,12 @@ def settle(
     """Raise ``height`` towards the least solution of ``flow.price``'s differences, by so many sweeps at the most.
 
     Return 0 if it is reached, 1 if there is none, 2 if it is not yet known.  The dropped intervals come sorted by end,
-    the kept ones by begin.
+    the kept ones by begin.  ``height`` is modified in place.
     """
     points = spare.shape[0]
     for _ in range(sweeps):
         changed = False
+        # forwards: heights never fall, and a dropped interval is worth at most what it would take
         i = 0
         for t in range(1, points + 1):
             here = max(height[t], height[t - 1])
@@ -249,6 +250,7 @@ def settle(
             if here != height[t]:
                 height[t] = here
                 changed = True
+        # backwards: a point with room has no price, and a kept interval is worth at least what it takes
         i = high_begin.shape[0] - 1
         for t in range(points - 1, -1, -1):
             here = height[t]

@@ -130,6 +130,7 @@ def play_singles(
     missed, by_session, by_column = tally
     columns = np.uint64(first.shape[0])
     room = slots if bypass else slots - 1
+    # each event brings one point; ``last[page] - 1`` is the place of the first point after the page's last use
     low, middle, high, here = _start(np.arange(room), room, members.shape[0], 1)
     ahead = np.uint64(1 if bypass else 2)
     for page in warm:
@@ -148,6 +149,7 @@ def play_singles(
                 floor = opening
         misses = 0
         for c in range(columns):
+            # the new point's word will hold a bit: say so in the summaries
             if here & _LOW == 0:
                 _note(middle, high, here >> _SIX)
             e = members[at]
@@ -155,6 +157,7 @@ def play_singles(
                 return False
             else:
                 page = np.uint64(first[c] + e)
+                # ``limit - 1`` is the first point of the interval since the last use; one that begins below ``floor`` finds no bit
                 limit = np.uint64(last[page])
                 last[page] = here + ahead
                 miss = 1
@@ -164,6 +167,7 @@ def play_singles(
                     else:
                         place = limit - _ONE
                         i = place >> _SIX
+                        # the last bit up to the first point: if there is one, the interval is kept and the bit moves to the new point
                         word = low[i] & (_ALL >> (_LOW - (place & _LOW)))
                         if word == 0:
                             i = _word_before(low, middle, high, i)
@@ -178,6 +182,7 @@ def play_singles(
                 by_column[c] += miss
                 if record:
                     missed[at] = miss == 1
+                    # an interval was dropped: s(t) is the point before the first bit
                     if miss == 1 and limit > opening:
                         earliest = _first_bit(low, earliest, here)
                         full[at] = np.int64(earliest - base) - 1 + (1 if bypass else 0)
@@ -244,6 +249,7 @@ def play_sets(
                 floor = opening
         misses = 0
         for c in range(columns):
+            # the members, last place first: the order of furthest next use among equals
             present = 0
             column = 0
             dropped = False
@@ -256,6 +262,7 @@ def play_sets(
                     last[page] = here + ahead
                     miss = 1
                     if limit > floor:
+                        # asked for at the event before: nothing lies between
                         if limit == here + wide and not bypass:
                             miss = 0
                         else:
@@ -266,10 +273,12 @@ def play_sets(
                                 i = _word_before(low, middle, high, i)
                                 word = low[i] if i != _NONE else word
                             if word != 0:
+                                # kept: the last bit up to its first point goes, so the points from there on have one less to spare
                                 low[i] &= ~(_ONE << (_LOW - leading_zeros(word)))
                                 held -= 1
                                 miss = 0
                             else:
+                                # dropped: no interval that begins as early as this one finds a bit later
                                 floor = limit
                     column += miss
                     if record:
@@ -278,12 +287,14 @@ def play_sets(
                             dropped = True
             misses += column
             by_column[c] += column
+            # s(t): the last point before the first bit
             if record and dropped:
                 earliest = _first_bit(low, earliest, here)
                 if earliest < base:
                     full[event] = -1
                 else:
                     full[event] = np.int64((earliest - base) // wide) - 1 + (1 if bypass else 0)
+            # the present point: cut the number of bits to its capacity, last ones first, or fill it up
             cap = slots if bypass else max(0, slots - present)
             if held > cap:
                 i = here >> _SIX
@@ -326,6 +337,7 @@ def next_uses(asked: Asked, reverse: bool, pages: int) -> Any:
     """
     members, width, first, starts, _, resets = asked
     columns = first.shape[0]
+    # backwards over the events; last[page] is the place + 1 of its next request, ``stop`` the end of the session
     last = np.zeros(pages, np.int64)
     out = np.zeros(members.shape[0], np.int64)
     session = starts.shape[0] - 1

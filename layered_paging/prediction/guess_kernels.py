@@ -1,4 +1,10 @@
-"""Compiled twins of the predictors: guesses for every event of a trace in one pass."""
+"""Compiled twins of the predictors: guesses for every event of a trace in one pass.
+
+Each first guesses an event from what came before, then learns from it.  What was learnt (``value``, ``events``, ``pair``, ``uses``,
+``seen``, ``ring``) is modified in place, so that a further part of the trace goes on with it.  ``out``, shape (rounds, layers,
+guesses), takes the guesses; with no room for guesses the pass only learns.  Operations on floats keep the reference's order: the
+twin is equal to the last bit.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +23,7 @@ def _pick(score: Any, n: int, least: float, out: Any) -> None:
     width = out.shape[0]
     held = 0
     for e in range(n):
+        # insertion into the ranks found so far; the last one falls out where all are taken
         s = score[e]
         if s <= 0.0 or s < least:
             continue
@@ -51,13 +58,16 @@ def popularity(
     """Twin of ``Popularity``; ``window`` 0 means none."""
     rounds, layers, width = experts.shape
     score = np.zeros(value.shape[1])
+    # value[j, e]: faded count of uses; events[j]: faded count of events of the layer
     for r in range(rounds):
         for j in range(layers):
             n = n_experts[j]
             if out.shape[2] > 0:
+                # guess: the share of the layer's events with this expert
                 for e in range(n):
                     score[e] = value[j, e] / events[j] if events[j] > 0.0 else 0.0
                 _pick(score, n, least, out[r, j])
+            # learn: what was before fades, the event counts 1
             if factor != 1.0:
                 for e in range(n):
                     value[j, e] *= factor
@@ -65,6 +75,7 @@ def popularity(
             for q in range(width):
                 if experts[r, j, q] >= 0:
                     value[j, experts[r, j, q]] += 1.0
+            # with a window, the event that leaves the ring is taken back
             if window > 0:
                 slot = at[j] % window
                 if at[j] >= window:
@@ -84,6 +95,7 @@ def previous(experts: Any, n_experts: Any, begins: Any, seen: Any, least: float,
     most = 0
     for j in range(layers):
         most = max(most, n_experts[j])
+    # before: the layer's last event as a set; size: its members, -1 at the start of a session
     before = np.zeros((layers, most), np.bool_)
     size = np.full(layers, -1, np.int64)
     score = np.zeros(most)
@@ -94,11 +106,13 @@ def previous(experts: Any, n_experts: Any, begins: Any, seen: Any, least: float,
         for j in range(layers):
             n = n_experts[j]
             if out.shape[2] > 0:
+                # guess: the share of members that stayed, and of others that came, each with one more case of both kinds
                 stays = (seen[j, 0] + 1.0) / (seen[j, 1] + 2.0)
                 comes = (seen[j, 2] + 1.0) / (seen[j, 3] + 2.0)
                 for e in range(n):
                     score[e] = 0.0 if size[j] < 0 else (stays if before[j, e] else comes)
                 _pick(score, n, least, out[r, j])
+            # learn: seen[j] counts members that stayed of those that could, and others that came of those that could
             again = 0
             members = 0
             for q in range(width):
@@ -137,6 +151,7 @@ def markov(
 ) -> None:
     """Twin of ``Markov``."""
     rounds, layers, width = experts.shape
+    # pair[j, p, e]: faded count of e in layer j after p in the source; uses[j, p]: of p itself; plain: the share without a source
     score = np.zeros(value.shape[1])
     plain = np.zeros(value.shape[1])
     since = 0
@@ -145,6 +160,7 @@ def markov(
             since = r
         for j in range(layers):
             n = n_experts[j]
+            # the source is the event ``distance`` layers before; its round, and how many members it had in this session
             source = (j - distance) % layers
             row = r if j >= distance else r - 1
             known = 0
@@ -153,6 +169,7 @@ def markov(
                     if experts[row, source, q] >= 0:
                         known += 1
             if out.shape[2] > 0:
+                # guess: the mean over the source's members; ``prior`` pulls rows with few uses to the plain share
                 for e in range(n):
                     plain[e] = value[j, e] / events[j] if events[j] > 0.0 else 0.0
                     score[e] = plain[e]
@@ -167,6 +184,7 @@ def markov(
                     for e in range(n):
                         score[e] /= known
                 _pick(score, n, least, out[r, j])
+            # learn: the rows of the source's members fade and take this event; plain counts never fade
             if known > 0:
                 for q in range(width):
                     p = experts[row, source, q]

@@ -1,4 +1,9 @@
-"""Compiled twins of learnt predictions: waits until the next use, after every event."""
+"""Compiled twins of learnt predictions: waits until the next use, after every event.
+
+Each first learns from an event, then predicts.  A wait is the inverse of the chance that an expert is in an event of its layer.
+What was learnt (``value``, ``events``, ``pair``, ``uses``) and the arrays of waits are modified in place.  Operations on floats keep
+the reference's order: the twin is equal to the last bit.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ __all__ = ["markov", "popularity"]
 
 @kernel
 def _wait(score: float, floor: float) -> float:
+    """Return the events until a use of this chance, cut to ``floor``..1; infinite for no chance."""
     chance = max(min(score, 1.0), floor)
     return 1.0 / chance if chance > 0.0 else np.inf
 
@@ -39,6 +45,7 @@ def popularity(
         for c in range(columns):
             j = layer[c]
             row = r * columns + c
+            # learn, unless the event is empty (members stand at the end): what was before fades
             if experts[r, c, width - 1] >= 0:
                 if factor != 1.0:
                     for e in range(n_experts[j]):
@@ -47,6 +54,7 @@ def popularity(
                 for q in range(width):
                     if experts[r, c, q] >= 0:
                         value[j, experts[r, c, q]] += 1.0
+            # predict: for all experts of the layer, and for the members
             seen = events[j] > 0.0
             if ahead.shape[0] > 0:
                 for e in range(n_experts[j]):
@@ -72,16 +80,18 @@ def _markov_scores(
     known: Any,
     score: Any,
 ) -> None:
-    if events[j] == 0.0:
+    """Write into ``score`` the chance of each of ``n`` experts of layer ``j`` after the event of layer ``source``."""
+    if events[j] == 0.0:  # nothing was learnt yet
         for e in range(n):
             score[e] = 0.0
         return
-    if known[source] <= 0:
+    if known[source] <= 0:  # no source in this session: the plain share
         for e in range(n):
             score[e] = value[j, e] / events[j]
         return
     for e in range(n):
         score[e] = 0.0
+    # the mean over the source's members; ``prior`` pulls rows with few uses to the plain share
     for q in range(known[source]):
         p = last[source, q]
         for e in range(n):
@@ -111,6 +121,7 @@ def markov(
     """Twin of ``Markov``; arrays as for ``popularity``, ``later`` for the layer served next.  A context never crosses calls."""
     rounds, columns, width = experts.shape
     layers = value.shape[0]
+    # last[j, :known[j]]: the members of the layer's last event; -1 of them where the session has had none
     last = np.zeros((layers, width), np.int64)
     known = np.full(layers, -1, np.int64)
     score = np.zeros(value.shape[1])
@@ -121,6 +132,7 @@ def markov(
             j = layer[c]
             row = r * columns + c
             source = (j - distance) % layers
+            # learn, unless the event is empty: the rows of the source's members fade and take this event
             if experts[r, c, width - 1] >= 0:
                 for i in range(known[source]):
                     p = last[source, i]
@@ -131,6 +143,7 @@ def markov(
                         if experts[r, c, q] >= 0:
                             pair[j, p, experts[r, c, q]] += 1.0
                     uses[j, p] = uses[j, p] * factor + 1.0
+                # this event is the layer's last one from now on; plain counts never fade
                 known[j] = 0
                 for q in range(width):
                     e = experts[r, c, q]
@@ -139,6 +152,7 @@ def markov(
                         last[j, known[j]] = e
                         known[j] += 1
                 events[j] += 1.0
+            # predict, for this layer and then for the next one, from their own sources
             if ahead.shape[0] > 0 or wait.shape[0] > 0:
                 _markov_scores(j, n_experts[j], source, prior, value, events, pair, uses, last, known, score)
             if ahead.shape[0] > 0:

@@ -213,6 +213,7 @@ def _evicted(plan: Any, policy: Any, pages: Any, counted: Any, event: Any, pool:
     low, high = 0, plan.sizes.shape[0]
     if plan.capacities.shape[0] > 1:
         low, high = plan.first[pool], plan.first[pool + 1]
+    # members of the event stay; while ``sparing``, so does what is guessed for an event ahead
     best = -1
     least = 0.0
     for page in range(low, high):
@@ -226,6 +227,7 @@ def _evicted(plan: Any, policy: Any, pages: Any, counted: Any, event: Any, pool:
             least = score
     if best < 0:
         return False
+    # a prefetched page that goes unused was loaded in vain
     pages.resident[best] = False
     pages.held[pool] -= 1
     if pages.waiting[best] >= 0:
@@ -259,6 +261,7 @@ def _judge(plan: Any, pages: Any, counted: Any, event: Any) -> int:
     """Note the members, and how good the cache is as a set; return how many members are complete."""
     now, base = pages.n[NOW], plan.first[event.layer]
     inside = members = complete = hits = 0
+    # the layer's complete pages, used or not
     for page in range(base, plan.first[event.layer + 1]):
         if pages.resident[page] and pages.arrival[page] <= now:
             inside += 1
@@ -273,6 +276,7 @@ def _judge(plan: Any, pages: Any, counted: Any, event: Any) -> int:
             complete += 1
             if pages.resident[page]:
                 hits += 1
+    # the shares of the cache that are members, and of the members that are in the cache
     if inside > 0:
         counted.sums[0] += hits / inside
         counted.sums[1] += 1
@@ -396,6 +400,7 @@ def _prefetch_for(plan: Any, policy: Any, pages: Any, counted: Any, event: Any, 
     for q in range(plan.guesses.shape[2]):
         if plan.guesses[r, layer, q] < 0:
             continue
+        # guesses that were handled at an earlier event
         seen += 1
         if seen <= pages.place[slot]:
             continue
@@ -405,6 +410,7 @@ def _prefetch_for(plan: Any, policy: Any, pages: Any, counted: Any, event: Any, 
         if pages.resident[page] or pages.staged[page] >= 0:
             pages.place[slot] = seen
             continue
+        # no channel, or no room in the buffer: try again at the next event
         c = _channel(pages.free)
         start = max(pages.n[NOW], pages.free[c])
         if start >= limit or (plan.staging > 0 and pages.n[BUFFERED] >= plan.staging):
@@ -414,6 +420,7 @@ def _prefetch_for(plan: Any, policy: Any, pages: Any, counted: Any, event: Any, 
             pages.staged[page] = target
             pages.n[BUFFERED] += 1
         else:
+            # into the cache, which may have to evict; where nothing may go the guess is refused
             if pages.held[pool] >= plan.capacities[pool] and not _evicted(
                 plan, policy, pages, counted, event, pool, True
             ):

@@ -87,6 +87,7 @@ def play(first: Any, slots: int, turn: bool, limit: int, seen: Any) -> Any:
         if at + 2 >= ask.shape[0]:
             ask = _longer(ask, 2 * ask.shape[0])
         ask[at] = asks
+        # unpack the position: the item of each page, and how many pages are held
         code = codes[at]
         layer = 0 if turn else code >> 60
         held = 0
@@ -94,6 +95,7 @@ def play(first: Any, slots: int, turn: bool, limit: int, seen: Any) -> Any:
             items[a] = (code >> (5 * a)) & 31
             held += items[a] & 1
         for p in range(first[layer], first[layer + 1]):
+            # equal pages of a layer are asked for once
             if p > first[layer] and items[p] == items[p - 1]:
                 continue
             if asks + 2 >= page.shape[0]:
@@ -104,6 +106,8 @@ def play(first: Any, slots: int, turn: bool, limit: int, seen: Any) -> Any:
                     _longer(opt, size),
                     _longer(answer, size),
                 )
+            # the work function after the request: levels from the page's own up fall by one (for level 0 the highest one
+            # falls), and the page gets the highest
             level = items[p] >> 1
             for a in range(pages):
                 x = items[a] >> 1
@@ -121,6 +125,7 @@ def play(first: Any, slots: int, turn: bool, limit: int, seen: Any) -> Any:
             cost[asks] = 1 - (items[p] & 1)
             opt[asks] = 1 if level == 0 else 0
             answer[asks] = answers
+            # every lazy answer: nothing to evict, or each held page in turn
             work[p] |= 1
             full = items[p] & 1 == 0 and held == slots
             for v in range(pages if full else 1):
@@ -138,6 +143,7 @@ def play(first: Any, slots: int, turn: bool, limit: int, seen: Any) -> Any:
                 if full:
                     after[v] &= ~1
                 key = _pack(after, first, layer, turn)
+                # a position that is new is appended, and the table of hashes doubled in time
                 slot = _slot(table, codes, key)
                 if table[slot] < 0:
                     if count >= codes.shape[0]:
@@ -180,6 +186,7 @@ def sweep(ask: Any, cost: Any, opt: Any, answer: Any, target: Any, p: int, q: in
     before = value.copy()
     changed = 0
     for _ in range(rounds):
+        # the adversary takes the best request, the policy the cheapest answer
         changed = 0
         for u in range(nodes):
             best = before[u]
@@ -218,6 +225,7 @@ def reach(ask: Any, cost: Any, opt: Any, answer: Any, target: Any, p: int, q: in
         u = order[at]
         first[at] = arcs
         begin, end = ask[u], ask[u + 1]
+        # the adversary's best request; all answers to it stay
         if adversary:
             pick, top = -1, 0
             for r in range(begin, end):
@@ -230,6 +238,7 @@ def reach(ask: Any, cost: Any, opt: Any, answer: Any, target: Any, p: int, q: in
             begin, end = pick, pick + 1
         for r in range(begin, end):
             low, high = answer[r], answer[r + 1]
+            # the policy's cheapest answer; all requests stay
             if not adversary:
                 best = low
                 for a in range(low + 1, high):

@@ -123,11 +123,13 @@ def explore(
         if at + 1 >= first.shape[0]:
             first = _grow64(first, 2 * first.shape[0])
         first[at] = arcs
+        # the node: a state of the policy and the offline cache as a mask of its places
         s = nodes[at] >> pages
         mask = nodes[at] & low
         for e in range(counts[layer[s]]):
             event = events[layer[s], e]
             t = nxt[s, e]
+            # the offline cache loads what is absent; ``need`` places must go, out of ``spare``
             joined = mask | event
             opt = _bits(event & ~mask)
             need = _bits(joined) - slots
@@ -139,6 +141,7 @@ def explore(
                 # every set of places to evict: the members of spare, or its submasks that have ``need`` members
                 if need <= 1 or _bits(gone) == need:
                     key = (t << pages) | _settle(joined & ~gone, moved[s, e], groups[t], pages)
+                    # a node that is new is appended, and the table of hashes doubled in time
                     slot = _find(table, nodes, key)
                     if table[slot] < 0:
                         if count >= nodes.shape[0]:
@@ -152,6 +155,7 @@ def explore(
                                 table[_find(table, nodes, nodes[i])] = i
                             slot = _find(table, nodes, key)
                     target = table[slot]
+                    # several evictions may end in one node: one arc is enough
                     fresh = True
                     for i in range(begin, arcs):
                         if targets[i] == target:
