@@ -58,20 +58,37 @@ def test_a_file_that_is_cut_meanwhile_is_refused(io: str, small: lp.Trace, tmp_p
 def test_a_mapped_file_is_asked_for_its_size_before_each_event_that_loads(
     at: int, small: lp.Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load, done = disk._Reader.load, []
+    load, done = disk._Reader.load, tmp_path / "done"  # a file: a map is read in another process
 
     def cutting(self: disk._Reader, page: int, place: int) -> None:
-        if len(done) == at:
+        number = done.stat().st_size if done.exists() else 0
+        with done.open("ab") as file:
+            file.write(b".")
+        if number == at:
             os.truncate(tmp_path / "w", 0)
-            done.append(page)
-            return
-        done.append(page)
-        load(self, page, place)
+        else:
+            load(self, page, place)
 
     monkeypatch.setattr(disk._Reader, "load", cutting)
     with pytest.raises(ParameterError, match="it was cut to 0 while it was read"):
         drive(small, tmp_path / "w", policies=["lru"], slots=[2, 3], io="mmap", turns=1, tokens=24)
-    assert len(done) == at + 1
+    assert done.stat().st_size == at + 1
+
+
+def test_a_mapped_file_that_is_cut_within_an_event_is_one_line(
+    small: lp.Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    load, kept = disk._Reader.load, tmp_path / "t.npz"
+
+    def cutting(self: disk._Reader, page: int, place: int) -> None:
+        os.truncate(tmp_path / "w", 0)
+        load(self, page, place)
+
+    monkeypatch.setattr(disk._Reader, "load", cutting)
+    lp.save_trace(small, kept)
+    words = ["drive", str(kept), "--file", str(tmp_path / "w"), "--slots", "2", "3", "--tokens", "24"]
+    assert main([*words, "--io", "mmap"]) == 2
+    assert capfd.readouterr().err == "layered-paging drive: the mapped file was cut while it was read\n"
 
 
 def test_a_file_that_cannot_be_used_is_refused(small: lp.Trace, tmp_path: Path) -> None:

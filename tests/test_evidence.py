@@ -19,6 +19,7 @@ from layered_paging.analysis.sheet import APART, budgets_of, evidence_sheet, loa
 from layered_paging.cli import main
 from layered_paging.errors import BudgetError, ParameterError
 from layered_paging.plan import Clock
+from layered_paging.samples import SAMPLE
 
 
 def workload(sessions: int = 6, seed: int = 3, **more: Any) -> lp.Trace:
@@ -185,3 +186,9 @@ def test_the_engines_counter_is_compared(tmp_path: Path) -> None:
 def test_what_is_refused(given_: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         evidence_sheet(workload(), "llru", **given_)
+
+
+def test_the_seed_of_a_random_policy_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    for policy, said in (("marking", True), ("fifo", False)):
+        assert main(["evidence", str(SAMPLE), "--policy", policy, "--slots", "24", "60"]) == 0
+        assert ("- Random: marking; every figure is of seed 0 alone." in capsys.readouterr().out) == said

@@ -32,7 +32,7 @@ def workload(sessions: int = 4, **more: Any) -> lp.Trace:
     return lp.Trace(made.experts, made.n_experts, made.sessions, **more)
 
 
-@pytest.mark.parametrize("reset", ["never", "session"])
+@pytest.mark.parametrize("reset", ["never", "session", "cache"])
 def test_it_says_what_the_other_commands_say(reset: str) -> None:
     trace = workload()
     told = facts(trace, 16, policies=POLICIES, reset=reset)
@@ -301,3 +301,16 @@ def test_tokens_per_second_stand_beside_loads_where_a_clock_is_given() -> None:
     assert f"makes {row['rate']:.2f} tokens per second" in page and f"<td>{row['rate']:.2f}</td>" in page
     assert "--compute 0.002s --bandwidth 1000000000" in page
     assert "tokens per second" not in report_page(facts(trace, 16, policies=("lru",)), title="t")
+
+
+def test_the_commands_of_the_page_name_the_file_of_a_policy_of_ones_own(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text("from layered_paging.policies.lru import LRU\n\n\nclass Mine(LRU):\n    name = 'mine-of-page'\n")
+    page = tmp_path / "page.html"
+    words = ["report", str(SAMPLE), "--slots", "48", "--policy", f"{mine}:Mine", "--against", "lru", "-o", str(page)]
+    assert main(words) == 0
+    commands = [
+        line for line in html.unescape(page.read_text()).splitlines() if "layered-paging" in line and "mine" in line
+    ]
+    assert commands and not any(re.search(r"--(policy|using|against) (\S+ )*mine-of-page", line) for line in commands)
+    assert any(f"--policy {mine}:Mine" in line for line in commands)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from layered_paging.cli import main
 from layered_paging.errors import FormatError, ParameterError
 from layered_paging.plan import fit_steps, predict_steps, read_steps
+from layered_paging.plan.spread import clock_spread
 from layered_paging.plan.steps import MeasuredRun
 
 HEADER = "step,wall_ms,io_ms,compute_ms,read_bytes,cache_hit_pct"
@@ -201,3 +202,48 @@ def test_runs_that_were_measured_on_a_phone(traces: Path) -> None:
     assert max(errors) < 0.1 and sum(errors) / 3 < 0.05
     (over,) = predict_steps(runs, [read_steps(folder / "qwen_c4000_l4_ov.csv", 4)])
     assert over.at_once < over.measured < over.predicted
+
+
+def noisy(seed: int, noise: float, along: float) -> MeasuredRun:
+    """Return a run of 100 ms and 1 ns per byte, whose computing is off by a noise with a memory of ``along``."""
+    random = np.random.default_rng(seed)
+    loaded = random.integers(1, 400, 144) * MB
+    off = np.zeros(144)
+    for n in range(1, 144):
+        off[n] = along * off[n - 1] + noise * random.standard_normal()
+    waited, computed = loaded / 1e9, 0.1 + off
+    return MeasuredRun("a", None, waited + computed, waited, computed, loaded, cached=False)
+
+
+def test_intervals_hold_what_made_the_steps_about_as_often_as_they_say() -> None:
+    held = {0.0: 0, 0.8: 0}
+    for along in held:
+        for seed in range(40):
+            low, high = clock_spread([noisy(seed, 0.01, along)], draws=60).interval(lambda clock: clock.compute)
+            held[along] += low <= 0.1 <= high
+    assert held[0.0] >= 32 and held[0.8] >= 26  # of 40; short runs with a long memory are held less often than 95 %
+    few, many = (clock_spread([noisy(1, n, 0.0)], draws=60).interval(lambda c: c.compute) for n in (0.001, 0.01))
+    assert many[1] - many[0] > 5 * (few[1] - few[0]) > 0
+
+
+def test_the_command_prints_intervals_and_what_they_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = []
+    for n in (1, 2):
+        run = noisy(n, 0.01, 0.5)
+        paths.append(str(saved(run, tmp_path / f"{n}.csv")))
+    assert main(["clock", *paths]) == 0
+    shown = capsys.readouterr().out
+    assert "(95 %: " in shown and "not how another run differs" in shown and "(seed 0)" in shown
+    assert main(["clock", *paths, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    (plan,) = answer["plans"]
+    assert plan["compute_95"][0] < plan["compute"] < plan["compute_95"][1]
+    assert plan["bandwidth_95"][0] <= plan["bandwidth"] <= plan["bandwidth_95"][1]
+    assert answer["spread"]["draws"] == 1000 and answer["spread"]["blocks"] == [12, 12]
+    assert main(["clock", *paths, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == answer
+
+
+def test_draws_of_no_use_are_refused() -> None:
+    with pytest.raises(ParameterError, match="draws must be an integer of at least 2; got 1"):
+        clock_spread([noisy(1, 0.01, 0.0)], draws=1)

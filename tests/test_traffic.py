@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -259,3 +260,13 @@ def test_the_command_refuses(more: list[str], said: str, capsys: pytest.CaptureF
     error = capsys.readouterr().err
     assert said in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_prices_that_are_left_out_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "t.jsonl"
+    lp.save_trace(lp.load_trace(SAMPLE).select([0, 1]), log)
+    words = ["replay", str(log), "--slots", "60", "--policy", "lru", "--evict-after", "3"]
+    for more, said in (([], False), (["--stream"], True)):
+        assert main([*words, *more]) == 0
+        shown = capsys.readouterr().out
+        assert ("the price of each rule of traffic is left out" in shown) == said

@@ -40,12 +40,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Return the predictions, their errors, and the clock of the given runs."""
+    from ..plan.spread import clock_spread
     from ..plan.steps import fit_steps, predict_steps
 
     stems = [Path(_parts(text)[0]).stem for text in [*args.run, *args.predict]]
     fitted, others = ([_read(text, stems) for text in given] for given in (args.run, args.predict))
     found = [prediction.to_json() for prediction in predict_steps(fitted, others)]
-    clock = fit_steps([each for each in fitted if not each.overlapped] or fitted)
+    used = [each for each in fitted if not each.overlapped] or fitted
+    clock, spread = fit_steps(used), clock_spread(used)
     lanes: list[int | None] = [] if clock.overlapped else [*clock.lanes] or [None]
     keep = clock.keep or 0.0
     # where the two are only bounds, neither is a prediction
@@ -55,8 +57,22 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "clock": vars(clock) | {"lanes": list(clock.lanes)},
         "plans": [
             {"lanes": n, "compute": clock.compute + clock.wait, "bandwidth": _rate(clock.loading(n) + keep)}
+            | {"compute_95": spread.interval(lambda one: one.compute + one.wait)}
+            | {"bandwidth_95": _rates(spread.interval(lambda one, n=n: one.loading(n) + (one.keep or 0.0)))}  # type: ignore[misc]
             for n in lanes
         ],
+        "spread": {
+            "draws": len(spread.clocks),
+            "seed": spread.seed,
+            "blocks": list(spread.blocks),
+            "compute": spread.interval(lambda one: one.compute),
+            "wait": spread.interval(lambda one: one.wait),
+            "keep": None if clock.keep is None else spread.interval(lambda one: one.keep or 0.0),
+            "loading": {
+                "all" if n is None else str(n): spread.interval(lambda one, n=n: one.loading(n))  # type: ignore[misc]
+                for n in clock.lanes or (None,)
+            },
+        },
         "mean_error": _mean([row["error"] for row in judged]),
         "mean_null_error": _mean([row["null_error"] for row in judged if row["error"] is not None]),
     }
@@ -64,6 +80,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _rate(per_byte: float) -> float | None:
     return 1 / per_byte if per_byte > 0 else None
+
+
+def _rates(per_byte: tuple[float, float]) -> tuple[float | None, float | None]:
+    """Return the bandwidths of the ends of an interval of seconds per byte, the smaller one first."""
+    return _rate(per_byte[1]), _rate(per_byte[0])
 
 
 def _mean(errors: list[float | None]) -> float | None:
@@ -119,9 +140,18 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
                 if answer["clock"]["keep"] is not None
                 else "no run has a cache, what it takes is left out"
             )
+            low, high = plan["compute_95"]
+            slow, fast = plan["bandwidth_95"]
             print(
-                f"For plan{of}, {kept}: --compute {1e3 * plan['compute']:.3f}ms --bandwidth {plan['bandwidth'] / 1e6:.1f}MB"
+                f"For plan{of}, {kept}: --compute {1e3 * plan['compute']:.3f}ms --bandwidth {plan['bandwidth'] / 1e6:.1f}MB "
+                f"(95 %: {1e3 * low:.3f} to {1e3 * high:.3f} ms, {_mb(slow)} to {_mb(fast)} MB)"
             )
+    if answer["plans"]:
+        drawn = answer["spread"]
+        print(
+            f"The intervals: {drawn['draws']:,} clocks of blocks of up to {max(drawn['blocks'])} steps in a row, drawn anew "
+            f"(seed {drawn['seed']}). They say how far the steps of these runs leave the clock open, not how another run differs."
+        )
 
 
 def _words(row: dict[str, Any]) -> str:
@@ -135,6 +165,10 @@ def _words(row: dict[str, Any]) -> str:
 
 def _ms(value: float | None) -> str:
     return "-" if value is None else f"{1e3 * value:.1f}"
+
+
+def _mb(rate: float | None) -> str:
+    return "any" if rate is None else f"{rate / 1e6:.1f}"
 
 
 def _percent(value: float | None) -> str:

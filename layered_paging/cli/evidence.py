@@ -13,6 +13,7 @@ from ..core.tables import as_markdown
 from ..core.version import __version__
 from ..core.words import counted, mib
 from ..errors import ParameterError
+from ..policies.names import resolve
 from . import options as opt
 from .clocks import clock_of, clock_options, clock_words, speed
 from .common import progress, table
@@ -91,6 +92,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             progress=advance,
         )
     answer = {"trace": str(args.trace), "reset": args.reset, "prefill": args.prefill, **found.to_dict()}
+    answer |= {"random": [n for n in dict.fromkeys((found.policy, found.against)) if resolve(n).randomized], "seed": 0}
     for one in [*answer["compared"], *answer["hot"]]:
         one["policy_speed"] = speed(clock, one["misses"], one["bytes"], found.tokens)
         one["against_speed"] = speed(clock, one["against"], one["against_bytes"], found.tokens)
@@ -220,6 +222,9 @@ def _notes(answer: dict[str, Any]) -> list[str]:
         "(compiled replays at the smallest budget, on this machine; an engine has its own).",
         "The optimum knows the future: no policy loads less. The figures are optimistic if the policy was chosen on this trace.",
     ]
+    if answer["random"]:
+        drawn = " and ".join(answer["random"])
+        notes.insert(2, f"Random: {drawn}; every figure is of seed {answer['seed']} alone.")
     if answer["distinct"] > 1:
         notes.insert(2, f"Distinct sessions in which {policy} is better: {better}.")
     else:

@@ -445,6 +445,10 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         show_quotas(answer["best_quotas"], seed)
     if answer["prices"]:
         show_prices(answer["prices"], seed)
+    elif "traffic" in answer["options"]:
+        print(
+            "the price of each rule of traffic is left out: it takes further replays of a whole trace (without --stream)"
+        )
     for row in answer["runs"] if args.by else ():
         name = f"{row['policy']}, {row['slots'] or row['budget_bytes']}"
         lines = [

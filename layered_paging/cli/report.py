@@ -8,7 +8,6 @@ from typing import Any
 
 from ..analysis.diagnosis import USUAL
 from ..core.files import write_atomic
-from ..core.rules import RESETS
 from ..errors import ParameterError
 from . import options as opt
 from .clocks import clock_of, clock_options
@@ -36,9 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         opt.POLICY(default="lru", help="the policy in use (default: lru)"),
         opt.AGAINST(nargs="+", help=f"policies to compare it with (default: {' '.join(USUAL)})"),
         opt.ENGINE,
-        opt.RESET(
-            choices=RESETS[:2], help="what is emptied at each session: nothing, or cache and policy (default: never)"
-        ),
+        opt.RESET,
         opt.PREFILL,
         *clock_options(),
         opt.TITLE,
@@ -73,7 +70,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             progress=advance,
         )
     page = report_page(
-        told, title=args.title or f"Expert cache report: {name}", trace=str(args.trace), read=read_again(args)
+        told,
+        title=args.title or f"Expert cache report: {name}",
+        trace=str(args.trace),
+        read=read_again(args),
+        typed={policy: text for text, policy in getattr(args, "own", {}).items()},
     ).encode()
     write_atomic(args.output, page)
     kept = {key: told[key] for key in (*KEPT, "budgets")}

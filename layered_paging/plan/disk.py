@@ -20,6 +20,7 @@ from ..core.trace import Trace
 from ..engine.run import history, replay
 from ..errors import ParameterError
 from .clock import Fit, fit
+from .guarded import guarded
 from .weights import layout, make, opened
 
 __all__ = ["IO", "Drive", "Timed", "drive"]
@@ -178,7 +179,7 @@ def drive(
             for key, loads in plans.items():
                 tick(f"turn {turn + 1} of {turns}: {key[0]}, {key[1]} slots")
                 reader.forget()
-                taken[key].append(_run(reader, loads, part.layers, compute) / part.rounds)
+                taken[key].append(_timed(reader, loads, compute) / part.rounds)
                 if check:
                     reader.check(loads)
         reader.close()
@@ -251,12 +252,20 @@ class _Reader:
     def whole(self) -> None:
         """Raise if the file was cut.
 
-        A mapped file that is cut kills the process (SIGBUS) when the lost part is read.  Nothing in Python can catch
-        that.  So the size is asked before each event that loads from a map; only a cut within one event is not noticed.
+        A mapped file that is cut kills the process (SIGBUS) when the lost part is read, and nothing in Python can catch that.
+        So the size is asked before each event that loads from a map, and a map is read in a child process (``guarded``),
+        whose death is an error like others: a cut within one event.
         """
         size = os.fstat(self.handle).st_size
         if size < self.total:
             raise ParameterError(f"the file must have {self.total:,} bytes; it was cut to {size:,} while it was read")
+
+    def touch(self) -> None:
+        """Let this process see all memory of the pool, so that no first access is timed; the pool is lost."""
+        zeros = bytes(1 << 20)
+        for at in range(0, len(self.pool), len(zeros)):
+            part = self.pool[at : at + len(zeros)]
+            part[:] = zeros[: len(part)]
 
     def forget(self) -> None:
         """Ask the system to drop the file from its page cache, so that each run begins alike."""
@@ -284,8 +293,20 @@ class _Reader:
             self.map.close()
 
 
-def _run(reader: _Reader, plan: Sequence[_Load], layers: int, compute: float) -> float:
+def _timed(reader: _Reader, plan: Sequence[_Load], compute: float) -> float:
     """Play the loads once; return the seconds that all tokens took."""
+    if reader.map is None:
+        return _run(reader, plan, compute)
+
+    def play() -> float:
+        reader.touch()
+        return _run(reader, plan, compute)
+
+    return guarded(play)
+
+
+def _run(reader: _Reader, plan: Sequence[_Load], compute: float) -> float:
+    """Play the loads once, in this process; return the seconds that all tokens took."""
     clock = time.perf_counter
     reader.whole()
     mapped = reader.map is not None

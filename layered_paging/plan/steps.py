@@ -60,10 +60,9 @@ class MeasuredRun:
         """Whether the wall time is shorter than loading and computing one after the other."""
         return bool(self.wall.sum() < (1 - HIDDEN) * (self.waited + self.computed).sum())
 
-    @property
-    def seen(self) -> Floats:
-        """Seconds of loading that each step waits for."""
-        return np.maximum(self.wall - self.computed, 0.0) if self.overlapped else self.waited
+    def seen(self, overlapped: bool) -> Floats:
+        """Return the seconds of loading that each step waits for."""
+        return np.maximum(self.wall - self.computed, 0.0) if overlapped else self.waited
 
 
 @dataclass(frozen=True)
@@ -227,13 +226,15 @@ def _row(where: str, line: str, width: int, places: Sequence[int]) -> list[float
     return row
 
 
-def fit_steps(runs: Sequence[MeasuredRun]) -> StepClock:
+def fit_steps(runs: Sequence[MeasuredRun], *, overlapped: bool | None = None) -> StepClock:
     """Fit a clock to the steps of runs.
 
     Parameters
     ----------
     runs : sequence of MeasuredRun
         At least one; lanes are told of all or of none, and all of them overlap loading with computing, or none does.
+    overlapped : bool, optional
+        Whether they overlap; default: as their times say.
 
     Raises
     ------
@@ -259,13 +260,14 @@ def fit_steps(runs: Sequence[MeasuredRun]) -> StepClock:
     if not runs:
         raise ParameterError("a clock needs at least one run to fit; got none")
     hidden = [run.name for run in runs if run.overlapped]
-    if hidden and len(hidden) < len(runs):
+    if overlapped is None and hidden and len(hidden) < len(runs):
         raise ParameterError(f"{hidden[0]}: loading overlaps computing there, and not in other runs; fit them apart")
+    overlapped = bool(hidden) if overlapped is None else overlapped
     lanes = _lanes(runs)
     loaded = np.concatenate([run.loaded for run in runs])
     if np.ptp(loaded) == 0:
         raise ParameterError(f"the fitted steps must load different amounts; all load {loaded[0]:,.0f} bytes")
-    waited = np.concatenate([run.seen for run in runs])
+    waited = np.concatenate([run.seen(overlapped) for run in runs])
     rest = np.concatenate([run.wall for run in runs]) - waited
     kept = np.concatenate([run.loaded * run.cached for run in runs])
     unit = float(loaded.max())  # columns of like size
@@ -273,14 +275,14 @@ def fit_steps(runs: Sequence[MeasuredRun]) -> StepClock:
     columns = [ones, loaded / unit]
     if len(lanes) > 1:
         columns.append(np.concatenate([run.loaded / (run.lanes or 1) for run in runs]) / unit)
-    if hidden:  # what a step waits for begins where loading is longer than computing: the line may start below zero
+    if overlapped:  # what a step waits for begins where loading is longer than computing: the line may start below zero
         wait, per_byte, *more = np.linalg.lstsq(np.array(columns).T, waited)[0].tolist()
     else:
         wait, per_byte, *more = nnls(np.array(columns).T, waited)[0].tolist()
     by_lanes = more[0] if more else 0.0
     compute, keep = nnls(np.array([ones, kept / unit]).T, rest)[0].tolist()
     keep = keep / unit if kept.any() else None
-    return StepClock(compute, wait, per_byte / unit, by_lanes / unit, keep, lanes, bool(hidden))
+    return StepClock(compute, wait, per_byte / unit, by_lanes / unit, keep, lanes, overlapped)
 
 
 def _lanes(runs: Sequence[MeasuredRun]) -> tuple[int, ...]:

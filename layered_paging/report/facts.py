@@ -53,7 +53,7 @@ def facts(
         The policy in use.
     policies : sequence of str
         Those to compare it with.
-    reset : {"never", "session"}
+    reset : {"never", "session", "cache"}
     prefill : {"token", "merged"}
     clock : Clock, optional
         For tokens per second; the trace must know its sizes.

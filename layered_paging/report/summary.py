@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..core.words import counted
@@ -22,7 +22,14 @@ _AHEAD = {
 KEPT = ("diagnosis", "layers", "chosen", "shipped", "over_time", "transfer", "prefetch", "trace")
 
 
-def report_page(told: dict[str, Any], *, title: str, trace: str = "TRACE", read: Sequence[str] = ()) -> str:
+def report_page(
+    told: dict[str, Any],
+    *,
+    title: str,
+    trace: str = "TRACE",
+    read: Sequence[str] = (),
+    typed: Mapping[str, str] | None = None,
+) -> str:
     """Return the page about what ``facts`` found.
 
     Parameters
@@ -35,8 +42,10 @@ def report_page(told: dict[str, Any], *, title: str, trace: str = "TRACE", read:
         Name of the trace's file, for the commands that are shown.
     read : sequence of str
         Words that these commands need to read it in the same way.
+    typed : mapping, optional
+        From the name of a policy to what names it in these commands, as ``mine.py:Mine``.
     """
-    commands = _commands(told, trace, shlex.join(read))
+    commands = _commands(told, trace, shlex.join(read), typed or {})
     found = told["diagnosis"]
     asked = questions(told)
     folded = [
@@ -339,7 +348,7 @@ def _prefetch(told: dict[str, Any]) -> str:
     )
 
 
-def _commands(told: dict[str, Any], trace: str, read: str) -> list[str]:
+def _commands(told: dict[str, Any], trace: str, read: str, typed: Mapping[str, str]) -> list[str]:
     """Return the commands that count everything again; the first one makes the page."""
     found, name, table = told["diagnosis"], shlex.quote(trace), told["budgets"]
     budget = f"--slots {found['slots']}" if found["budget_bytes"] is None else f"--bytes {found['budget_bytes']}"
@@ -347,16 +356,20 @@ def _commands(told: dict[str, Any], trace: str, read: str) -> list[str]:
     reset += "" if found["prefill"] == "token" else f" --prefill {found['prefill']}"
     exact = found["optimum_how"] == "exact"
     relaxed = "" if exact else " --solver lp"
-    policies = " ".join(shlex.quote(p) for p, m in found["by_policy"].items() if m is not None)
-    judged = f" --policy {shlex.quote(found['policy'])} --against {' '.join(map(shlex.quote, found['by_policy']))}"
+
+    def words(names: Iterable[str]) -> str:
+        return " ".join(shlex.quote(typed.get(name, name)) for name in names)
+
+    policies = words(p for p, m in found["by_policy"].items() if m is not None)
+    judged = f" --policy {words([found['policy']])} --against {words(found['by_policy'])}"
     clock = _clock(told["clock"])
-    others = " ".join(shlex.quote(n) for n in table["names"] if n not in (*AHEAD, table["using"])) or table["using"]
-    followed = " ".join(shlex.quote(run["policy"]) for run in told["over_time"])
+    others = words(n for n in table["names"] if n not in (*AHEAD, table["using"])) or words([table["using"]])
+    followed = words(run["policy"] for run in told["over_time"])
     read = f" {read}" if read else ""
     return [
         f"layered-paging report {name} {budget}{reset}{judged}{clock}{read} -o report.html",
         f"layered-paging diagnose {name} {budget}{reset}{judged}{read}",
-        f"layered-paging plan {name} {budget}{reset} --using {shlex.quote(table['using'])} --policy {others}{clock}{read}",
+        f"layered-paging plan {name} {budget}{reset} --using {words([table['using']])} --policy {others}{clock}{read}",
         f"layered-paging replay {name} {budget}{reset} --policy {policies}{' --optimum forced' if exact else ''}{read}",
         *([f"layered-paging replay {name} {budget}{reset} --policy {followed} --over-time{read}"] if followed else []),
         f"layered-paging optimum {name} {budget}{reset} --admission forced{relaxed}{read} -o optimum.json",
