@@ -17,7 +17,7 @@ from layered_paging.samples import SAMPLE
 pytest.importorskip("latex2mathml", reason="latex2mathml is not installed (group dev)")
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 sys.path.insert(0, str(DOCS))
-from generating import api, claims, drawing, home, policies  # noqa: E402
+from generating import api, claims, drawing, home, policies, worst  # noqa: E402
 
 
 def test_every_public_name_has_a_page() -> None:
@@ -75,10 +75,15 @@ def test_a_policy_has_its_page(name: str) -> None:
     page = policies.page(facts, {"optimum": facts.curve, "lru": facts.curve}, trace, policies.exact_rows())
     assert f"{facts.curve[24]:,}" in page and page.startswith(f"# {name}\n")
     if name == "llru":
-        assert facts.ratio == lp.competitive_ratio("llru", layers=2, experts=3, slots=3).value == Fraction(3)
-        assert page.count('<figure class="board"') == 3
-    else:
-        assert facts.ratio is None and "No worst cycle is drawn" in page
+        assert facts.worst.ratio == lp.competitive_ratio("llru", layers=2, experts=3, slots=3).value == Fraction(3)
+    if name == "marking":
+        assert (
+            facts.worst.ratio == lp.competitive_ratio("marking", layers=2, experts=3, slots=3).value == Fraction(8, 3)
+        )
+        assert "expected ratio is exactly 8/3" in page and "the run of seed 0" in page
+    if name == "arc":
+        assert facts.worst.ratio is None and "not proved to be the worst" in page and "exactly" not in facts.worst.words
+    assert page.count('<figure class="board"') == 3
     assert page == policies.page(
         policies.facts_of(entry, trace), {"optimum": facts.curve, "lru": facts.curve}, trace, policies.exact_rows()
     )
@@ -87,9 +92,26 @@ def test_a_policy_has_its_page(name: str) -> None:
 def test_the_gallery_has_all_policies() -> None:
     entries = [e for e in catalog.collect() if e.kind == "policy"]
     line = dict.fromkeys(policies.CAPACITIES, 100)
-    every = [policies.Facts(entry, line, "", "", None, "") for entry in entries]
+    every = [policies.Facts(entry, line, "", worst.Worst("", "", None), "") for entry in entries]
     page = policies.gallery(every, {"optimum": line, "lru": line}, lp.load_trace(SAMPLE))
     assert re.findall(r'class="card" href="(.+?)\.html"', page) == [entry.name for entry in entries]
+
+
+def test_a_sequence_that_a_search_found_costs_what_is_said() -> None:
+    (entry,) = [e for e in catalog.collect() if e.kind == "policy" and e.name == "blind-oracle"]
+    found = worst.worst_of(entry)
+    paid, least = map(int, re.findall(r"costs (\d+) misses and the optimum (\d+)", found.words)[0])
+    text = re.findall(r"<title>.*?: 3 slots, (.+?)</title>", found.svg)[0]
+    rows = [[int(expert) for expert in row.split(",")] for row in text.split(" ")]
+    length = next(n for n in (1, 2, 3) if rows == (rows[:n] * len(rows))[: len(rows)])
+    trace = lp.Trace(rows[:length] * worst.REPEATED, n_experts=3)
+    assert lp.replay(trace, "blind-oracle(predictions='markov')", 3).misses == paid
+    assert lp.optimum(trace, 3, admission="forced").misses == least < paid
+
+
+def test_the_optimum_has_no_bad_sequence() -> None:
+    (entry,) = [e for e in catalog.collect() if e.kind == "policy" and e.name == "belady"]
+    assert worst.worst_of(entry).svg == "" and "its ratio is 1" in worst.worst_of(entry).words
 
 
 def test_names_stand_inside_the_picture() -> None:

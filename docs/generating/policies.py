@@ -6,7 +6,6 @@ import html
 import inspect
 import json
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,9 @@ from layered_paging.report import figure
 from layered_paging.samples import SAMPLE
 
 from .drawing import curve_svg
+from .worst import SIZE, Worst, worst_of
 
 DOCS = Path(__file__).resolve().parent.parent
-SIZE = (2, 3, 3)  # layers, experts, slots of the worst cycle that is drawn
 CAPACITIES = (12, 18, 24, 36, 48, 60, 72, 84, 96)
 PLAYED = "a0 b1 a1 b0 a0 b1 a2 b2 a0 b1 a3 b1 a0 b0 a1 b1 a2 b3 a0 b1"  # what every policy is shown on
 SHOWN_SLOTS = 4
@@ -44,19 +43,18 @@ class Facts:
     entry : Entry
     curve : dict
         Slots to misses on the sample; empty where it cannot be replayed (``why``).
-    kept, worst : str
-        Pictures as SVG: on the common short sequence, and on its worst cycle; empty where there is none.
-    ratio : Fraction or None
-        At ``SIZE``.
+    kept : str
+        Picture as SVG on the common short sequence; empty where there is none.
+    worst : Worst
+        A bad sequence, proved or found.
     why : str
-        Why there is no worst cycle.
+        Why it was not replayed; empty where it was.
     """
 
     entry: Entry
     curve: dict[int, int]
     kept: str
-    worst: str
-    ratio: Fraction | None
+    worst: Worst
     why: str
 
 
@@ -73,29 +71,15 @@ def written(entry: Entry) -> str:
 
 
 def facts_of(entry: Entry, trace: lp.Trace) -> Facts:
-    """Replay the policy on the sample and on the short sequence, and find its worst cycle where it has finitely many states."""
-    curve, kept, worst, value, why = {}, "", "", None, ""
+    """Replay the policy on the sample and on the short sequence, and find a bad sequence for it."""
+    curve, why = {}, ""
     name = written(entry)
     try:
         curve = {slots: lp.replay(trace, name, slots).misses for slots in CAPACITIES}
     except LayeredPagingError as error:
         why = str(error)
-    if not entry.properties.get("predictions"):
-        kept = figure(short_trace(), [entry.name, "opt"], SHOWN_SLOTS)
-    try:
-        if entry.properties.get("randomized"):
-            raise LayeredPagingError("its ratio is one of expectations, and a single run does not show it")
-        layers, experts, slots = SIZE
-        found = lp.competitive_ratio(entry.name, layers=layers, experts=experts, slots=slots)
-        value = found.value
-        if found.witness is not None:
-            events = [*found.witness.prefix, *found.witness.cycle]
-            rows = [[page for (page,) in events[at : at + layers]] for at in range(0, len(events) - 1, layers)]
-            local = [[page - layer * experts for layer, page in enumerate(row)] for row in rows]
-            worst = figure(lp.Trace(local, n_experts=experts), [entry.name, "opt"], slots)
-    except LayeredPagingError as error:
-        why = why or str(error)
-    return Facts(entry, curve, kept, worst, value, why)
+    kept = "" if entry.properties.get("predictions") else figure(short_trace(), [entry.name, "opt"], SHOWN_SLOTS)
+    return Facts(entry, curve, kept, worst_of(entry), why)
 
 
 def exact_rows() -> dict[str, list[dict[str, Any]]]:
@@ -182,20 +166,13 @@ def page(
         parts.append("## What it keeps\n")
         parts.append(f"Two layers of four experts, {SHOWN_SLOTS} slots. A loaded page is a house, a hit is round.\n")
         parts.append(framed(facts.kept, f"A short sequence under {entry.name} and under the optimum"))
-    parts.append("## Exact ratios\n")
+    parts.append("## Worst sequence and exact ratios\n")
     exact = exact_table(entry.name, table)
-    if facts.ratio is not None:
-        layers, experts, slots = SIZE
-        parts.append(
-            f"At {layers} layers of {experts} experts and {slots} slots the ratio is exactly {facts.ratio}. "
-            + ("This sequence, whose last part is repeated for ever, forces it:\n" if facts.worst else "\n")
-        )
-    elif facts.why:
-        parts.append(f"No worst cycle is drawn: {plain(facts.why)}.\n")
-    if facts.worst:
-        parts.append(
-            framed(facts.worst, f"The worst cycle of {entry.name} at two layers of three experts, three slots")
-        )
+    parts.append(f"{facts.worst.words}\n")
+    if facts.worst.svg:
+        layers, experts, slots = facts.worst.size
+        words = f"A bad sequence for {entry.name} at {layers} layers of {experts} experts, {slots} slots"
+        parts.append(framed(facts.worst.svg, words))
     if exact:
         parts.append("From the [atlas](../../atlas/README.md), which has the certificates:\n")
         parts.append(exact)
@@ -216,7 +193,7 @@ def gallery(all_facts: list[Facts], shared: dict[str, dict[int, int]], trace: lp
         entry = facts.entry
         drawn = curves_of(facts, shared, trace.requests, small=True) if facts.curve else ""
         at = SIZE[2]
-        ratio = "" if facts.ratio is None else f"ratio {facts.ratio} at {SIZE[0]} x {SIZE[1]}, {at} slots"
+        ratio = "" if facts.worst.ratio is None else f"ratio {facts.worst.ratio} at {SIZE[0]} x {SIZE[1]}, {at} slots"
         cards.append(
             f'<a class="card" href="{entry.name}.html"><strong>{entry.name}</strong>{drawn}'
             f"<span>{html.escape(entry.summary.replace('``', ''))}</span><em>{ratio}</em></a>"
