@@ -86,7 +86,7 @@ def test_a_mapped_file_that_is_cut_within_an_event_is_one_line(
 
     monkeypatch.setattr(disk._Reader, "load", cutting)
     lp.save_trace(small, kept)
-    words = ["drive", str(kept), "--file", str(tmp_path / "w"), "--slots", "2", "3", "--tokens", "24"]
+    words = ["drive", str(kept), "--file", str(tmp_path / "w"), "--slots", "2", "3", "--first", "24"]
     assert main([*words, "--io", "mmap"]) == 2
     assert capfd.readouterr().err == "layered-paging drive: the mapped file was cut while it was read\n"
 
