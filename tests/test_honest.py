@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 import layered_paging as lp
+from layered_paging.core.registry import entries
 from layered_paging.errors import PolicyError
 from layered_paging.policies.lru import LRU
 from layered_paging.policies.names import resolve
 from layered_paging.policies.spec import Time
 from layered_paging.ratio import honest
+from layered_paging.ratio.automaton import build
 from layered_paging.testing import CheckFailed, check_policy
 
 SIZE = {"layers": 2, "experts": 3, "slots": 4}
@@ -117,6 +119,27 @@ def test_the_battery_has_a_check_of_states(cls: type) -> None:
         check_policy(cls, examples=60, ratio=False)
 
 
+def test_the_walks_of_a_class_are_played_once_and_again_where_its_code_was_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Mine(AfterHits):
+        hit = miss = LRU.hit
+        victim = LRU.victim
+
+    size = {"layers": 2, "experts": 3, "slots": 3}
+    played, parting = [], honest.parting
+    monkeypatch.setattr(honest, "parting", lambda *rest: played.append(1) or parting(*rest))  # type: ignore[func-returns-value]
+    value = lp.competitive_ratio(Mine, **size).value
+    walks = len(played)
+    assert walks == len(honest.KINDS) * sum(count for _, count in honest.WALKS)
+    assert lp.competitive_ratio(Mine, **size).value == value and len(played) == walks
+    assert lp.competitive_ratio(Mine, **{**size, "slots": 2}).value is not None and len(played) == 2 * walks
+    for name in ("hit", "miss", "victim"):  # replaced in place, as a notebook does that loads a changed file again
+        delattr(Mine, name)
+    with pytest.raises(PolicyError, match="forgets"):
+        lp.competitive_ratio(Mine, **size)
+
+
 def test_the_worst_cycle_is_played_with_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last line of defence: without the walks, a ratio that the class does not have is still refused."""
     for name in ("check_walks", "check_bounded"):
@@ -134,6 +157,33 @@ def test_the_played_cycle_may_cost_what_was_claimed_and_nothing_else() -> None:
         honest.check_cycle(*play, witness.misses + Fraction(1, 2))
 
 
+STATED = sorted(
+    {
+        entry.name
+        for entry in (lp.catalog.collect(), entries("policy"))[1]
+        if callable(getattr(entry.obj, "state", None)) and honest.shipped(entry.obj)
+    }
+    | {"llru(same_layer='near')", "llru(rounds='absolute')", "clock(fresh=False)"}
+)
+
+
+@pytest.mark.parametrize("policy", STATED)
+def test_long_walks_of_every_class_that_is_shipped(policy: str) -> None:
+    """What a ratio of such a class does not play again."""
+    spec = resolve(policy)
+    instance = lp.Instance(1, 4, 2) if spec.randomized else lp.Instance(2, 3, 3)
+    automaton = build(spec, instance)
+    honest.play(spec, automaton, "shared", 1, False, honest.WALKS)
+    if not spec.randomized:
+        honest.play(spec, build(spec, instance, top_k=2), "shared", 2, False, honest.WALKS)
+
+
 @pytest.mark.parametrize("policy", ["lru", "fifo", "llru", "marking", "mark-far", "fwf"])
 def test_honest_states_pass(policy: str) -> None:
     assert lp.competitive_ratio(policy, layers=2, experts=2, slots=2).value is not None
+
+
+def test_what_is_shipped_is_known_by_itself_and_not_by_a_name() -> None:
+    assert honest.shipped(LRU)
+    for own in (Forgets, type("LRU", (LRU,), {"__module__": LRU.__module__, "__qualname__": "LRU"})):
+        assert not honest.shipped(own)
