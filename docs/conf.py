@@ -11,7 +11,7 @@ from typing import Any
 
 import layered_paging
 from layered_paging import catalog, cli
-from layered_paging.cli import common, parsing
+from layered_paging.cli import parsing
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -90,7 +90,7 @@ def commands() -> str:
         _, parser, _ = parsing.parser_of(cli.COMMANDS, lambda word, name=name: word == name)
         parser.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=80)
         pages += f"\n## {name}\n\n{summary[0].upper()}{summary[1:]}.\n\n```text\n{parser.format_help()}```\n"
-        for action in common.actions(parser):
+        for action in parsing.actions(parser):
             for flag in action.option_strings:
                 sets.setdefault(flag, set()).update(part for part in getattr(action, "sets", ()) if part.isidentifier())
     text = "# Commands\n\nEvery command takes `--json`, `--format`, `-v`, `-q` and `--help`.\n\n"

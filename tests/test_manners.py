@@ -316,8 +316,7 @@ def test_no_instruction_installs_what_no_index_has() -> None:
 
 
 def test_every_option_of_every_command_says_what_it_is() -> None:
-    from layered_paging.cli.common import actions
-    from layered_paging.cli.parsing import parser_of
+    from layered_paging.cli.parsing import actions, parser_of
 
     parser, _, _ = parser_of(COMMANDS, lambda name: True)
     options = [action for action in actions(parser) if action.option_strings]

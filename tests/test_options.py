@@ -12,9 +12,9 @@ import pytest
 
 import layered_paging as lp
 from layered_paging.cli import COMMANDS, main
-from layered_paging.cli.common import actions
 from layered_paging.cli.options import Group, Option, add
-from layered_paging.cli.parsing import parser_of
+from layered_paging.cli.parsing import actions, parser_of
+from layered_paging.samples import SAMPLE
 
 CLI = Path(lp.__file__).parent / "cli"
 
@@ -76,3 +76,82 @@ def test_help_has_headings_in_order(
     assert headings == [str(group) for group in Group if str(group) in headings]
     assert headings[-1] == "output"
     assert "\noptions:" not in out
+
+
+TRACE = str(SAMPLE)
+SIZE = ["--layers", "2", "--experts", "3", "--slots", "4"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["repaly", TRACE], "unknown command 'repaly'; did you mean 'replay'?"),
+        (["profile", "drfit"], "unknown action 'drfit'; did you mean 'drift'?"),
+        (["list", "policy"], "what: unknown value 'policy'; did you mean 'policies'?"),
+        (["list", "--format", "cvs"], "--format: unknown value 'cvs'; did you mean 'csv'?"),
+        (["replay", TRACE, "--slots", "9", "--polcy", "lru"], "unknown option --polcy; did you mean '--policy'?"),
+        (["replay", TRACE, "--slots", "9", "--zzzz"], "unknown option --zzzz ("),
+        (["replay", TRACE, "llru", "--slots", "9"], "policies are named by --policy llru"),
+        (["replay", TRACE, "words", "--slots", "9"], "unrecognized arguments: words ("),
+        (["ratio", "--policy", "lru", *SIZE], f"without --policy: layered-paging ratio lru {' '.join(SIZE)} ("),
+        (
+            ["ratio", *SIZE, "--policy=lru(x=1)"],
+            f"without --policy: layered-paging ratio 'lru(x=1)' {' '.join(SIZE)} (",
+        ),
+        (["attack", "--policy"], "without --policy: layered-paging attack POLICY ("),
+    ],
+)
+def test_a_word_that_is_not_known_gets_the_nearest_or_the_right_call(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    error = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert said in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["plan", TRACE, "--engine", "llamacpp"], "unknown engine 'llamacpp'; did you mean 'llama.cpp'?"),
+        (["verify", "belady-optimum"], "no claim matches 'belady-optimum'; did you mean 'belady-optimal'?"),
+        (["place", "--generate", "--algorithm", "bst"], "unknown algorithm 'bst'; did you mean 'best'?"),
+        (["attack", "lru", "--with", "ciclic", *SIZE], "unknown adversary 'ciclic'; did you mean 'cyclic'?"),
+        (["ratio", "LLRUU", *SIZE], "unknown policy 'LLRUU'; did you mean 'llru'?"),
+        (["problems", "tightnes"], "unknown problem 'tightnes'; did you mean 'tightness'?"),
+        (
+            ["optimum", TRACE, "--slots", "9", "--admission", "forced", "--solver", "hihgs"],
+            "got 'hihgs'; did you mean 'highs'?",
+        ),
+    ],
+)
+def test_a_name_that_is_looked_up_gets_the_nearest(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_latex_says_once_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", TRACE, "--slots", "9", "--policy", "lru", "--by", "layer", "--format", "tex"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("% needs \\usepackage{booktabs}\n\\begin{tabular}")
+    assert out.count("booktabs") == 1 < out.count("\\toprule")
+
+
+def test_a_list_in_a_pipe_is_a_line_for_each_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "policies"]) == 0
+    first, *rest = capsys.readouterr().out.rstrip("\n").split("\n")
+    assert first == f"{len(rest)} policies" and len(rest) > 20
+    assert all(": " in line and "  " not in line for line in rest)
+    assert main(["formats"]) == 0
+    lines = capsys.readouterr().out.split("\n")
+    assert max(map(len, lines)) < 300 and not any(line.endswith(" ") for line in lines)
+
+
+def test_formats_names_a_file_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("no trace\n")
+    main(["formats", str(path)])
+    assert capsys.readouterr().out.count("words.txt") == 1

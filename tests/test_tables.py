@@ -163,7 +163,7 @@ def test_the_command_line(name: str, capsys: pytest.CaptureFixture[str]) -> None
     elif name == "json":
         assert json.loads(out)["runs"][0]["misses"] == misses
     elif name == "tex":
-        assert out.startswith(r"\begin{tabular}") and str(misses) in out
+        assert out.startswith("% needs \\usepackage{booktabs}\n\\begin{tabular}") and str(misses) in out
     elif name == "md":
         assert out.startswith("| policy |")
     else:

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import LayeredPagingError, ParameterError
-from .parsing import complain, parser_of
+from .parsing import check_policy_place, complain, misread, parser_of
 
 __all__ = ["COMMANDS", "main"]
 
@@ -102,13 +102,11 @@ def _run(words: list[str], chosen: str) -> int:
     if not words:
         parser.print_help()
         return 2
+    check_policy_place(mine, words)
     args, left = parser.parse_known_args(words)
-    if left:
-        refused = next((word for word in left if word.partition("=")[0] in getattr(module, "REFUSES", ())), None)
-        if refused is not None:
-            mine.error(f"{refused}: {module.REFUSES[refused.partition('=')[0]]}")  # type: ignore[union-attr]
-        mine.error(f"unrecognized arguments: {' '.join(left)}")
     assert module is not None
+    if left:
+        mine.error(misread(mine, module, left))
     args.json = args.json or args.format == "json"
     try:
         with _silent(args.quiet), _said_aloud(args.verbose):
@@ -118,7 +116,7 @@ def _run(words: list[str], chosen: str) -> int:
                 loaded(args)
             answer = module.run(args)
     except LayeredPagingError as error:
-        from .common import named
+        from .parsing import named
 
         raise ParameterError(error.said(named(mine))) from None
     except Exception as error:
@@ -185,7 +183,8 @@ def _only_tables(module: ModuleType, answer: Any, args: argparse.Namespace) -> s
         if not found:  # an answer without a table is a row of what it says
             plain = {key: value for key, value in answer.items() if isinstance(value, str | int | float | None)}
             common.table("", list(plain), [list(plain.values())])
-    return "\n".join(found)
+    head = "% needs \\usepackage{booktabs}\n" if args.format == "tex" else ""
+    return head + "\n".join(found)
 
 
 @contextmanager

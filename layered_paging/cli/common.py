@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shutil
 import sys
@@ -15,8 +14,6 @@ from ..core.tables import as_csv, as_latex, as_markdown
 from ..errors import ParameterError
 
 __all__ = [
-    "actions",
-    "named",
     "percent",
     "progress",
     "table",
@@ -24,6 +21,7 @@ __all__ = [
 ]
 
 FOLD = 40  # longer words of a first column are folded
+PIPED = 72  # cells of text are padded to at most this where no terminal shows them
 
 
 def prefill_note(trace: Any, prefill: str) -> str | None:
@@ -71,7 +69,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     """Print a table; the first ``text`` columns are text, the others are numbers.
 
     Nothing is ever cut.  On a terminal, text folds and columns that do not fit follow in a further block, beside the
-    first column again; elsewhere the table has its full width, a row a line.
+    first column again; elsewhere a row is a line, and cells of a table of text are padded to ``PIPED`` characters at most.
     """
     cells = [list(row) for row in rows]
     if _kept is not None:
@@ -85,6 +83,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     console = Console()
     wide = shutil.get_terminal_size().columns if console.is_terminal else None
     shown = [[_cell(value) for value in row] for row in cells]
+    if wide is None and text >= len(columns):
+        _print_text(columns, [[_plain(value) for value in row] for row in cells])
+        return
     longest = [max([len(name), *(len(row[at]) for row in shown)]) for at, name in enumerate(columns)]
     least = longest if wide is None else [_folded(at, most, text, wide) for at, most in enumerate(longest)]
     for block in _blocks(least, text, wide):
@@ -103,6 +104,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
         with console.capture() as got:
             console.print(view)
         print("\n".join(line.rstrip() for line in got.get().split("\n")))
+
+
+def _print_text(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table of text for another program: a row a line, without long runs of blanks."""
+    widths = [min(PIPED, max(len(row[at]) for row in (columns, *rows))) for at in range(len(columns))]
+    for row in (columns, ["-" * width for width in widths], *rows):
+        print("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print()
 
 
 def _folded(at: int, longest: int, text: int, wide: int) -> int:
@@ -129,16 +138,18 @@ def _blocks(widths: Sequence[int], text: int, wide: int | None) -> Iterator[list
     yield block
 
 
-def _cell(value: Any) -> str:
-    from rich.markup import escape
-
+def _plain(value: Any) -> str:
+    """Return a cell on one line."""
     if value is None:
         return "-"
-    return (
-        f"{value:,}"
-        if isinstance(value, int) and not isinstance(value, bool)
-        else escape(str(value).replace("\n", "\\n"))
-    )
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value).replace("\n", "\\n")
+
+
+def _cell(value: Any) -> str:
+    """Return a cell as rich takes it: brackets are no markup."""
+    from rich.markup import escape
+
+    return escape(_plain(value))
 
 
 @contextmanager
@@ -153,37 +164,6 @@ def progress(label: str, total: int, quiet: bool = False) -> Iterator[Any]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done: bar.update(task, completed=done)
-
-
-def named(parser: argparse.ArgumentParser) -> Callable[[str, object], str | None]:
-    """Return what names a parameter of Python as the options of a command do; None where no option sets it.
-
-    With a value: the option with the value, and None where the option does not take it.
-    """
-    of: dict[str, argparse.Action] = {}
-    for action in actions(parser):
-        flag = next((flag for flag in action.option_strings if flag.startswith("--")), None)
-        if flag is not None:
-            own = flag[2:].replace("-", "_")
-            of |= dict.fromkeys((own, *getattr(action, "sets", ())), action)
-
-    def name(parameter: str, value: object) -> str | None:
-        action = of.get(parameter)
-        if action is None or (value is not None and action.choices is not None and value not in action.choices):
-            return None
-        flag = next(flag for flag in action.option_strings if flag.startswith("--"))
-        return flag if value is None or value is True else f"{flag} {value}"
-
-    return name
-
-
-def actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Yield the options of a parser and of those below it."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for below in action.choices.values():
-                yield from actions(below)
-        yield action
 
 
 def one_of(name: str, values: Sequence[Any]) -> None:

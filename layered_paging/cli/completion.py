@@ -7,9 +7,8 @@ from typing import Any
 
 from .. import catalog
 from . import COMMANDS
-from .common import actions
 from .options import Group, Option, add
-from .parsing import parser_of
+from .parsing import actions, parser_of
 
 SHELLS = ("bash", "zsh", "fish")
 EPILOG = """examples, each for good:

@@ -69,7 +69,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     for row in answer["files"]:
         said = "; ".join(f"{note['about']}: {note['taken']} ({note['why']})" for note in row["assumed"])
         digest = row["digest"].removeprefix("sha256:")[:12]
-        what = clean(row["reason"] or said)
+        what = clean((row["reason"] or said).removeprefix(f"{row['file']}: "))  # the first column says it
         cells = (clean(row["file"]), WORDS[row["outcome"]], row["format"] or "-", row["shape"] or "-", digest or "-", what or "-")  # fmt: skip
         rows.append(cells)
     table(counted(len(rows), "file"), ["file", "outcome", "format", "shape", "digest", "what was assumed, or why not"], rows, text=6)  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,16 @@ PLURALS = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    add(parser, Option("what", group=Group.INPUT, nargs="?", choices=tuple(PLURALS), help="only these (default: all)"))
+    add(
+        parser,
+        Option(
+            "what",
+            group=Group.INPUT,
+            nargs="?",
+            choices=tuple(PLURALS),
+            help="only these (default: all); --format csv and --json also say what each declares, and its source",
+        ),
+    )
     parser.epilog = "example:\n  layered-paging list policies"
 
 
@@ -57,6 +67,10 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
                 (_signature(row), row.get("statement", row["summary"]), _declared(row), ", ".join(row.get("cites", ())))
                 for row in rows
             ]
+            if args.format == "table" and not sys.stdout.isatty():  # for grep: a name and what it is, one each line
+                print(counted(len(rows), PLURALS[plural], plural))
+                print("".join(f"{name}: {' '.join(what.split())}\n" for name, what, _, _ in shown))
+                continue
             table(counted(len(rows), PLURALS[plural], plural), ["name", "what", "declares", "source"], shown, text=4)
 
 

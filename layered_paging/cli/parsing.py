@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import importlib
 import re
+import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, NoReturn
 
-__all__ = ["add_manners", "complain", "module_of", "parser_of"]
+from ..core.registry import close_to, nearest
+from ..errors import NotRegistered
+
+__all__ = ["actions", "add_manners", "check_policy_place", "complain", "misread", "module_of", "named", "parser_of"]
 
 _HOMES = {"list": "listing"}  # a module named list would hide the built-in there
 _LONGEST = 2000  # characters of an error line
@@ -31,6 +35,13 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._negative_number_matcher = re.compile(r"^-\.?\d")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            command = isinstance(action, argparse._SubParsersAction)
+            said = f"unknown {action.dest if command else 'value'} {str(value)!r}; {nearest(str(value), known)}"
+            raise argparse.ArgumentError(None if command else action, said)
 
     def error(self, message: str) -> NoReturn:
         """Print the mistake and where to read on, then leave with 2."""
@@ -94,6 +105,81 @@ def parser_of(
             first = [f"[{word}]" if nargs in ("?", "*") else word for word, nargs in bare]
             sub.usage = " ".join([sub.prog, *first, "[options]"])
     return parser, mine, module
+
+
+def actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Yield the options of a parser and of those below it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from actions(below)
+        yield action
+
+
+def named(parser: argparse.ArgumentParser) -> Callable[[str, object], str | None]:
+    """Return what names a parameter of Python as the options of a command do; None where no option sets it.
+
+    With a value: the option with the value, and None where the option does not take it.
+    """
+    of: dict[str, argparse.Action] = {}
+    for action in actions(parser):
+        flag = next((flag for flag in action.option_strings if flag.startswith("--")), None)
+        if flag is not None:
+            own = flag[2:].replace("-", "_")
+            of |= dict.fromkeys((own, *getattr(action, "sets", ())), action)
+
+    def name(parameter: str, value: object) -> str | None:
+        action = of.get(parameter)
+        if action is None or (value is not None and action.choices is not None and value not in action.choices):
+            return None
+        flag = next(flag for flag in action.option_strings if flag.startswith("--"))
+        return flag if value is None or value is True else f"{flag} {value}"
+
+    return name
+
+
+def misread(parser: argparse.ArgumentParser, module: ModuleType, left: list[str]) -> str:
+    """Return what to say of the words that a parser could not place: the right call, where it can be told.
+
+    Parameters
+    ----------
+    parser, module
+        Of the command.
+    left : list of str
+        What is left of the words.
+    """
+    flag = next((word.partition("=")[0] for word in left if word.startswith("--")), None)
+    refused: Mapping[str, str] = getattr(module, "REFUSES", {})
+    if flag is not None and flag in refused:
+        return f"{flag}: {refused[flag]}"
+    known = [flag for action in actions(parser) for flag in action.option_strings if flag.startswith("--")]
+    if flag is not None:
+        return f"unknown option {flag}; {nearest(flag, known)}" if close_to(flag, known) else f"unknown option {flag}"
+    if "--policy" in known and _is_policy(left[0]):
+        return f"unrecognized arguments: {' '.join(left)}; policies are named by --policy {' '.join(left)}"
+    return f"unrecognized arguments: {' '.join(left)}"
+
+
+def check_policy_place(parser: argparse.ArgumentParser, words: list[str]) -> None:
+    """Leave with the right call where ``--policy`` is typed for a command whose policy is its first word."""
+    at = next((n for n, word in enumerate(words) if word.partition("=")[0] == "--policy"), None)
+    if at is None or not any(action.dest == "policy" and not action.option_strings for action in parser._actions):
+        return
+    value = words[at].partition("=")[2]
+    after = words[at + 1 :] if value else words[at + 2 :]
+    given = value or "".join(words[at + 1 : at + 2]) or "POLICY"
+    right = shlex.join([*parser.prog.split(), given, *words[1:at], *after])
+    parser.error(f"the policy is the first word, without --policy: {right}")
+
+
+def _is_policy(word: str) -> bool:
+    from ..policies.names import find_policy
+
+    try:
+        find_policy(word.partition("(")[0])
+    except NotRegistered:
+        return False
+    return True
 
 
 def _version() -> str:

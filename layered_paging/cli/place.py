@@ -7,6 +7,7 @@ import time
 from fractions import Fraction
 from typing import Any
 
+from ..core.registry import nearest
 from ..core.words import counted
 from ..edge.bound import BOUNDS
 from ..edge.generate import BY as BY_WHAT
@@ -114,7 +115,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         check_picture(args.output)
     unknown = [name for name in args.algorithm if name not in ALGORITHMS and name != "split"]
     if unknown:
-        raise ParameterError(f"unknown algorithm {unknown[0]!r}; available: {', '.join([*ALGORITHMS, 'split'])}")
+        raise ParameterError(f"unknown algorithm {unknown[0]!r}; {nearest(unknown[0], [*ALGORITHMS, 'split'])}")
     network = _network(args)
     if args.save is not None:
         save_network(network, args.save)

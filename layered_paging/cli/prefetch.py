@@ -117,24 +117,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay every predictor at every number of slots."""
     if args.sensitivity:
         check_picture(args.sensitivity)
-    whole = trace_of(args)
-    note = prefill_note(whole, args.prefill)
-    if args.prefill == "merged":
-        if args.guesses:
-            raise ParameterError(
-                "--guesses are about the trace as it is, event by event; --prefill merged cannot go with it"
-            )
-        whole = merged_prefill(whole)
-    trace = whole.select(sessions_where(whole, args.where)) if args.where else whole
-    train = _train(whole, args) if args.train else None
-    if args.first is not None and args.first < trace.rounds:
-        trace = first_rounds(trace, args.first)
-    if args.guesses and args.where:
-        raise ParameterError("--guesses are about the whole trace, event by event; --where cannot go with it")
-    if args.least_stall is not None and (
-        args.pool != "shared" or (args.reset == "session" and len(trace.sessions) > 1)
-    ):
-        raise ParameterError("--least-stall is for one shared pool that is never reset")
+    note, trace, train = _chosen(args)
     time = _clock(args)
     rates = None if args.profile is None else Profile.load(args.profile).check(trace).rates
     said = None if args.guesses is None else load_trace(args.guesses)
@@ -196,6 +179,29 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "picture": args.sensitivity,
         "note": note,
     }
+
+
+def _chosen(args: argparse.Namespace) -> tuple[str | None, Trace, Trace | None]:
+    """Return what is to be said of prompts, the trace that is replayed, and the one that teaches the predictor."""
+    whole = trace_of(args)
+    note = prefill_note(whole, args.prefill)
+    if args.prefill == "merged":
+        if args.guesses:
+            raise ParameterError(
+                "--guesses are about the trace as it is, event by event; --prefill merged cannot go with it"
+            )
+        whole = merged_prefill(whole)
+    trace = whole.select(sessions_where(whole, args.where)) if args.where else whole
+    train = _train(whole, args) if args.train else None
+    if args.first is not None and args.first < trace.rounds:
+        trace = first_rounds(trace, args.first)
+    if args.guesses and args.where:
+        raise ParameterError("--guesses are about the whole trace, event by event; --where cannot go with it")
+    if args.least_stall is not None and (
+        args.pool != "shared" or (args.reset == "session" and len(trace.sessions) > 1)
+    ):
+        raise ParameterError("--least-stall is for one shared pool that is never reset")
+    return note, trace, train
 
 
 def _clock(args: argparse.Namespace) -> TimeModel:

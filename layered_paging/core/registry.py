@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..errors import NotRegistered, ParameterError
 from .declarations import problems
 
-__all__ = ["KINDS", "Entry", "entries", "find", "nearest", "register"]
+__all__ = ["KINDS", "Entry", "close_to", "entries", "find", "nearest", "register"]
 
 KINDS = ("policy", "adversary", "claim", "result", "format")
 
@@ -98,10 +98,17 @@ def entries(kind: str | None = None) -> list[Entry]:
     return [_table[key] for key in sorted(_table) if kind is None or key[0] == kind]
 
 
-def nearest(word: str, known: list[str]) -> str:
-    """Return `` (did you mean 'x'?)`` or the list of what is available."""
-    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else "available: " + ", ".join(known)
+def close_to(word: str, known: Sequence[str]) -> str | None:
+    """Return the name that is most like a word, or None where none is like it; case does not count."""
+    lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), list(lower), n=1, cutoff=0.5)
+    return lower[close[0]] if close else None
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """Return "did you mean 'x'?", or the list of what is available."""
+    close = close_to(word, known)
+    return f"did you mean {close!r}?" if close is not None else "available: " + ", ".join(known)
 
 
 def find(kind: str, name: str) -> Entry:

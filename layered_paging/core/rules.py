@@ -48,9 +48,13 @@ LENDS = ("none", "waiting", "all")
 
 
 def choice(name: str, value: str, known: tuple[str, ...]) -> str:
-    """Return ``value`` if it is one of ``known``, or raise ``ParameterError``."""
+    """Return ``value`` if it is one of ``known``, or raise ``ParameterError``, which names the nearest one."""
     if value not in known:
-        raise ParameterError(f"must be one of {', '.join(map(repr, known))}; got {value!r}", parameter=name)
+        from .registry import close_to
+
+        near = close_to(value, known) if isinstance(value, str) else None
+        meant = "" if near is None else f"; did you mean {near!r}?"
+        raise ParameterError(f"must be one of {', '.join(map(repr, known))}; got {value!r}{meant}", parameter=name)
     return value
 
 

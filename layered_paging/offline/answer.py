@@ -13,7 +13,7 @@ from ..certificate import Certificate
 from ..core.counts import Counts
 from ..core.deadline import Deadline
 from ..core.instance import integer
-from ..core.rules import Rules
+from ..core.rules import Rules, choice
 from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..errors import ParameterError, SolverError
@@ -324,8 +324,7 @@ def optimum(
     given = {"pool": pool, "reset": reset, "events": events, "admission": admission, "prefill": prefill}
     rules = Rules.with_quotas(quotas, **given)
     problem = pose(trace, slots, rules, costs=costs, budget_bytes=budget_bytes, warm=warm)
-    if solver not in SOLVERS:
-        raise ParameterError(f"must be one of {', '.join(SOLVERS)}; got {solver!r}", parameter="solver")
+    choice("solver", solver, SOLVERS)
     if time_limit is not None and not time_limit > 0:
         raise ParameterError(f"must be above 0 seconds; got {time_limit!r}", parameter="time_limit")
     rounds = None if lookahead is None else integer("lookahead", lookahead, 0)

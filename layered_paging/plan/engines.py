@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..core.registry import nearest
 from ..errors import NotRegistered
 from ..policies.names import resolve
 
@@ -137,7 +138,7 @@ ENGINES = {
 
 def _engine(name: str) -> Engine:
     if name not in ENGINES:
-        raise NotRegistered(f"unknown engine {name!r}; available: {', '.join(ENGINES)}")
+        raise NotRegistered(f"unknown engine {name!r}; {nearest(name, list(ENGINES))}")
     return ENGINES[name]
 
 
