@@ -10,10 +10,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from layered_paging import certify
+from layered_paging import certify, problems
 from layered_paging.certificate import Certificate
 from layered_paging.cli import main, progress
 from layered_paging.cli import ratio as command
+from layered_paging.errors import LayeredPagingError
+from layered_paging.policies.names import resolve
 
 
 def run(capsys, *words):
@@ -75,27 +77,77 @@ def test_an_interruption_keeps_what_is_known(capsys, monkeypatch, tmp_path):
     answer = json.loads(out)
     assert status == 0
     assert answer["complete"] is False
-    assert answer["upper"] is None
-    assert answer["lower"] in ("1", "3/2", "2", "5/2", "3")
+    assert answer["searched"]["upper"] is None
+    assert answer["searched"]["lower"] in ("1", "3/2", "2", "5/2", "3")
+    assert (answer["lower"], answer["upper"], answer["upper_from"]) == ("3", "3", "theorem lru_exact")
     # the lower side can be checked, and holds for a randomized policy too
     for policy in ("fifo", "marking"):
         file = str(tmp_path / f"{policy}.json")
         status, out, _ = run(capsys, "ratio", policy, *SIZE, "-o", file)
         assert status == 0
-        assert "at least" in out
+        assert "(stopped early)" in out
         assert "cycle: " in out
         assert run(capsys, "check", file)[0] == 0
 
 
-def test_an_interruption_before_anything_is_known_says_so(capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("words", "lower", "upper", "below", "above"),
+    [
+        (("lru", *SIZE), "3", "3", "theorem lru_exact", "theorem lru_exact"),
+        (("llru(rounds='absolute')", *SIZE), "2", "4", "theorem deterministic_lower", "theorem llru_absolute"),
+        (("fifo", *SIZE), "2", "3", "theorem deterministic_lower", "classical k (sleator-tarjan-1985)"),
+        (("mark-lru", *SIZE), "2", "3", "theorem deterministic_lower", "theorem marking_upper"),
+        (("marking", *SIZE), "7/4", "8/3", "theorem randomized_exact", "classical 2 H_k - 1 (achlioptas-chrobak-noga-2000)"),
+        (("--optimal", *SIZE), "2", "2", "theorem deterministic_lower", "theorem mark_far_exact"),
+        (("--optimal", "--layers", "3", "--experts", "3", "--slots", "5"), "3", "5", "theorem deterministic_lower", "theorem lru_exact"),
+        (("--optimal", *SIZE, "--admission", "bypass"), "3", None, "theorem events_bypass", None),
+        (("fifo", "--layers", "3", "--experts", "2", "--slots", "2"), None, "2", None, "theorem any_few_slots"),
+    ],
+)  # fmt: skip
+def test_an_interruption_before_anything_is_found_tells_what_is_proved(
+    capsys, monkeypatch, words, lower, upper, below, above
+):
     def interrupted(self, what, value):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command.Progress, "__call__", interrupted)
-    status, out, err = run(capsys, "ratio", "lru", *SIZE)
-    assert status == 130
-    assert out == ""
-    assert "before any bound was known" in err
+    status, out, err = run(capsys, "ratio", *words, "--json")
+    answer = json.loads(out)
+    assert (status, answer["complete"]) == (0, False)
+    assert (answer["lower"], answer["upper"]) == (lower, upper)
+    assert (answer["lower_from"], answer["upper_from"]) == (below, above)
+    assert "before any bound was found" in err
+    status, out, _ = run(capsys, "ratio", *words)
+    assert (
+        f"{'lower' if below else 'upper'} side: theorem" in out
+        and "the search itself: no lower side to no upper side yet" in out
+    )
+
+
+@pytest.mark.parametrize("words", [("--pool", "per-layer"), ("--general",), ("--offline-slots", "2")])
+def test_an_interruption_where_nothing_is_known_says_so(capsys, monkeypatch, words):
+    def interrupted(self, what, value):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command.Progress, "__call__", interrupted)
+    status, out, err = run(capsys, "ratio", "lru", *SIZE, *words)
+    assert (status, out) == (130, "")
+    assert "before any bound was found" in err and "no theorem gives a bound here" in err
+
+
+def test_a_class_that_is_called_as_a_policy_has_not_its_theorems():
+    class lru:
+        def hit(self, page, time): ...
+
+        miss = victim = state = hit
+
+    found = problems.joined(resolve(lru), problems.Size(2, 2, 3))
+    assert (found.lower, found.upper) == (2, None)
+
+
+def test_a_search_that_contradicts_a_theorem_is_told():
+    with pytest.raises(LayeredPagingError, match="one is wrong"):
+        problems.joined("best randomized", problems.Size(3, 4, 8), upper=Fraction(5, 2))
 
 
 def test_the_atlas(capsys, tmp_path):
@@ -147,6 +199,7 @@ def test_a_randomized_search_ends_in_time_with_true_bounds(capsys, tmp_path):
     status, out, _ = run(capsys, "ratio", "--optimal", "--randomized", *words)
     answer = json.loads(out)
     assert (status, answer["complete"], answer["solved"]) == (0, False, False)
+    assert answer["searched"]["upper"] is not None and answer["lower_from"] in ("search", "theorem randomized_harmonic")
     assert Fraction(answer["lower"]) < Fraction(93, 46) + Fraction(1, 10**9)
     certify.check(Certificate.load(path))
 

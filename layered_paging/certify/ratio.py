@@ -348,13 +348,12 @@ def _turn(player: Any, prefix: Iterable[Event], cycle: Sequence[Event]) -> Any:
     return Fraction(paid - before) / (turns - since)
 
 
-def _least(labels: Sequence[Any], mask: int, instance: Instance, free: bool) -> tuple[tuple[Any, ...], int]:
-    """Return labels and mask with the places of each layer renamed to the least order, if that is free."""
+def _least(labels: Sequence[Any], instance: Instance, free: bool) -> tuple[Any, ...]:
+    """Return the labels with the places of each layer renamed to the least order, if that is free."""
     if not free:
-        return tuple(labels), mask
+        return tuple(labels)
     blocks = map(instance.pages_of, range(instance.layers))
-    order = [p for block in blocks for p in sorted(block, key=lambda p: (labels[p], ~mask >> p & 1))]
-    return tuple(labels[p] for p in order), sum((mask >> p & 1) << i for i, p in enumerate(order))
+    return tuple(labels[p] for block in blocks for p in sorted(block, key=lambda p: labels[p]))
 
 
 def _upper(start: Any, value: Fraction, additive: Fraction, evidence: Any, options: dict[str, Any]) -> None:
@@ -391,7 +390,7 @@ def _upper(start: Any, value: Fraction, additive: Fraction, evidence: Any, optio
             then, misses = player.after(event)
             raw = then.labels()
             here = tuple(raw[page] for page in pages) if free else raw
-            target = (after, *_least(here, 0, instance, free)[0])
+            target = (after, *_least(here, instance, free))
             need(target in potential, f"a state after {state} is missing from 'states': {target}")
             if target not in players:
                 players[target] = (then, _order(here, pages, instance, free))

@@ -11,6 +11,7 @@ from ..core.rules import POOLS
 from ..core.words import counted
 from ..errors import ParameterError
 from . import options as opt
+from .bracket import between, joins, show_sources
 from .common import table
 from .options import Group, Option, add
 from .progress import Progress, stoppable
@@ -127,9 +128,10 @@ def _of_policy(args: argparse.Namespace, size: dict[str, Any], said: Progress) -
         found, complete = stopped, False
         answer = {"policy": args.policy, **size, **options, "lower": str(stopped.lower), "upper": None}
     except KeyboardInterrupt:
-        said.clear()
-        print(f"stopped before any bound was known, in this phase: {said.phase}", file=sys.stderr)
-        raise
+        answer = {"policy": args.policy, **size, **options, "lower": None, "upper": None, "complete": False}
+        return _unsearched(answer, args, said)
+    if not complete:
+        joins(answer, args)
     witness = found.witness
     answer["witness"] = {
         "prefix": [list(event) for event in witness.prefix],
@@ -178,26 +180,38 @@ def _optimal(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:
                 resume=args.resume,
             )
     except KeyboardInterrupt:
-        said.clear()
-        print(f"stopped before any bound was known, in this phase: {said.phase}", file=sys.stderr)
-        raise
+        kind = {"randomized": args.randomized, "lower": None, "upper": None, "complete": False}
+        return _unsearched({**size, **events, **kind}, args, said)
     finally:
         said.clear()
-    answer = {
+    answer: dict[str, Any] = {
         **size,
         **events,
         "randomized": args.randomized,
         "lower": str(bracket.lower),
         "upper": None if bracket.upper is None else str(bracket.upper),
-        "solved": bracket.lower == bracket.upper,
         "nodes": bracket.nodes,
         "complete": bracket.complete,
     }
+    if not bracket.solved:
+        joins(answer, args)
+    answer["solved"] = answer["lower"] == answer["upper"]
     if args.resume:
         answer |= {"journal": args.resume, "taken_up": said.facts.get("taken up")}
     if args.output:
         bracket.certificate.save(args.output)
         answer["certificate"] = args.output
+    return answer
+
+
+def _unsearched(answer: dict[str, Any], args: argparse.Namespace, said: Progress) -> dict[str, Any]:
+    """Return what theorems say where the search was stopped before it had a bound; there is no certificate."""
+    said.clear()
+    none = "; no certificate was written" if args.output else ""
+    print(f"stopped before any bound was found, in this phase: {said.phase}{none}", file=sys.stderr)
+    if not joins(answer, args):
+        raise KeyboardInterrupt("no theorem gives a bound here")
+    answer["solved"] = answer["lower"] == answer["upper"]
     return answer
 
 
@@ -215,17 +229,21 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         where += ", with bypass"
     if args.optimal:
         kind = "randomized" if args.randomized else "deterministic"
-        value = f"exactly {answer['lower']}" if answer["solved"] else f"between {answer['lower']} and {answer['upper']}"
-        print(f"best {kind} policy, {where}: {value}")
+        print(f"best {kind} policy, {where}: {between(answer)}")
         if not answer["complete"]:
             print("stopped early: the bounds hold, but are not the best that can be had")
+        elif not answer["solved"]:
+            print("the search came to its end, and left a gap")
+        show_sources(answer)
         if answer.get("taken_up"):
             print(f"  went on from {answer['journal']}: {answer['taken_up']}")
         if "journal" in answer and not answer["complete"]:
             print(f"  the same command goes on from {answer['journal']}")
     elif not answer["complete"]:
-        print(f"{answer['policy']}, {where}: at least {answer['lower']} (stopped early; no upper bound yet)")
-        _show_witness(answer["witness"], events=True, most="at most ")
+        print(f"{answer['policy']}, {where}: {between(answer)} (stopped early)")
+        show_sources(answer)
+        if "witness" in answer:
+            _show_witness(answer["witness"], events=True, most="at most ")
     else:
         value = (
             "unbounded" if answer["unbounded"] else f"ratio {answer['value']}, additive constant {answer['additive']}"

@@ -9,11 +9,15 @@ from __future__ import annotations
 from .compared import SUBJECTS, Compared, compared
 from .known import Bounds, bounds, kept
 from .standing import Row, Standing, standing
-from .stated import PROBLEMS, Problem, Size, formal, named
+from .stated import BEST, PROBLEMS, RANDOMIZED, Problem, Size, formal, named
+from .stopped import SEARCH, joined
 from .submitted import Move, Submission, keep, submit
 
 __all__ = [
+    "BEST",
     "PROBLEMS",
+    "RANDOMIZED",
+    "SEARCH",
     "SUBJECTS",
     "Bounds",
     "Compared",
@@ -26,6 +30,7 @@ __all__ = [
     "bounds",
     "compared",
     "formal",
+    "joined",
     "keep",
     "kept",
     "named",

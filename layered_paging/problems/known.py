@@ -151,12 +151,14 @@ def proved(subject: str, size: Size) -> Iterator[Found]:
         yield found("lru_exact", lru, lru)
     elif subject in (BEST, RANDOMIZED):  # LRU is one policy of them
         yield found("lru_exact", None, lru)
-    if subject == "llru":
-        yield found("llru_visit", None, Fraction(k + l - 1))
+    if subject == "llru" or subject.startswith("llru("):
+        yield found("llru_absolute" if "absolute" in subject else "llru_visit", None, Fraction(k + l - 1))
     if subject == BEST and k >= l:
         yield found("deterministic_lower", Fraction(k - l + 1), None)
         if k + 1 == size.pages:
             yield found("mark_far_exact", None, Fraction(k - l + 1))
+    if subject == RANDOMIZED and k >= l:
+        yield found("randomized_harmonic", harmonic(k - l + 1), None)
     width = (k + 1) // l
     if subject == RANDOMIZED and width * l == k + 1 and 2 <= width <= n:
         value = harmonic(k - l + 1) + Fraction(l - 1, k + 1)

@@ -50,6 +50,7 @@ def corpus(kinds: set[Any] | None = None, seed: int = 0) -> list[Case]:
     import drawn
     import edges
     import handmade
+    import own
     import repair
 
     cases = []
@@ -70,6 +71,7 @@ def corpus(kinds: set[Any] | None = None, seed: int = 0) -> list[Case]:
     more: list[Case] = []
     if kinds is None or any(str(kind).startswith("ratio") for kind in kinds):
         more += handmade.cases()
+        more += own.cases()
     more += edges.cases(kinds)
     more += drawn.cases(kinds)
     if kinds is None or "optimum" in kinds or "placement" in kinds:
