@@ -1,8 +1,8 @@
 """The catalog: everything that is registered, wherever it comes from.
 
 Content lives in ``adversaries/``, ``proofs/`` and ``papers/`` beside the package (in a
-checkout) or under ``layered_paging/_content/`` (in an installed wheel); policies live in
-``layered_paging/policies/``; other distributions add theirs by the entry-point group
+checkout) or under ``layered_paging/_content/`` (in an installed wheel). Policies live in
+``layered_paging/policies/``. Other distributions add theirs by the entry-point group
 ``layered_paging.content`` (each entry point names a module, or a folder-like package).
 Content files are executed by path and never imported by name.
 """

@@ -1,6 +1,6 @@
 """Theorems: statements for all sizes that the kernel of Coq has checked.
 
-The proofs are the ``.v`` files below ``proofs/``; ``proofs/theorems.toml`` lists the headline
+The proofs are the ``.v`` files below ``proofs/``. ``proofs/theorems.toml`` lists the headline
 theorems with the statement that each is registered for and with false neighbours of it, the
 controls.  Everything here runs the programs of an installed Coq (8.16 or newer) and believes
 its kernel.  ``python -m layered_paging.theorems`` builds, rechecks and prints them all.
@@ -190,7 +190,7 @@ def proved(target: Path, chosen: list[Theorem]) -> list[Proved]:
 def controls(target: Path, theorem: Theorem) -> list[str]:
     """Return the controls of a theorem that the kernel did *not* refuse for their statement: there must be none.
 
-    The constant is offered as a proof of each false neighbour; it must be refused because its
+    The constant is offered as a proof of each false neighbour. It must be refused because its
     type is another one, not for a slip in the text.
     """
     wrong = []

@@ -90,7 +90,7 @@ def zipf(
     layers, experts, rounds, top_k, seed, sessions
         As for `uniform`.
     exponent : float or sequence of float
-        For all layers, or one a layer; 0 (uniform) to 100.
+        For all layers, or one per layer; 0 (uniform) to 100.
 
     Returns
     -------

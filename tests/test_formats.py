@@ -139,7 +139,7 @@ def test_nothing_is_lost_silently(suffix: str, tmp_path_factory: pytest.TempPath
         (".events.csv", {"experts": [[[1, -1]], [[0, -1]]]}, "no event has all 2 members"),
         (".route.csv", {"experts": [[[1, 0]], [[-1, -1]]]}, "every round must hold a request"),
         (".route.csv", {"weights": np.ones((2, 1, 2))}, "weights must be float32"),
-        (".route.csv", {"expert_bytes": [1, 2]}, "one a layer"),
+        (".route.csv", {"expert_bytes": [1, 2]}, "one per layer"),
     ],
 )
 def test_refusals_say_why(suffix: str, change: dict[str, Any], reason: str, tmp_path: Path) -> None:

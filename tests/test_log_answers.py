@@ -217,7 +217,7 @@ def test_passes_of_colibri_and_pairs(tmp_path: Path) -> None:
     pairs.write_text("layer,expert\n" + "".join(f"{j},{e}\n" for rows in passes for j in range(LAYERS) for t in rows for e in ids[t, j]))  # fmt: skip
     assert np.array_equal(lp.load_trace(pairs, tokens="guess").experts, ids)
     assert np.array_equal(lp.load_trace(pairs, tokens="guess", top_k=TOP).experts, ids)
-    with pytest.raises(FormatError, match="3 experts a token must divide"):
+    with pytest.raises(FormatError, match="3 experts per token must divide"):
         lp.load_trace(pairs, tokens="guess", top_k=3)
     path.write_text("0 1 0 3:0.5\n")
     with pytest.raises(FormatError, match=r"rows of call 0, layer 0 must be 0\.\.0"):

@@ -17,7 +17,7 @@ from .table import Table
 
 __all__ = ["Nemesis", "cyclic_optimum", "nemesis"]
 
-Cycle = list[list[int]]  # rounds of experts, one a layer
+Cycle = list[list[int]]  # rounds of experts, one per layer
 _COINS = 0x5EED
 
 
@@ -30,7 +30,7 @@ class Nemesis:
     policy : str
     layers, experts, slots : int
     cycle : list of list of int
-        Rounds of experts, one a layer; repeated for ever.
+        Rounds of experts, one per layer; repeated for ever.
     cost : Fraction
         Misses of the policy per repetition: the mean of repetitions 9 to 24 (and of 8 seeds, if it is randomized).
     optimum : Fraction
@@ -97,9 +97,9 @@ def nemesis(
 
     Notes
     -----
-    Hill climbing that accepts equal scores; a move changes one request, copies a request from elsewhere in its
+    Hill climbing that accepts equal scores. A move changes one request, copies a request from elsewhere in its
     layer, or inserts or deletes a round.  A cycle is scored by the policy's misses in repetitions 3 to 6 and the
-    exact optimum; a randomized policy by the mean over 8 seeds.  The best cycle is shortened greedily at the end.
+    exact optimum. A randomized policy is scored by the mean over 8 seeds.  The best cycle is shortened greedily at the end.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def nemesis(
 def cyclic_optimum(pages: Sequence[int], slots: int) -> Fraction:
     """Return the optimum's misses per repetition of a cycle that is repeated for ever, exactly.
 
-    The furthest next use depends only on the cache and the place in the cycle, so the cache at the start of a
+    The furthest next use depends only on the cache and the place in the cycle.  So the cache at the start of a
     repetition comes back after finitely many of them.
 
     Examples

@@ -52,8 +52,8 @@ class Batched:
 class Batches(Tabular):
     """What ``batches`` found: one entry per size, ascending, and where caching stops paying.
 
-    ``stops`` has, by policy and for ``optimum``, the first size from which on, at all larger sizes tried, the cache saves
-    less than 5 % of the loads or does not hold a union; None where it pays at the largest size.
+    ``stops`` has a size by policy and for ``optimum``.  From it on, at all larger sizes tried, the cache saves less than 5 %
+    of the loads or does not hold a union.  None where it pays at the largest size.
     """
 
     slots: int

@@ -79,8 +79,8 @@ class Diagnosis(Tabular):
     prefill : str
         ``token`` or ``merged``, as given.
     prompts : dict or None
-        Where prefill is replayed token by token: the rounds of which an engine serves several at once, and the misses of
-        ``policy``, of ``best`` and of the optimum with merged prefill (None where the budget is not legal).
+        Where prefill is replayed token by token: the rounds of which an engine serves several at once.  Then the misses with
+        merged prefill, of ``policy``, of ``best`` and of the optimum (None where the budget is not legal).
     bypass, per_layer_optimum, per_layer_best, doubled, doubled_optimum : int or None
         Misses: least with bypass; least, and of the policy ``best``, with a per-layer pool; of ``best``, and least, with
         twice the budget.
@@ -88,8 +88,8 @@ class Diagnosis(Tabular):
         Where the trace knows its sizes: bytes that ``policy`` loads, and between which the least of any forced schedule
         lies (not computed for unequal sizes in slots beyond ``losses.WEIGHTED`` requests).
     coverage, coverage_by_chance : dict, float or None
-        Share of all requests that the hottest 10, 25 and 50 % of the pages receive, and the hottest ``slots`` pages; and
-        what the latter would be by chance if all experts of a layer were alike.
+        Share of all requests that the hottest 10, 25 and 50 % of the pages receive, and the hottest ``slots`` pages.  The
+        second is what the last share would be by chance if all experts of a layer were alike.
     repeated, repeated_by_chance : float
         Share of the requests that the same layer also made one round before; and what popularity alone gives.
     reuse : dict

@@ -148,7 +148,7 @@ def gap_table(
     base : str or class
         The policy that closes nothing; with ``"lru"`` the table is of the gap LRU-to-optimum.
     tokens : sequence of numbers
-        Capacities in units of one token's demand (layers with requests times ``top_k``), rounded half up; those of
+        Capacities in units of one token's demand (layers with requests times ``top_k``), rounded half up. Those of
         nine tenths of all pages or more are left out, and so are those that hold no event of their pool.
     admission : {"forced", "bypass"}
         Of the policies and of the optimum.
@@ -176,9 +176,9 @@ def gap_table(
 
     Notes
     -----
-    Margins are paired over sessions: share is a ratio of sums, so its variance is that of the session
-    means of (base - misses) - share * (base - optimum), divided by the mean gap (the delta method), and the
-    interval is Student's with sessions - 1 degrees of freedom.  Sessions are taken as independent, which
+    Margins are paired over sessions.  A share is a ratio of sums, so its variance comes from the delta method: that of the
+    session means of (base - misses) - share * (base - optimum), divided by the mean gap.  The interval is Student's with
+    sessions - 1 degrees of freedom.  Sessions are taken as independent, which
     with ``reset="never"`` they are only nearly.  Sessions' misses of the optimum are those of one optimal
     schedule.  Exact but for the margins and the final divisions.
 

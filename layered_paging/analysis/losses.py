@@ -193,8 +193,8 @@ def references(trace: Trace, room: Room, reset: str) -> list[Reference]:
     -----
     *Independent requests of fixed popularity*: the policy keeps the pages that were asked for most in the other three
     quarters of the rounds (A0 of aho-denning-ullman-1971; each quarter is judged by the others).  The bound: to hit a
-    page, a cache must have kept it since the last visit of its layer, for one whole round; so it makes at most S such
-    tries a round, and each page is tried at most once; a try succeeds with the page's rate.  Hence at most the requests
+    page, a cache must have kept it since the last visit of its layer, for one whole round. So it makes at most S such
+    tries a round, and each page is tried at most once. A try succeeds with the page's rate.  Hence at most the requests
     of the S hottest pages are hits, counted in hindsight, which is at least their expectation.
 
     *Markov routing*: evictions by the dominating distribution (pabbaraju-vakilian-2025), the next uses predicted by a

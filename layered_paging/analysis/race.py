@@ -96,7 +96,7 @@ def kernel_costs(
     policies : sequence of str
     slots : int
     repeat : int
-        How often each is timed, after one run that is not; policies take turns, so that a machine that changes its speed
+        How often each is timed, after one run that is not. Policies take turns, so that a machine that changes its speed
         changes it for all.
     **options
         Of ``replay``.

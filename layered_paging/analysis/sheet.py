@@ -225,7 +225,7 @@ def evidence_sheet(
 def budgets_of(trace: Trace, sized: bool = False) -> list[int]:
     """Return two budgets far apart: 5/4 of what a median round asks for, and half of all pages that are asked for.
 
-    Where they are nearer than a factor of ``APART``, the larger is that factor times the smaller; where that is more
+    Where they are nearer than a factor of ``APART``, the larger is that factor times the smaller. Where that is more
     than nine tenths of all pages, they are the largest event and nine tenths.
 
     Raises

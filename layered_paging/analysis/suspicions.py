@@ -129,7 +129,7 @@ def physical_slots(trace: Trace, sizes: npt.NDArray[np.int64]) -> Check:
 def _moved(trace: Trace) -> tuple[float, float, float, int] | None:
     """Return the correlations of uses before, across and after the place where they differ most, and that round.
 
-    Blocks b - 1 and b, b and b + 2, b + 2 and b + 3 are compared; only places with both sides at least ``ALIKE`` count.
+    Blocks b - 1 and b, b and b + 2, b + 2 and b + 3 are compared. Only places with both sides at least ``ALIKE`` count.
     """
     if trace.rounds < BLOCKS * LONG:
         return None

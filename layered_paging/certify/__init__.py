@@ -39,7 +39,7 @@ def check(certificate: Certificate, trace: Any = None, limit: int = LIMIT, polic
     trace : Trace, optional
         What a certificate about a trace is about.
     limit : int
-        Steps of work that checking may take, each about a third of a microsecond; a fiftieth of it is the most numbers
+        Steps of work that checking may take, each about a third of a microsecond. A fiftieth of it is the most numbers
         that are held.  The default ends within minutes.
     policy : class, optional
         The class that a certificate of the ratio of a policy of your own is about, where it is not registered.

@@ -69,7 +69,7 @@ def missing_or_failing(
     gains : sequence of int
         ``gains[paid]``, all below ``LARGEST`` in size: ``gains[paid] + potential there <= potential here`` must hold.
     runs : sequence of sequences of pages
-        The pages in the places of the next state; those of one run are alike, so which of them are cached does not
+        The pages in the places of the next state. Those of one run are alike, so which of them are cached does not
         matter, only how many: the first places of the run count as cached.
     """
     masks, values = here

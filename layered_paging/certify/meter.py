@@ -1,8 +1,8 @@
 """How much work and memory checking a certificate may take: counted in steps and entries, and refused beyond a limit.
 
 A step is about a third of a microsecond of plain Python; an entry is a number that is held.  What a statement and the
-lengths of its evidence ask for is computed before anything is built; what cannot be known, such as how often a cycle is
-played until the policy comes back to a state, is counted while it runs.
+lengths of its evidence ask for is computed before anything is built.  Some things cannot be known, such as how often a
+cycle is played until the policy comes back to a state.  They are counted while the check runs.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """Check an offline optimum: a schedule and prices that meet, in linear time and exact integers.
 
 The schedule is one bit a request: did it hit?  A hit means that the page was kept since its
-last use, all the way.  Event number t of a pool leaves ``slots`` minus its members to what is
-kept strictly over it (forced); or every gap before an event t holds at most ``slots`` pages
-(bypass).  Both are counted here as *points* t with a capacity.
+last use, all the way.  Forced, event number t of a pool leaves ``slots`` minus its members to
+what is kept strictly over it.  With bypass, every gap before an event t holds at most ``slots`` pages.  Both are counted here as *points* t with a capacity.
 
-The prices y_t >= 0, one a point, bound what any schedule can save.  An interval between two uses
-that covers the points I and saves w is worth at most sum(y over I) + max(0, w - sum(y over I)),
+The prices y_t >= 0, one per point, bound what any schedule can save.  Take an interval between two uses
+that covers the points I and saves w.  It is worth at most sum(y over I) + max(0, w - sum(y over I)),
 and all that is kept together takes at most capacity_t of point t.  So no schedule saves more than
 
     sum of capacity_t * y_t  +  sum over all intervals of max(0, w - sum(y over I)).
@@ -14,7 +13,7 @@ and all that is kept together takes at most capacity_t of point t.  So no schedu
 If the schedule saves exactly that, its cost is the optimum.  With sizes an interval pays its
 size times the price, and prices come with a common denominator; what they prove is a bound.
 
-For the best split of slots over the layers, each layer brings several price vectors; each bounds
+For the best split of slots over the layers, each layer brings several price vectors. Each bounds
 the layer's savings by a linear function of its quota q, the least of them is U(q), and
 ``slot_price * slots + sum over layers of max over q of (U(q) - slot_price * q)`` bounds the whole.
 

@@ -8,12 +8,12 @@ A member of an event is served by the fastest place that holds it: the user, a s
 the cloud.  An event takes as long as its slowest member.  Weights are the shares of events, over a common
 denominator; the cost of a placement is the sum of weight times latency.
 
-The bound.  Let an event take B without any server.  For each possible latency t < B of its user (of the
-user itself and of its servers), not below the fastest server's, being done within t saves the difference to
-the next larger such latency (or to B); this needs every member that takes longer than t without servers to
+The bound.  Let an event take B without any server.  Its user has possible latencies: its own, and those of its servers.
+Each of them that is below B, and not below the fastest server's, is a row t.  Being done within t saves the difference to
+the next larger such latency (or to B).  This needs every member that takes longer than t without servers to
 be at a server of at most t.  Each need has a price y >= 0.  A row of worth g saves at most the sum of its
 prices, if all its needs are met, plus max(0, g - that sum).  Prices of needs that are met are paid to some
-expert at some server near enough, and a server's storage holds a knapsack of such payments, which is at most
+expert at some server near enough.  A server's storage holds a knapsack of such payments, which is at most
 the fractional knapsack.  So no placement saves more than
 
     sum over rows of max(0, g - sum of y)  +  sum over servers of the fractional knapsack.

@@ -1,8 +1,8 @@
 """Check the best deterministic ratio for events of several experts, forced or with bypass.
 
-A position is (layer of the next event, online cache, work function): the caches of ``slots`` pages are counted in
-lexicographic order, and the work function gives each of them the least cost of serving what has been asked for and ending there, less
-the smallest.  Serving an event costs one for each absent member.  Forced, all members are then in the cache, beside
+A position is (layer of the next event, online cache, work function).  The caches of ``slots`` pages are counted in
+lexicographic order.  The work function gives each of them the least cost of serving what has been asked for and ending there,
+less the smallest.  Serving an event costs one for each absent member.  Forced, all members are then in the cache, beside
 what stays of it; with bypass, any part of cache and event may stay.  Every page that the end lacks costs one more: loading
 what no event asked for never pays, but is allowed to the optimum.  Renaming the experts of a layer changes neither side's game.
 

@@ -5,7 +5,7 @@ layers of equal width the layer that comes next stands first; otherwise its numb
 Renaming the experts of a layer, and turning the layers round, change neither side's game.
 
 The levels stand for the optimum's work function: its value at a set S of at most k pages, less
-its least value, is |S| - rank(S), where rank counts the members of S level by level, at most j from the
+its least value, is |S| - rank(S).  The rank counts the members of S level by level, at most j from the
 levels 1..j.  That every update of levels is the work function's own update is verified
 by the definition: after a request to p, ``w'(S) = w(S)`` for S with p, otherwise the least of
 ``w(S + p)`` and ``w(S - x + p) + 1``.

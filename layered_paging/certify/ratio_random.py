@@ -2,7 +2,7 @@
 
 A node is the layer of the next request, then (level, age) for each page: levels as in ``ratio_game``, the
 age counts requests since the page's last one, up to ``memory``, and is 0 beyond it.  After a request the pages
-of each layer are put in the order of their items, equal ones in the order in which they stood, and with
+of each layer are put in the order of their items, equal ones in the order in which they stood.  With
 layers of equal width the layer that comes next is put first.  Caches are masks of ``slots`` pages.
 
 Upper side: at every node and request, the transport carries the node's distribution to the next node's,

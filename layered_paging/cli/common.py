@@ -69,7 +69,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     """Print a table; the first ``text`` columns are text, the others are numbers.
 
     Nothing is ever cut.  On a terminal, text folds and columns that do not fit follow in a further block, beside the
-    first column again; elsewhere a row is a line, and cells of a table of text are padded to ``PIPED`` characters at most.
+    first column again.  Elsewhere a row is a line, and cells of a table of text are padded to ``PIPED`` characters at most.
     """
     cells = [list(row) for row in rows]
     if _kept is not None:

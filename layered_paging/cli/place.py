@@ -230,8 +230,8 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     ]
     heads = [
         "algorithm",
-        "bytes a server",
-        "ms a token",
+        "bytes per server",
+        "ms per token",
         "at least",
         "gap %",
         "local %",

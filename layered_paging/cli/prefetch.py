@@ -297,7 +297,7 @@ def _draw(path: str, lines: list[dict[str, Any]], names: list[str], slots: list[
             FACTORS,
             series,
             xlabel=f"{kind}, times {unit}",
-            ylabel="tokens a second",
+            ylabel="tokens per second",
             log="xy",
             legend=kind == "compute",
         )
@@ -325,7 +325,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     for row in answer["optimum"]:
         low, high = (row[key] / 1e6 / answer["rounds"] for key in ("lower_ns", "upper_ns"))
         print(
-            f"{counted(row['slots'], 'slot')}: any schedule stalls at least {low:.3f} ms a token; one stalls {high:.3f}"
+            f"{counted(row['slots'], 'slot')}: any schedule stalls at least {low:.3f} ms per token; one stalls {high:.3f}"
         )
     if answer["note"]:
         print(answer["note"])

@@ -224,7 +224,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     width = counted(each, "expert") if isinstance(each, int) else f"{each} experts"
     where = f"{counted(answer['layers'], 'layer')} of {width}, {counted(answer['slots'], 'slot')}"
     if args.top_k > 1:
-        where += f", {args.top_k} experts an event"
+        where += f", {args.top_k} experts per event"
     if args.admission == "bypass":
         where += ", with bypass"
     if args.optimal:

@@ -434,7 +434,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     columns += ["prefill hits %", "decode hits %"] if first["hit_rate_prefill"] is not None else []
     if answer["predictions"]:
         error = answer["predictions"]["error_rounds_per_request"]
-        title += f"\npredictions: {answer['predictions']['source']}, mean error {error:,.2f} rounds a request"
+        title += f"\npredictions: {answer['predictions']['source']}, mean error {error:,.2f} rounds per request"
     rows = [row + [None] * (len(columns) - len(row)) for row in rows]
     for head, cells in paced(shown, args).items():
         columns.append(head)

@@ -42,7 +42,7 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
     Raises
     ------
     LayeredPagingError
-        The file cannot be written, or what is there is no regular file (a pipe, a device, a directory); what was
+        The file cannot be written, or what is there is no regular file (a pipe, a device, a directory). What was
         at ``path`` is untouched.
 
     Notes

@@ -199,7 +199,7 @@ def lay_out(trace: Trace, rules: Rules = PLAIN) -> Grid:
     trace : Trace
     rules : Rules
         Of these ``events``, ``prefill`` and ``ties`` matter.  Serial events: each member on its own, in router order.
-        Merged prefill: the prefill of a prompt (a maximal run of prefill rounds inside a session) is one round; each layer
+        Merged prefill: the prefill of a prompt (a maximal run of prefill rounds inside a session) is one round. Each layer
         then asks once for each distinct expert, ordered by last occurrence.  Ties by page: members are presented in
         ascending page number; by rank: in router order, with a clock that ticks once per member.
 

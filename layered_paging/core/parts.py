@@ -19,7 +19,7 @@ PART = 1 << 22  # ids read together
 class Part(NamedTuple):
     """Some rounds in a row.
 
-    ``experts`` is an int16 or int32 array of shape (rounds, layers, top_k) as in a ``Trace``; ``stage`` (int8) and
+    ``experts`` is an int16 or int32 array of shape (rounds, layers, top_k) as in a ``Trace``. ``stage`` (int8) and
     ``session`` (int64, the number of the session) have one entry a round.
     """
 
@@ -37,9 +37,9 @@ class LongTrace:
         What messages call it.
     layers, top_k : int
     n_experts : tuple of int
-        One a layer.
+        One per layer.
     expert_bytes : int64 array or None
-        One a layer or one a page, as in a ``Trace``.
+        One per layer or one per page, as in a ``Trace``.
     rounds : int or None
         How many, where it is known beforehand.
     read : callable

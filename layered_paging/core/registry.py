@@ -1,7 +1,7 @@
 """The table of what is registered: policies, adversaries, claims, results and file formats.
 
 ``register`` is a decorator.  Registration is idempotent by source file, so a file
-that is loaded twice (as doctest does) stays one entry; two files that claim the same
+that is loaded twice (as doctest does) stays one entry. Two files that claim the same
 name are an error.
 """
 

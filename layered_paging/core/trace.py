@@ -36,7 +36,7 @@ class Trace:
     stage : int array of length rounds, optional
         0 for prefill rounds, 1 for decode rounds.  Default: all decode.
     expert_bytes : int or sequence of int, optional
-        Bytes of one expert: for all, one a layer, or one a page; each at least 1.
+        Bytes of one expert: for all, one per layer, or one per page; each at least 1.
     weights : float array of the shape of ``experts``, optional
         Gate weights; finite where an expert is present.
     meta : mapping, optional

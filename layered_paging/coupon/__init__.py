@@ -1,11 +1,11 @@
 """Coupon collectors: exact laws, enclosures, limits, simulation, and the Yao bounds made of them.
 
-A *collector* wants every one of ``experts`` coupons; ``collectors`` of them (one a layer) draw
+A *collector* wants every one of ``experts`` coupons. ``collectors`` of them (one per layer) draw
 in parallel, once a round, and we wait for the last to complete.
 
-``exact`` decides in fractions, ``numeric`` encloses large sizes between two fractions,
-``limits`` holds the asymptotic laws, ``sampling`` draws, ``symbolic`` proves the identities with
-sympy, ``empirical`` sets measured ratios of policies beside the bounds.
+``exact`` decides in fractions, ``numeric`` encloses large sizes between two fractions, and ``limits`` holds the asymptotic laws.
+``sampling`` draws, and ``symbolic`` proves the identities with sympy.  ``empirical`` sets measured ratios of policies beside the
+bounds.
 """
 
 from __future__ import annotations

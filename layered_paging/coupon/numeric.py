@@ -1,7 +1,7 @@
 """Enclosures: large coupon collectors between two fractions, in fixed-point integers.
 
-``F(t)`` is an alternating sum whose partial sums enclose it (Bonferroni); the terms are kept as
-integers over ``2^bits``, multiplied step by step and rounded down, so the error of each is bounded for
+``F(t)`` is an alternating sum whose partial sums enclose it (Bonferroni). The terms are kept as
+integers over ``2^bits``, multiplied step by step and rounded down.  So the error of each is bounded for
 all times at once.  The times before and after the window that is summed are bounded by monotonicity.
 A second road, ``occupancy_rounds``, runs the recurrence of the number of distinct coupons in floats.
 """

@@ -63,8 +63,8 @@ class Split(NamedTuple):
 def split_inference(network: Network) -> Split:
     """Return the latency of U-shaped split inference, as we read it; no experts are chosen, whole layers are.
 
-    The user runs the first and the last layers, alternating 0, L - 1, 1, L - 2, ..., as many as its storage
-    holds with all their experts; its fastest server runs the rest as far as its storage goes, the cloud what
+    The user runs the first and the last layers, alternating 0, L - 1, 1, L - 2, ...  It takes as many as its storage
+    holds with all their experts.  Its fastest server runs the rest as far as its storage goes, the cloud what
     remains.  A token travels once: not at all if the user holds every layer, else to the server, or to the
     cloud if some layer is there.  Layers at the user take ``local_ns`` each.  Without ``user_storage`` the user's
     room is what the experts that it holds take.

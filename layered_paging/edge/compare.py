@@ -81,7 +81,7 @@ def online_against_static(
     Parameters
     ----------
     trace : Trace
-        At least two sessions.  The odd ones (the second, the fourth, ...) are served; a static placement is
+        At least two sessions.  The odd ones (the second, the fourth, ...) are served. A static placement is
         learnt from the even ones, and, as ``in hindsight``, from the served ones themselves.
     slots : int
         Experts that the server holds, at least 1.

@@ -32,7 +32,7 @@ def load_network(path: str | Path) -> Network:
     Raises
     ------
     NetworkError
-        It cannot be read, is no network of this version, or breaks the model; the message names the file,
+        It cannot be read, is no network of this version, or breaks the model. The message names the file,
         and the user, server or layer.
     """
     try:

@@ -56,7 +56,7 @@ def generate(
     users, servers, layers, experts, top_k, tokens : int
         Each at least 1.  ``tokens`` tokens a user are drawn (default: 64), so every user has that total.
     topics : int
-        Each token is about one of so many topics; each has its own order of the experts of every layer, so
+        Each token is about one of so many topics. Each has its own order of the experts of every layer, so
         experts are activated together.  A user is about two topics, one of them in three tokens of four.
     skew : float
         The expert of rank r in a topic's order has weight 1 / r ** skew.
@@ -77,9 +77,9 @@ def generate(
         The wireless model.
     seed : int
     trace : Trace, optional
-        Take the activations from here: ``layers``, ``experts``, ``users`` and sizes (if it has any) are the
-        trace's, ``top_k`` keeps the first experts in router order (0 keeps all), ``tokens`` takes so many rounds
-        of each user, evenly spaced (default: all).
+        Take the activations from here.  ``layers``, ``experts``, ``users`` and sizes (if it has any) are the trace's.
+        ``top_k`` keeps the first experts in router order (0 keeps all).  ``tokens`` is how many rounds of each user are
+        taken, evenly spaced (default: all).
     by : {"session", "category", "dataset", "all"}
         What makes a user of a trace: each session, the sessions of one category or data set of ``meta["items"]``, or all.
     profiles : sequence of Profile, optional
@@ -277,8 +277,8 @@ def profile_activations(
     """Draw ``tokens`` tokens for each profile, ``top_k`` distinct experts in every layer.
 
     A profile knows how often each expert is used, not which are used together.  Experts are drawn by
-    systematic sampling in a random order, so every token has ``top_k`` experts and each expert its share of the
-    profile's uses (capped at every token); beyond that, co-activation is left to chance.
+    systematic sampling in a random order.  So every token has ``top_k`` experts, and each expert its share of the
+    profile's uses (capped at every token). Beyond that, co-activation is left to chance.
 
     Raises
     ------
@@ -337,7 +337,7 @@ def trace_activations(
     Raises
     ------
     ParameterError
-        ``by`` is unknown or the trace's ``meta["items"]`` do not say it for every session; no round is
+        ``by`` is unknown or the trace's ``meta["items"]`` do not say it for every session. No round is
         complete, or a user has fewer than ``tokens``.
     """
     names, sessions = users_of(trace, by)

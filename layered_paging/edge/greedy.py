@@ -26,7 +26,7 @@ def greedy(network: Network, *, lazy: bool = True) -> Held:
     """Return the greedy placement: the (server, expert) of the most saving per byte that fits, until none saves.
 
     Ties go to the lower server, then the lower page.  With one member an event, savings only fall as more
-    is placed, so ``lazy`` evaluation (minoux-1978) gives the same placement as evaluating all; with more
+    is placed, so ``lazy`` evaluation (minoux-1978) gives the same placement as evaluating all. With more
     members this is false and all are evaluated in every step.  Then greedy may also never start: the
     savings of single experts can all be 0.
 
@@ -41,7 +41,7 @@ def enumeration(network: Network, *, triple: int = 3, progress: Callable[[int], 
     """Return the best greedy completion of every start of at most ``triple`` experts.
 
     With one server and one member an event it saves at least 1 - 1/e of the optimum, as any monotone
-    submodular function under one knapsack (sviridenko-2004); there savings even add up, so it saves at
+    submodular function under one knapsack (sviridenko-2004). There savings even add up, so it saves at
     least ``triple / (triple + 1)`` (sahni-1975).  With several servers nothing better than greedy is claimed.
 
     Raises

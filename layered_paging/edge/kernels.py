@@ -132,8 +132,8 @@ def sink(heap: Any, size: Any, at: Any, gain: Any, sizes: Any, pages: Any) -> No
 def greedy(lazy: Any, held: Any, room: Any, family: Any, sizes: Any, events: Events, log: Any) -> Any:
     """Add the expert of the most saving per byte that fits until none saves anything; return how many were added.
 
-    ``lazy``: trust that savings only fall (true for one member an event) and evaluate the top of a heap;
-    otherwise look at every candidate in every step.  ``family[page]`` names the pages whose placement can
+    ``lazy``: trust that savings only fall (true for one member an event) and evaluate the top of a heap.
+    Otherwise look at every candidate in every step.  ``family[page]`` names the pages whose placement can
     change the savings of a page.  ``log`` receives server * pages + page of each addition.
     """
     servers, pages = held.shape

@@ -1,7 +1,7 @@
 """What a placement costs: the definition, and a vectorised twin that is tested equal to it.
 
 A member of an event is served by the fastest place that holds it (the user itself, a server that the
-user reaches, the cloud, which holds everything); an event takes as long as its slowest member.
+user reaches, the cloud, which holds everything). An event takes as long as its slowest member.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def cost(network: Network, held: Held) -> int:
 def hits(network: Network, held: Held) -> Hits:
     """Return where events are served, by the furthest place that one of their members needs.
 
-    A member that is as fast at the user as elsewhere is the user's; one as fast at a server as in the
+    A member that is as fast at the user as elsewhere is the user's. One as fast at a server as in the
     cloud is the server's.
     """
     a = network.activations

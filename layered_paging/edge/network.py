@@ -83,7 +83,7 @@ class Network:
     experts : sequence of int
         Experts of each layer, at least 1.
     expert_bytes : int or sequence of int
-        Bytes of one expert: for all, one a layer, or one a page; each at least 1.
+        Bytes of one expert: for all, one per layer, or one per page; each at least 1.
     storage : sequence of int
         Bytes that each server has for experts, at least 0.
     edge_ns : int array, shape (users, servers)
@@ -112,9 +112,9 @@ class Network:
 
     Notes
     -----
-    ``scale`` is the least common multiple of the totals and ``weight = count * scale / total``, so the
-    *cost* of a placement, the sum of weight times latency, is an integer and the mean latency of a token
-    is ``cost / (scale * users)`` nanoseconds, plus the mean of ``nonexpert_ns``.
+    ``scale`` is the least common multiple of the totals and ``weight = count * scale / total``.  So the *cost* of a
+    placement, the sum of weight times latency, is an integer.  The mean latency of a token is ``cost / (scale * users)``
+    nanoseconds, plus the mean of ``nonexpert_ns``.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Compiled loops over *rows*: what an event saves by being done within a time, and the experts that this needs.
 
-Row r belongs to an event of ``user[r]``, is worth ``gain[r]`` and is won when each of its needs
-``page[first[r]:first[r + 1]]`` is at some server that takes the user at most ``limit[r]`` nanoseconds.
+Row r belongs to an event of ``user[r]`` and is worth ``gain[r]``.  Its needs are ``page[first[r]:first[r + 1]]``.  It is won when each
+of them is at some server that takes the user at most ``limit[r]`` nanoseconds.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Successive greedy: one server after the other, what was placed before is fixed, each by dynamic programming.
 
 With one member an event the tables of a server are exact, so each step is optimal and the whole saves at
-least half of the optimum (fisher-nemhauser-wolsey-1978); with more members no constant holds (claims
+least half of the optimum (fisher-nemhauser-wolsey-1978). With more members no constant holds (claims
 ``placement-successive-*``).
 """
 

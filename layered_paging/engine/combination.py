@@ -21,7 +21,7 @@ CLOCK, TICK, BEGIN, EVENT = range(4)
 class Combination(NamedTuple):
     """The states of both policies, what they hold, and the event that is not yet played.
 
-    ``guard[page]`` is the number of the last event with this page, ``last[page]`` the clock of its last use; ``page``, ``when`` and
+    ``guard[page]`` is the number of the last event with this page, ``last[page]`` the clock of its last use. ``page``, ``when`` and
     ``experts`` (its entries behind the last member are -1) hold the members of the event.
     """
 

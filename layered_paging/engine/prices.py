@@ -37,8 +37,8 @@ def traffic_prices(
     Returns
     -------
     list of dict
-        ``rule`` ("none" first, "all" last where there are several), ``misses``, ``price`` (misses more than without rules; it
-        can be negative, as a rule may protect a policy from itself), ``kept`` (loads that stayed in the cache).
+        ``rule`` ("none" first, "all" last where there are several), ``misses``, ``price`` (misses more than without rules) and
+        ``kept`` (loads that stayed in the cache).  A price can be negative, as a rule may protect a policy from itself.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Slots of each layer: what every number of slots is worth to a layer, and the best split of a total.
 
-Pools of layers do not see each other.  So the misses of a split are the sum of one entry of each layer's own curve, and the
-best split is found exactly, for any policy, by a dynamic program over the layers.
+Pools of layers do not see each other.  So the misses of a split are the sum of one entry of each layer's own curve.  A
+dynamic program over the layers finds the best split exactly, for any policy.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def layer_curves(
 
     Notes
     -----
-    Exact.  One pass per layer for policies whose caches are nested, under plain rules; otherwise one replay of the
+    Exact.  One pass per layer for policies whose caches are nested, under plain rules. Otherwise one replay of the
     trace for each number of slots of the widest layer.
 
     Examples

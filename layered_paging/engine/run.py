@@ -106,7 +106,7 @@ def replay(
     engine : {"auto", "kernel", "reference"}
         Compiled kernel where the policy has one, or the reference loop; they count the same.
     quotas : "uniform" or sequence of int
-        Slots of each layer, instead of a uniform split; the pools are then per layer, and ``slots`` may be left out.  With
+        Slots of each layer, instead of a uniform split. The pools are then per layer, and ``slots`` may be left out.  With
         ``budget_bytes`` they are bytes, of which it is the sum.
         ``layered_paging.engine.quotas`` finds a policy's best ones.
     traffic : Traffic or mapping, optional

@@ -7,7 +7,7 @@ Rules of traffic are those of the first tier: a load that it does not keep is us
 * *Inclusive*: a lower tier sees the requests that the tier above missed, and nothing else.  A page may be in both.
 * *Exclusive*: a page that a tier evicts moves down into the next one, and a page that is found in a lower tier moves up and
   leaves it.  A page that no tier holds goes to the first one.  So no page is in two tiers.  To the policy of a lower tier, a
-  page that moves down is a load; one that moves up is a hit, and then an eviction with one candidate.  What moves
+  page that moves down is a load. One that moves up is a hit, and then an eviction with one candidate.  What moves
   down may be dropped at once.
 
 Devices share nothing: each holds some layers, and sees the requests of these alone.
@@ -196,7 +196,7 @@ def optima(trace: Trace, tiers: Sequence[Tier], rules: Rules | None = None) -> l
     Notes
     -----
     Proof.  Let S be what the first i tiers hold together after an event.  It has at most the sum of their capacities.  It
-    holds the event's members, if admission is forced, as the first tier does; under rules of traffic it need not, and the
+    holds the event's members, if admission is forced, as the first tier does. Under rules of traffic it need not, and the
     optimum is that of admission "bypass".  S gains only members of the event.  So these sets are a schedule of one cache of
     the summed capacity.  A member outside S is loaded across boundary i.  So the loads are at least the misses of that
     cache's optimum, whether tiers are inclusive or exclusive.

@@ -39,7 +39,7 @@ def load_trace(
     Parameters
     ----------
     path : path or sequence of paths
-        A file, whose format is found from its content; ``-`` for standard input; a folder or several files are one
+        A file, whose format is found from its content; ``-`` for standard input. A folder or several files are one
         trace, one session each.  Files may be packed by gz, zst, bz2 or xz.
     layout : {"tlk", "ltk", "btlk"}, optional
         Which axis of an array is what: tokens, layers, top_k; layers first; batch first.
@@ -59,7 +59,7 @@ def load_trace(
     ------
     FormatError
         The file is missing, unreadable, truncated, corrupt, too large for the memory, ambiguous, or of no known
-        format; the message names the file and the line or array.
+        format. The message names the file and the line or array.
     TraceError
         The file is well formed, but what it holds is no trace.
 

@@ -141,7 +141,7 @@ def build(path: Path, *arguments: Any, **named: Any) -> Trace:
 def checked_head(
     path: Path, layers: int, n_experts: Any, expert_bytes: Any
 ) -> tuple[tuple[int, ...], npt.NDArray[np.int64] | None]:
-    """Return n_experts, one a layer, and expert_bytes as a trace has them; what is wrong is told with the file's name."""
+    """Return n_experts, one per layer, and expert_bytes as a trace has them; what is wrong is told with the file's name."""
     afford(path, f"{layers} layers", 64 * layers)
     blank = np.zeros((1, layers, 1), np.int16)
     made = build(path, blank, n_experts, expert_bytes=expert_bytes)

@@ -109,7 +109,7 @@ def read_counts(path: str | os.PathLike[str], experts: int | None = None, top_k:
                 )
             counts = _table(file, where, experts)
     if experts is not None and counts.shape[1] != experts:
-        raise FormatError(f"{file}: must hold {experts} experts a layer, as stated; it has {counts.shape[1]}")
+        raise FormatError(f"{file}: must hold {experts} experts per layer, as stated; it has {counts.shape[1]}")
     events = np.maximum(counts.sum(axis=1) / (top_k or 1), counts.max(axis=1))
     source = {"trace": None, "sessions": None, "rounds": None, "name": file.name}
     from ..profiles.profile import Profile

@@ -1,7 +1,14 @@
 """Which axis of an array is what: decided by evidence, in a fixed order, and never guessed.
 
-The order: what the reader is told (``--layout``); an entry that names the layout or the number of layers; a length
-that fits one axis only; the field name of a known producer; our own key ``n_experts``.  Two that disagree are an
+The order:
+
+1. What the reader is told (``--layout``).
+2. An entry that names the layout or the number of layers.
+3. A length that fits one axis only.
+4. The field name of a known producer.
+5. Our own key ``n_experts``.
+
+Two that disagree are an
 error.  An array with none of these is refused with both readings.
 """
 

@@ -90,7 +90,7 @@ class Pairs(Format):
         wrong = np.flatnonzero(length % top)
         if wrong.size:
             raise FormatError(
-                f"{path}: {top} experts a token must divide the rows of each pass; layer {layer[first[wrong[0]]]} has "
+                f"{path}: {top} experts per token must divide the rows of each pass; layer {layer[first[wrong[0]]]} has "
                 f"{length[wrong[0]]} from row {int(first[wrong[0]]) + 1} on"
             )
         passes = Passes(path, how)

@@ -305,7 +305,7 @@ def _refuse(trace: Trace, path: Path) -> str | None:
     if len(set(trace.n_experts)) > 1:
         return "layers must have equally many experts"
     if trace.expert_bytes is not None and len(trace.expert_bytes) != trace.layers:
-        return "expert_bytes must be one a layer; they are one a page"
+        return "expert_bytes must be one per layer; they are one per page"
     if trace.expert_bytes is not None and int(trace.expert_bytes.max()) >= 10**18:
         return "expert_bytes must be below 10^18"
     if len(json.dumps(trace.meta)) > _LONGEST // 2:

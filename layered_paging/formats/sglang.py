@@ -71,7 +71,7 @@ def _shaped(
 
 @register("format", "sglang")
 class Sglang(Format):
-    """Answers of SGLang with routed experts: one, a list of them, or one a line; ``--top-k`` where it is not clear."""
+    """Answers of SGLang with routed experts: one, a list of them, or one per line; ``--top-k`` where it is not clear."""
 
     takes = ("layout", "top_k", "n_experts")
     rank = 20

@@ -37,7 +37,7 @@ def _has(value: Any) -> bool:
 
 @register("format", "vllm")
 class Vllm(Format):
-    """Answers of vLLM with routed experts: one, a list of them, or one a line; tokens come first."""
+    """Answers of vLLM with routed experts: one, a list of them, or one per line; tokens come first."""
 
     takes = ("layout", "n_experts")
     rank = 20

@@ -31,7 +31,7 @@ class PrefixOptimum:
 
     **Intervals.**  Let page p be requested at event t, and before that last at event d.  The request hits if and only
     if p is held all the time between: then we say that the interval (d, t) is kept.  Under forced admission a kept
-    interval takes a slot at each event s with d < s < t, where the members B_s take #B_s of the slots; so at most
+    interval takes a slot at each event s with d < s < t, where the members B_s take #B_s of the slots. So at most
     slots - #B_s kept intervals may pass over s.  Under bypass it takes a slot in each gap after the events
     d, ..., t - 1, and at most ``slots`` kept intervals may share a gap.  Any choice that respects this can be played.
     So the optimum is the number of requests less the largest number of intervals that can be kept.
@@ -48,8 +48,8 @@ class PrefixOptimum:
     m(d) matters: the least room there, ``slots`` if nothing lies between.  As m never falls with d, it is the number of
     tokens at or before d, for ``slots`` tokens in all.  The interval fits if and only if there is a token at or before
     its beginning d, and keeping it removes the latest of these: m falls by 1 from d on, and before d where it was
-    equal to m(d).  When event t is over, forced admission leaves the oldest slots - #B_t tokens, and puts #B_t at t;
-    bypass puts as many at t as were removed.  Removals and a new greatest place are all that happens, so the token at or before d is
+    equal to m(d).  When event t is over, forced admission leaves the oldest slots - #B_t tokens, and puts #B_t at t.
+    Bypass puts as many at t as were removed.  Removals and a new greatest place are all that happens, so the token at or before d is
     found with a forest of parents.  Places without a token are forgotten from time to time.
 
     Examples

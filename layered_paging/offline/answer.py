@@ -267,7 +267,7 @@ def optimum(
         Members of an event together, or one at a time in router order: a different problem, easier under
         forced admission.
     costs : "bytes", int, or sequence of int, optional
-        Cost of a load: the trace's bytes, or integers of at least 0, one, one a layer or one a page.
+        Cost of a load: the trace's bytes, or integers of at least 0, one, one per layer or one per page.
         Default: every load costs 1.
     budget_bytes : int
         Bytes instead of slots.  Exact at once if all pages of a pool have one size; otherwise NP-hard
@@ -280,12 +280,12 @@ def optimum(
     warm : sequence of int, optional
         Pages held at the start of the trace.
     lookahead : int, optional
-        Not the optimum but an oracle that sees the rest of this round and so many further rounds, evicts
-        pages not asked for there in LRU order, and after them the furthest next use.
+        Rounds after this one that an oracle sees; the answer is then not the optimum but the oracle's.  It evicts pages
+        not asked for there in LRU order, and after them the furthest next use.
     solver : str
-        auto, belady, flow, paths, ortools, highs, networkx, ilp, cbc, lp, brute.  Auto: belady for equal
-        costs, flow for others (paths, or ortools for large traces if it is installed); in bytes the integer program up to 20,000 intervals, above it
-        furthest next use with the bound of the linear relaxation.
+        auto, belady, flow, paths, ortools, highs, networkx, ilp, cbc, lp, brute.  Auto takes belady for equal
+        costs, and flow for others (paths, or ortools for large traces if it is installed).  In bytes it takes the integer
+        program up to 20,000 intervals.  Above that it takes furthest next use with the bound of the linear relaxation.
     time_limit : float, optional
         Seconds, for every solver; then there is no answer, or in bytes what is known by then.  Furthest next use
         (``belady``), which takes about as long as reading the trace, is not interrupted.

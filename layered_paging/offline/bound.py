@@ -37,7 +37,7 @@ def in_integers(
 
 
 def relaxed_prices(model: Model, time_limit: float | None = None) -> npt.NDArray[np.float64]:
-    """Return prices, one a point, near an optimum of the relaxation's dual.
+    """Return prices, one per point, near an optimum of the relaxation's dual.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def descended_prices(model: Model, steps: int = 60, time_limit: float | None = N
 def _one_price(worth: npt.NDArray[np.float64], use: npt.NDArray[np.float64], capacity: float) -> float:
     """Return the price of a byte for the time of one point that proves most, if it is the same at every point.
 
-    At a price, the intervals worth more than what they use would be kept; the best price is the first at which these
+    At a price, the intervals worth more than what they use would be kept. The best price is the first at which these
     fill the capacity of all points together (PFOO-L of berger-beckmann-harchol-balter-2018 is the bound that it proves).
     """
     rate = worth / use

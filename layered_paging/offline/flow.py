@@ -1,11 +1,15 @@
 """Costs per page: the model as a min-cost flow along the time line, and prices from any optimum.
 
 Nodes are the times between points, 0 to T.  An arc from t to t + 1 stands for capacity of point
-t that is not used; an interval is an arc from ``begin`` to ``end`` of capacity 1 that earns its
-worth; the capacity of the points enters and leaves as supply.  Four roads to one optimum:
-networkx's network simplex on integers (readable, for small cases), successive shortest paths in
-the order of time, compiled (``flow_kernels``), OR-tools' cost scaling (if installed, fastest above
-some 50,000 requests), and HiGHS on floats, which is rounded.  None of them is trusted: whatever schedule comes out, ``price`` finds prices for it or shows that it is no optimum.
+t that is not used. An interval is an arc from ``begin`` to ``end`` of capacity 1 that earns its
+worth. The capacity of the points enters and leaves as supply.  Four roads to one optimum:
+
+- networkx's network simplex on integers: readable, for small cases.
+- Successive shortest paths in the order of time, compiled (``flow_kernels``).
+- OR-tools' cost scaling, if it is installed: fastest above some 50,000 requests.
+- HiGHS on floats, whose answer is rounded.
+
+None of them is trusted: whatever schedule comes out, ``price`` finds prices for it or shows that it is no optimum.
 """
 
 from __future__ import annotations
@@ -134,11 +138,11 @@ def by_highs(model: Model, time_limit: float | None = None) -> Kept:
 
 
 def price(model: Model, kept: Kept, clock: Deadline | None = None) -> Ints:
-    """Return integral prices, one a point, that prove a schedule optimal.
+    """Return integral prices, one per point, that prove a schedule optimal.
 
     With P(t) the sum of the prices before point t, complementary slackness is a system of
-    differences: P(t) <= P(t + 1), with equality where point t is not full; P(end) - P(begin) at
-    most the worth of a kept interval and at least that of a dropped one.  Its least solution is
+    differences.  P(t) <= P(t + 1), with equality where point t is not full.  P(end) - P(begin) is at
+    most the worth of a kept interval, and at least that of a dropped one.  Its least solution is
     found by sweeping forwards and backwards until nothing changes; it exists, in integers, iff
     the schedule is an optimum.  A longest path has at most one edge for each point, so that many sweeps suffice: if
     something changes even then, there is a cycle, and no solution.

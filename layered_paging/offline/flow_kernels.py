@@ -5,7 +5,7 @@ At any moment the schedule is optimal for the intervals seen so far, and ``heigh
 is dropped.  If it is, room for it is made along the cheapest way back from its end to its begin:
 through points with room to spare, by dropping kept intervals, by taking up dropped ones, or forward
 by giving back room.  All these steps have a reduced cost of at least 0 (complementary slackness), so
-Dijkstra's algorithm finds the way; if it costs no more than what is gained, it is taken, and
+Dijkstra's algorithm finds the way. If it costs no more than what is gained, it is taken, and
 in any case the heights of the nodes reached rise so that everything is optimal again.
 """
 
@@ -95,7 +95,7 @@ def augment(
     kept: Any,
     height: Any,
 ) -> None:
-    """Fill ``kept`` (False, one an interval) and ``height`` (zeros, one a node) with an optimum and its proof.
+    """Fill ``kept`` (False, one per interval) and ``height`` (zeros, one per node) with an optimum and its proof.
 
     ``by_end`` lists the intervals by end, those that end at t from ``end_at[t]`` on; ``by_begin`` lists them
     by begin, then end.  Only intervals that cover a point.

@@ -133,7 +133,7 @@ def furthest(
 ) -> Counts:
     """Play one pool by furthest next use and count, as a replay does.
 
-    The victim is the page whose next use is furthest, pages never used again first; ties go to
+    The victim is the page whose next use is furthest, pages never used again first. Ties go to
     the lowest page number, under ``ties="rank"`` to the last in router order.  Optimal for slots;
     for bytes a heuristic.
 
@@ -153,7 +153,9 @@ def furthest(
             counts.flags = counts.flags if record else None
         return counts
     if carry is not None:
-        raise ParameterError("furthest next use in parts needs a budget in slots, at least one a pool, and ties 'page'")
+        raise ParameterError(
+            "furthest next use in parts needs a budget in slots, at least one per pool, and ties 'page'"
+        )
     from . import kernels
 
     known = np.ones(grid.pages, np.int64) if sizes is None else sizes

@@ -40,7 +40,7 @@ def lay(program: Program, model: Model, unit: float, room: Any, scale: float = 1
     model : Model
     unit, scale : float
         What sizes and worths are divided by.
-    room : float or array, one a point
+    room : float or array, one per point
         The most that may be taken, in units.
 
     Returns
@@ -68,7 +68,7 @@ def solve(
     Parameters
     ----------
     models : sequence of Model
-        One a pool.  Intervals are binary; so much of every point as is taken is a variable,
+        One per pool.  Intervals are binary. So much of every point as is taken is a variable,
         which changes from point to point by what begins and ends there.
     slots : int, optional
         Then the capacities of ``models`` are those of a quota of 0, and the quotas, which sum to at

@@ -6,19 +6,19 @@ page first).  So it can be decided when the interval *ends*, without looking ahe
 
 Points of time carry a capacity (see ``model``): point t is the event t itself if admission is
 forced, the gap before event t if it is bypass.  Let m(a) be the least capacity left over the
-points from a up to the present.  It grows with a, in steps; the steps are kept as bits, one at
+points from a up to the present.  It grows with a, in steps. The steps are kept as bits, one at
 each unit of growth, so that m(a) is the number of bits up to a.  An interval from a can be kept
 iff there is such a bit, and then the last of them goes away.  A new point of capacity c cuts the
 number of bits to c, last ones first, or fills it up to c with bits of its own.  Finding the last
-bit before a place is one look at a word, seldom more (two levels of summary words; they may say
-that an empty word holds bits, and are corrected when that is noticed).
+bit before a place is one look at a word, seldom more.  There are two levels of summary words.  They may say
+that an empty word holds bits, and are corrected when that is noticed.
 
 **Prices.**  The intervals dropped at event t all contain the last full point before the first
 bit; call it s(t).  It is full of intervals that end by t, so it stays full, and s never falls.
 Going backwards over the drops, give point s(t) the price 1 unless the last point priced so far
 lies before the end of the intervals dropped at t.  Then every dropped interval contains a priced
-point; a kept interval contains one at most, for if it contained s(t) and a later priced point it
-would end after t, but s(t) is full without it; and priced points are full.  So by complementary
+point. A kept interval contains one at most, for if it contained s(t) and a later priced point it
+would end after t, but s(t) is full without it. And priced points are full.  So by complementary
 slackness the prices prove the schedule optimal.
 
 **Bytes.**  With pages of unequal size furthest next use is a heuristic.  ``play_bytes`` sets a
@@ -47,7 +47,7 @@ class Asked(NamedTuple):
     """What is asked for: experts in one flat array, ``width`` places an event, negative where there is none.
 
     ``first`` holds the first page of each column; ``starts`` the first round of each session, ``stage`` the stage of each
-    round; ``resets`` says whether a session begins with an empty cache.
+    round. ``resets`` says whether a session begins with an empty cache.
     """
 
     members: Any
@@ -222,7 +222,7 @@ def play_sets(
     With ``record``, ``tally.missed`` says which requests missed, and
     ``full[t]`` is the point s(t) where event t dropped an interval (it must come filled with -1).
     ``bits`` are the places of the bits at first, ascending: 0..slots-1, or what is left of the events before;
-    ``last`` then holds the ends of intervals; all lie below ``start`` but for those set aside for the next event.
+    ``last`` then holds the ends of intervals. All lie below ``start`` but for those set aside for the next event.
     """
     members, width, first, starts, stage, resets = asked
     missed, by_session, by_column = tally
@@ -320,7 +320,7 @@ def play_sets(
 
 @kernel
 def prices(full: Any, bypass: bool, out: Any) -> None:
-    """Fill ``out`` (zeros, one a point) with the prices that the module's text describes."""
+    """Fill ``out`` (zeros, one per point) with the prices that the module's text describes."""
     last = full.shape[0] + 1
     for t in range(full.shape[0] - 1, -1, -1):
         s = full[t]

@@ -37,15 +37,15 @@ class Model:
 
     Attributes
     ----------
-    capacity : int64 array, one a point
+    capacity : int64 array, one per point
         Slots (or bytes) for kept intervals; negative where not even the event fits.
-    begin, end : int64 arrays, one an interval
+    begin, end : int64 arrays, one per interval
         The points covered, ``begin`` to ``end - 1``; none if they are equal.
-    worth : int64 array, one an interval
+    worth : int64 array, one per interval
         Cost saved by keeping it, at least 0.
-    size : int64 array, one an interval
+    size : int64 array, one per interval
         Slots (1) or bytes that it takes.
-    request : int64 array, one an interval
+    request : int64 array, one per interval
         Place in the grid (flat) of the request that hits if the interval is kept.
     total : int
         Cost of missing every request.
@@ -87,7 +87,7 @@ def build(
     capacity : int
         Slots, or bytes if ``sizes`` is given.
     resets, bypass : bool
-    costs, sizes : int64 arrays, one a page, optional
+    costs, sizes : int64 arrays, one per page, optional
         Cost of a load (default 1) and bytes (default one slot).
     warm : int64 array, optional
         Pages held at the start.

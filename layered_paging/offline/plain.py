@@ -34,7 +34,7 @@ def play(
     Notes
     -----
     Time is counted in events, from 1 on.  ``bits`` is the sorted list of the places at which the capacity that is left grows
-    by one; there are never more than ``slots`` of them, so that a place is found by bisection.
+    by one. There are never more than ``slots`` of them, so that a place is found by bisection.
     """
     first, columns = grid.first.tolist(), grid.shape[1]
     starts, stages = set(grid.starts[1:].tolist()), grid.stage.tolist()

@@ -42,9 +42,9 @@ class Problem:
     parts : tuple of Part
         The pools; with free quotas their capacities are the uniform split, which the solution replaces.
     rules : Rules
-    costs : int64 array, one a page, or None
+    costs : int64 array, one per page, or None
         None: every load costs 1.
-    sizes : int64 array, one a page, or None
+    sizes : int64 array, one per page, or None
         Given where the capacities are bytes.
     slots, budget_bytes : int or None
         The one that was given.
@@ -184,7 +184,7 @@ def _warm(warm: Sequence[int] | None, pages: int) -> Ints:
 
 
 def _costs(costs: Any, trace: Trace) -> Ints | None:
-    """Return costs by page: from "bytes", one int, one a layer, or one a page."""
+    """Return costs by page: from "bytes", one int, one per layer, or one per page."""
     if costs is None:
         return None
     if isinstance(costs, str):
@@ -197,7 +197,9 @@ def _costs(costs: Any, trace: Trace) -> Ints | None:
     except ValueError:
         given = np.asarray(None)
     if given.dtype.kind not in "iu" or given.ndim > 1:
-        raise ParameterError(f"must be integers: one, one a layer, or one a page; got {given.dtype}", parameter="costs")
+        raise ParameterError(
+            f"must be integers: one, one per layer, or one per page; got {given.dtype}", parameter="costs"
+        )
     if given.ndim == 0:
         given = np.full(trace.pages, given)
     elif len(given) == trace.layers and trace.layers != trace.pages:

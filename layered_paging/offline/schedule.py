@@ -75,7 +75,7 @@ def recount(
     Parameters
     ----------
     schedule : Schedule
-    costs, sizes : int64 arrays, one a page, optional
+    costs, sizes : int64 arrays, one per page, optional
         Default 1.
 
     Raises

@@ -38,7 +38,7 @@ class Solved:
     Attributes
     ----------
     hits : bool array of the pool's grid
-    prices : int64 array, one a point, or None
+    prices : int64 array, one per point, or None
         They prove the schedule optimal; None where the solver gives none.
     solver : str
     """
@@ -154,7 +154,7 @@ def free_split(problem: Problem, solver: str, clock: Deadline) -> Free:
 
     Every layer is solved at every quota, and a dynamic program over the layers picks the quotas:
     exact whatever the curves look like.  They are in fact convex, since what a quota saves is
-    the value of a flow; that gives the proof: prices at the quota itself and its two neighbours, and
+    the value of a flow. That gives the proof: prices at the quota itself and its two neighbours, and
     one price of a slot that no layer would rather sell or buy at.
     """
     assert problem.slots is not None

@@ -1,7 +1,7 @@
 """A clock fitted to the steps of an engine's own runs, and tested on runs that it was not fitted to.
 
 A file holds one run, a row per decoding step: its wall time, the part of it that was spent loading, and the bytes loaded.
-Loading takes a time per byte, which may fall with the number of reading lanes.  The rest of a step is computing; where there
+Loading takes a time per byte, which may fall with the number of reading lanes.  The rest of a step is computing. Where there
 is a cache, what is loaded also has to be put there, a time per byte once more.  Where loading runs beside computing, only
 the part of it that a step waits for counts, and such runs are fitted apart from the others.  All of it is an estimate, and
 its error is what is printed.

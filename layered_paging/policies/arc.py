@@ -22,16 +22,16 @@ from .spec import Time
 class ARC:
     """Evict the least recent page of T1 (used once) if T1 exceeds its target, otherwise of T2 (used again).
 
-    The case analysis is the paper's: a hit goes to T2; a miss known to ghost list B1 raises the target by
-    max(1, size of B2 / size of B1), one known to B2 lowers it by max(1, size of B1 / size of B2), and both go to T2; any other
-    goes to T1.  T1 and B1 together keep at most ``slots`` pages, all four lists 2 ``slots``: the least recent ghosts leave.
+    The case analysis is the paper's: a hit goes to T2.  A miss known to ghost list B1 raises the target by
+    max(1, size of B2 / size of B1).  One known to B2 lowers it by max(1, size of B1 / size of B2).  Both go to T2, any other
+    miss to T1.  T1 and B1 together keep at most ``slots`` pages, all four lists 2 ``slots``: the least recent ghosts leave.
     A T1 that has all the slots itself drops its least recent page for good and leaves B2 alone.
 
     Notes
     -----
     Conventions chosen: the target is kept in double precision.  A list is ordered by the event of entry, then page number.
-    Pages loaded by the present event do not count in the size of T1 and are not evicted until its older pages are;
-    whether the request was in B2 (which decides when the size of T1 is the target) is asked of the page loaded last.
+    Pages loaded by the present event do not count in the size of T1 and are not evicted until its older pages are.
+    Whether the request was in B2 (which decides when the size of T1 is the target) is asked of the page loaded last.
     If no page of the list may go, the other list gives one.  ``reset="cache"`` keeps ghosts and target.
     """
 

@@ -62,9 +62,9 @@ class ClassLRU:
     Notes
     -----
     Reconstructed: llama.cpp's pull request 31233 is described as counting uses over evictions, with a half-life of 128
-    tokens, in classes by floor(log2), and as taking the head of largest age / 2^class.  Its code could not be read.  What is
-    ours: age counted in events, a class that is computed at a use, the lower class for ties, the order within an event
-    (that of the LRU which it replaced), and integers where the engine takes exp2 and log2.
+    tokens, in classes by floor(log2).  It takes the head of largest age / 2^class.  Its code could not be read.  What is
+    ours: age is counted in events, a class is computed at a use, and ties go to the lower class.  Within an event the order
+    is that of the LRU which it replaced.  There are integers where the engine takes exp2 and log2.
 
     At a use ``count = (count * FADE[rounds mod half_life] >> (32 + rounds // half_life)) + 2^16`` with the factors of
     ``fading``; the class is the number of bits of ``count >> 16``, less 1.  Ages are compared as ``age << (13 - class)``.

@@ -101,12 +101,12 @@ class Dominating:
     The chances are those of a router that uses each page with a rate of its own at every visit of its layer,
     independently: a predicted next use a rounds ahead (1: the next visit) is read as the rate 1/a.  For two
     pages of rates p and q at different layers, the first of which comes first, ``P(p before q) = p / (p + q - p q)``;
-    in one layer ``p / (p + q)``.  Almost always one page dominates all others; a mixture is needed where the relation is
+    in one layer ``p / (p + q)``.  Almost always one page dominates all others. A mixture is needed where the relation is
     cyclic, as it can be from three layers on (claim ``dominating-cycles``).
 
-    Published for single requests (pabbaraju-vakilian-2025, improving lund-phillips-reingold-1994): if the requests come
-    from a Markov chain and the chances are its own, at most 2 times the expected misses of the best *online* policy
-    (claim ``dominating-two`` checks it exactly on small layered sources).  With events of several experts, or rates
+    Published for single requests (pabbaraju-vakilian-2025, improving lund-phillips-reingold-1994): at most 2
+    times the expected misses of the best *online* policy, if the requests come from a Markov chain and the chances are its own.
+    The claim ``dominating-two`` checks it exactly on small layered sources.  With events of several experts, or rates
     that are estimated, a heuristic.
 
     Draws one number where several pages have weight.  Ties: of equal pages of one layer the lowest page number.

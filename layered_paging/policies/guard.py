@@ -27,7 +27,7 @@ class Guard:
 
     When something must go and no old page is left, a phase begins: all cached pages become old, no page is guarded.
     A requested page is old no more.  A page that was evicted in this phase and is loaded again is guarded until the
-    phase ends, and the old page that makes room for it is drawn.  Ties of predictions to the lowest page number.
+    phase ends.  The old page that makes room for it is drawn.  Ties of predictions to the lowest page number.
 
     Reported for single requests (chen-et-al-2025; the bound from the abstract, the rules from the authors' code):
     1-consistent and ``(2 H_(k-1) + 2)``-robust in expectation.  For events (ours): 1-consistent (claim

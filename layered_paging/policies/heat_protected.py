@@ -21,7 +21,7 @@ from .spec import Time, ranks
     conservative=False,
 )
 class HeatProtected:
-    """Evict the page whose last use is oldest among those hit at most ``hot_uses`` times since they were loaded; if there is none, the oldest of all.
+    """Evict the page whose last use is oldest among those hit at most ``hot_uses`` times since loading, else the oldest.
 
     Ties to the lowest page number.
 
@@ -34,7 +34,7 @@ class HeatProtected:
     Notes
     -----
     The rule of the victim was read in the source of llama-cpp-turboquant.  That engine serves the members of an event
-    one by one, so there a miss may evict a member that comes later in the same event; here it may not.  Its asynchronous
+    one by one, so there a miss may evict a member that comes later in the same event. Here it may not.  Its asynchronous
     providers also load only what was asked for repeatedly, and a few experts per plan; both are rules of traffic.
 
     Examples

@@ -22,7 +22,7 @@ class Hedge(Combination):
     """Evict the oldest page that the followed policy does not hold (if it holds all: the oldest); ties to the lowest page.
 
     LLRU and BlindOracle play the same events on simulated caches of as many slots, events forced.  BlindOracle is
-    followed at first; when the followed one has missed ``patience`` * slots times more than the other, looked at after
+    followed at first. When the followed one has missed ``patience`` * slots times more than the other, looked at after
     each event, the other one is.
 
     Guarantee (derived; claim ``hedge-bound``): with M the fewer misses of the two, patience g, k slots and events of at

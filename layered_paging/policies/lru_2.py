@@ -22,7 +22,7 @@ from .spec import Time, ranks
 class LRU2:
     """Evict the page whose last use but one is oldest; pages used once go first; ties to the oldest last use, then the lowest page.
 
-    Conventions chosen: no correlated reference period; the times of a page's last two uses are kept
+    Conventions chosen: no correlated reference period. The times of a page's last two uses are kept
     for ever, also while it is not in the cache, and end with the reset.
     """
 

@@ -26,9 +26,9 @@ class LRUHitsFirst:
 
     Notes
     -----
-    llama.cpp keeps one list of slots.  An event moves its hits to the new end, in the order of the router, then fills
-    the slots at the old end with its misses, ascending, and moves them to the new end.  Read in its source, commit
-    4b060f27; batches of more than 32 tokens pass by the cache there, which is a rule of the replay and not of a policy.
+    llama.cpp keeps one list of slots.  An event moves its hits to the new end, in the order of the router.  Then it
+    fills the slots at the old end with its misses, ascending, and moves them to the new end.  Read in its source, commit
+    4b060f27. Batches of more than 32 tokens pass by the cache there, which is a rule of the replay and not of a policy.
 
     Examples
     --------

@@ -26,9 +26,9 @@ class OnlineMin:
     """Keep the pages of highest random priority that an optimal cache may hold.
 
     The caches that an optimum may have now are those with at most i pages in the first i of k levels,
-    for every i (koutsoupias-papadimitriou-2000).  A request to a page in none of the levels joins the last two;
-    a request to a page of level i joins the rest of it to level i - 1 (the pages of level 0 are in no
-    such cache); the page itself becomes the last level.  On a miss let i be the first level at which the
+    for every i (koutsoupias-papadimitriou-2000).  A request to a page in none of the levels joins the last two.
+    A request to a page of level i joins the rest of it to level i - 1 (the pages of level 0 are in no
+    such cache). The page itself becomes the last level.  On a miss let i be the first level at which the
     cache holds too many pages: evict the page of lowest priority in the levels up to i.
 
     The cache has the distribution of Equitable.  Guarantee: H_k in expectation for single requests, which no
@@ -38,7 +38,7 @@ class OnlineMin:
     -----
     Draws one number for every request to a page outside the levels, its priority, in the order of the
     calls (present members of an event, then absent ones).  An empty slot is a page of lowest priority.
-    Members of an event are taken as single requests one after another (our extension); if none of the
+    Members of an event are taken as single requests one after another (our extension). If none of the
     pages may go, the next level with too many pages is asked, at last all of them.
     """
 

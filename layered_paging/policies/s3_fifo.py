@@ -44,9 +44,9 @@ class S3FIFO:
     -----
     This differs from Algorithm 1 of the paper in four points, in which the authors' libCacheSim counts as we do:
 
-    - There a page that moves to a full main queue makes that queue evict at once, after which the
-      small queue goes on until it too evicts a page.  Here the main queue may exceed its share; one page leaves,
-      from the small queue unless all of it moves; the small queue is then below its share, so the main queue gives the next.
+    - There a page that moves to a full main queue makes that queue evict at once.  Then the
+      small queue goes on until it too evicts a page.  Here the main queue may exceed its share. One page leaves,
+      from the small queue unless all of it moves. The small queue is then below its share, so the main queue gives the next.
     - There the ghost queue is asked after the evictions, here before: they may push the requested page out of it.
     - A page found in the ghost queue leaves it; the paper's listing does not say.
     - There the small queue gives while it has at least the share itself, here the share rounded down, at least one page.

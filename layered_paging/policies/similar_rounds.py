@@ -33,7 +33,7 @@ class SimilarRounds:
 
     * ``similar``: in the rounds most like the present one, how soon was it used again: 255 for one round later, and
       5/8 of that for each round more?  Likeness counts the members that events have in common, of the present round
-      and the one ``a`` rounds before, over all events so far; at each event what it was before loses 1/8.  Of the ages with the same rest mod 16 the likest round has a say, the younger
+      and the one ``a`` rounds before, over all events so far. At each event what it was before loses 1/8.  Of the ages with the same rest mod 16 the likest round has a say, the younger
       of equals.  Its say is halved for each sixteenth of full likeness by which it falls short of the best of all.
     * ``frequent``: the share of the layer's rounds in which it was used, where what was before loses 1/16 a round.
 

@@ -24,8 +24,8 @@ from .spec import Time, ranks
 class SLRU:
     """Evict the least recent page of the trial segment, and of the protected segment if nothing else may go.
 
-    A loaded page enters the trial segment; a hit moves it to the recent end of the protected
-    segment, which holds at most floor(protected * slots) pages and returns its least recent page to
+    A loaded page enters the trial segment. A hit moves it to the recent end of the protected
+    segment.  That segment holds at most floor(protected * slots) pages.  It returns its least recent page to
     the recent end of the trial segment.  Order within a segment: by the event of entry, then page number.
 
     Parameters

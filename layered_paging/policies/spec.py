@@ -1,7 +1,7 @@
 """What a policy is: the time it is told, the methods it has, the description from which a replay builds it.
 
 A policy only chooses victims.  The replay owns the cache and tells the policy, event by
-event, which members were present (``hit``) and which were loaded (``miss``); then it asks
+event, which members were present (``hit``) and which were loaded (``miss``). Then it asks
 for a ``victim`` until the cache fits.
 """
 
@@ -23,17 +23,16 @@ class Policy(Protocol):
     """The methods of a policy, built as ``cls(instance, **parameters)``.
 
     With a per-layer pool each layer has a policy of its own, whose ``instance.slots`` is the
-    layer's quota; page numbers stay those of the whole model.  A policy registered with
+    layer's quota. Page numbers stay those of the whole model.  A policy registered with
     ``randomized=True`` is also given ``rng``, a ``Stream``; one with ``predictions=True`` is given ``predictions``.
 
     Optional methods: ``flush(time)``: called instead of ``victim`` the first time an event does
     not fit, and the cache then drops every candidate.  ``clear(time)``: the cache was emptied from
     outside (``reset="cache"``): drop queues, keep statistics.  ``state(resident, time)``: all that
-    the policy's future depends on, up to a shift of time, as a dict from pages to ints of at least 0
-    (pages left out count as 0; what is resident need not be said), finitely many dicts in all;
-    ``resident`` holds the cached pages, ascending,
-    ``time`` is that of the last event.  Exact ratios need it.  The class attribute ``symmetric = True``
-    says that with one expert per event no decision ever depends on page numbers, so that
+    the policy's future depends on, up to a shift of time.  It is a dict from pages to ints of at least 0, and there are
+    finitely many such dicts.  Pages left out count as 0, and what is resident need not be said.
+    ``resident`` holds the cached pages, ascending; ``time`` is that of the last event.  Exact ratios need it.  The class attribute ``symmetric = True``
+    says that with one expert per event no decision ever depends on page numbers.  Then
     renaming the experts of a layer renames the victims alike.  ``turning = True``, in the class itself (it is not
     inherited), says that neither a decision nor ``state`` depends on which layer is the first of a round.
     """

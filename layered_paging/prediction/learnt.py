@@ -31,8 +31,8 @@ class Learnt:
     ----------
     name : str
         A predictor of ``layered_paging.prediction`` (popularity, previous, markov), with parameters if need be.
-        With ``@request`` after it predictions come with the requests, as in the literature, and are not renewed;
-        otherwise every page of a layer is judged anew at each of the layer's events (``markov(distance=1)``: when the
+        With ``@request`` after it predictions come with the requests, as in the literature, and are not renewed.
+        Otherwise every page of a layer is judged anew at each of the layer's events (``markov(distance=1)``: when the
         layer before was served).
     train : Trace, optional
         Observed first; other sessions of the same model.
@@ -50,7 +50,7 @@ class Learnt:
     Notes
     -----
     A page with the probability p of being in its layer's next event is predicted to be used (1/p - 1) rounds after
-    that event.  The predictor sees each event after it was served and nothing else (events without members teach it nothing); with ``reset="session"`` it forgets
+    that event.  The predictor sees each event after it was served and nothing else (events without members teach it nothing). With ``reset="session"`` it forgets
     at every session what the stream taught it.  Time O(events * experts * top_k) at most; memory of two floats for every
     expert at every event, or one for every request.
     """

@@ -38,7 +38,7 @@ def popularity(
     """Twin of ``Popularity`` without a window.
 
     ``experts``, shape (rounds, columns, width), ascending in each event, negative for none; ``ahead`` takes the waits of all
-    experts of the event's layer, ``wait`` those of its members; either may have no rows.
+    experts of the event's layer, ``wait`` those of its members. Either may have no rows.
     """
     rounds, columns, width = experts.shape
     for r in range(rounds):

@@ -112,7 +112,7 @@ class Previous:
     Notes
     -----
     Experts of the previous event score (repeats + 1) / (chances + 2), all others alike with theirs, both
-    counted by layer; before a session's first event every score is 0.
+    counted by layer. Before a session's first event every score is 0.
     """
 
     def __init__(self, n_experts: Sequence[int]) -> None:
@@ -298,7 +298,7 @@ class Oracle(Imported):
     ----------
     trace : Trace
     precision, recall : float
-        0 to 1, expected: each member is guessed with probability ``recall``; for t true guesses,
+        0 to 1, expected: each member is guessed with probability ``recall``. For t true guesses,
         t * (1 - precision) / precision false ones are drawn from the others (rounded at random, as many
         as there are).  ``precision=0`` guesses as many false ones as the event has members and no true one.
     seed : int

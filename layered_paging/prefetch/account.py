@@ -31,7 +31,7 @@ class Work:
     first: npt.NDArray[np.int64]
     guesses: npt.NDArray[Any]
     spec: PolicySpec
-    capacities: list[int]  # one, or one a layer
+    capacities: list[int]  # one, or one per layer
     load: npt.NDArray[np.int64]
     compute: npt.NDArray[np.int64]
     sizes: npt.NDArray[np.int64]

@@ -68,8 +68,8 @@ def guesses(
 
     Notes
     -----
-    A guess of ``markov(distance=d)`` about a layer is known once the layer d steps earlier was routed; those of
-    the others once the layer's event of the round before was.  Time O(rounds * layers * experts * top_k) at most.
+    A guess of ``markov(distance=d)`` about a layer is known once the layer d steps earlier was routed.  Those of
+    the others are known once the layer's event of the round before was.  Time O(rounds * layers * experts * top_k) at most.
 
     Examples
     --------

@@ -37,10 +37,13 @@ class Prefetched:
     misses : int
         All others: absent, or still being loaded.
     loads, bytes_loaded : dict
-        By what became of them; every load is exactly one of: ``demand`` (asked for by its event), or prefetched and
-        ``in_time`` (complete when the event that it was guessed for began and used it), ``late`` (used by that event, still
-        on its way), ``later`` (first used by a later event), ``evicted`` (gone before any use) or ``unused`` (unused at the
-        session's end if it resets, else at the end).
+        By what became of them.  A load of ``demand`` was asked for by its event.  All others were prefetched:
+
+        - ``in_time``: complete when the event that it was guessed for began and used it.
+        - ``late``: used by that event, still on its way.
+        - ``later``: first used by a later event.
+        - ``evicted``: gone before any use.
+        - ``unused``: unused at the session's end if it resets, else at the end.
     refused : int
         Guesses not loaded because no slot could be given to them.
     skipped : int
@@ -51,8 +54,9 @@ class Prefetched:
     total_time : int
         ns from the first event's begin to the last one's end.
     guess_precision, guess_recall, cache_precision, cache_recall : float or None
-        Means over events of \\|C and A\\| / \\|C\\| and \\|C and A\\| / \\|A\\| for the set A that is asked for and the set C that is guessed
-        (``guess_precision`` over events with a guess), or complete in the cache when the event begins; None without such events.
+        Let A be the set that an event asks for.  C is the set that is guessed, or what is complete in the cache when the
+        event begins.  Precision is the mean over events of \\|C and A\\| / \\|C\\|, recall that of \\|C and A\\| / \\|A\\|.
+        ``guess_precision`` counts events with a guess.  None without such events.
     options : dict
         distance, budget, staging, pool, reset, and the time model.
     """
@@ -156,9 +160,9 @@ def prefetch(
     -----
     During an event its absent members are loaded first, in ascending order, each by the channel that is free first (ties: the
     first).  Then guesses for the events ahead start, the nearest event first, while a channel is free before the event
-    ends; guesses that did not start when their own event begins are dropped.  A load takes its slot when it starts.  In the
+    ends. Guesses that did not start when their own event begins are dropped.  A load takes its slot when it starts.  In the
     cache a guess is presented to the policy as a miss of the present event, its use as a hit.  Neither members of the
-    present event nor guesses for events ahead (loaded or already there) give way to a guess; members that are absent
+    present event nor guesses for events ahead (loaded or already there) give way to a guess. Members that are absent
     displace such guesses only when nothing else is left.  A page evicted while on its way still keeps its channel busy.
     Times are exact integers.  O(requests + evictions * pages of a pool).
 

@@ -88,7 +88,7 @@ def least_stall(
     -----
     Time is cut into units that divide the load and every compute time.  Each request is kept since the page's last event,
     or loaded during units a..b - 1, at a stall of load - (b - a): b - a is the whole load, or b begins an event,
-    which then waits.  A kept page takes a slot all the while, a loaded one from a on; the disk loads one page at a
+    which then waits.  A kept page takes a slot all the while, a loaded one from a on. The disk loads one page at a
     time, and none is on its way across the begin of an event that asks for a load.  The lower side is the Lagrangian bound of the rounded dual multipliers, exact in fractions and
     rounded up to whole units.
 

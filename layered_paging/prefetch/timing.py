@@ -21,9 +21,9 @@ LONGEST = 10**15  # ns of one event or load: some eleven days
 class TimeModel:
     """Compute time of each layer, and how experts reach memory.
 
-    An event begins when its layer's router has chosen; it waits until all members are there (the *stall*), then
+    An event begins when its layer's router has chosen. It waits until all members are there (the *stall*), then
     computes for ``compute`` of its layer, and the next event begins.  Each load takes one of ``channels`` alone from its
-    start to its end; demand comes before guesses that have not started, and nothing that has started is given up.
+    start to its end. Demand comes before guesses that have not started, and nothing that has started is given up.
 
     Attributes
     ----------

@@ -49,8 +49,8 @@ class Behaviour:
     first_uses : float array, shape (layers,)
         Share of the requests that are the expert's first of the session.
     information : float array, shape (layers,)
-        Mutual information, in bits, between a random expert of the layer before (for layer 0 the last layer of the token
-        before) and a random one of this layer; biased upwards by (experts - 1)^2 / (2 ln 2 events) or less.
+        Mutual information, in bits, between a random expert of the layer before and a random one of this layer.  Before
+        layer 0 comes the last layer of the token before.  Biased upwards by (experts - 1)^2 / (2 ln 2 events) or less.
     """
 
     rates: tuple[Floats, ...]

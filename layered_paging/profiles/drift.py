@@ -66,7 +66,7 @@ def drift(trace: Trace, profile: Profile, *, window: int = 64, top: int = 8) -> 
     Notes
     -----
     No threshold is set by hand: a block and the block before it are both small samples, so their distance holds
-    the noise of two; a profile of many events has less.  If it is *further* nevertheless, the workload has moved
+    the noise of two. A profile of many events has less.  If it is *further* nevertheless, the workload has moved
     by more than the noise, and counting anew beats the profile.
     """
     profile.check(trace)

@@ -51,7 +51,7 @@ class Profile:
 
     Attributes
     ----------
-    counts : tuple of float64 arrays, one a layer
+    counts : tuple of float64 arrays, one per layer
         Uses of each expert, whole numbers unless they fade.
     events : float64 array, shape (layers,)
         Events of each layer, counted alike; no count exceeds it.
@@ -245,7 +245,7 @@ def _read(data: bytes) -> Profile:
         raise FormatError("the digest does not fit the contents: the file was altered or cut")
     experts, events, counts = fields["experts"], fields["events"], fields["counts"]
     if not isinstance(experts, list) or not experts or not all(type(n) is int and n >= 1 for n in experts):
-        raise FormatError(f"experts must be a list of numbers of experts, one a layer; got {_short(experts)}")
+        raise FormatError(f"experts must be a list of numbers of experts, one per layer; got {_short(experts)}")
     if not isinstance(events, list) or len(events) != len(experts) or not all(map(_number, events)):
         raise FormatError(f"events must hold a number for each of {len(experts)} layers; got {_short(events)}")
     if not isinstance(counts, list) or len(counts) != len(experts):

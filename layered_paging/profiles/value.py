@@ -120,7 +120,7 @@ class Outcome:
     ----------
     method, trained_on : str
     sessions : list of int
-    hit_rate : dict from a window to a float array, one a session
+    hit_rate : dict from a window to a float array, one per session
         Windows: cold (first 32 tokens), settled (from token 128), all; nan where a session has no such tokens.
     """
 
@@ -309,8 +309,8 @@ class Transfer:
     ----------
     kinds : list of str
     covered : float array, shape (kinds, kinds)
-        Share of the requests of the sessions of kind ``column`` that are for the ``top`` hottest experts of each layer by the profile of kind ``row``;
-        on the diagonal the profile is of the kind's other sessions (nan where it has but one).
+        Share of the requests of the sessions of kind ``column`` that are for the ``top`` hottest experts of each layer by the profile of kind ``row``.
+        On the diagonal the profile is of the kind's other sessions (nan where it has but one).
     distance : float array, shape (kinds, kinds)
         Jensen-Shannon distance, mean over layers and sessions; the same splits.
     own : float array, shape (kinds,)

@@ -1,8 +1,7 @@
 """A policy as a finite automaton, found by running its reference class.
 
-A state is (layer of the next event, label of every page), where the labels are what the
-policy's ``state`` method says, renamed within layers to the least such tuple if the policy is symmetric.  If it is
-also ``turning``, the layers are turned round so that the layer of the next event comes first.
+A state is (layer of the next event, label of every page).  The labels are what the policy's ``state`` method says.  If the
+policy is symmetric, the pages of each layer are renamed so that the tuple is the least.  If it is also ``turning``, the layers are turned round so that the layer of the next event comes first.
 """
 
 from __future__ import annotations

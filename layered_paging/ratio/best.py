@@ -39,7 +39,7 @@ def optimal_ratio(
     Parameters
     ----------
     layers, experts, slots : int
-        At least 1 slot, fewer than pages; ``experts`` may be one int a layer; at most 12 pages.
+        At least 1 slot, fewer than pages; ``experts`` may be one int per layer; at most 12 pages.
     randomized : bool
         Whether policies may draw random numbers, against an oblivious adversary; single requests only.
     top_k : int

@@ -1,7 +1,7 @@
 """The largest ratio of two sums over the cycles of a graph, exactly.
 
 Lawler's parametric search with Howard's shortcut: at a ratio p/q all longest paths are sought in
-integers; a positive cycle gives a larger ratio to go on with, and where there is none
+integers. A positive cycle gives a larger ratio to go on with.  Where there is none,
 the longest paths are the potential that proves the last ratio an upper bound.
 """
 

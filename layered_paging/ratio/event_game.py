@@ -1,8 +1,8 @@
 """The ratio game for events of several experts, forced or with bypass: its positions.
 
-A position is (layer of the next event, online cache, work function of the optimum).  The work function is held in full:
-for every cache of ``slots`` pages, the least cost of serving all events so far and ending there, less the
-smallest of these; a cache may also load what no event asked for, which never pays but makes ``w`` the usual one.
+A position is (layer of the next event, online cache, work function of the optimum).  The work function is held in full.
+For every cache of ``slots`` pages it is the least cost of serving all events so far and ending there, less the
+smallest of these.  A cache may also load what no event asked for, which never pays but makes ``w`` the usual one.
 Positions are taken up to renaming the experts of a layer.
 """
 

@@ -2,8 +2,8 @@
 
 The optimum is followed by its work function, so both players know all that matters.  Lazy policies
 suffice: any policy can be imitated by one that loads only what is requested and evicts only what
-it must, with no more misses.  Values of the game at a trial ratio give a policy and an adversary;
-each is then judged exactly against every reply, until the two judgements meet.
+it must, with no more misses.  Values of the game at a trial ratio give a policy and an adversary.
+Each is then judged exactly against every reply, until the two judgements meet.
 """
 
 from __future__ import annotations

@@ -306,15 +306,15 @@ def competitive_ratio(
 ) -> Ratio:
     """Return the exact competitive ratio of a policy with finitely many states.
 
-    The largest ratio of misses to optimal misses over the cycles of the graph whose nodes are
-    (policy state, offline cache), reached from empty caches at the first layer, in exact integers.
+    It is the largest ratio of misses to optimal misses over the cycles of a graph, in exact integers.  The nodes are
+    (policy state, offline cache), reached from empty caches at the first layer.
 
     Parameters
     ----------
     policy : str, type or PolicySpec
         With a method ``state`` (see ``layered_paging.policy.Policy``).
     layers, experts, slots : int
-        ``experts`` may be one int a layer; at least 1 slot, fewer than pages; at most 24 pages.
+        ``experts`` may be one int per layer; at least 1 slot, fewer than pages; at most 24 pages.
     pool : {"shared", "per-layer"}
         The policy's cache: one pool, or a quota for each layer.  The optimum's is always one pool.
     offline_slots : int, optional
@@ -337,8 +337,8 @@ def competitive_ratio(
     ParameterError
         A value outside its range, or the graph does not fit into ``memory``.
     PolicyError
-        The policy has no ``state``, or one that grows or forgets something, which is tried with the class itself before
-        anything is returned (``ratio.honest``); or it draws random numbers other than by ``rng.below`` and ``rng.place``.
+        The policy has no ``state``, or one that grows or forgets something: that is tried with the class itself before
+        anything is returned (``ratio.honest``).  It draws random numbers other than by ``rng.below`` and ``rng.place``.
     BudgetError
         An event does not fit into its pool.
     Interrupted

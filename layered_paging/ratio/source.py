@@ -65,7 +65,7 @@ class Climb:
 class _Program:
     """The linear program of a source, but for the rows and bounds that depend on the source.
 
-    Column 0 is the ratio r and column 1 the slack; then come the values ``h`` of nodes, the values ``g`` of requests
+    Column 0 is the ratio r and column 1 the slack. Then come the values ``h`` of nodes, the values ``g`` of requests
     and the ``step`` of each chance.
     """
 
@@ -182,7 +182,7 @@ def improve(
     """Return a good source, found from the uniform one, with its exact lower bound.
 
     The search ends at a ratio of ``enough``, or when ``time.monotonic()`` passes ``until``.  It starts where ``climb``
-    stands, which moves with it; what a climb says is solved anew, and one that does not fit the graph is begun again.
+    stands, which moves with it. What a climb says is solved anew, and one that does not fit the graph is begun again.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Upper side for randomized policies: one distribution on caches for each node of the work-function graph.
 
-A linear program finds the distributions; they are rounded to fractions, the cheapest
+A linear program finds the distributions. They are rounded to fractions, the cheapest
 transports between them are computed in integers, and the ratio that they have is then exact.
 """
 

@@ -1,7 +1,7 @@
 """The graph of the optimum's work functions, with a memory of the last requests.
 
 A node holds one item a page: (level, age).  Levels say which caches are best for the optimum
-(see ``game_kernels``); the age counts requests since the page's last one, up to the memory, and 0 beyond it.
+(see ``game_kernels``). The age counts requests since the page's last one, up to the memory, and 0 beyond it.
 Nodes are taken up to renaming within layers and, with layers of equal width, up to turning the layers round.
 """
 

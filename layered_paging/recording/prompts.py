@@ -1,4 +1,4 @@
-"""Prompts from a file: text, one a line, or JSON Lines with categories."""
+"""Prompts from a file: text, one per line, or JSON Lines with categories."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def record(
     Notes
     -----
     A call of the model without past keys begins a session for each row of the batch, and its tokens are
-    prefill; so are several tokens at once later on.  A single token after that is decode.  Padding is ignored
+    prefill. So are several tokens at once later on.  A single token after that is decode.  Padding is ignored
     by the attention mask.  Without a cache of keys every call is a session of its own, so generation needs one.
     Rejected guesses of assisted generation are recorded like other tokens, and the rows of a beam search,
     which swap their pasts, as if they did not.  Ids come in the router's order, which

@@ -53,7 +53,7 @@ def find_sites(model: Any) -> list[Site]:
     """Return the layers of a model that choose experts, in the order of its modules.
 
     The rule: a module that has a child named ``experts`` is such a layer.  If the experts are one module
-    that stacks their parameters, it is called with the chosen ids; that call is watched, whatever rule the router
+    that stacks their parameters, it is called with the chosen ids. That call is watched, whatever rule the router
     follows.  If they are a list of modules, the router beside them (``gate`` or ``router``) is watched.
 
     Raises

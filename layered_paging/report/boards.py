@@ -30,7 +30,7 @@ def board(
     reset: str = "never",
     admission: str = "forced",
 ) -> str:
-    """Return tables of a short replay, one a policy, as HTML.
+    """Return tables of a short replay, one per policy, as HTML.
 
     Parameters
     ----------

@@ -63,9 +63,9 @@ def facts(
     Returns
     -------
     dict
-        diagnosis, budgets, layers, over_time (of the policy in use and of the best one), chosen (a choice of policy judged
-        on other sessions), shipped (the same among what engines ship), ships (by policy, where), transfer (of a profile;
-        None with one distinct session), prefetch, trace, version.  Counts are of replays; ``budgets`` is as
+        diagnosis, budgets, layers, prefetch, trace, version.  ``over_time`` is of the policy in use and of the best one.
+        ``chosen`` is a choice of policy judged on other sessions, ``shipped`` the same among what engines ship, ``ships`` says
+        by policy where.  ``transfer`` is of a profile (None with one distinct session).  Counts are of replays; ``budgets`` is as
         ``memory.budgets`` returns it.
 
     Raises

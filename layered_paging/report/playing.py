@@ -47,7 +47,7 @@ def play_page(title: str = "Layered paging: watch it, guess it, play it") -> str
     -----
     All that is played is in the address, after ``#``: a copied link shows exactly the same to whoever opens it.
     With ``?embed`` before the ``#`` the page leaves its settings out, to stand inside another page.
-    Policies and the optimum are computed in the browser, by the rules of ``layered_paging/policies``; a test plays
+    Policies and the optimum are computed in the browser, by the rules of ``layered_paging/policies``. A test plays
     random sequences in a browser and compares every eviction.
 
     Examples

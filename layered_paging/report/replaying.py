@@ -98,7 +98,7 @@ def replay_page(
 
     Notes
     -----
-    The page holds the sequence, and for each policy which members missed and what was evicted; everything
+    The page holds the sequence, and for each policy which members missed and what was evicted. Everything
     else (contents, totals, R and D, next uses) is computed from these in the browser.
     """
     names = list(dict.fromkeys(policies))

@@ -135,7 +135,7 @@ def reproduce(
     -------
     list of Outcome
         One a result, by name.  A result whose files in ``output`` were made by the same package version,
-        result file, scope, seed and traces is kept; so an interrupted run resumes.
+        result file, scope, seed and traces is kept. So an interrupted run resumes.
 
     Raises
     ------

@@ -51,7 +51,7 @@ def counts_by_kind(trace: Trace, kinds: Sequence[str]) -> npt.NDArray[np.int64]:
     ----------
     trace : Trace
     kinds : sequence of str
-        One a session.
+        One per session.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def information(trace: Trace, kinds: Sequence[str], *, shuffles: int = 200, seed
     ----------
     trace : Trace
     kinds : sequence of str
-        One a session.
+        One per session.
     shuffles : int
         Random assignments of the kinds to the sessions, at least 1.
     seed : int

@@ -1,8 +1,7 @@
 """Many runs: a spec becomes jobs of plain data, played by processes here or by a cluster.
 
-``functions`` is the list of what a job may call, ``spec`` checks a spec and counts its jobs before
-it makes them, ``worker`` plays jobs, ``executors`` says where, ``journal`` keeps what is done, and
-``running`` holds it together.  ``shards`` cuts one long trace at its sessions.
+``functions`` is the list of what a job may call.  ``spec`` checks a spec and counts its jobs before it makes them.
+``worker`` plays jobs, ``executors`` says where, ``journal`` keeps what is done, and ``running`` holds it together.  ``shards`` cuts one long trace at its sessions.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """What is done, kept line by line while a sweep runs; and the files that it leaves.
 
-A line is written and handed to the system as soon as its batch comes back, so that killing the
-process loses the batches in flight alone; it is forced to the disk at most once a second and at
-the end, so that a power failure loses that second too.  A last line without its end is dropped.
+A line is handed to the system as soon as its batch comes back.  So killing the process loses the batches in flight alone.
+Lines are forced to the disk at most once a second and at the end.  So a power failure loses that second too.  A last line without its end is dropped.
 """
 
 from __future__ import annotations

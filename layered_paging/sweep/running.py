@@ -104,7 +104,7 @@ def run(
     Notes
     -----
     The results do not depend on workers, order or interruptions.  A job that raises is listed with its
-    error.  When a worker process dies, the jobs in flight are played again one at a time; one whose worker
+    error.  When a worker process dies, the jobs in flight are played again one at a time. One whose worker
     dies then is listed as a failure.
 
     Examples

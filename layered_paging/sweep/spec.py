@@ -128,9 +128,9 @@ def read_spec(data: Mapping[str, Any], folder: str | Path = ".") -> Spec:
     Parameters
     ----------
     data : mapping
-        ``runs``: a list of blocks, each with ``function`` and, as needed, ``trace`` (a name or a list
-        of names), ``set`` (argument to value), ``grid`` (argument to list of values, all combinations),
-        ``list`` (rows of arguments) and ``repeat`` (at least 1).  ``traces``: name to path, or to a
+        ``runs``: a list of blocks.  Each has a ``function``, and a ``trace`` (a name or a list of names) if it needs one.
+        Arguments come by ``set`` (argument to value), ``grid`` (argument to list of values, all combinations) and
+        ``list`` (rows of arguments).  ``repeat`` is at least 1.  ``traces``: name to path, or to a
         ``Trace``.  ``name``: text.  ``seed``: int of at least 0.
     folder : path
         What the paths of traces are relative to.
@@ -138,8 +138,8 @@ def read_spec(data: Mapping[str, Any], folder: str | Path = ".") -> Spec:
     Raises
     ------
     ParameterError
-        An unknown key, a value of the wrong kind or out of range, two equal jobs, more than 250,000
-        jobs (counted before they are made), or a job of more than 10^9 requests.
+        An unknown key, a value of the wrong kind or out of range, two equal jobs, or a job of more than 10^9 requests.
+        More than 250,000 jobs (counted before they are made).
     NotRegistered
         No such policy or adversary.
     TraceError

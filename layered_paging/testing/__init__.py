@@ -1,6 +1,6 @@
 """For tests of your own: Hypothesis strategies, and a battery that a policy must pass.
 
-``check_policy(MyPolicy)`` runs the battery and raises ``CheckFailed`` with a shrunk, readable sequence; the
+``check_policy(MyPolicy)`` runs the battery and raises ``CheckFailed`` with a shrunk, readable sequence. The
 strategies (``instances``, ``sequences``, ``traces``, ``schedules``, ``certificates``, ``mutations``) are what it is made of.
 """
 

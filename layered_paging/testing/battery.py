@@ -71,9 +71,16 @@ def check_policy(
 
     Notes
     -----
-    Checks: it runs (legal victims, no exception) and repeats itself; decisions on a prefix do not depend on what follows;
-    no optimum is beaten; renaming experts changes nothing (if symmetric); a lazy policy evicts only what must go; the
-    declared properties by their definitions; ``state`` says all that the future depends on; ratios at small sizes.
+    What is checked:
+
+    - It runs (legal victims, no exception) and repeats itself.
+    - Decisions on a prefix do not depend on what follows.
+    - No optimum is beaten.
+    - Renaming experts changes nothing (if symmetric).
+    - A lazy policy evicts only what must go.
+    - The declared properties hold by their definitions.
+    - ``state`` says all that the future depends on.
+    - Ratios at small sizes are what they are said to be.
 
     Examples
     --------

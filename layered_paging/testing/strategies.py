@@ -91,8 +91,8 @@ def follow(
 ) -> list[int]:
     """Play adaptive moves against a policy and return the pages requested.
 
-    An even move m asks for the (m / 2)-th absent page of the layer whose turn it is, an odd one for the (m // 2)-th
-    page of it that is present (counted round; the other kind where there is none).
+    An even move m asks for the (m / 2)-th absent page of the layer whose turn it is.  An odd one asks for the (m // 2)-th
+    page of it that is present.  Pages are counted round; where there is none of a kind, the other kind is taken.
     """
     table = Table(policy, layers=layers, experts=experts, slots=slots)
     pages = []

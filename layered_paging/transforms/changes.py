@@ -105,7 +105,7 @@ def interleave(trace: Trace, streams: int) -> Trace:
     Parameters
     ----------
     trace : Trace
-        Its sessions go, in order, to the stream that is shortest so far; a trace of fewer sessions than
+        Its sessions go, in order, to the stream that is shortest so far. A trace of fewer sessions than
         streams is cut into as many runs of (nearly) equal length.
     streams : int
         At least 1 and at most the number of rounds.
