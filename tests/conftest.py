@@ -84,6 +84,15 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    torch = pytest.importorskip("torch", reason="torch is not installed (extra record)")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # tiny tensors; threads would wait for one another
+    yield
+    torch.set_num_threads(threads)
+
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -40,6 +41,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(sys.modules["changes"], "ROOT", tmp_path)
     (tmp_path / "m.py").write_text(SOURCE)
     return module
 
@@ -88,8 +90,6 @@ def test_reasons_are_about_files() -> None:
 
 def checker(name: str) -> ModuleType:
     """Return a module of the runner that breaks every condition of the checker."""
-    import sys
-
     folder = str(ROOT / "tests" / "mutants")
     if folder not in sys.path:
         sys.path.insert(0, folder)

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,75 +17,10 @@ import pytest
 
 import layered_paging as lp
 from layered_paging.cli import main
-from layered_paging.errors import BudgetError, ParameterError
-from layered_paging.recording import experts_on_disk
+from tests.tiny_models import CONFIGS, make
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra record)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed (extra record)")
-
-COMMON: dict[str, Any] = {
-    "vocab_size": 256,
-    "hidden_size": 32,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 256,
-    "bos_token_id": None,
-    "eos_token_id": None,
-    "pad_token_id": 0,
-}
-LATENT: dict[str, Any] = {
-    "num_key_value_heads": 4,
-    "kv_lora_rank": 8,
-    "q_lora_rank": 8,
-    "qk_rope_head_dim": 8,
-    "qk_nope_head_dim": 8,
-    "v_head_dim": 8,
-}
-DEEPSEEK: dict[str, Any] = dict(
-    n_routed_experts=8,
-    num_experts_per_tok=3,
-    moe_intermediate_size=24,
-    intermediate_size=40,
-    n_shared_experts=1,
-    first_k_dense_replace=1,
-    n_group=4,
-    topk_group=2,
-    routed_scaling_factor=2.5,
-    **LATENT,
-)
-CONFIGS: dict[str, dict[str, Any]] = {
-    "mixtral": {"num_local_experts": 8, "num_experts_per_tok": 2, "intermediate_size": 24},
-    "qwen2_moe": {
-        "num_experts": 8,
-        "num_experts_per_tok": 3,
-        "moe_intermediate_size": 24,
-        "shared_expert_intermediate_size": 16,
-        "intermediate_size": 40,
-    },
-    "qwen3_moe": {
-        "num_experts": 8,
-        "num_experts_per_tok": 3,
-        "moe_intermediate_size": 24,
-        "intermediate_size": 40,
-        "head_dim": 8,
-        "norm_topk_prob": True,
-    },
-    "olmoe": {"num_experts": 8, "num_experts_per_tok": 2, "intermediate_size": 24},
-    "gpt_oss": {"num_local_experts": 8, "num_experts_per_tok": 2, "intermediate_size": 24, "head_dim": 8},
-    "deepseek_v2": {**DEEPSEEK, "topk_method": "group_limited_greedy"},
-    "deepseek_v3": {**DEEPSEEK, "norm_topk_prob": True},
-}
-
-
-def make(kind: str, seed: int = 0) -> Any:
-    torch.manual_seed(seed)
-    config = transformers.AutoConfig.for_model(kind, **{**COMMON, **CONFIGS[kind]})
-    model = transformers.AutoModelForCausalLM.from_config(config).eval()
-    for tensor in (*model.parameters(), *(b for n, b in model.named_buffers() if "correction_bias" in n)):
-        if tensor.dim() > 1 or not tensor.any():
-            torch.nn.init.normal_(tensor, std=0.3)
-    return model
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
@@ -414,103 +348,6 @@ def test_a_model_with_a_tokenizer(tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "run.jsonl"
     assert main(["record", str(tmp_path / "model"), "--prompts", str(tmp_path / "p.txt"), "-o", str(out)]) == 0
     assert lp.load_trace(out).rounds == 3 + 63
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # tiny tensors; threads would wait for one another
-    yield
-    torch.set_num_threads(threads)
-
-
-def eager(kind: str) -> Any:
-    model = make(kind)
-    model.set_experts_implementation("eager")
-    return model
-
-
-def asked(model: Any, seed: int) -> Any:
-    """Return the tokens that a model adds to a prompt, and what it thought of each."""
-    prompt = torch.randint(1, 256, (1, 6), generator=torch.Generator().manual_seed(seed))
-    made = model.generate(
-        prompt,
-        attention_mask=torch.ones_like(prompt),
-        max_new_tokens=12,
-        do_sample=False,
-        output_logits=True,
-        return_dict_in_generate=True,
-    )
-    return made.sequences, torch.stack(made.logits)
-
-
-@pytest.mark.parametrize("kind", CONFIGS)
-@pytest.mark.parametrize(("policy", "pool"), [("lru", "per-layer"), ("llru", "shared"), ("random", "shared")])
-@pytest.mark.usefixtures("one_thread")
-def test_experts_on_the_disk_give_the_same_answers_and_the_loads_of_the_replay(
-    kind: str, policy: str, pool: str, tmp_path: Path
-) -> None:
-    model = eager(kind)
-    want = [asked(model, seed) for seed in (1, 2)]
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    slots = 24 if pool == "per-layer" else 9
-    with (
-        lp.record(model) as recorder,
-        experts_on_disk(model, tmp_path / "experts", slots, policy, pool=pool, cold=True) as disk,
-    ):
-        assert not any("experts" in name and value.dim() > 2 for name, value in model.named_parameters())
-        got = [asked(model, seed) for seed in (1, 2)]
-    for (tokens, logits), (also, thought) in zip(want, got, strict=True):
-        assert torch.equal(tokens, also) and torch.equal(logits, thought)
-    trace = recorder.trace()
-    run = lp.replay(trace, policy, slots, pool=pool, prefill="merged")
-    assert (disk.loads, disk.cache.requests) == (run.misses, run.requests)
-    assert disk.bytes_read == disk.loads * disk.expert_bytes and disk.seconds > 0
-    if pool == "shared":
-        assert run.hits > 0 and disk.cache.regret() >= 0
-    after = model.state_dict()
-    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
-    assert not any(module._forward_pre_hooks for module in model.modules())
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_sessions_on_the_disk_may_start_from_nothing(tmp_path: Path) -> None:
-    model = eager("mixtral")
-    with lp.record(model) as recorder, experts_on_disk(model, tmp_path / "experts", 10, "lru") as disk:
-        asked(model, 1)
-        disk.reset()
-        asked(model, 2)
-    run = lp.replay(recorder.trace(), "lru", 10, prefill="merged", reset="session")
-    assert disk.loads == run.misses
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_other_ways_to_run_experts_come_back(tmp_path: Path) -> None:
-    model = eager("mixtral")
-    model.set_experts_implementation("batched_mm")
-    with experts_on_disk(model, tmp_path / "experts", 10, "lru"):
-        inside = asked(model, 3)[1]
-    assert model.config._experts_implementation == "batched_mm"
-    model.set_experts_implementation("eager")
-    assert torch.equal(asked(model, 3)[1], inside)
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_what_cannot_stay_on_the_disk_is_refused(tmp_path: Path) -> None:
-    model = eager("mixtral")
-    (tmp_path / "there").write_text("mine")
-    with pytest.raises(ParameterError, match="already"), experts_on_disk(model, tmp_path / "there", 8):
-        pass
-    assert (tmp_path / "there").read_text() == "mine"
-    with pytest.raises(ParameterError, match="future"), experts_on_disk(model, tmp_path / "a", 8, "belady"):
-        pass
-    assert not (tmp_path / "a").exists()
-    with pytest.raises(BudgetError, match="more slots"), experts_on_disk(model, tmp_path / "b", 2):
-        asked(model, 1)
-    asked(model, 1)  # the experts are back
-    model.model.layers[1].mlp.experts.down_proj = torch.nn.Parameter(torch.zeros(8, 32, 25))
-    with pytest.raises(lp.LayeredPagingError, match="same shapes"), experts_on_disk(model, tmp_path / "c", 8):
-        pass
 
 
 @pytest.mark.usefixtures("one_thread")
