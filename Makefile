@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test test-all browser slowest theorems checker mutants checked lint docs sheets screenshots wheel bench clean
+.PHONY: demo test test-all browser slowest theorems checker mutants checked lint docs sheets screenshots journeys wheel bench clean
 
 demo: .venv/installed
 	@$(BIN)/layered-paging replay layered_paging/samples/sample.npz --slots 12 24 48 --policy lru llru lfu similar-rounds --reset session --optimum forced
@@ -18,7 +18,11 @@ test-all: checked
 # The pages in a headless Chromium, those of the documentation too; it is built first where it is not.
 browser: .venv/ready
 	test -e docs/_build/html/index.html || $(MAKE) --no-print-directory docs
-	$(BIN)/python -m pytest -m browser tests/test_pages.py tests/test_play.py tests/test_report.py tests/test_show.py
+	$(BIN)/python -m pytest -m browser tests/test_pages.py tests/test_play.py tests/test_report.py tests/test_show.py tests/test_journeys.py
+
+# The three journeys of docs/tutorials/journeys.md, as they stand there, with their seconds.
+journeys: .venv/ready
+	@$(BIN)/python tests/journeys.py
 
 # The slowest 20 tests and files of the last `make test`.
 slowest:
