@@ -115,6 +115,16 @@ def test_imports_go_one_way(path: Path) -> None:
     assert {room(name) for name in imported(path)} <= allowed, sorted(imported(path))
 
 
+def test_public_names_are_the_same_when_imported_and_when_typed() -> None:
+    """The package lists its names twice: for the interpreter, which imports late, and for type checkers."""
+    import layered_paging as lp
+
+    body = ast.parse((PACKAGE / "__init__.py").read_text()).body
+    typed = next(n for n in body if isinstance(n, ast.If) and getattr(n.test, "id", "") == "TYPE_CHECKING")
+    found = {a.name: n.module for n in typed.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    assert found == lp._HOMES | dict.fromkeys(lp._MODULES)
+
+
 def test_no_import_runs_in_a_circle() -> None:
     """No circle of modules, counting imports inside functions; a package stands for its ``__init__``."""
     graph = {dotted(p): imported(p) - {dotted(p)} for p in modules()}

@@ -380,13 +380,6 @@ def compare(one: Profile, other: Profile, *, top: int = 8) -> Comparison:
 
 def jensen_shannon(p: Floats, q: Floats) -> float:
     """Return the Jensen-Shannon distance of two vectors of counts; nan if one is zero (lin-1991)."""
-    if p.sum() <= 0 or q.sum() <= 0:
-        return math.nan
-    a, b = p / p.sum(), q / q.sum()
-    m = (a + b) / 2
+    from scipy.spatial.distance import jensenshannon
 
-    def entropy(x: Floats) -> float:
-        y = x[x > 0]
-        return float(-(y * np.log2(y)).sum())
-
-    return math.sqrt(min(1.0, max(0.0, entropy(m) - (entropy(a) + entropy(b)) / 2)))
+    return float(jensenshannon(p, q, base=2)) if p.sum() > 0 and q.sum() > 0 else math.nan
