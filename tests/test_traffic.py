@@ -191,7 +191,7 @@ def test_plan_curve_and_gap_replay_by_the_rules(rule: dict[str, Any], capsys: py
     curves = json.loads(capsys.readouterr().out)["curves"]
     assert {name: curve[24] for name, curve in curves.items() if name in runs} == runs
     assert curves["lower bound (optimum bypass, without rules)"][24] == best
-    gap = ["gap", SAMPLE, "--base", "lru", "--policy", "llru", "--tokens", "2", "--reset", "never", *words, "--json"]
+    gap = ["gap", SAMPLE, "--base", "lru", "--policy", "llru", "--demand", "2", "--reset", "never", *words, "--json"]
     assert main([*gap, "--admission", "bypass"]) == 0
     cell = json.loads(capsys.readouterr().out)["cells"][0]
     ruled = [lp.replay(trace, name, 24, admission="bypass", traffic=rule).misses for name in ("lru", "llru")]
