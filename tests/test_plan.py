@@ -97,7 +97,7 @@ def test_what_is_in_use_is_not_said_to_be_shipped(trace: lp.Trace) -> None:
 
 def test_a_policy_is_judged_on_sessions_that_did_not_choose_it(trace: lp.Trace) -> None:
     found = plan(trace, size=24, sized=False, policies=["llru", "similar-rounds"], sizes=[24, 48], **RESET)
-    [best] = found.chosen
+    best, other = found.chosen
     halves = [trace.select(range(n, 8, 2)) for n in (0, 1)]
     first = {name: lp.replay(halves[0], name, 24, **RESET).misses for name in ("lru", "llru", "similar-rounds")}
     assert best.policy == min(first, key=first.__getitem__) and best.sessions == 4
@@ -106,6 +106,12 @@ def test_a_policy_is_judged_on_sessions_that_did_not_choose_it(trace: lp.Trace) 
     assert best.policy == "similar-rounds"
     assert "No engine that is listed ships similar-rounds: it is code to write. Give --engine" in " ".join(
         found.sentences
+    )
+    ships = [lp.replay(halves[1], name, 24, **RESET).misses for name in ("classlru", "lru")]
+    assert (other.policy, other.shipped, other.saved) == ("classlru", True, 1 - ships[0] / ships[1])
+    assert any(
+        line.startswith("Of what engines ship, switch on classlru: ") and "llama.cpp: --moe-cache-mib N" in line
+        for line in found.sentences
     )
     single = plan(trace.select([0]), size=24, sized=False, policies=["similar-rounds"], sizes=[24, 48], **RESET)
     assert single.chosen[0].saved is None

@@ -51,6 +51,10 @@ def _budget(found: dict[str, Any]) -> str:
     return f"{found['budget_bytes']:,} bytes"
 
 
+def _best(found: dict[str, Any]) -> str:
+    return "the optimum" if found["optimum_how"] == "exact" else "what is proved of the optimum"
+
+
 def _headline(found: dict[str, Any]) -> str:
     policy, best, misses = found["policy"], found["best"], found["misses"]
     loss = misses - found["optimum"]
@@ -58,7 +62,7 @@ def _headline(found: dict[str, Any]) -> str:
     if found["verdict"] == "policy":
         return (
             f"Policy failure{_where(found)}: another policy helps. {best} has {share(saved, misses)} fewer misses than {policy}, "
-            f"which is {share(saved, loss)} of what {policy} loses to the optimum."
+            f"which is {'' if found['optimum_how'] == 'exact' else 'at least '}{share(saved, loss)} of what {policy} loses to the optimum."
         )
     if found["verdict"] == "prefill":
         prompts = found["prompts"]
@@ -78,7 +82,7 @@ def _headline(found: dict[str, Any]) -> str:
     tried = f"the best policy tried, {best}, has {share(saved, misses)} fewer misses than {policy}"
     less = f"No policy tried has fewer misses than {policy}." if best == policy else f"{tried[0].upper()}{tried[1:]}."
     if _advised(found):
-        less = f"{less[:-1]}: worth a change, but only {share(saved, loss)} of what {policy} loses to the optimum."
+        less = f"{less[:-1]}: worth a change, but only {share(saved, loss)} of what {policy} loses to {_best(found)}."
     return {
         "future": f"Needs the future: the largest part of the misses is avoided by the optimum alone, which knows what comes. {less}",
         "working set": f"Working-set failure: the largest part of the misses is unavoidable at this capacity. {less}",

@@ -16,7 +16,7 @@ from ..errors import BudgetError, ParameterError
 from ..policies.names import resolve
 from .budgets import AHEAD, Row, budget_grid, table_of
 from .clock import Clock, Fit, fit
-from .engines import shipped
+from .engines import USUAL, engines_of, shipped
 from .found import Chosen, Plan
 from .words import sentences, unknown
 
@@ -152,7 +152,10 @@ def _cost(row: Row) -> float:
 def _chosen(
     trace: Trace, found: Plan, names: Sequence[str], engine: str | None, options: dict[str, Any]
 ) -> list[Chosen]:
-    """Choose on every second distinct session by misses, judge on the others; with one choose on it and judge nothing."""
+    """Choose on every second distinct session by misses, judge on the others; with one choose on it and judge nothing.
+
+    Where no engine ships what is chosen, the best of what engines ship comes second.
+    """
     if found.size is None:
         return []
     groups = distinct_sessions(trace)
@@ -164,7 +167,14 @@ def _chosen(
     if found.using not in runs:
         return []
     best = held_out(runs, found.using, groups)
-    return [Chosen(best.policy, found.using, best.saved, best.judged)]
+    chosen = [Chosen(best.policy, found.using, best.saved, best.judged)]
+    if engine is not None or best.policy == found.using or engines_of(best.policy):
+        return chosen
+    for name in USUAL:
+        with contextlib.suppress(BudgetError):
+            runs[name] = runs.get(name) or replay(trace, name, **budget, **options)
+    other = held_out({n: run for n, run in runs.items() if n == found.using or engines_of(n)}, found.using, groups)
+    return [*chosen, Chosen(other.policy, found.using, other.saved, other.judged, shipped=True)]
 
 
 def _same_as(found: Plan, name: str) -> int | None:

@@ -165,6 +165,9 @@ def policies_of(engine: str | None, otherwise: list[str], using: str | None = No
     return list(dict.fromkeys([*([] if using is None else [using]), *shipped(engine)]))
 
 
+USUAL = ("classlru",)  # of the engine that is used most: looked at where nothing better is shipped
+
+
 def knob_of(engine: str, policy: str) -> str:
     """Return how a policy is switched on in an engine, in its words; empty where it does not ship it."""
     found = _engine(engine).policies.get(policy)

@@ -22,12 +22,15 @@ class Chosen:
         Share of the misses of ``against`` that it saves on the sessions that it was not chosen on; None with one session.
     sessions : int
         Sessions that judged.
+    shipped : bool
+        Whether it was chosen among what engines ship, beside a policy that none ships.
     """
 
     policy: str
     against: str
     saved: float | None
     sessions: int
+    shipped: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from ..core.trace import Trace
 from ..core.words import counted
 from .budgets import AHEAD, BOUND, Row
 from .engines import ENGINES, engines_of, knob_of
-from .found import Plan
+from .found import Chosen, Plan
 
 __all__ = ["memory", "sentences", "size_words", "unknown"]
 
@@ -84,42 +84,50 @@ def _policy_or_memory(found: Plan, engine: str | None) -> str:
 
 def _switch_on(found: Plan, engine: str | None) -> list[str]:
     lines = []
-    among = "all policies tried" if engine is None else f"what {engine} ships"
     for chosen in found.chosen:
-        knob = f" ({engine}: {knob_of(engine, chosen.policy)})" if engine is not None else ""
-        if chosen.policy == chosen.against:
-            least = f"Of {among}, {chosen.policy}, which is in use, misses least."
-            lines.append(
-                least
-                if engine is None
-                else f"{engine} ships nothing that misses less than {chosen.policy}, which is in use."
-            )
-        elif chosen.saved is None:
-            lines.append(
-                f"Of {among}, {chosen.policy} misses least{knob}, on the one session that there is: one session's worth of "
-                "evidence, nothing to judge on."
-            )
-        elif chosen.saved <= 0:
-            lines.append(
-                f"Stay with {chosen.against}: what misses less on half of the sessions does not on the others."
-            )
-        else:
-            sessions = f"{chosen.sessions} other session" + "s" * (chosen.sessions != 1)
-            here, there = (found.table.at(n, found.size or 0) for n in (chosen.against, chosen.policy))
-            if here is None or there is None or _cost(there)[0] > (1 - WORTH) * _cost(here)[0]:
-                lines.append(
-                    f"{chosen.policy} misses less on {sessions}, but saves no {100 * WORTH:.0f} % here: stay with {chosen.against}."
-                )
-                continue
-            lines.append(
-                f"Of {among}, switch on {chosen.policy}: {100 * chosen.saved:.1f} % fewer misses than {chosen.against} "
-                f"on {sessions}, which did not choose it{knob}."
-            )
+        among = (
+            "what engines ship"
+            if chosen.shipped
+            else "all policies tried"
+            if engine is None
+            else f"what {engine} ships"
+        )
+        knobs = [f"{engine}: {knob_of(engine, chosen.policy)}"] if engine is not None else []
+        if chosen.shipped:
+            knobs = [f"{one['engine']}: {one['knob']}" for one in engines_of(chosen.policy)[:2]]
+        lines.append(_advice(found, chosen, engine, among, f" ({'; '.join(knobs)})" if knobs else ""))
     if found.chosen and engine is None:
         best = found.chosen[0].policy
         nobody = "" if engines_of(best) else f"No engine that is listed ships {best}: it is code to write. "
         lines.append(f"{nobody}Give --engine to hear only of policies that your engine ships.")
     return lines
+
+
+def _advice(found: Plan, chosen: Chosen, engine: str | None, among: str, knob: str) -> str:
+    """Return what a choice comes to."""
+    if chosen.policy == chosen.against:
+        if engine is not None:
+            return f"{engine} ships nothing that misses less than {chosen.policy}, which is in use."
+        return f"Of {among}, {chosen.policy}, which is in use, misses least."
+    if chosen.saved is None:
+        return (
+            f"Of {among}, {chosen.policy} misses least{knob}, on the one session that there is: one session's worth of "
+            "evidence, nothing to judge on."
+        )
+    if chosen.saved <= 0:
+        of = f"Of {among}: stay" if chosen.shipped else "Stay"
+        return f"{of} with {chosen.against}: what misses less on half of the sessions does not on the others."
+    sessions = f"{chosen.sessions} other session" + "s" * (chosen.sessions != 1)
+    here, there = (found.table.at(n, found.size or 0) for n in (chosen.against, chosen.policy))
+    worth = chosen.saved >= WORTH
+    if not chosen.shipped or there is not None:  # what is not in the table is judged by its misses alone
+        worth = here is not None and there is not None and _cost(there)[0] <= (1 - WORTH) * _cost(here)[0]
+    if not worth:
+        return f"{chosen.policy} misses less on {sessions}, but saves no {100 * WORTH:.0f} % here: stay with {chosen.against}."
+    return (
+        f"Of {among}, switch on {chosen.policy}: {100 * chosen.saved:.1f} % fewer misses than {chosen.against} "
+        f"on {sessions}, which did not choose it{knob}."
+    )
 
 
 def memory(found: Plan) -> list[str]:

@@ -123,9 +123,7 @@ def _picture(axes: Axes, drawn: Sequence[str], about: str, name: str) -> str:
         x = axes.at(value, axes.y[0])[0]
         side = "right" if x > WIDTH / 2 else ""
         frame.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{top}" y2="{floor}"/>')
-        frame.append(
-            f'<text class="{side}" x="{x + (-4 if side else 4)}" y="{floor - 6 if side else top + 8}">{escape(text)}</text>'
-        )
+        frame.append(f'<text class="{side}" x="{x + (-4 if side else 4)}" y="{floor - 6}">{escape(text)}</text>')
     moving = f'<line class="now" x1="{LEFT}" x2="{LEFT}" y1="{top}" y2="{floor}"/>' if name else ""
     named = f' id="{name}"' if name else ""
     return (

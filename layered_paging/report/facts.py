@@ -18,6 +18,7 @@ from ..core.version import __version__
 from ..engine.run import Run, replay
 from ..errors import BudgetError, ParameterError
 from ..plan import Clock
+from ..plan.engines import USUAL as USUAL_SHIPPED
 from ..plan.engines import engines_of
 from ..policies.names import resolve
 from ..prefetch.guessing import guesses
@@ -26,7 +27,6 @@ from .memory import budgets
 
 __all__ = ["facts"]
 
-EXTRA = ("classlru",)  # of llama.cpp
 PREDICTORS = ("previous", "popularity", "markov")
 
 
@@ -137,7 +137,7 @@ def _asked_bytes(trace: Trace) -> Any:
 def _extra(trace: Trace, room: Room, reset: str, runs: dict[str, Run]) -> dict[str, Run]:
     """Return runs of what the most used engine ships and nobody asked for, where the budget is legal."""
     try:
-        return {name: replay(trace, name, **room.given, reset=reset) for name in EXTRA if name not in runs}
+        return {name: replay(trace, name, **room.given, reset=reset) for name in USUAL_SHIPPED if name not in runs}
     except BudgetError:
         return {}
 
