@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from layered_paging.cli.parsing import actions, parser_of
 from layered_paging.samples import SAMPLE
 
 CLI = Path(lp.__file__).parent / "cli"
+ROOT = CLI.parent.parent
 
 
 def declared(source: str) -> Iterator[str]:
@@ -65,17 +68,45 @@ def test_a_change_stays_with_the_command_that_made_it() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_has_headings_in_order(
+def test_help_fits_80_columns_under_headings_in_order(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit):
         main([command, "--help"])
     out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if len(line) > 80] == []
     headings = [line[:-1] for line in out.splitlines() if line.removesuffix(":") in list(Group) and line.endswith(":")]
     assert headings == [str(group) for group in Group if str(group) in headings]
     assert headings[-1] == "output"
     assert "\noptions:" not in out
+
+
+# what an example needs that is not shipped: runs of an engine, a model, a study
+FOREIGN = {"clock", "record", "sweep"}
+
+
+def examples(command: str) -> list[list[str]]:
+    """Return the words of each call under the heading "examples" of a command's help."""
+    _, parser, _ = parser_of(COMMANDS, lambda name: name == command)
+    found = re.search(r"^examples:\n((?:  .*\n)+)", parser.epilog or "", re.MULTILINE)
+    calls = "" if found is None else found[1].replace("\\\n", " ")
+    return [shlex.split(line) for line in calls.splitlines()]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_examples_of_a_help_text_run(
+    command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for shipped in ("layered_paging", "docs"):
+        (tmp_path / shipped).symlink_to(ROOT / shipped)
+    monkeypatch.chdir(tmp_path)
+    calls = examples(command)
+    assert bool(calls) is (command not in FOREIGN)
+    for words in calls:
+        assert words[:2] == ["layered-paging", command]
+        assert main(words[1:]) == 0, (words, capsys.readouterr().err)
+        assert capsys.readouterr().out
 
 
 TRACE = str(SAMPLE)

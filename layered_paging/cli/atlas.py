@@ -13,6 +13,10 @@ from . import options as opt
 from .common import progress
 from .options import add
 
+EXAMPLES = """examples:
+  layered-paging atlas --pages 4 --policy lru fifo -o atlas
+"""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
@@ -24,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         opt.WORKERS,
         opt.INTO(metavar="FOLDER", required=True, help="folder to fill, or to go on filling"),
     )
-    parser.epilog = "example:\n  layered-paging atlas --pages 6 -o docs/atlas"
+    parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

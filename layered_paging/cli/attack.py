@@ -14,6 +14,12 @@ from .common import progress, table
 from .options import Group, Option, add
 from .values import positive
 
+EXAMPLES = """examples:
+  layered-paging attack lru --with cyclic --layers 2 --experts 3 --slots 5
+  layered-paging attack sieve --with nemesis --layers 2 --experts 3 \\
+      --slots 4 --evaluations 300 --save worst.json
+"""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
@@ -41,12 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         opt.SAVE(help="write the sequence as a trace, or the nemesis cycle as .json"),
         opt.INTO(help="plot the ratio over time to a .svg, .png or .pdf file"),
     )  # fmt: skip
-    parser.epilog = (
-        "examples:\n"
-        "  layered-paging attack lru --with cyclic --layers 2 --experts 3 --slots 5\n"
-        "  layered-paging attack lru --with partition-breaker --layers 2 --experts 3 --slots 5\n"
-        "  layered-paging attack sieve --with nemesis --layers 3 --experts 4 --slots 7 --evaluations 3000 --save worst.json"
-    )
+    parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

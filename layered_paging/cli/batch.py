@@ -13,7 +13,10 @@ from .reading import trace_of
 from .values import positive
 
 EXAMPLES = """examples:
-  layered-paging batch layered_paging/samples/sample.npz --slots 48 --sizes 1 2 4 8 --chunk 8
+  layered-paging batch layered_paging/samples/sample.npz \\
+      --slots 48 --sizes 1 2 4 8 --chunk 8
+
+with a file of your own:
   layered-paging batch log.jsonl --slots 1536 --policy lru similar-rounds
 """
 SIZES = (1, 2, 4, 8, 16, 32)

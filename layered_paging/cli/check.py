@@ -17,9 +17,12 @@ from .reading import trace_of
 from .values import positive
 
 EXAMPLES = """examples:
-  layered-paging check ratio.json
+  layered-paging check docs/atlas/lru-2x3-4.json.gz
+  layered-paging check docs/atlas/best-deterministic-1x2-1.json.gz
+
+with files of your own:
   layered-paging check optimum.json.gz --trace trace.npz
-  layered-paging check --verified docs/atlas/lru-2x3-4.json.gz
+  layered-paging check --verified ratio.json
 """
 
 

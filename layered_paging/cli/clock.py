@@ -14,12 +14,14 @@ from .options import Group, Option, add
 if TYPE_CHECKING:
     from ..plan.steps import MeasuredRun
 
-EXAMPLES = """examples:
-  layered-paging clock none.csv@4 2000MiB.csv@4 4000MiB.csv@4         # each run from the others
-  layered-paging clock none.csv@4 2000MiB.csv@4 --predict 4000MiB.csv@4 overlapped.csv@4
-a file is CSV, a row per decoding step, with the columns wall_ms, io_ms, compute_ms, read_bytes, cache_hit_pct (-1: no cache)
-the columns that are printed: 'if at once' is the time if loading and computing ran at the same time; 'null model' is the
-error of taking the mean time of the fitted runs
+EXAMPLES = """with runs of an engine, one CSV file each:
+  layered-paging clock none.csv@4 2000MiB.csv@4 4000MiB.csv@4
+  layered-paging clock none.csv@4 2000MiB.csv@4 --predict 4000MiB.csv@4
+
+A file has a row for each decoding step. Its columns are wall_ms, io_ms,
+compute_ms, read_bytes and cache_hit_pct (-1: no cache).
+In the table, 'if at once' is the time if loading and computing ran at the
+same time. 'null model' is the error of the mean time of the fitted runs.
 """
 
 

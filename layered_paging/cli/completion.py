@@ -11,10 +11,17 @@ from .options import Group, Option, add
 from .parsing import actions, parser_of
 
 SHELLS = ("bash", "zsh", "fish")
-EPILOG = """examples, each for good:
-  layered-paging completion bash > ~/.local/share/bash-completion/completions/layered-paging
-  layered-paging completion zsh > ~/.zfunc/_layered-paging     (with fpath+=~/.zfunc before compinit in ~/.zshrc)
-  layered-paging completion fish > ~/.config/fish/completions/layered-paging.fish
+EXAMPLES = """examples:
+  layered-paging completion bash
+
+for good:
+  layered-paging completion bash > \\
+      ~/.local/share/bash-completion/completions/layered-paging
+  layered-paging completion zsh > ~/.zfunc/_layered-paging
+      (with fpath+=~/.zfunc before compinit in ~/.zshrc)
+  layered-paging completion fish > \\
+      ~/.config/fish/completions/layered-paging.fish
+
 for this shell only:
   eval "$(layered-paging completion bash)"
 """
@@ -25,7 +32,7 @@ _FILES = ("FILE", "TRACE", "SPEC", "PROFILE", "IN", "OUT", "WEIGHTS")  # what th
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add(parser, Option("shell", group=Group.INPUT, choices=SHELLS, help="the shell that completes"))
-    parser.epilog = EPILOG
+    parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -17,6 +17,12 @@ from .reading import read_of
 
 _DROPS = ("sessions", "stage", "expert_bytes", "weights", "meta")
 
+EXAMPLES = """examples:
+  layered-paging convert layered_paging/samples/sample.npz run.jsonl
+  layered-paging convert layered_paging/samples/sample.npz run.parquet \\
+      --drop weights
+"""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
@@ -32,11 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         *log_options(),
     )  # fmt: skip
     suffixes = "\n".join(f"  {known.name:<11} *{known.suffixes[0]}" for known in FORMATS)
-    parser.epilog = (
-        f"formats:\n{suffixes}\n\nexamples:\n"
-        "  layered-paging convert run.route.csv run.npz\n"
-        "  layered-paging convert run.npz run.events.csv --drop stage weights expert_bytes meta"
-    )
+    parser.epilog = f"formats:\n{suffixes}\n\n{EXAMPLES}"
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

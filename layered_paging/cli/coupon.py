@@ -16,6 +16,15 @@ from .values import positive
 MOST = 20_000_000  # beyond, the enclosure takes minutes
 
 
+EXAMPLES = """examples:
+  layered-paging coupon --experts 4 --collectors 3 --exact
+  layered-paging coupon --experts 16 --collectors 8 --simulate 500
+
+longer:
+  layered-paging coupon --experts 256 --collectors 61 -o coupons.svg
+"""
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add(
@@ -44,12 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         Option("--simulate", group=Group.SEARCH, type=positive, metavar="N", help="also simulate N samples"),
         one=True,
     )
-    parser.epilog = (
-        "examples:\n"
-        "  layered-paging coupon --experts 4 --collectors 3 --exact\n"
-        "  layered-paging coupon --experts 256 --collectors 61 -o coupons.svg\n"
-        "  layered-paging coupon --experts 32 --collectors 24 --simulate 2000"
-    )
+    parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -19,8 +19,10 @@ from .traffic import TRAFFIC, rules_of
 from .values import positive
 
 EXAMPLES = """examples:
-  layered-paging curve trace.npz --policy lru llru lfu --optimum forced -o curve.svg
-  layered-paging curve trace.npz --policy sieve --points 30 --pool per-layer --json
+  layered-paging curve layered_paging/samples/sample.npz \\
+      --policy lru llru --optimum forced -o curve.svg
+  layered-paging curve layered_paging/samples/sample.npz \\
+      --policy sieve --points 6 --pool per-layer --json
 """
 
 

@@ -17,8 +17,12 @@ from .traffic import REFUSES
 __all__ = ["REFUSES", "configure", "run", "show"]
 
 EXAMPLES = """examples:
-  layered-paging diagnose trace.npz --slots 192 --reset session
-  layered-paging diagnose trace.npz --bytes 2GiB --policy lfu
+  layered-paging diagnose layered_paging/samples/sample.npz \\
+      --slots 48 --reset session
+  layered-paging diagnose layered_paging/samples/sample.npz --bytes 3MiB
+
+with a file of your own:
+  layered-paging diagnose trace.npz --bytes 8GiB --engine llama.cpp
 """
 
 

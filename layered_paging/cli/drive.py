@@ -13,9 +13,14 @@ from .reading import trace_of
 from .values import positive
 
 EXAMPLES = """examples:
-  layered-paging drive layered_paging/samples/sample.npz --file weights.bin --slots 12 24 36 48 --policy lru llru --first 200
-  layered-paging drive trace.npz --file weights.bin --slots 120 192 288 384 --scale 0.0625 --compute 200us
-  layered-paging drive trace.npz --file weights.bin --slots 120 192 384 --io mmap     # the page cache's part
+  layered-paging drive layered_paging/samples/sample.npz --file weights.bin \\
+      --slots 12 24 48 --first 20 --turns 1 --io buffered
+
+with a file of your own:
+  layered-paging drive trace.npz --file weights.bin --slots 120 192 288 \\
+      --scale 0.0625 --layer-compute 200us
+  layered-paging drive trace.npz --file weights.bin --slots 120 192 288 \\
+      --io mmap
 """
 
 

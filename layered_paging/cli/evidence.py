@@ -23,9 +23,12 @@ from .reading import read_again, trace_of
 from .values import positive
 
 EXAMPLES = """examples:
-  layered-paging evidence trace.npz --policy llru --against lru --reset session
-  layered-paging evidence trace.npz --policy similar-rounds --bytes 2GiB 12GiB --gate 5% -o sheet.md
-  layered-paging evidence trace.npz --policy lfu-decay --slots 144 600 --compute 20ms --bandwidth 2GB --expert-bytes 3MiB
+  layered-paging evidence layered_paging/samples/sample.npz \\
+      --policy llru --against lru --reset session -o sheet.md
+
+with a file of your own:
+  layered-paging evidence trace.npz --policy similar-rounds \\
+      --bytes 2GiB 12GiB --gate 5% -o sheet.md
 """
 
 

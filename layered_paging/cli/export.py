@@ -15,14 +15,16 @@ from .options import Group, Option, add, log_options
 from .reading import trace_of
 
 EPILOG = f"""what:
-  header    layered_cache.h: {", ".join(POLICIES)} in C99, one file
+  header    layered_cache.h, one file of C99, with the policies
+            {", ".join(POLICIES)}
   example   misses.c: prints the misses of each of them on a trace as text
-  events    a trace as text, one line per event: its layer and its experts; -1 where a session begins
+  events    a trace as text, one line per event: its layer and its experts;
+            -1 where a session begins
 
 examples:
   layered-paging export header -o layered_cache.h
   layered-paging export example -o misses.c
-  layered-paging export events trace.npz -o trace.txt
+  layered-paging export events layered_paging/samples/sample.npz -o trace.txt
 """
 
 

@@ -16,7 +16,9 @@ from .reading import clean, reading_of
 WORDS = {"read": "read", "assumed": "read, with assumptions", "counts": "counts: a profile", "refused": "refused"}
 EXAMPLES = """examples:
   layered-paging formats
-  layered-paging formats mylog.jsonl route.trace counts.npy
+  layered-paging formats layered_paging/samples/sample.npz
+
+with files of your own:
   layered-paging formats logs/* --top-k 8
 """
 

@@ -20,8 +20,11 @@ from .reading import trace_of
 from .traffic import TRAFFIC, rules_of
 
 EXAMPLES = """examples:
-  layered-paging gap a.npz b.npz --policy similar-rounds lfu-decay
-  layered-paging gap a.npz --base lru --policy llru similar-rounds --pool per-layer -o gap.csv
+  layered-paging gap layered_paging/samples/sample.npz \\
+      --policy lfu-decay --demand 2 4 --reset session
+
+with files of your own:
+  layered-paging gap a.npz b.npz --base lru --policy llru -o gap.csv
   layered-paging gap a.npz b.npz --race --reset session
 """
 

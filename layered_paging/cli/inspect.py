@@ -13,6 +13,8 @@ from .reading import clean, read_of
 
 EXAMPLES = """examples:
   layered-paging inspect layered_paging/samples/sample.npz
+
+with a file of your own:
   layered-paging inspect mylog.jsonl --json
 """
 

@@ -23,6 +23,11 @@ PLURALS = {
 }
 
 
+EXAMPLES = """examples:
+  layered-paging list policies
+"""
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add(
@@ -35,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             help="only these (default: all); --format csv and --json also say what each declares, and its source",
         ),
     )
-    parser.epilog = "example:\n  layered-paging list policies"
+    parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

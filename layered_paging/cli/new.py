@@ -10,7 +10,7 @@ from .options import Group, Option, add
 
 EXAMPLES = """examples:
   layered-paging new policy my-policy
-  layered-paging new plugin my-lab --in ~/src
+  layered-paging new plugin my-lab
 """
 
 

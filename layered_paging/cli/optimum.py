@@ -17,10 +17,12 @@ from .reading import trace_of
 
 COSTS = 1 << 26  # bytes of a file of costs
 EXAMPLES = """examples:
-  layered-paging optimum trace.npz --slots 192 --admission forced --reset session
-  layered-paging optimum trace.npz --slots 192 --admission bypass -o optimum.json.gz
-  layered-paging optimum trace.npz --slots 600 --admission forced --costs bytes
-  layered-paging optimum trace.npz --slots 192 --admission forced --quotas free
+  layered-paging optimum layered_paging/samples/sample.npz \\
+      --slots 48 --admission forced --reset session
+  layered-paging optimum layered_paging/samples/sample.npz \\
+      --slots 48 --admission bypass -o optimum.json.gz
+  layered-paging optimum layered_paging/samples/sample.npz \\
+      --slots 48 --admission forced --quotas free
 """
 
 

@@ -22,16 +22,16 @@ class Group(StrEnum):
     """The headings of a help text, in their order."""
 
     INPUT = "input"
-    LOG = "how a log is read ('-' is standard input; a folder is one trace of its files)"
-    BATCH = "several requests at once (a session is a request, a round becomes a step)"
     RULES = "rules"
-    TRAFFIC = "traffic: loads that are used and dropped, and evict nothing (with any policy)"
     QUOTAS = "slots, or bytes, of each layer (each layer is then a pool)"
+    TRAFFIC = "traffic: loads that are used and dropped, and evict nothing (with any policy)"
     TIERS = "several caches: tiers behind each other, or devices beside each other"
     NETWORK = "the network, with --generate"
     GUESSES = "guesses"
     CLOCK = "clock"
-    SEARCH = "search"
+    SEARCH = "how it is computed"
+    BATCH = "several requests at once (a session is a request, a round becomes a step)"
+    LOG = "how a log is read ('-' is standard input; a folder is one trace of its files)"
     OUTPUT = "output"
 
 
@@ -94,8 +94,8 @@ TRACE = Option("trace", group=Group.INPUT, help="a trace file, of any format tha
 TRACES = Option("--trace", group=Group.INPUT, metavar="FILE", help="a trace file")
 SLOTS = Option("--slots", group=Group.INPUT, type=positive, metavar="N", help="total slots")
 BYTES = Option("--bytes", group=Group.INPUT, sets=["budget_bytes"], type=byte_size, metavar="SIZE", help="a budget such as 2GiB; needs a trace with sizes")  # fmt: skip
-POLICY = Option("--policy", group=Group.INPUT, sets=["policies"], metavar="P", help="policies")
-AGAINST = Option("--against", group=Group.INPUT, metavar="P", help="policies to compare it with")
+POLICY = Option("--policy", group=Group.INPUT, sets=["policies"], metavar="POLICY", help="policies")
+AGAINST = Option("--against", group=Group.INPUT, metavar="POLICY", help="policies to compare it with")
 ENGINE = Option("--engine", group=Group.INPUT, metavar="NAME", help="recommend only what this engine ships, such as llama.cpp")  # fmt: skip
 LAYERS = Option("--layers", group=Group.INPUT, type=positive, metavar="N", help="number of layers")
 EXPERTS = Option("--experts", group=Group.INPUT, type=positive, metavar="N", help="experts of each layer")

@@ -7,6 +7,7 @@ import importlib
 import re
 import shlex
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, NoReturn
@@ -14,7 +15,17 @@ from typing import Any, NoReturn
 from ..core.registry import close_to, nearest
 from ..errors import NotRegistered
 
-__all__ = ["actions", "add_manners", "check_policy_place", "complain", "misread", "module_of", "named", "parser_of"]
+__all__ = [
+    "actions",
+    "add_manners",
+    "check_policy_place",
+    "complain",
+    "misread",
+    "module_of",
+    "named",
+    "parser_of",
+    "sentence",
+]
 
 _HOMES = {"list": "listing"}  # a module named list would hide the built-in there
 _LONGEST = 2000  # characters of an error line
@@ -63,6 +74,11 @@ def add_manners(parser: argparse.ArgumentParser, *, below: bool = False) -> None
     add(parser, *(option(default=argparse.SUPPRESS) if below else option for option in MANNERS))
 
 
+def sentence(summary: str) -> str:
+    """Return a line of help as a sentence, folded as help is."""
+    return textwrap.fill(summary[0].upper() + summary[1:] + ".", 78)
+
+
 def parser_of(
     commands: Mapping[str, str], wanted: Callable[[str], bool]
 ) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser, ModuleType | None]:
@@ -93,7 +109,7 @@ def parser_of(
         sub = below.add_parser(
             name,
             help=summary,
-            description=summary[0].upper() + summary[1:] + ".",
+            description=sentence(summary),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             add_help=False,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 import time
 from fractions import Fraction
 from typing import Any
@@ -20,15 +21,19 @@ from .reading import trace_of
 from .values import byte_size, positive
 
 EXAMPLES = """examples:
-  layered-paging place --generate --algorithm best popularity random split --seed 1
-  layered-paging place --generate --users 20 --top-k 2 --storage 4MiB 8MiB 16MiB 32MiB -o curve.svg
-  layered-paging place --generate --save network.json
-  layered-paging place --network network.json --algorithm ilp --certificate placement.json
-  layered-paging place --generate --profile code.json chat.json --top-k 4 --storage 16MiB
-  layered-paging place --generate --trace trace.npz --by session --storage 64MiB --json
+  layered-paging place --generate --algorithm best popularity --seed 1
+  layered-paging place --generate --users 6 --storage 4MiB 8MiB -o curve.svg
+  layered-paging place --generate --users 4 --save network.json
+
+with files of your own:
+  layered-paging place --network network.json --algorithm ilp \\
+      --certificate placement.json
+  layered-paging place --generate --profile code.json chat.json --top-k 4
+  layered-paging place --generate --trace trace.npz --storage 64MiB
+
 algorithms:
 """ + "".join(
-    f"  {name:17} {text}\n"
+    textwrap.fill(f"  {name:17} {text}", 79, subsequent_indent=" " * 20) + "\n"
     for name, text in {**ALGORITHMS, "split": "split inference: whole layers at user, server, cloud"}.items()
 )
 

@@ -16,10 +16,16 @@ from .traffic import TRAFFIC, rules_of
 from .values import byte_size
 
 EXAMPLES = """examples:
-  layered-paging plan layered_paging/samples/sample.npz --bytes 2MiB --reset session
-  layered-paging plan trace.npz --bytes 8GiB --measured "6GiB:9.8 8GiB:12.1 12GiB:16.0" --target 15tok/s
-  layered-paging plan trace.npz --bytes 8GiB --compute 20ms --bandwidth 2GB --engine llama.cpp
-  layered-paging plan trace.npz --slots 288 --target 80%hits
+  layered-paging plan layered_paging/samples/sample.npz \\
+      --bytes 2MiB --reset session
+  layered-paging plan layered_paging/samples/sample.npz \\
+      --slots 48 --target 80%hits
+
+with a file of your own:
+  layered-paging plan trace.npz --bytes 8GiB --target 15tok/s \\
+      --measured "6GiB:9.8 8GiB:12.1 12GiB:16.0"
+  layered-paging plan trace.npz --bytes 8GiB --compute 20ms \\
+      --bandwidth 2GB --engine llama.cpp
 """
 
 
@@ -34,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add(
         parser,
-        Option("--using", group=Group.INPUT, default="lru", metavar="P", help="the policy in use (default: lru)"),
+        Option("--using", group=Group.INPUT, default="lru", metavar="POLICY", help="the policy in use (default: lru)"),
         opt.POLICY(nargs="+", help="policies to try beside it"),
         opt.ENGINE,
         Option("--target", group=Group.INPUT, metavar="T", help="smallest memory for 15tok/s, or for 80%%hits"),

@@ -30,11 +30,17 @@ from .reading import trace_of
 from .values import byte_size, positive, seconds
 
 EXAMPLES = """examples:
-  layered-paging prefetch trace.npz --slots 192 288 --predictor previous markov "markov(distance=2)" \\
-      --compute-us 500 --bandwidth 2GB --latency-us 100 --expert-bytes 13MB
-  layered-paging prefetch trace.npz --slots 192 --predictor profile --profile italian.json --where language=it ...
-  layered-paging prefetch trace.npz --slots 192 --predictor imported --guesses guessed.npz --staging 8 ...
-  layered-paging prefetch trace.npz --slots 192 --predictor "oracle(precision=0.8, recall=0.9)" --sensitivity s.svg ...
+  layered-paging prefetch layered_paging/samples/sample.npz \\
+      --slots 48 --predictor previous markov --first 200 \\
+      --layer-compute 500us --bandwidth 2GB --latency 100us
+
+with files of your own, beside the clock:
+  layered-paging prefetch trace.npz --slots 192 \\
+      --predictor profile --profile italian.json --where language=it ...
+  layered-paging prefetch trace.npz --slots 192 \\
+      --predictor imported --guesses guessed.npz --staging 8 ...
+  layered-paging prefetch trace.npz --slots 192 --sensitivity s.svg \\
+      --predictor "oracle(precision=0.8, recall=0.9)" ...
 """
 FACTORS = (0.125, 0.25, 0.5, 1, 2, 4, 8)
 

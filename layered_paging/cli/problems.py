@@ -14,10 +14,14 @@ from .options import Group, Option, add
 EXAMPLES = """examples:
   layered-paging problems
   layered-paging problems tightness --pages 9
-  layered-paging ratio --optimal --layers 2 --experts 4 --slots 5 -o best.json && layered-paging problems --submit best.json
 
-A certificate moves a problem if 'check' accepts it and it gives a better bound than all that is known.
-In a checkout, --keep adds it to proofs/open/standing.json: commit that, and the certificate beside it."""
+with a certificate of your own:
+  layered-paging problems --submit best.json
+
+A certificate moves a problem if 'check' accepts it and its bound is better
+than all that are known. In a checkout, --keep adds it to
+proofs/open/standing.json: commit that, and the certificate beside it.
+"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -18,29 +18,33 @@ from ..profiles.value import WINDOWS, worth
 from . import options as opt
 from .common import percent, progress, table
 from .options import Group, Option, add, log_options
-from .parsing import add_manners
+from .parsing import add_manners, sentence
 from .reading import trace_of
 from .values import positive
 
 EXAMPLES = """examples:
-  layered-paging profile make trace.npz -o italian.json --where language=it --half-life 500
-  layered-paging profile make model.coli_usage -o usage.json
-  layered-paging profile export italian.json --mask 16 -o pinned.npy
-  layered-paging profile show italian.json
+  layered-paging profile make layered_paging/samples/sample.npz -o hot.json
+  layered-paging profile show hot.json
+  layered-paging profile export hot.json --mask 4 -o pinned.npy
+  layered-paging profile drift layered_paging/samples/sample.npz hot.json
+  layered-paging profile judge layered_paging/samples/sample.npz \\
+      --slots 48 --key category
+
+with files of your own:
+  layered-paging profile make trace.npz -o italian.json \\
+      --where language=it --half-life 500
   layered-paging profile merge italian.json german.json -o both.json
   layered-paging profile compare italian.json german.json --top 8
-  layered-paging profile judge trace.npz --slots 192 --key dataset
-  layered-paging profile drift trace.npz italian.json --window 64
 """
 HOT = 8  # hottest experts shown a layer
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the actions and their options."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
 
     def action(name: str, text: str, *options: Option) -> argparse.ArgumentParser:
-        sub = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", add_help=False)
+        sub = actions.add_parser(name, help=text, description=sentence(text), add_help=False)
         add(sub, *options)
         add_manners(sub, below=True)
         return sub

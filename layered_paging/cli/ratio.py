@@ -25,6 +25,19 @@ COLUMNS = (
 )  # fmt: skip
 
 
+EXAMPLES = """examples:
+  layered-paging ratio lru --layers 2 --experts 3 --slots 4 -o lru.json
+  layered-paging ratio "llru(rounds='absolute')" --layers 2 --experts 3 \\
+      --slots 4 --witness
+  layered-paging ratio --optimal --layers 2 --experts 3 --slots 4
+
+longer:
+  layered-paging ratio fifo --layers 2 --experts 3 --slots 4 --shortest
+  layered-paging ratio --optimal --randomized --layers 2 --experts 2 \\
+      --slots 3 --resume search.json
+"""
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add(
@@ -75,15 +88,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ),
         opt.INTO(help="write the certificate (.json or .json.gz)"),
     )  # fmt: skip
-    parser.epilog = (
-        "examples:\n"
-        "  layered-paging ratio lru --layers 2 --experts 3 --slots 4 -o lru.json\n"
-        "  layered-paging ratio \"llru(rounds='absolute')\" --layers 2 --experts 4 --slots 6 --witness\n"
-        "  layered-paging ratio fifo --layers 2 --experts 3 --slots 4 --shortest\n"
-        "  layered-paging ratio --optimal --layers 2 --experts 3 --slots 4\n"
-        "  layered-paging ratio --optimal --layers 2 --experts 4 --slots 5 --top-k 2 --admission bypass\n"
-        "  layered-paging ratio --optimal --randomized --layers 2 --experts 3 --slots 4 --resume search.json"
-    )
+    parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -17,6 +17,17 @@ from .common import progress
 from .options import Group, Option, add
 from .values import positive
 
+EXAMPLES = """with a model of your own:
+  layered-paging record ./my-moe --prompts prompts.txt -o run.npz \\
+      --new-tokens 128
+  layered-paging record ./my-moe --prompts texts.jsonl -o run.npz \\
+      --mode text --router-weights
+
+While it runs, TRACE.part.jsonl holds what was recorded so far. It can be
+read like any trace. A .jsonl of prompts has lines such as
+{"prompt": "...", "category": "code", "id": "17"}.
+"""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
@@ -58,13 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         opt.INTO(metavar="TRACE", required=True, help="the trace; its suffix names the format"),
         opt.FORCE(help="replace TRACE if it is there"),
     )  # fmt: skip
-    parser.epilog = (
-        "While it runs, TRACE.part.jsonl holds what was recorded so far and can be read like any trace.\n"
-        'A .jsonl of prompts has lines such as {"prompt": "...", "category": "code", "id": "17"}.\n\n'
-        "examples:\n"
-        "  layered-paging record ./my-moe --prompts prompts.txt -o run.npz --new-tokens 128\n"
-        "  layered-paging record ./my-moe --prompts texts.jsonl -o run.npz --mode text --router-weights"
-    )
+    parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -41,18 +41,24 @@ from .traffic import (
 from .values import positive
 
 EXAMPLES = """examples:
-  layered-paging replay trace.npz --slots 144 192 288 --policy lru llru lfu --reset session --optimum forced
-  layered-paging replay trace.npz --bytes 500MiB 1GiB --policy lru "lfu-decay(half_life=8)"
-  layered-paging replay trace.npz --slots 192 --policy marking --repeat 20 --seed 1
-  layered-paging replay trace.npz --slots 192 --policy llru blind-oracle guard --predictions "markov(distance=24)" --train other.npz
-  layered-paging replay trace.npz --slots 192 --policy blind-oracle predictive-marker lmarker --predictions noisy:0.5
-  layered-paging profile make other.npz -o hot.json && layered-paging replay trace.npz --slots 192 --profile hot.json --pin 96
-  layered-paging replay trace.npz --slots 192 --policy lru --bypass-above 32 --keep-event 2 --evict-after 8
-  layered-paging replay trace.npz --slots 192 --policy lru lfu --quotas best --floor 4 --optimum forced
-  layered-paging replay log.parquet --stream --slots 192 288 --reset session --workers 8
-  layered-paging replay log.parquet --stream --slots 192 --reset session --sample 200
-  layered-paging replay trace.npz --slots 192 --policy lru lfu-decay --over-time
-  layered-paging replay trace.npz --bytes 2GiB --policy lru llru --compute 20ms --bandwidth 2GB
+  layered-paging replay layered_paging/samples/sample.npz \\
+      --slots 24 48 --policy lru llru --reset session --optimum forced
+  layered-paging replay layered_paging/samples/sample.npz \\
+      --bytes 2MiB --policy lru "lfu-decay(half_life=8)" --over-time
+  layered-paging replay layered_paging/samples/sample.npz \\
+      --slots 48 --policy marking --repeat 5 --seed 1
+  layered-paging replay layered_paging/samples/sample.npz \\
+      --slots 48 --policy lru llru guard --predictions markov
+  layered-paging replay layered_paging/samples/sample.npz \\
+      --slots 48 --policy lru lfu --quotas best --floor 4
+  layered-paging replay layered_paging/samples/sample.npz \\
+      --slots 48 --policy lru --bypass-above 32 --evict-after 2
+
+with files of your own:
+  layered-paging replay trace.npz --bytes 2GiB --compute 20ms --bandwidth 2GB
+  layered-paging replay trace.npz --slots 192 --profile hot.json --pin 96
+  layered-paging replay log.parquet --stream --slots 192 --reset session \\
+      --sample 200
 """
 
 

@@ -20,9 +20,12 @@ from .traffic import REFUSES
 __all__ = ["REFUSES", "configure", "run", "show"]
 
 EXAMPLES = """examples:
-  layered-paging report trace.npz --bytes 2GiB -o report.html
-  layered-paging report trace.npz --slots 192 --reset session --policy lfu -o report.html
-  layered-paging report trace.npz --bytes 2GiB --compute 20ms --bandwidth 2GB -o report.html
+  layered-paging report layered_paging/samples/sample.npz \\
+      --slots 48 --reset session -o report.html
+
+with a file of your own:
+  layered-paging report trace.npz --bytes 2GiB --compute 20ms \\
+      --bandwidth 2GB -o report.html
 """
 
 

@@ -13,8 +13,12 @@ from .common import table
 from .options import Group, Option, add
 
 EXAMPLES = """examples:
-  layered-paging reproduce angelopoulos-marchal-obrecht-simon-2025
-  layered-paging reproduce angelopoulos-marchal-obrecht-simon-2025 --figure capacity --trace mixtral.jsonl -o results
+  layered-paging reproduce chen-chen-huang-2025 \\
+      --figure greedy-guarantee -o results
+
+with a trace of your own:
+  layered-paging reproduce angelopoulos-marchal-obrecht-simon-2025 \\
+      --figure capacity --trace mixtral.jsonl -o results
 """
 
 

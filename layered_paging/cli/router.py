@@ -20,9 +20,11 @@ from .options import Group, Option, add, log_options
 from .reading import trace_of
 
 EXAMPLES = """examples:
-  layered-paging router trace.npz --by dataset
-  layered-paging router trace.npz --heat heat.svg --transitions transitions.svg --layer 12
-  layered-paging router trace.npz --map map.svg --layer 12 --slots 192 --policy lru --from 0 --rounds 120 --where topic=law
+  layered-paging router layered_paging/samples/sample.npz --by category
+  layered-paging router layered_paging/samples/sample.npz \\
+      --heat heat.svg --transitions transitions.svg --layer 2
+  layered-paging router layered_paging/samples/sample.npz \\
+      --map map.svg --layer 2 --slots 48 --rounds 120
 """
 MOST_TOKENS = 2000
 

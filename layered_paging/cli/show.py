@@ -16,10 +16,12 @@ from .options import Group, Option, add, log_options
 from .reading import trace_of
 
 EXAMPLES = """examples:
-  layered-paging show --sequence "0,0 1,1 0,2 2,1" --policy lru llru opt --slots 3 -o replay.html
-  layered-paging show trace.npz --policy lru llru opt --slots 192 --from 100 --rounds 50 -o replay.html
-  layered-paging show --sequence "0,0 1,1 0,2 2,1" --slots 3 --static board.tex
-  layered-paging show ratio.json -o worst.html
+  layered-paging show --sequence "0,0 1,1 0,2 2,1" --slots 3 -o replay.html
+  layered-paging show --sequence "0,0 1,1 0,2 2,1" --slots 3 \\
+      --static board.tex
+  layered-paging show layered_paging/samples/sample.npz --slots 48 \\
+      --policy lru llru opt --from 100 --rounds 50 -o replay.html
+  layered-paging show docs/atlas/lru-2x3-4.json.gz -o worst.html
   layered-paging show --play -o play.html
 """
 _PICTURES = {".svg": "svg", ".tex": "tikz"}

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 MOST = 24
 
 
+EXAMPLES = """examples:
+  layered-paging theory --layers 2 --experts 3 -o theory.svg
+"""
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add(parser, opt.LAYERS(required=True), opt.EXPERTS(required=True), opt.INTO)
-    parser.epilog = "example:\n  layered-paging theory --layers 3 --experts 3 -o theory.svg"
+    parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -10,6 +10,11 @@ from . import options as opt
 from .common import table
 from .options import Group, Option, add
 
+EXAMPLES = """examples:
+  layered-paging verify belady-optimal
+  layered-paging verify 'belady-*' --scope small
+"""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
@@ -21,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         opt.SCOPE(choices=SCOPES, help="how much is checked (default: small)"),
         Option("--status", group=Group.OUTPUT, metavar="FILE", help="only write the generated status page"),
     )  # fmt: skip
-    parser.epilog = "examples:\n  layered-paging verify\n  layered-paging verify 'lru-*' --scope full"
+    parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
