@@ -14,7 +14,7 @@ from .options import Group, Option, add
 if TYPE_CHECKING:
     from ..plan.steps import MeasuredRun
 
-EXAMPLES = """with runs of an engine, one CSV file each:
+EXAMPLES = """examples, with runs of an engine, one CSV file each:
   layered-paging clock none.csv@4 2000MiB.csv@4 4000MiB.csv@4
   layered-paging clock none.csv@4 2000MiB.csv@4 --predict 4000MiB.csv@4
 

@@ -17,7 +17,7 @@ from .common import progress
 from .options import Group, Option, add
 from .values import positive
 
-EXAMPLES = """with a model of your own:
+EXAMPLES = """examples, with a model of your own:
   layered-paging record ./my-moe --prompts prompts.txt -o run.npz \\
       --new-tokens 128
   layered-paging record ./my-moe --prompts texts.jsonl -o run.npz \\

@@ -18,7 +18,7 @@ from .options import Group, Option, add
 
 SHOWN = 20  # failures printed
 
-EXAMPLES = """with a spec of your own:
+EXAMPLES = """examples, with a spec of your own:
   layered-paging sweep study.toml -o study --workers 8
   layered-paging sweep study.toml -o study --resume --retry
   layered-paging sweep study.toml -o study --cluster tcp://10.0.0.1:8786
