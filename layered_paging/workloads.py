@@ -1,6 +1,6 @@
 """Seeded request sequences: uniform, Zipf, sticky, drifting and with working-set phases.
 
-Each layer has a random stream of its own, spawned from the seed, so that adding a layer, or
+Each layer has a random stream of its own, spawned from the seed. So adding a layer, or
 more rounds, leaves the rest as it was.  Only ``Generator.random`` and correctly rounded
 arithmetic are used: the same arguments give the same trace on every machine.
 """

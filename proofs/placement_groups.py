@@ -96,7 +96,7 @@ def no_constant(scope: str = "small", *, members: int = 2) -> str | None:
 
 
 def rising(steps: int, largest: int) -> list[tuple[int, ...]]:
-    """Return every table of so many steps whose increments are 0 .. largest."""
+    """Return every table of ``steps`` steps whose increments are 0 .. largest."""
     return [tuple(np.cumsum((0, *moves)).tolist()) for moves in product(range(largest + 1), repeat=steps)]
 
 

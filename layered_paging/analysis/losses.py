@@ -85,7 +85,7 @@ class Room:
         return {"slots": self.capacity} if self.budget_bytes is None else {"budget_bytes": self.capacity}
 
     def times(self, factor: int) -> Room:
-        """Return a budget so many times as large."""
+        """Return a budget ``factor`` times as large."""
         if self.budget_bytes is None:
             return Room(self.capacity * factor, None, self.size)
         return Room(None, self.capacity * factor, self.size)
@@ -192,7 +192,7 @@ def references(trace: Trace, room: Room, reset: str) -> list[Reference]:
     Notes
     -----
     *Independent requests of fixed popularity*: the policy keeps the pages that were asked for most in the other three
-    quarters of the rounds (A0 of aho-denning-ullman-1971; each quarter is judged by the others).  The bound: to hit a
+    quarters of the rounds (A0 of aho-denning-ullman-1971). Each quarter is judged by the others.  The bound: to hit a
     page, a cache must have kept it since the last visit of its layer, for one whole round. So it makes at most S such
     tries a round, and each page is tried at most once. A try succeeds with the page's rate.  Hence at most the requests
     of the S hottest pages are hits, counted in hindsight, which is at least their expectation.

@@ -39,7 +39,7 @@ class OverTime(Tabular):
     sessions, short : int
         Sessions that are that long, which count; those that are shorter, which do not.
     steady : float
-        Share of hits in the second half of ``horizon``, over the sessions that count, the first one left out where the
+        Share of hits in the second half of ``horizon``, over the sessions that count. The first one is left out where the
         cache is kept and others are there.
     third, last : float
         The same of the two quarters of that half.
@@ -116,7 +116,7 @@ def over_time(trace: Trace, run: Run, window: int | None = None) -> OverTime:
     Raises
     ------
     ParameterError
-        The run was not recorded or is of another trace; a window out of range; sessions of one round, or without requests
+        The run was not recorded or is of another trace. A window out of range. Sessions of one round, or without requests
         in the second half.
 
     Notes

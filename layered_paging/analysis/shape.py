@@ -83,7 +83,7 @@ def by_chance(trace: Trace, pages: int) -> float:
     Notes
     -----
     Uses of an expert are then binomial. The c-th term of the sum over c of min(pages, experts with c uses or more) is
-    taken at its mean, which is a little above the expectation of the minimum.  Deterministic.
+    taken at its mean. That is a little above the expectation of the minimum.  Deterministic.
     """
     # the special function that scipy.stats calls for it; scipy.stats itself takes half a second to load
     from scipy.special import bdtrc

@@ -5,8 +5,8 @@ last use, all the way.  Forced, event number t of a pool leaves ``slots`` minus 
 what is kept strictly over it.  With bypass, every gap before an event t holds at most ``slots`` pages.  Both are counted here as *points* t with a capacity.
 
 The prices y_t >= 0, one per point, bound what any schedule can save.  Take an interval between two uses
-that covers the points I and saves w.  It is worth at most sum(y over I) + max(0, w - sum(y over I)),
-and all that is kept together takes at most capacity_t of point t.  So no schedule saves more than
+that covers the points I and saves w.  It is worth at most sum(y over I) + max(0, w - sum(y over I)).
+All that is kept together takes at most capacity_t of point t.  So no schedule saves more than
 
     sum of capacity_t * y_t  +  sum over all intervals of max(0, w - sum(y over I)).
 

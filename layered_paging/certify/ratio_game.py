@@ -1,6 +1,6 @@
 """Check the best deterministic ratio: a policy's table from above, an adversary's graph from below.
 
-A position is one int, five bits a page: ``2 * level + resident``, items ascending within each layer.  With
+A position is one int, five bits per page: ``2 * level + resident``, items ascending within each layer.  With
 layers of equal width the layer that comes next stands first; otherwise its number stands above bit 60.
 Renaming the experts of a layer, and turning the layers round, change neither side's game.
 

@@ -18,7 +18,7 @@ def first_rounds(trace: Trace, rounds: int) -> Trace:
 
 
 def window(trace: Trace, start: int, rounds: int | None) -> Trace:
-    """Return the rounds from ``start``, so many or to the end, as a trace of their own (sessions kept)."""
+    """Return ``rounds`` rounds from ``start``, or those to the end, as a trace of their own (sessions kept)."""
     integer("start", start, 0)
     if start >= trace.rounds:
         raise ParameterError(f"must be below {trace.rounds}, the rounds of the trace; got {start}", parameter="start")

@@ -59,7 +59,7 @@ class Time(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One event: ``pages`` in the order in which they are presented, asked for by so many ``tokens``."""
+    """One event: ``pages`` in the order in which they are presented; ``tokens`` is the number of tokens that ask for them."""
 
     session: int
     stage: int

@@ -70,7 +70,7 @@ class LongTrace:
 
     @classmethod
     def of(cls, trace: Trace, rounds: int | None = None) -> LongTrace:
-        """Return a trace in parts of so many rounds (default: about four million ids)."""
+        """Return a trace in parts of ``rounds`` rounds (default: about four million ids)."""
         step = rounds or max(1, PART // (trace.layers * trace.top_k))
         number = np.searchsorted(trace.sessions, np.arange(trace.rounds), side="right") - 1
 

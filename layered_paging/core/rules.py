@@ -158,7 +158,7 @@ class Traffic:
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
 
     def passes(self, members: int, prefill: bool, tokens: int = 1) -> bool:
-        """Return whether an event of so many members and tokens leaves the cache alone."""
+        """Return whether an event with these numbers of members and tokens leaves the cache alone."""
         over = self.bypass_above is not None and members > self.bypass_above
         over |= self.bypass_tokens is not None and tokens > self.bypass_tokens
         return over or (prefill and self.prefill_cache == "leave")

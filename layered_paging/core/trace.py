@@ -145,7 +145,7 @@ class Trace:
         return np.repeat(self.expert_bytes, self.n_experts)
 
     def instance(self, slots: int) -> Instance:
-        """Return the layered paging instance of this trace with so many slots."""
+        """Return the layered paging instance of this trace with ``slots`` slots."""
         return Instance(self.layers, self.n_experts, slots)
 
     def select(self, sessions: Sequence[int]) -> Trace:

@@ -142,7 +142,7 @@ def yao_bound(layers: int, experts: int, slots: int | None = None) -> Fraction:
     Raises
     ------
     ParameterError
-        A hypothesis fails (n >= 2, k >= l, k + 1 <= l n); or the exact value is too large to write
+        A hypothesis fails (n >= 2, k >= l, k + 1 <= l n). The exact value is too large to write
         (use ``enclose_yao``).
 
     Notes

@@ -98,7 +98,7 @@ def laws(
     Raises
     ------
     ParameterError
-        A size is out of range; more draws than experts without replacement; probabilities that
+        A size is out of range. More draws than experts without replacement. Probabilities that
         are not one per expert, not positive, or do not sum to 1.
     """
     rows = checked(experts, collectors, draws=draws, replacement=replacement, probabilities=probabilities)
@@ -148,7 +148,7 @@ def product(parts: Iterable[tuple[Law, int]]) -> Law:
 
 
 def _power(law: Law, draws: int) -> Law:
-    """Return the law in rounds of so many draws each, with replacement."""
+    """Return the law in rounds of ``draws`` draws each, with replacement."""
     return law if draws == 1 else Law(law.base**draws, {a**draws: c for a, c in law.terms.items()})
 
 

@@ -76,8 +76,8 @@ def simulate(
     seed : int
         Streams are spawned from it by block of samples, so the answer does not depend on ``workers``.
     method : {"draws", "waits"}
-        Draw coupon by coupon; or sum the geometric waiting times for the next new coupon (equal
-        probabilities and one draw a round only; faster for large n).
+        Draw coupon by coupon, or sum the geometric waiting times for the next new coupon. The
+        second is faster for large n, and needs equal probabilities and one draw per round.
     workers : int
         Threads.
 

@@ -1,7 +1,7 @@
 """Bounds on what any placement can save, with prices that prove them.
 
 An event *row* (see ``price_kernels``) is won when all its needs are met.  Let every need j have a price
-y_j >= 0.  Whatever is placed, a row of gain g with needs J saves at most max(0, g - sum of y over J) beyond
+y_j >= 0.  Take a row of gain g with needs J. Whatever is placed, it saves at most max(0, g - sum of y over J) beyond
 the prices of its needs.  The needs met by an expert at a server pay that expert at most their prices.  So what is saved is at most
 
     sum over rows of max(0, g - sum y)  +  sum over servers of the best knapsack of what experts are paid.

@@ -28,7 +28,7 @@ def integer_program(network: Network, time_limit: float | None = None) -> tuple[
 
     Binary: which server holds which expert.  A row is won at most as far as each of its needs is at some
     server that is near enough. Rows with the same needs and servers are one.  HiGHS works in floats: the
-    placement is rounded and verified, its cost is recomputed exactly, and "proved" is HiGHS' word, given
+    placement is rounded and verified, and its cost is recomputed exactly. "Proved" is HiGHS' word, given
     only where all gains together are small integers in units of their common divisor.
 
     Raises

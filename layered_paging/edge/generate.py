@@ -54,9 +54,9 @@ def generate(
     Parameters
     ----------
     users, servers, layers, experts, top_k, tokens : int
-        Each at least 1.  ``tokens`` tokens a user are drawn (default: 64), so every user has that total.
+        Each at least 1.  ``tokens`` tokens per user are drawn (default: 64), so every user has that total.
     topics : int
-        Each token is about one of so many topics. Each has its own order of the experts of every layer, so
+        Number of topics; each token is about one.  Each topic has its own order of the experts of every layer, so
         experts are activated together.  A user is about two topics, one of them in three tokens of four.
     skew : float
         The expert of rank r in a topic's order has weight 1 / r ** skew.
@@ -70,9 +70,9 @@ def generate(
     local_ns, server_ns : int
         What an expert takes at the user and at a server.
     cloud_extra_ns : int
-        The cloud is behind the nearest server, so many nanoseconds further.
+        Nanoseconds from the nearest server to the cloud behind it.
     backhaul_ns : int, optional
-        Then the other servers are reached too, through the nearest one, so many nanoseconds further.
+        Nanoseconds from the nearest server to the others, which are then reached through it.
     radio : Radio, optional
         The wireless model.
     seed : int
@@ -213,7 +213,7 @@ def draw_activations(
     skew: float,
     stream: np.random.Generator,
 ) -> Activations:
-    """Draw ``tokens`` tokens a user: a topic each, then in every layer ``top_k`` distinct experts by its weights."""
+    """Draw ``tokens`` tokens per user: a topic each, then in every layer ``top_k`` distinct experts by its weights."""
     ranks = np.arange(1, experts + 1, dtype=float) ** -skew
     odds = np.cumsum(ranks / ranks.sum())
     odds[-1] = 1.0
@@ -367,7 +367,7 @@ def complete(trace: Trace) -> Ints:
 
 
 def _spaced(names: list[str], rows: Ints, tokens: int) -> Ints:
-    """Return so many rounds of each user, evenly spaced, ascending."""
+    """Return ``tokens`` rounds of each user, evenly spaced, ascending."""
     chosen = []
     for user, name in enumerate(names):
         mine = np.flatnonzero(rows == user)

@@ -25,12 +25,12 @@ STARTS = 200_000
 def greedy(network: Network, *, lazy: bool = True) -> Held:
     """Return the greedy placement: the (server, expert) of the most saving per byte that fits, until none saves.
 
-    Ties go to the lower server, then the lower page.  With one member an event, savings only fall as more
+    Ties go to the lower server, then the lower page.  With one member per event, savings only fall as more
     is placed, so ``lazy`` evaluation (minoux-1978) gives the same placement as evaluating all. With more
     members this is false and all are evaluated in every step.  Then greedy may also never start: the
     savings of single experts can all be 0.
 
-    Guarantee for one member an event: equal sizes, half of the optimum (fisher-nemhauser-wolsey-1978).
+    Guarantee for one member per event: equal sizes, half of the optimum (fisher-nemhauser-wolsey-1978).
     """
     state = State(network)
     state.greedy(lazy and network.largest_k == 1)
@@ -40,7 +40,7 @@ def greedy(network: Network, *, lazy: bool = True) -> Held:
 def enumeration(network: Network, *, triple: int = 3, progress: Callable[[int], object] | None = None) -> Held:
     """Return the best greedy completion of every start of at most ``triple`` experts.
 
-    With one server and one member an event it saves at least 1 - 1/e of the optimum, as any monotone
+    With one server and one member per event it saves at least 1 - 1/e of the optimum, as any monotone
     submodular function under one knapsack (sviridenko-2004). There savings even add up, so it saves at
     least ``triple / (triple + 1)`` (sahni-1975).  With several servers nothing better than greedy is claimed.
 
@@ -80,7 +80,7 @@ def enumeration(network: Network, *, triple: int = 3, progress: Callable[[int], 
 
 
 def continuous(network: Network, *, steps: int = 50, progress: Callable[[int], object] | None = None) -> Held:
-    """Return the continuous greedy placement, rounded server by server; one member an event, one size.
+    """Return the continuous greedy placement, rounded server by server; one member per event, one size.
 
     In each of ``steps`` steps every server gains 1/steps of its best experts by the gradient of the
     multilinear extension (calinescu-chekuri-pal-vondrak-2011), known here in closed form.  The extension is
@@ -94,7 +94,7 @@ def continuous(network: Network, *, steps: int = 50, progress: Callable[[int], o
         Events with several members, or experts of different sizes.
     """
     if network.largest_k > 1 or len(set(network.sizes.tolist())) > 1:
-        raise ParameterError("continuous greedy needs one member an event and experts of one size")
+        raise ParameterError("continuous greedy needs one member per event and experts of one size")
     if not network.servers:
         return empty(network)
     quota = np.minimum(network.storage // int(network.sizes[0]), network.pages)

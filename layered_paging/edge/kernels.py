@@ -132,7 +132,7 @@ def sink(heap: Any, size: Any, at: Any, gain: Any, sizes: Any, pages: Any) -> No
 def greedy(lazy: Any, held: Any, room: Any, family: Any, sizes: Any, events: Events, log: Any) -> Any:
     """Add the expert of the most saving per byte that fits until none saves anything; return how many were added.
 
-    ``lazy``: trust that savings only fall (true for one member an event) and evaluate the top of a heap.
+    ``lazy``: trust that savings only fall (true for one member per event) and evaluate the top of a heap.
     Otherwise look at every candidate in every step.  ``family[page]`` names the pages whose placement can
     change the savings of a page.  ``log`` receives server * pages + page of each addition.
     """
@@ -206,7 +206,7 @@ def peel(server: Any, low: Any, high: Any, sizes: Any, events: Events, scratch: 
     """Order the pages low..high-1 by taking away, again and again, the one whose loss per byte is smallest.
 
     ``order[:q]`` is what remains with q pages and ``values[q]`` what it saves.  Ties: the smaller sum of
-    savings of single members per byte goes first, then the larger page.  For one member an event the order
+    savings of single members per byte goes first, then the larger page.  For one member per event the order
     is that of savings per byte, and among equal sizes ``values`` is the best possible.  ``scratch`` has one
     entry an event.
     """

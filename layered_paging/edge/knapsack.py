@@ -52,7 +52,7 @@ class Table:
     sets: Sequence[Sequence[int]] | None = None
 
     def pages(self, steps: int) -> list[int]:
-        """Return the pages of so many steps."""
+        """Return the pages that ``steps`` steps of a table stand for."""
         if self.order is not None:
             return [int(p) for p in self.order[:steps]]
         return list(self.sets[steps]) if self.sets is not None else []

@@ -1,7 +1,7 @@
 """What a placement costs: the definition, and a vectorised twin that is tested equal to it.
 
-A member of an event is served by the fastest place that holds it (the user itself, a server that the
-user reaches, the cloud, which holds everything). An event takes as long as its slowest member.
+A member of an event is served by the fastest place that holds it: the user itself, a server that the
+user reaches, or the cloud, which holds everything. An event takes as long as its slowest member.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ class Network:
     storage : sequence of int
         Bytes that each server has for experts, at least 0.
     edge_ns : int array, shape (users, servers)
-        Nanoseconds from sending a hidden state to a server until the result is back, at least 1;
+        Nanoseconds from sending a hidden state to a server until the result is back, at least 1.
         ``FAR`` where the user does not reach the server.
     cloud_ns, local_ns, nonexpert_ns : int or sequence of int
         For each user: the same for the cloud (at least 1); of an expert that the user holds; of the
@@ -108,7 +108,7 @@ class Network:
     ------
     NetworkError
         Something breaks a rule above, in particular: storage that is infeasible, a user that reaches
-        nothing, counts that do not sum to the total, a size of 0; numbers too large for exact sums.
+        nothing, counts that do not sum to the total, a size of 0. Numbers too large for exact sums.
 
     Notes
     -----

@@ -1,6 +1,6 @@
 """Successive greedy: one server after the other, what was placed before is fixed, each by dynamic programming.
 
-With one member an event the tables of a server are exact, so each step is optimal and the whole saves at
+With one member per event the tables of a server are exact, so each step is optimal. The whole saves at
 least half of the optimum (fisher-nemhauser-wolsey-1978). With more members no constant holds (claims
 ``placement-successive-*``).
 """
@@ -35,8 +35,8 @@ def tables(state: State, server: int, unit: int, exact: int = EXACT) -> tuple[li
     unit : int
         Bytes of a unit of storage: divides every size.
     exact : int
-        Layers of at most so many experts are tabulated by trying every subset.  Larger ones by peeling:
-        exact for one member an event, else the best nested choice that peeling finds.
+        Layers of at most this number of experts are tabulated by trying every subset.  Larger ones by peeling:
+        exact for one member per event, else the best nested choice that peeling finds.
 
     Notes
     -----

@@ -131,7 +131,7 @@ def replay(
     Time O(requests) for most policies, O(slots) more per miss for those that scan; memory O(pages)
     beside the trace.  Exact and deterministic.
 
-    A ``LongTrace`` gives the same counts in memory that does not grow with its length but for 32 bytes a session.
+    A ``LongTrace`` gives the same counts in memory that does not grow with its length but for 32 bytes per session.
     Every policy can do it that needs no future, and ``belady`` (the optimum) with slots and ties 'page': it decides
     each request when it comes.  ``prefill='merged'`` and ``record`` need a whole trace.
 

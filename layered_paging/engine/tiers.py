@@ -5,7 +5,7 @@ The first tier sees every request and never asks what lies below it.  So its mis
 Rules of traffic are those of the first tier: a load that it does not keep is used and dropped, and stays where it was found.
 
 * *Inclusive*: a lower tier sees the requests that the tier above missed, and nothing else.  A page may be in both.
-* *Exclusive*: a page that a tier evicts moves down into the next one, and a page that is found in a lower tier moves up and
+* *Exclusive*: a page that a tier evicts moves down into the next one. A page that is found in a lower tier moves up and
   leaves it.  A page that no tier holds goes to the first one.  So no page is in two tiers.  To the policy of a lower tier, a
   page that moves down is a load. One that moves up is a hit, and then an eviction with one candidate.  What moves
   down may be dropped at once.
@@ -130,7 +130,7 @@ def replay_tiers(
     Notes
     -----
     One tier is the plain replay.  Inclusive tiers are replayed one after the other, compiled.  Exclusive ones are replayed
-    by the reference loop, event by event.  With one expert per event, forced admission and LRU in both, exclusive tiers
+    by the reference loop, event by event.  Take one expert per event, forced admission and LRU in both. Exclusive tiers
     of a and b slots miss what one cache of a + b slots misses.
 
     Examples

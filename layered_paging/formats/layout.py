@@ -254,7 +254,7 @@ def widths_of(path: Path, facts: Facts, how: Reading) -> Any:
 def ids_of(path: Path, ids: npt.NDArray[Any], widths: Any, how: Reading) -> npt.NDArray[Any]:
     """Return signed ids with -1 for missing, counted from 0.
 
-    In unsigned arrays the largest value of the type means missing, unless there are experts enough for it; 255 does
+    In unsigned arrays the largest value of the type means missing, unless there are experts enough for it. 255 does
     wherever there are fewer than 256 experts.
     """
     values = widths if isinstance(widths, list) else [widths]

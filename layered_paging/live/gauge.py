@@ -31,9 +31,9 @@ class PrefixOptimum:
 
     **Intervals.**  Let page p be requested at event t, and before that last at event d.  The request hits if and only
     if p is held all the time between: then we say that the interval (d, t) is kept.  Under forced admission a kept
-    interval takes a slot at each event s with d < s < t, where the members B_s take #B_s of the slots. So at most
+    interval takes a slot at each event s with d < s < t. There the members B_s take #B_s of the slots. So at most
     slots - #B_s kept intervals may pass over s.  Under bypass it takes a slot in each gap after the events
-    d, ..., t - 1, and at most ``slots`` kept intervals may share a gap.  Any choice that respects this can be played.
+    d, ..., t - 1. At most ``slots`` kept intervals may share a gap.  Any choice that respects this can be played.
     So the optimum is the number of requests less the largest number of intervals that can be kept.
 
     **Greedy.**  Look at the intervals by ascending end and keep each one that still fits.  This is optimal.  Let O be

@@ -5,8 +5,8 @@ At any moment the schedule is optimal for the intervals seen so far, and ``heigh
 is dropped.  If it is, room for it is made along the cheapest way back from its end to its begin:
 through points with room to spare, by dropping kept intervals, by taking up dropped ones, or forward
 by giving back room.  All these steps have a reduced cost of at least 0 (complementary slackness), so
-Dijkstra's algorithm finds the way. If it costs no more than what is gained, it is taken, and
-in any case the heights of the nodes reached rise so that everything is optimal again.
+Dijkstra's algorithm finds the way. If it costs no more than what is gained, it is taken. In
+any case the heights of the nodes reached rise so that everything is optimal again.
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ def settle(
     limit: int,
     sweeps: int,
 ) -> int:
-    """Raise ``height`` towards the least solution of ``flow.price``'s differences, by so many sweeps at the most.
+    """Raise ``height`` towards the least solution of ``flow.price``'s differences, by at most ``sweeps`` sweeps.
 
     Return 0 if it is reached, 1 if there is none, 2 if it is not yet known.  The dropped intervals come sorted by end,
     the kept ones by begin.  ``height`` is modified in place.

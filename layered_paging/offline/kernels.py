@@ -1,7 +1,7 @@
 """Furthest next use, compiled, in one forward pass.
 
 **Slots.**  A request hits under the optimum iff the interval since the page's last use can be
-kept, and furthest next use keeps intervals greedily in the order of their ends (ties: highest
+kept. Furthest next use keeps intervals greedily in the order of their ends (ties: highest
 page first).  So it can be decided when the interval *ends*, without looking ahead.
 
 Points of time carry a capacity (see ``model``): point t is the event t itself if admission is
@@ -15,9 +15,9 @@ that an empty word holds bits, and are corrected when that is noticed.
 
 **Prices.**  The intervals dropped at event t all contain the last full point before the first
 bit; call it s(t).  It is full of intervals that end by t, so it stays full, and s never falls.
-Going backwards over the drops, give point s(t) the price 1 unless the last point priced so far
+Go backwards over the drops. Give point s(t) the price 1 unless the last point priced so far
 lies before the end of the intervals dropped at t.  Then every dropped interval contains a priced
-point. A kept interval contains one at most, for if it contained s(t) and a later priced point it
+point. A kept interval contains one at most. If it contained s(t) and a later priced point it
 would end after t, but s(t) is full without it. And priced points are full.  So by complementary
 slackness the prices prove the schedule optimal.
 
@@ -68,7 +68,7 @@ class Tally(NamedTuple):
 
 @kernel
 def _words(size: int) -> Any:
-    """Return words for so many bits and two levels of summaries."""
+    """Return words for ``size`` bits, and two levels of summaries."""
     words = (size >> 6) + 2
     return (
         np.zeros(words, np.uint64),

@@ -128,7 +128,7 @@ def fit(loaded: Sequence[float], seconds: Sequence[float], *, overlap: bool = Fa
 
     Notes
     -----
-    Least squares of a line through (bytes, seconds); with overlap, the best split of the runs into a flat part (compute)
+    Without overlap: least squares of a line through (bytes, seconds). With overlap: the best split of the runs into a flat part (compute)
     and a line through the origin (loading).  A slope that is not above 0 means that loads do not explain the time: the
     clock then has an unlimited bandwidth (1e15 bytes per second), and the note says so.
 

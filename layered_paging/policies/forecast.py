@@ -57,7 +57,7 @@ class Forecast:
         return _Told(self)
 
     def check(self, events: int, width: int, n_experts: Sequence[int]) -> None:
-        """Raise unless the arrays are for so many events of so many members, and for this model.
+        """Raise unless the arrays are for ``events`` events of up to ``width`` members, and for this model.
 
         Raises
         ------

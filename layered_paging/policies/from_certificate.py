@@ -148,7 +148,7 @@ class Strategy:
 class RandomStrategy:
     """The policy of a ``ratio-random`` certificate: one distribution on caches for each node of work functions.
 
-    It plans a cache: at each request the next one is drawn by the transport from the one before, so that at every
+    It plans a cache: at each request the next one is drawn by the transport from the one before. So at every
     node the plan has the distribution of the certificate.  The cache follows lazily: loaded is what is requested,
     evicted what is not planned.  Its misses are at most what the plan loads, and ``slots`` more.
 

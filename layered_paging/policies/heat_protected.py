@@ -34,7 +34,7 @@ class HeatProtected:
     Notes
     -----
     The rule of the victim was read in the source of llama-cpp-turboquant.  That engine serves the members of an event
-    one by one, so there a miss may evict a member that comes later in the same event. Here it may not.  Its asynchronous
+    one by one. There a miss may evict a member that comes later in the same event. Here it may not.  Its asynchronous
     providers also load only what was asked for repeatedly, and a few experts per plan; both are rules of traffic.
 
     Examples

@@ -36,7 +36,7 @@ class OnlineMin:
 
     Notes
     -----
-    Draws one number for every request to a page outside the levels, its priority, in the order of the
+    Draws one number for every request to a page outside the levels. It is the page's priority. They come in the order of the
     calls (present members of an event, then absent ones).  An empty slot is a page of lowest priority.
     Members of an event are taken as single requests one after another (our extension). If none of the
     pages may go, the next level with too many pages is asked, at last all of them.

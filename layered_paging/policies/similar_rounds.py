@@ -55,7 +55,7 @@ class SimilarRounds:
     -----
     Exact arithmetic: integers that are never negative, shifts and divisions rounded down, all below 2^63.  An event
     is what is used in one round of one layer, in one call or several; fading is done once for it.
-    Cost: memory * members + 16 * experts small sums an event, layers + experts an eviction.
+    Cost: memory * members + 16 * experts small sums per event, layers + experts per eviction.
     Space: 9/8 * memory * pages bytes.
     """
 

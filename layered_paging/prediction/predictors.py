@@ -58,7 +58,7 @@ class Popularity:
     half_life : float, optional
         In events of the layer (tokens); above 0.  None: all events count alike.
     window : int, optional
-        Only the last so many events of the layer count; excludes a half-life.
+        Number of the layer's last events that count; excludes a half-life.
 
     Notes
     -----

@@ -17,7 +17,7 @@ __all__ = ["actual", "at_requests", "error_of", "made", "members_of", "now_of"]
 def error_of(forecast: Forecast, grid: Grid, reset: str = "never") -> float:
     """Return the total error of the predictions made at the requests: eta = sum |predicted - actual|, in steps.
 
-    Both times are cut at the step just after the last round before the reset (or the trace's end), so that "never"
+    Both times are cut at the step just after the last round before the reset (or the trace's end). So "never"
     counts as coming then.  Divide by ``grid.n_layers`` for rounds.
     """
     members, due, end = actual(grid, reset)

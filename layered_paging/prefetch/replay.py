@@ -133,12 +133,12 @@ def prefetch(
     policy : str or class
         Not an offline one.
     distance : int
-        The guess about an event is known when the event so many before it (of the same session) begins; 1 to layers.
+        How many events before an event, in the same session, its guess is known: 1 to layers.
     budget : int, optional
         Guesses loaded for an event at the most; default: all.
     staging : int
         0: guesses are loaded into the cache and displace what the policy gives up.  Otherwise they are held in a buffer of
-        so many slots of its own, which an event's guesses leave when the event is over: what it used enters the cache.
+        its own with this number of slots, which an event's guesses leave when the event is over: what it used enters the cache.
     pool : {"shared", "per-layer"}
     reset : {"never", "session"}
         Empty cache and policy at every session, which then begins with all channels at rest; or never.

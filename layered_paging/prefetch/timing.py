@@ -117,7 +117,7 @@ class TimeModel:
         )
 
     def load_times(self, sizes: Any) -> npt.NDArray[np.int64]:
-        """Return the ns that a load of so many bytes takes, rounded up.
+        """Return the ns that loads of ``sizes`` bytes take, rounded up.
 
         Raises
         ------

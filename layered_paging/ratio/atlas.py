@@ -33,7 +33,7 @@ Row = dict[str, Any]
 
 
 def jobs(pages: int, policies: Iterable[str] = tuple(POLICIES)) -> list[Row]:
-    """Return what an atlas of up to so many pages holds, small sizes first.
+    """Return what an atlas of up to ``pages`` pages holds, small sizes first.
 
     Examples
     --------

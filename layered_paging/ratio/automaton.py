@@ -230,7 +230,7 @@ def labels_of_cloud(cloud: Cloud, instance: Instance) -> tuple[Any, ...]:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Stop looking for unreachable cycles: among so many living objects it takes as long as the exploration."""
+    """Disable the garbage collector: with millions of live states its scans take as long as the exploration."""
     before = gc.isenabled()
     gc.disable()
     try:

@@ -24,7 +24,7 @@ class RatioTable(Tabular):
     ----------
     rows : list of dict
         ``layers``, ``experts``, ``slots``; ``k - l + 1``, ``k`` and ``H_k``; each policy's ratio as a Fraction, or the
-        word ``unbounded``; ``best deterministic`` if it was asked for (None where the search did not end).
+        word ``unbounded``. ``best deterministic`` if it was asked for (None where the search did not end).
     """
 
     rows: list[dict[str, Any]]

@@ -1,6 +1,6 @@
 """Compiled parts of the ratio game: its positions, and sweeps of its values.
 
-A position is one int: five bits a page, ``level << 1 | resident``, pages in order. The layer that
+A position is one int: five bits per page, ``level << 1 | resident``, pages in order. The layer that
 comes next is the first one (layers of equal width are turned round) or stands above bit 60.
 
 ``level`` holds the optimum's work function: the caches that are best for it are the sets S with

@@ -27,7 +27,7 @@ Word = tuple[int, ...]
 LOOK = 64  # words between two looks at the clock
 WALKS = 300_000  # ends of walks that are kept in mind
 MOST = 1_000_000  # arcs on which nothing is lost; with more of them no word is tried
-_TURNS = 10_000  # after so many turns without coming back a word is given up; then its length is not done
+_TURNS = 10_000  # turns without coming back after which a word is given up; then its length is not done
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class _Search:
         return best
 
     def _return(self, state: int, node: int, below: int) -> Word | None:
-        """Return a shortest closed walk of fewer than so many requests from a node with page i at place i."""
+        """Return a shortest closed walk of fewer than ``below`` requests from a node with page i at place i."""
         order = self._tidy(state, list(range(self.instance.pages)))
         start = (state, order, int(self.nodes[node]) & ((1 << self.instance.pages) - 1), False)
         came: dict[Any, Any] = {start: None}

@@ -64,8 +64,8 @@ def record(
     A call of the model without past keys begins a session for each row of the batch, and its tokens are
     prefill. So are several tokens at once later on.  A single token after that is decode.  Padding is ignored
     by the attention mask.  Without a cache of keys every call is a session of its own, so generation needs one.
-    Rejected guesses of assisted generation are recorded like other tokens, and the rows of a beam search,
-    which swap their pasts, as if they did not.  Ids come in the router's order, which
+    Rejected guesses of assisted generation are recorded like other tokens. The rows of a beam search swap
+    their pasts, and are recorded as if they did not.  Ids come in the router's order, which
     some models (DeepSeek) leave unsorted; an id past the last expert ("no expert") is kept as -1.
 
     A batch is kept in memory until it ends, except its first row; with ``path``, everything else is on the disk.

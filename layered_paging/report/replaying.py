@@ -116,7 +116,7 @@ def replay_page(
 
 
 def events_of(trace: Trace) -> list[Event]:
-    """Return the events with members, of which a page holds only so many."""
+    """Return the events with members; a page holds a limited number of them."""
     if trace.pages > MOST_PAGES:
         raise ParameterError(f"a replay page holds at most {MOST_PAGES:,} pages; this trace has {trace.pages:,}")
     grid = lay_out(trace)

@@ -84,7 +84,7 @@ def _lowest_of_the_oldest(pages: OrderedDict[int, int]) -> int:
 
 
 def timed(call: Callable[[], object], repeat: int = 7) -> float:
-    """Return the least of so many times, in seconds of this process, after one call that may compile."""
+    """Return the least of ``repeat`` times, in seconds of this process, after one call that may compile."""
     call()
     spans = []
     for _ in range(repeat):
@@ -97,8 +97,8 @@ def timed(call: Callable[[], object], repeat: int = 7) -> float:
 def kernel_bytes(policy: str) -> float:
     """Return how much the numpy arrays of a replay grow for each page, those of the replay itself among them.
 
-    What a kernel allocates inside is not seen: the kernels of LRU and LLRU keep 4 bytes a page that way, and a bit
-    for each request of the trace, instead of a list.
+    What a kernel allocates inside is not seen: the kernels of LRU and LLRU keep 4 bytes per page that way, and a bit
+    for each request of the trace instead of a list.
     """
     peaks = []
     for experts in (1024, 2048):

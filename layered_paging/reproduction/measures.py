@@ -96,7 +96,7 @@ def draw_curves(
 
 
 def long_traces(study: Study, least: int = 50) -> list[tuple[str, Trace]]:
-    """Return the traces at hand of at least so many rounds; shorter ones show start-up and little else."""
+    """Return the traces at hand of at least ``least`` rounds; shorter ones show start-up and little else."""
     return [(name, trace) for name, trace in study.traces if trace.rounds >= least]
 
 
@@ -120,7 +120,7 @@ def mean_demand(trace: Trace) -> float:
 
 
 def grid_of(figure: Any, count: int, *, width: float = 3.4, height: float = 2.9) -> list[Any]:
-    """Return axes for so many panels, two or three in a row; empty places stay empty."""
+    """Return axes for ``count`` panels, two or three in a row; empty places stay empty."""
     columns = min(2 if count == 4 else 3, count)
     rows = -(-count // columns)
     figure.set_size_inches(width * columns + 0.6, height * rows + 0.4)

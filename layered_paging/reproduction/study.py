@@ -140,7 +140,7 @@ def first_rounds(trace: Trace, rounds: int) -> Trace:
 def traces_from(files: Iterable[str | os.PathLike[str]]) -> list[tuple[str, Trace]]:
     """Read the given trace files, or else those of the folder that LAYERED_PAGING_TRACES names.
 
-    Of several files of the folder whose names differ only in what follows the first dot, the first
+    Names of files in the folder may differ only in what follows the first dot. Then the first
     format counts in the order npz, jsonl, jsonl.gz, events.csv, route.csv, parquet.
 
     Raises

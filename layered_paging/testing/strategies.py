@@ -35,7 +35,7 @@ __all__ = [
 
 @st.composite
 def instances(draw: Any, *, layers: int = 3, experts: int = 4, fits: bool = False) -> Instance:
-    """Draw an instance: up to so many layers and experts of each, widths that may differ.
+    """Draw an instance: up to ``layers`` layers of up to ``experts`` experts, widths that may differ.
 
     At least one slot; fewer slots than pages unless ``fits`` (and at least 2 pages then).
     """
@@ -46,7 +46,7 @@ def instances(draw: Any, *, layers: int = 3, experts: int = 4, fits: bool = Fals
 
 
 def sequences(*, layers: int = 2, experts: int = 3, rounds: int = 12) -> st.SearchStrategy[Trace]:
-    """Return a strategy of layered sequences of single requests: exactly so many layers, up to so many rounds."""
+    """Return a strategy of layered sequences of single requests: exactly ``layers`` layers, up to ``rounds`` rounds."""
     row = st.lists(st.integers(0, experts - 1), min_size=layers, max_size=layers)
     return st.lists(row, min_size=1, max_size=rounds).map(lambda rows: Trace(rows, experts))
 
@@ -127,7 +127,7 @@ def certificates(draw: Any) -> tuple[Certificate, Trace | None]:
 def mutations(certificate: Certificate) -> st.SearchStrategy[Certificate]:
     """Return a strategy of certificates that differ in one place of the statement or the evidence.
 
-    A number changes by one, a fraction likewise, a flag flips, an item of a list is dropped, doubled or exchanged with its
+    A number changes by one, a fraction likewise, a flag flips. An item of a list is dropped, doubled or exchanged with its
     neighbour, a field is removed.  The digest fits: only a checker of contents can tell.  A mutation may by chance
     still be right (say, a schedule that is another optimum).
     """
