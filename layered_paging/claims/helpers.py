@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -86,7 +87,15 @@ def cheapest(events: Sequence[frozenset[int]], slots: int, *, bypass: bool = Fal
 
 
 def certified_ratio(policy: str | type, **sizes: Any) -> Any:
-    """Return the exact competitive ratio of a policy after the trusted checker accepted its certificate."""
+    """Return the exact competitive ratio of a policy after the trusted checker accepted its certificate.
+
+    Claims and controls that ask for the same one share it: each is found and checked once per process.
+    """
+    return _certified_ratio(policy, **sizes)
+
+
+@functools.lru_cache(maxsize=512)
+def _certified_ratio(policy: str | type, **sizes: Any) -> Any:
     from .. import certify
     from ..ratio import competitive_ratio
 
@@ -96,7 +105,12 @@ def certified_ratio(policy: str | type, **sizes: Any) -> Any:
 
 
 def certified_optimal(**sizes: Any) -> Any:
-    """Return the bracket of the best policies after the trusted checker accepted its certificate."""
+    """Return the bracket of the best policies after the trusted checker accepted its certificate, as ``certified_ratio`` does."""
+    return _certified_optimal(**sizes)
+
+
+@functools.lru_cache(maxsize=512)
+def _certified_optimal(**sizes: Any) -> Any:
     from .. import certify
     from ..ratio import optimal_ratio
 

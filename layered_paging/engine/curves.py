@@ -22,7 +22,7 @@ from .run import Wanted, informed, replay_all
 from .task import Task
 from .twins import home_of, twin_of
 
-__all__ = ["has_one_pass", "miss_curve", "optimum_curve"]
+__all__ = ["has_one_pass", "has_plain_pass", "miss_curve", "optimum_curve"]
 
 PLAIN = 1 << 23  # ids times pages up to which LRU's curve is not worth loading a compiler
 Curve = npt.NDArray[np.int64]
@@ -35,6 +35,11 @@ def has_one_pass(policy: str | type | PolicySpec) -> bool:
     """
     found = twin_of(resolve(policy))
     return found is not None and found.depths is not None and found.nested(resolve(policy))
+
+
+def has_plain_pass(trace: Trace, policy: str | type | PolicySpec) -> bool:
+    """Return whether ``miss_curve`` finds all capacities in one pass that needs no compiler, and is quicker than two replays."""
+    return _is_plain(resolve(policy), lay_out(trace))
 
 
 def miss_curve(
@@ -152,10 +157,14 @@ def optimum_curve(trace: Trace, *, admission: str, pool: str = "shared", reset: 
 
 def _depths_of(spec: PolicySpec, grid: Grid) -> Callable[[Task], Curve] | None:
     """Return what counts the requests by their position in the stack of a policy; None where its caches are not nested."""
-    if home_of(spec) == f"{__package__}.twins.lru" and grid.experts.size * grid.pages <= PLAIN:
+    if _is_plain(spec, grid):
         return lambda task: lru_depths(task.grid, task.rules.resets)
     found = twin_of(spec)
     return found.depths if found is not None and found.nested(spec) else None
+
+
+def _is_plain(spec: PolicySpec, grid: Grid) -> bool:
+    return home_of(spec) == f"{__package__}.twins.lru" and grid.experts.size * grid.pages <= PLAIN
 
 
 def lru_depths(grid: Grid, resets: bool) -> Curve:
