@@ -118,6 +118,31 @@ def test_rent_ends_at_the_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert played[-1] == "kernel"  # bought before: used at once
 
 
+def test_what_earlier_processes_paid_counts_twice(tmp_path: Path) -> None:
+    first = Lease(tmp_path / "x")
+    assert not first.wanted(0.9, 2.0)
+    first.pay(0.9)
+    assert not first.wanted(0.9, 2.0)  # the same process: 0.9 + 0.9 is below the price
+    assert Lease(tmp_path / "x").wanted(0.9, 2.0)  # the next one: 0.9 + 0.9 + 0.9
+
+
+def test_a_kernel_is_foreseen_for_one_policy_alone() -> None:
+    grid = lay_out(lp.load_trace(SAMPLE).select([0]))
+    played: list[str] = []
+
+    class Never(Lease):
+        bought = property(lambda self: False)  # type: ignore[assignment]
+
+    task = SimpleNamespace(grid=grid, carry=None, instance=SimpleNamespace(slots=24))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choice, "lease", lambda home: Never(None))
+        patch.setattr(choice.reference, "play", lambda task: played.append("reference"))
+        with choice.foreseen(10**6, "lfu"):
+            for name in ("lru", "lfu"):
+                choice.chosen(resolve(name), lambda: lambda task: played.append("kernel"), "some.module")(task)
+    assert played == ["reference", "kernel"]
+
+
 @pytest.mark.parametrize("policy", ["lru", "mark-lru", "sieve", "random"])
 def test_counts_do_not_depend_on_the_choice(policy: str) -> None:
     trace = lp.load_trace(SAMPLE).select([0])

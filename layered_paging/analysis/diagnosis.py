@@ -12,6 +12,7 @@ from ..core.layout import lay_out, merged_prefill
 from ..core.rules import choice
 from ..core.tables import Tabular
 from ..core.trace import Trace, layer_names
+from ..engine.choice import foreseen
 from ..engine.curves import miss_curve
 from ..engine.run import Run, replay, totals_of
 from ..errors import BudgetError
@@ -219,8 +220,12 @@ def diagnosed(
     reset: str,
     prefill: str,
     progress: Callable[[int], object] | None,
+    later: int = 0,
 ) -> tuple[Diagnosis, dict[str, Run]]:
-    """Return what ``diagnose`` returns, and the runs by policy that fit; those of the policy in use and the best recorded."""
+    """Return what ``diagnose`` returns, and the runs by policy that fit; those of the policy in use and the best recorded.
+
+    ``later`` replays of the best policy will follow.
+    """
     given = trace
     if choice("prefill", prefill, ("token", "merged")) == "merged":
         trace = merged_prefill(trace)
@@ -247,6 +252,9 @@ def diagnosed(
     known = [asdict(reference) for reference in references(trace, room, reset)]
     reached = min([runs[best].misses, *(reference["misses"] for reference in known)])
     lru = runs["lru"] if "lru" in runs else replay(trace, "lru", **room.given, reset=reset)
+    with foreseen(3 + later, best):
+        prompts = _prompts(trace, room, reset, names[0], best) if prefill == "token" else None
+        changes = _changes(trace, room, reset, best)
     asked = shape.demand(trace, room)
     pages = int(np.asarray(trace.n_experts)[trace.asked].sum())
     again, by_popularity = shape.repeated(trace)
@@ -287,13 +295,13 @@ def diagnosed(
         },
         "evidence": asdict(weigh(trace, mine, runs[best], distinct_sessions(trace))),
         "prefill": prefill,
-        "prompts": _prompts(trace, room, reset, names[0], best) if prefill == "token" else None,
+        "prompts": prompts,
         "coverage": shape.coverage(trace, room, pages),
         "coverage_by_chance": None if room.held is None else round(shape.by_chance(trace, min(room.held, pages)), 6),
         "repeated": again,
         "repeated_by_chance": by_popularity,
         "reuse": shape.quantiles(miss_curve(trace, "lru", reset=reset), trace.requests, grid.largest_event()),
-        **_changes(trace, room, reset, best),
+        **changes,
         **_bytes(trace, room, reset, mine),
     }
     found["verdict"] = _verdict(found)

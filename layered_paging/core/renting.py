@@ -1,9 +1,9 @@
 """Compile a kernel, or do without: rent until the rent reaches the price, then buy.
 
 Compiling costs seconds, once per machine; plain Python costs microseconds per request, each time.  Plain Python plays while
-the time that was spent in it stays below the price of the kernel, and then the kernel is compiled.  So no more than about
-twice the better choice is ever spent.  Small files beside the machine code keep what was bought and what was paid, for
-the processes that follow.
+the time that was spent in it stays below the price of the kernel, and then the kernel is compiled.  So one process never spends
+more than about twice the better choice.  Small files beside the machine code keep what was bought and what was paid, for
+the processes that follow.  What earlier processes paid counts twice: who came again will come again.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ class Lease:
 
     def __init__(self, mark: Path | None) -> None:
         self._mark, self._paid, self._unsaid = mark, 0.0, 0.0
+        self._before = 0.0  # paid by earlier processes
         if mark is not None:
             with contextlib.suppress(OSError, ValueError):
-                self._paid = float(self._bill().read_text())
+                self._paid = self._before = float(self._bill().read_text())
 
     @property
     def bought(self) -> bool:
@@ -49,8 +50,8 @@ class Lease:
         return self._mark is None or self._mark.exists()
 
     def wanted(self, expected: float, price: float) -> bool:
-        """Whether ``expected`` more seconds of rent would pass the price of compiling, or it was bought."""
-        return self.bought or self._paid + expected > price
+        """Whether ``expected`` more seconds of rent, and what is likely to follow, would pass the price; or it was bought."""
+        return self.bought or self._paid + self._before + expected > price
 
     def pay(self, seconds: float) -> None:
         """Note that plain Python took ``seconds``."""

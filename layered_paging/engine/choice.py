@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from ..core.counts import Counts
 from ..core.renting import lease
+from ..policies.names import resolve
 from ..policies.spec import PolicySpec
 from . import step as reference
 from .task import Task
@@ -28,13 +29,22 @@ __all__ = ["Price", "chosen", "foreseen", "price_of"]
 _LOG = logging.getLogger("layered_paging.engine")
 
 
-_to_come: ContextVar[int] = ContextVar("replays of each policy that are still to come, this one included", default=1)
+_to_come: ContextVar[tuple[int, str | None]] = ContextVar(
+    "replays that are still to come, this one included, and of which policy (None: of each)", default=(1, None)
+)
 
 
 @contextmanager
-def foreseen(replays: int) -> Iterator[None]:
-    """Say how many replays alike are still to come, this one included: a kernel that pays over all of them is compiled at once."""
-    before = _to_come.set(max(1, replays))
+def foreseen(replays: int, policy: str | None = None) -> Iterator[None]:
+    """Say how many replays alike are still to come, this one included: a kernel that pays over all of them is compiled at once.
+
+    Parameters
+    ----------
+    replays : int
+    policy : str, optional
+        The only policy of which this is said.
+    """
+    before = _to_come.set((max(1, replays), None if policy is None else resolve(policy).base))
     try:
         yield
     finally:
@@ -82,7 +92,9 @@ def chosen(
     def play(task: Task) -> Counts:
         kernel, price = lease(home), price_of(spec.base)
         expected = task.grid.requests * price.request
-        if task.carry is not None or kernel.wanted(expected * _to_come.get(), price.compile):
+        replays, only = _to_come.get()
+        replays = replays if only in (None, spec.base) else 1
+        if task.carry is not None or kernel.wanted(expected * replays, price.compile):
             fast = twin()
             if fast is not None:
                 now = "" if kernel.bought else f", compiled now (about {price.compile:.1f} s)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ from ..core.layout import merged_prefill, quotas, without_sizes
 from ..core.rules import Rules, Traffic
 from ..core.tables import Tabular
 from ..core.trace import Trace
-from ..engine.curves import has_one_pass, miss_curve, optimum_curve
+from ..engine.choice import foreseen
+from ..engine.curves import has_one_pass, has_plain_pass, miss_curve, optimum_curve
 from ..engine.run import replay
 from ..errors import BudgetError
 from ..offline.least import STEPS as DESCENT
@@ -136,7 +138,8 @@ def table_of(
     The optimum is exact where all experts have one size, or none.  Elsewhere the rows ``BOUND`` have proved lower bounds, of
     misses and of bytes apart: no schedule goes below, and whether one has both, or either, is open.
     So have they under rules of traffic, by the optimum of admission "bypass".
-    On a long trace of one size, a policy whose caches are nested takes one pass for all budgets, which counts the same.
+    With experts of one size, a policy whose caches are nested takes one pass for all budgets, which counts the same: LRU on a
+    short trace, which needs no compiler for it, and others on a long one.
     Budgets at which a policy cannot run (an event does not fit) are left out.
     """
     width = trace.page_bytes
@@ -145,8 +148,9 @@ def table_of(
     even = width is None or len(set(width.tolist())) == 1
     merged = options.get("prefill", "token") == "merged"
     ruled = not Traffic.of(options.get("traffic")).plain
-    long = even and not merged and not ruled and not _goes_on(trace, options) and trace.requests * len(sizes) >= SWEEP
-    swept = [policy for policy in policies if long and has_one_pass(policy)]
+    even_runs = even and not merged and not ruled and not _goes_on(trace, options)
+    long = trace.requests * len(sizes) >= SWEEP
+    swept = [p for p in policies if even_runs and (has_plain_pass(trace, p) or (long and has_one_pass(p)))]
 
     def one(policy: str, size: int | None) -> list[Row]:
         if size is None:
@@ -163,8 +167,9 @@ def table_of(
     jobs: list[tuple[str, int | None]] = [(policy, None) for policy in swept]
     jobs += [(policy, size) for size in sizes for policy in policies if policy not in swept]
     rows: list[Row] = []
-    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
-        for done, found in enumerate(threads.map(lambda job: one(*job), jobs), start=1):
+    with foreseen(len(sizes)), ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+        contexts = [copy_context() for _ in jobs]  # threads do not know by themselves what is foreseen
+        for done, found in enumerate(threads.map(lambda at, job: at.run(one, *job), contexts, jobs), start=1):
             progress(done)
             rows += found
     order = {policy: n for n, policy in enumerate(policies)}

@@ -27,7 +27,6 @@ from .honest import check_bounded, check_cycle, check_walks
 __all__ = ["Interrupted", "Product", "Ratio", "Witness", "competitive_ratio", "problem"]
 
 Event = tuple[int, ...]
-SMALL = 10_000  # states of an automaton that is kept for the next call
 ARC_BYTES = 30  # peak memory for an arc, nodes included
 
 
@@ -376,7 +375,13 @@ def competitive_ratio(
         limits = "the experts of each layer" if bypass else "the experts of each layer and the slots"
         raise ParameterError(f"must be at most {limits}, {most}; got {top_k}", parameter="top_k")
     stateful(spec)
-    automaton = _tried(spec, instance, pool, top_k, bypass, memory, tick)
+    tick("phase", "states of the policy")
+    check_bounded(spec, instance, pool, top_k, bypass)
+    automaton = build(
+        spec, instance, pool=pool, top_k=top_k, bypass=bypass, memory=memory, tick=lambda count: tick("states", count)
+    )
+    tick("phase", "walks that try the state")
+    check_walks(spec, automaton, pool, top_k, bypass)
     tick("states", len(automaton.labels))
     tick("nodes at most", len(automaton.labels) * sum(comb(instance.pages, size) for size in range(offline + 1)))
     product = _product(automaton, offline, bypass, memory, tick)
@@ -408,36 +413,6 @@ def competitive_ratio(
         return found
     assert value is not None  # an unbounded ratio is complete
     raise Interrupted(value, found)
-
-
-_last: list[tuple[Any, list[Any], Automaton]] = []  # at most one, a small one, and what it was built from
-
-
-def _tried(
-    spec: PolicySpec,
-    instance: Instance,
-    pool: str,
-    top_k: int,
-    bypass: bool,
-    memory: int,
-    tick: Callable[[str, Any], None],
-) -> Automaton:
-    """Return the states of a policy, tried with the class itself; those of the last call are kept: they know no optimum."""
-    parts = [
-        value for cls in spec.cls.__mro__ for value in vars(cls).values()
-    ]  # a class may be changed between two calls
-    key = spec.cls, [*map(id, parts)], dict(spec.params), instance, pool, top_k, bypass, memory
-    if _last and _last[0][0] == key:
-        return _last[0][2]
-    tick("phase", "states of the policy")
-    check_bounded(spec, instance, pool, top_k, bypass)
-    automaton = build(
-        spec, instance, pool=pool, top_k=top_k, bypass=bypass, memory=memory, tick=lambda count: tick("states", count)
-    )
-    tick("phase", "walks that try the state")
-    check_walks(spec, automaton, pool, top_k, bypass)
-    _last[:] = [(key, parts, automaton)] if len(automaton.labels) <= SMALL else []
-    return automaton
 
 
 def _product(automaton: Automaton, slots: int, bypass: bool, memory: int, tick: Callable[[str, Any], None]) -> Product:

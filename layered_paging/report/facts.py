@@ -18,6 +18,7 @@ from ..core.version import __version__
 from ..engine.run import Run, replay
 from ..errors import BudgetError, ParameterError
 from ..plan import Clock
+from ..plan.budgets import STEPS
 from ..plan.engines import USUAL as USUAL_SHIPPED
 from ..plan.engines import engines_of
 from ..policies.names import resolve
@@ -80,7 +81,7 @@ def facts(
             raise ParameterError(
                 f"a report compares online policies; {name!r} knows the future (the optimum is always shown)"
             )
-    found, runs = diagnosed(trace, slots, budget_bytes, policy, policies, reset, prefill, progress)
+    found, runs = diagnosed(trace, slots, budget_bytes, policy, policies, reset, prefill, progress, later=STEPS)
     replayed = trace if prefill == "token" else merged_prefill(trace)
     room = Room.of(replayed, slots, budget_bytes)
     done = len(policies) + 1
