@@ -17,6 +17,7 @@ from layered_paging.plan.answers import _knee
 from layered_paging.plan.budgets import OPTIMUM, Row, budget_grid, table_of
 from layered_paging.plan.engines import shipped
 from layered_paging.samples import SAMPLE
+from layered_paging.transforms import batch
 
 RESET = {"reset": "session"}
 
@@ -219,3 +220,27 @@ def test_a_table_for_programs_rounds_nothing(capsys: pytest.CaptureFixture[str])
     assert head.startswith('"budget, bytes",lru,llru')
     table = {int(line.split(",")[0]): float(line.split(",")[1]) for line in lines}
     assert table == {row["budget"]: row["loads"] for row in answer["rows"] if row["policy"] == "lru"}
+
+
+def test_it_says_what_a_batch_and_what_loading_ahead_can_do(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["plan", str(SAMPLE), "--slots", "48", "--policy", "llru", "--compute", "1ms", "--bandwidth", "1GB"]
+    assert main([*words, "--reset", "session", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    trace = lp.load_trace(SAMPLE)
+    together = batch(trace, 4)
+    said = answer["several"]
+    assert said["loads"] == lp.replay(together, "lru", 48).misses / trace.rounds
+    assert said["tokens"] == trace.rounds / together.rounds and said["requests"] == 4
+    assert (
+        f"A batch of 4 requests: lru loads {said['loads']:.2f} experts per token at 48 slots instead of"
+        in answer["sentences"][-1]
+    )
+    row = next(r for r in answer["rows"] if (r["policy"], r["slots"]) == ("lru", 48))
+    most = 1 / max(0.001, row["loaded"] / 1e9)
+    [line] = [line for line in answer["sentences"] if line.startswith("Loading ahead")]
+    assert f"can make it {most:.2f} instead of {row['rate']:.2f} tokens per second" in line
+    for more in (["--batch", "4"], ["--prefill", "merged"]):
+        assert main([*words, *more, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["several"] is None
+    assert main(["plan", str(SAMPLE), "--slots", "12", "--policy", "llru"]) == 0
+    assert "A batch of 4 requests does not fit into 12 slots" in capsys.readouterr().out

@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Return the plan."""
     from ..plan import plan
     from ..plan.answers import POLICIES
+    from ..plan.several import sentence, several
 
     if args.batch_size is not None and (args.measured is not None or "tok/s" in (args.target or "")):
         raise ParameterError(
@@ -89,6 +90,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             progress=tick,
         )
     answer = {"trace": str(args.trace), **found.to_json(), "traffic": rules.changed()}
+    together = several(trace, found, pool=args.pool, traffic=rules) if args.prefill == "token" else None
+    answer["several"] = None if together is None else together.to_json()
+    if together is not None:
+        answer["sentences"].append(sentence(together, found))
     return answer if args.batch_size is None else in_steps(answer)
 
 

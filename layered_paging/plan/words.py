@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..core.trace import Trace
@@ -30,7 +31,7 @@ def sentences(found: Plan, engine: str | None) -> list[str]:
     out = []
     if found.size is not None:
         out += [_policy_or_memory(found, engine), *_switch_on(found, engine)]
-    out += memory(found)
+    out += [*memory(found), *_ahead(found)]
     if found.target is not None:
         out.append(_target(found))
     if found.fit is not None and found.fit.note:
@@ -153,6 +154,18 @@ def memory(found: Plan) -> list[str]:
                 f"At {size_words(found.size, sized)} another {size_words(step, sized)} is worth {gained:+.2f} tokens per second."
             )
     return lines
+
+
+def _ahead(found: Plan) -> list[str]:
+    """Return the most that loading ahead can add, by the clock: every load beside the computing of its token."""
+    here = None if found.size is None else found.table.at(found.using, found.size)
+    if here is None or here.rate is None or found.clock is None or found.clock.overlap:
+        return []
+    hidden = replace(found.clock, overlap=True).rate(here.loads, here.loaded)
+    return [
+        f"Loading ahead can make it {hidden:.2f} instead of {here.rate:.2f} tokens per second with {found.using}, at most: "
+        "every load named in time, none in vain ('prefetch' replays predictors)."
+    ]
 
 
 def _target(found: Plan) -> str:
