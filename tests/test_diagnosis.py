@@ -125,7 +125,12 @@ def test_bytes_of_long_traces_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
         assert found is not None and found.how == "relaxation" and found.least <= exact <= found.found
     least = losses.bounds(trace, room, "never")
     assert least is not None and program is not None and 0.95 * program.least < least.least <= program.least + 1
-    assert losses.bounds(trace, losses.Room.of(trace, 6, None), "never", costs="bytes") is None
+    for pool in ("shared", "per-layer"):
+        for admission in ("forced", "bypass"):
+            slots, rules = losses.Room.of(trace, 6, None), {"pool": pool, "admission": admission}
+            exact = lp.optimum(trace, 6, costs="bytes", **rules).cost  # type: ignore[arg-type]
+            loads = losses.bounds(trace, slots, "never", costs="bytes", **rules)
+            assert loads is not None and 0.9 * exact <= loads.least <= exact <= loads.found
 
 
 def test_bytes_of_one_size_are_slots() -> None:

@@ -87,7 +87,7 @@ class Diagnosis(Tabular):
         twice the budget.
     bytes_read, optimum_bytes, optimum_bytes_found : int or None
         Where the trace knows its sizes: bytes that ``policy`` loads, and between which the least of any forced schedule
-        lies (not computed for unequal sizes in slots beyond ``losses.WEIGHTED`` requests).
+        lies (a bracket for unequal sizes in slots beyond ``losses.WEIGHTED`` requests).
     coverage, coverage_by_chance : dict, float or None
         Share of all requests that the hottest 10, 25 and 50 % of the pages receive, and the hottest ``slots`` pages.  The
         second is what the last share would be by chance if all experts of a layer were alike.

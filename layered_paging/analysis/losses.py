@@ -26,7 +26,7 @@ __all__ = [
     "uses_of",
 ]
 
-WEIGHTED = 100_000  # requests up to which loads of unequal bytes are minimised in slots
+WEIGHTED = 100_000  # requests up to which loads of unequal bytes are minimised in slots; beyond, they are bounded
 MARKOV = 2_000_000  # requests times slots up to which the Markov reference is replayed
 FOLDS = 4
 
@@ -146,8 +146,8 @@ def bounds(
     Notes
     -----
     Slots, and bytes where all experts have one size, are solved exactly; but loads of unequal bytes in slots only up to
-    ``WEIGHTED`` requests.  Unequal experts in bytes make the problem NP-hard: prices of its linear relaxation give the
-    lower bound.
+    ``WEIGHTED`` requests.  Beyond, and for unequal experts in bytes (NP-hard), prices of the linear relaxation give the
+    lower bound.  Slots are then bytes of pages of size 1.
     """
     from ..offline import optimum
 
@@ -159,9 +159,12 @@ def bounds(
             cost = best.misses * (1 if costs is None else int(room.size or 1))
             return Bounds(cost, cost, "exact")
         if room.budget_bytes is None and trace.requests > WEIGHTED:
-            return None
-        solver = "auto" if room.budget_bytes is None else "lp"
-        best = optimum(trace, **room.given, **options, costs=costs, solver=solver)
+            ones = Trace(trace.experts, trace.n_experts, trace.sessions, trace.stage, 1, trace.meta)
+            prices = None if trace.page_bytes is None else trace.page_bytes.tolist()
+            best = optimum(ones, budget_bytes=room.capacity, **options, costs=prices, solver="lp")
+        else:
+            solver = "auto" if room.budget_bytes is None else "lp"
+            best = optimum(trace, **room.given, **options, costs=costs, solver=solver)
         low, high = best.bounds
         return Bounds(low, high, "exact" if low == high else "relaxation")
     except BudgetError:
