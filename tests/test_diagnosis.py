@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import layered_paging as lp
-from layered_paging.errors import BudgetError
+from layered_paging.errors import BudgetError, CertificateRejected
 
 
 def test_a_loop_is_a_failure_of_lru() -> None:
@@ -131,6 +131,22 @@ def test_bytes_of_long_traces_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
             exact = lp.optimum(trace, 6, costs="bytes", **rules).cost  # type: ignore[arg-type]
             loads = losses.bounds(trace, slots, "never", costs="bytes", **rules)
             assert loads is not None and 0.9 * exact <= loads.least <= exact <= loads.found
+
+
+def test_the_bracket_in_slots_is_certified() -> None:
+    from layered_paging.offline.answer import bracket_in_slots
+
+    trace = lp.Trace(lp.workloads.zipf(2, 8, 60, seed=4).experts, 8, expert_bytes=1)
+    costs = [1, 9, 3, 2] * 4
+    for reset in ("never", "session"):
+        found = bracket_in_slots(trace, 5, admission="forced", pool="shared", reset=reset, costs=costs)
+        assert found.certificate.kind == "optimum-bound"
+        lp.certify.check(found.certificate, trace)
+        low, high = found.bounds
+        assert low <= lp.optimum(trace, 5, admission="forced", reset=reset, costs=costs).cost <= high
+        with pytest.raises(CertificateRejected):
+            says = {**found.certificate.statement, "lower": low + 1}
+            lp.certify.check(lp.certificate.Certificate("optimum-bound", says, found.certificate.evidence), trace)
 
 
 def test_bytes_of_one_size_are_slots() -> None:

@@ -150,6 +150,7 @@ def bounds(
     lower bound.  Slots are then bytes of pages of size 1.
     """
     from ..offline import optimum
+    from ..offline.answer import bracket_in_slots
 
     resets = "never" if reset == "never" else "session"
     options: dict[str, Any] = {"admission": admission, "pool": pool, "reset": resets}
@@ -159,9 +160,9 @@ def bounds(
             cost = best.misses * (1 if costs is None else int(room.size or 1))
             return Bounds(cost, cost, "exact")
         if room.budget_bytes is None and trace.requests > WEIGHTED:
-            ones = Trace(trace.experts, trace.n_experts, trace.sessions, trace.stage, 1, trace.meta)
-            prices = None if trace.page_bytes is None else trace.page_bytes.tolist()
-            best = optimum(ones, budget_bytes=room.capacity, **options, costs=prices, solver="lp")
+            if trace.page_bytes is None:
+                raise without_sizes()
+            best = bracket_in_slots(trace, room.capacity, **options, costs=trace.page_bytes.tolist())
         else:
             solver = "auto" if room.budget_bytes is None else "lp"
             best = optimum(trace, **room.given, **options, costs=costs, solver=solver)

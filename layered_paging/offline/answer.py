@@ -23,7 +23,7 @@ from .problem import Problem, pose
 from .schedule import Schedule
 from .solve import SOLVERS, Bracket, Free, Solved, free_split, oracle, solve, with_bytes
 
-__all__ = ["Optimum", "optimum"]
+__all__ = ["Optimum", "bracket_in_slots", "optimum"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -331,3 +331,25 @@ def optimum(
     if rounds is not None and (problem.costs is not None or solver != "auto"):
         raise ParameterError("takes neither costs nor a solver", parameter="lookahead")
     return Optimum(problem, solver, rounds, time_limit)
+
+
+def bracket_in_slots(
+    trace: Trace, slots: int, *, admission: str, pool: str, reset: str, costs: Sequence[int]
+) -> Optimum:
+    """Bound what schedules cost in slots, in time O(requests log requests), where their exact optimum takes too long.
+
+    Slots are taken as bytes of pages of size 1: the lower bound is by prices, the upper one by a schedule.  The
+    certificate is about the trace with these sizes.
+
+    Examples
+    --------
+    >>> import layered_paging as lp
+    >>> trace = lp.workloads.zipf(2, 4, 30, seed=0)
+    >>> found = bracket_in_slots(trace, 3, admission="forced", pool="shared", reset="never", costs=[1, 3] * 4)
+    >>> low, high = found.bounds
+    >>> low <= lp.optimum(trace, 3, admission="forced", costs=[1, 3] * 4).cost <= high
+    True
+    """
+    ones = Trace(trace.experts, trace.n_experts, trace.sessions, trace.stage, 1)
+    rules = Rules.with_quotas("uniform", admission=admission, pool=pool, reset=reset)
+    return Optimum(pose(ones, None, rules, costs=costs, budget_bytes=slots, as_slots=False), "lp", None, None)

@@ -104,8 +104,9 @@ def pose(
     costs: Any = None,
     budget_bytes: int | None = None,
     warm: Sequence[int] | None = None,
+    as_slots: bool = True,
 ) -> Problem:
-    """Check the arguments of ``optimum`` and lay out its pools."""
+    """Check the arguments of ``optimum`` and lay out its pools; bytes of one size are slots, if ``as_slots``."""
     if not isinstance(trace, Trace):
         raise ParameterError(f"must be a Trace; got {type(trace).__name__}", parameter="trace")
     grid = lay_out(trace, rules)
@@ -126,7 +127,7 @@ def pose(
         mine = held[np.isin(held, _pages(part, trace))]
         parts.append(Part(part, columns.astype(np.int64), capacity, mine))
     sizes = trace.page_bytes if budget_bytes is not None else None
-    if sizes is not None and all(len(np.unique(sizes[_pages(p.grid, trace)])) == 1 for p in parts):
+    if as_slots and sizes is not None and all(len(np.unique(sizes[_pages(p.grid, trace)])) == 1 for p in parts):
         # one size in each pool: bytes are slots
         parts = [Part(p.grid, p.columns, p.capacity // int(sizes[_pages(p.grid, trace)[0]]), p.warm) for p in parts]
         sizes, rule, slots = None, "given", sum(p.capacity for p in parts)
