@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
@@ -12,11 +13,13 @@ from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import layered_paging as lp
+from layered_paging import claims
 from layered_paging.cli import main
 from layered_paging.core.tables import Tabular, as_csv, as_html, as_latex, as_markdown
 from layered_paging.errors import LayeredPagingError, ParameterError
@@ -36,6 +39,9 @@ def results() -> list[Tabular]:
         lp.diagnose(TRACE, 4),
         lp.gap_table({"a": TRACE}, ["lru"], tokens=[1.25]),
         lp.table(["lru"], [(2, 2, 3)]),
+        lp.miss_curve(TRACE, "lru"),
+        claims.all_claims(),
+        claims.verify("batch-belady-optimal"),
     ]
 
 
@@ -47,10 +53,31 @@ def test_every_result_leaves_in_every_way(result: Tabular) -> None:
     read = list(csv.reader(io.StringIO(result.to_csv())))
     assert read[0] == columns and len(read) == len(rows) + 1
     assert result.to_markdown().count("\n") == len(rows) + 2
-    assert result.to_latex(caption="50 % & more", label="t:x").count(r"\\") == len(rows) + 1
+    assert result.to_latex(caption="50 % & more", label="t:x").count(r" \\" + "\n") == len(rows) + 1
     assert r"\caption{50 \% \& more}" in result.to_latex(caption="50 % & more")
     assert result._repr_html_().startswith("<table>") and result._repr_latex_() == result.to_latex()
     assert "\n" not in repr(result)
+
+
+def test_a_curve_is_an_array_and_a_table() -> None:
+    curve = lp.miss_curve(TRACE, "fifo")
+    plain = np.array(curve)
+    assert {row["slots"]: row["misses"] for row in curve.to_rows()} == {
+        slots: lp.replay(TRACE, "fifo", slots).misses for slots in range(2, TRACE.pages + 1)
+    }
+    for other in (curve[2:], curve + 1, curve - curve, np.minimum(curve, 3), curve[curve >= 0], curve >= 0):
+        assert type(other) is np.ndarray  # no row of it would be a number of slots
+    assert np.array_equal(curve, plain) and curve.sum() == plain.sum() and not isinstance(curve.max(), np.ndarray)
+    again = copy.deepcopy(curve)
+    assert again.to_rows() == curve.to_rows() and repr(curve) == repr(plain)
+
+
+def test_claims_and_verdicts_are_lists_and_tables() -> None:
+    every = claims.all_claims()
+    assert [row["claim"] for row in every.to_rows()] == [entry.name for entry in every]
+    assert {row["evidence"] for row in every.to_rows()} <= set(claims.EVIDENCE)
+    [row] = claims.verify("batch-belady-optimal").to_rows()
+    assert row["holds"] is True and row["control_refuted"] is True
 
 
 def test_rows_say_what_the_result_says() -> None:

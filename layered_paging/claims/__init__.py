@@ -17,6 +17,7 @@ from .helpers import (
     solver,
     within,
 )
+from .listed import Claims, Verdicts
 from .running import all_claims, verify
 from .status import status_page
 from .verdict import Verdict
@@ -24,8 +25,10 @@ from .verdict import Verdict
 __all__ = [
     "EVIDENCE",
     "SCOPES",
+    "Claims",
     "Unavailable",
     "Verdict",
+    "Verdicts",
     "all_claims",
     "certified_optimal",
     "certified_ratio",

@@ -12,14 +12,13 @@ from ..core.registry import Entry, entries, nearest
 from ..errors import NotRegistered, ParameterError
 from .helpers import Unavailable
 from .kernel import Said, asked
+from .listed import Claims, Verdicts
 from .verdict import Verdict
 
 __all__ = ["all_claims", "verify"]
 
 
-def verify(
-    pattern: str = "*", scope: str = "small", *, tick: Callable[[str], None] = lambda name: None
-) -> list[Verdict]:
+def verify(pattern: str = "*", scope: str = "small", *, tick: Callable[[str], None] = lambda name: None) -> Verdicts:
     """Run the claims whose names match, and their controls.
 
     Parameters
@@ -45,17 +44,17 @@ def verify(
         known = [entry.name for entry in all_claims()]
         raise NotRegistered(f"no claim matches {pattern!r}; {nearest(pattern, known)}")
     kernel = asked(chosen, scope, tick)
-    verdicts = []
+    verdicts = Verdicts()
     for entry in chosen:
         tick(entry.name)
         verdicts.append(_run(entry, scope, kernel.get(entry.name)))
     return verdicts
 
 
-def all_claims() -> list[Entry]:
-    """Return the registered claims by name."""
+def all_claims() -> Claims:
+    """Return the registered claims by name: a list that leaves as a table, too."""
     collect()
-    return entries("claim")
+    return Claims(entries("claim"))
 
 
 def _run(entry: Entry, scope: str, said: Said | None = None) -> Verdict:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.curve import MissCurve
 from ..core.instance import integer
 from ..core.layout import Grid, capacities, lay_out, needs_of, quotas
 from ..core.rules import Budget, Rules, Traffic
@@ -54,7 +55,7 @@ def miss_curve(
     progress: Callable[[int], object] | None = None,
     predictions: Any = None,
     traffic: Traffic | None = None,
-) -> Curve:
+) -> MissCurve:
     """Return the misses of a policy at every number of slots (forced, event-atomic).
 
     Parameters
@@ -78,7 +79,7 @@ def miss_curve(
 
     Returns
     -------
-    int64 array of pages + 1 entries
+    int64 array of pages + 1 entries, which leaves as a table, too
         Entry s is the number of misses with s slots; -1 where s is not legal: 0, below the largest
         event, or (per layer) some quota below the largest event of its layer.
 
@@ -117,10 +118,10 @@ def miss_curve(
         chosen = np.full_like(curve, -1)
         chosen[wanted] = curve[wanted]
         curve = chosen
-    return curve
+    return MissCurve.of(curve)
 
 
-def optimum_curve(trace: Trace, *, admission: str, pool: str = "shared", reset: str = "never") -> Curve:
+def optimum_curve(trace: Trace, *, admission: str, pool: str = "shared", reset: str = "never") -> MissCurve:
     """Return the misses of the offline optimum at every number of slots, in one pass.
 
     Parameters
@@ -152,7 +153,7 @@ def optimum_curve(trace: Trace, *, admission: str, pool: str = "shared", reset: 
         histogram = opt_depths(part, resets=rules.resets, forced=forced)
         return _from_depths(histogram, part.largest_event() if forced else 0)
 
-    return _combined(grid, trace, rules, of_pool)
+    return MissCurve.of(_combined(grid, trace, rules, of_pool))
 
 
 def _depths_of(spec: PolicySpec, grid: Grid) -> Callable[[Task], Curve] | None:
