@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,38 @@ def test_public_names_are_the_same_when_imported_and_when_typed() -> None:
     typed = next(n for n in body if isinstance(n, ast.If) and getattr(n.test, "id", "") == "TYPE_CHECKING")
     found = {a.name: n.module for n in typed.body if isinstance(n, ast.ImportFrom) for a in n.names}
     assert found == lp._HOMES | dict.fromkeys(lp._MODULES)
+
+
+def compiled(path: Path) -> list[tuple[ast.FunctionDef, bool]]:
+    """Return the compiled functions of a module, each with whether a comment stands in it."""
+    with tokenize.open(path) as file:
+        notes = {t.start[0] for t in tokenize.generate_tokens(file.readline) if t.type == tokenize.COMMENT}
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            names = {ast.unparse(d).split("(")[0] for d in node.decorator_list}
+            if names & {"kernel", "bare_kernel", "inlined", "shared"}:
+                found.append((node, bool(notes & set(range(node.body[0].lineno, (node.end_lineno or 0) + 1)))))
+    return found
+
+
+def test_a_compiled_function_says_what_it_does() -> None:
+    """One of 10 lines or more has a docstring; one of 25 or more has a comment at a phase."""
+    silent = []
+    for path in modules():
+        for node, commented in compiled(path):
+            lines = (node.end_lineno or 0) - node.lineno + 1
+            if (lines >= 10 and not ast.get_docstring(node)) or (lines >= 25 and not commented):
+                silent.append(f"{dotted(path)}.{node.name}: {lines} lines")
+    assert not silent, silent
+
+
+def test_a_silent_kernel_is_found(tmp_path: Path) -> None:
+    body = "".join(f"    x{n} = {n}\n" for n in range(30))
+    (tmp_path / "k.py").write_text(
+        f"@kernel\ndef f():\n    'Do.'\n{body}\n@kernel\ndef g():\n    'Do.'\n    # why\n{body}"
+    )
+    assert [commented for _, commented in compiled(tmp_path / "k.py")] == [False, True]
 
 
 def test_no_import_runs_in_a_circle() -> None:

@@ -89,6 +89,7 @@ def step(
         total = 0.0
         for j in range(first[r], first[r + 1]):
             total += prices[j]
+        # a row whose prices are below its gain wants its needs met; taken are the shares of the relaxed knapsacks
         wanted = 1.0 if total < gain[r] else 0.0
         for j in range(first[r], first[r + 1]):
             offered = 0.0

@@ -141,6 +141,7 @@ def _play(state: Any, side: Any, held: Any, which: int) -> None:
     """Let one policy play the event; ``held`` is modified in place."""
     n = state.n
     members = n[MEMBERS]
+    # members that are present, then absent ones, then evictions: the order of the reference
     for i in range(members):
         page = state.page[i]
         if held[page]:

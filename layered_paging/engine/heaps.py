@@ -80,6 +80,7 @@ def sink(key: Any, heap: Any, at: Any, n: int, i: int, page: int) -> None:
 
 @inlined
 def _remove(key: Any, heap: Any, at: Any, size: Any, page: int) -> None:
+    """Take a page out of the heap."""
     i = at[page]
     at[page] = -1
     n = size[0] - 1

@@ -25,6 +25,7 @@ _GIVE_BACK = -2  # came from t - 1 by giving back room of point t - 1
 
 @kernel
 def _push(keys: Any, nodes: Any, size: int, key: int, node: int) -> int:
+    """Put a node into the binary heap of ``size`` entries; return the new size."""
     i = size
     while i > 0:
         up = (i - 1) >> 1
@@ -40,6 +41,7 @@ def _push(keys: Any, nodes: Any, size: int, key: int, node: int) -> int:
 
 @kernel
 def _pop(keys: Any, nodes: Any, size: int) -> int:
+    """Take the smallest key, entry 0, off the heap; return the new size."""
     size -= 1
     key = keys[size]
     node = nodes[size]

@@ -88,6 +88,7 @@ def _note(middle: Any, high: Any, i: Any) -> None:
 def _word_before(low: Any, middle: Any, high: Any, i: Any) -> Any:
     """Return the highest word below word ``i`` that holds a bit, or ``_NONE``."""
     while True:
+        # bits below i in its own word of summaries, or in the next lower word that has any
         j = i >> _SIX
         rest = middle[j] & ((_ONE << (i & _LOW)) - _ONE)
         if rest == 0:
@@ -104,6 +105,7 @@ def _word_before(low: Any, middle: Any, high: Any, i: Any) -> Any:
                 high[h] &= ~(_ONE << (j & _LOW))
                 i = j << _SIX
                 continue
+        # a summary that was wrong is corrected, and the search goes on below
         i = (j << _SIX) + (_LOW - leading_zeros(rest))
         if low[i] != 0:
             return i

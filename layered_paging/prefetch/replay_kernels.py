@@ -336,6 +336,7 @@ def _admit(plan: Any, policy: Any, pages: Any, counted: Any, event: Any) -> None
         if e < 0:
             continue
         page = plan.first[event.layer] + e
+        # a prefetched page is used here for the first time; one that was guessed for another event came for a later use
         what = IN_TIME if pages.arrival[page] <= now else LATE
         if pages.resident[page]:
             if pages.waiting[page] >= 0:

@@ -197,6 +197,7 @@ def relax(
     for sweep in range(sweeps):
         changed = 0
         for i in range(nodes):
+            # in place, in alternating orders: long paths settle in few sweeps
             u = nodes - 1 - i if down == (sweep % 2 == 0) else i
             best = value[u]
             arc = -1
@@ -222,6 +223,7 @@ def best_cycle(targets: Any, cost: Any, opt: Any, choice: Any, p: int, q: int) -
     best, best_c, best_o = -1, p, q
     for i in range(nodes):
         u = i
+        # follow the chosen arcs; a node of this walk met again closes a cycle
         while seen[u] == 0 and choice[u] >= 0:
             seen[u] = i + 1
             u = targets[choice[u]]

@@ -319,6 +319,7 @@ def _llru(grid: Arrays, resets: bool, stack: Stack, keys: Keys, layer: Any, far:
                 stack.size[0] = 0
         for c in range(columns):
             now = layer[c]
+            # the order at this layer: rounds since the visit first, then the distance of the layer
             for j in range(layers):
                 distance = j - now if j > now else j - now + layers
                 if j == now and not far:

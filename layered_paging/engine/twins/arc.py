@@ -75,6 +75,7 @@ class Arc(NamedTuple):
             n[FRESH] = 0
         was = self.where[page]
         n[ASKED] = was == 3
+        # a ghost of T1 says that T1 was too small, one of T2 that it was too large: the target moves
         if was == 2:
             self.target[0] = min(self.target[0] + max(1.0, n[B2] / n[B1]), 1.0 * self.slots)
             n[B1] -= 1
@@ -83,6 +84,7 @@ class Arc(NamedTuple):
             n[B2] -= 1
         self.clock[page] = now.clock
         self.event[page] = now.event
+        # a ghost comes back into T2, every other page into T1
         if was >= 2:
             unlink(self.after, self.before, page)
             self.where[page] = 1
@@ -98,6 +100,7 @@ class Arc(NamedTuple):
     def victim(self, resident: Any, guard: Any, now: Now) -> int:
         """Take the oldest page of T1 if that is above its target, else of T2; it becomes a ghost."""
         n = self.n
+        # what the event itself loaded does not count in T1
         size = n[T1] - (n[FRESH] if n[SINCE] == now.event else 0)
         first = size > self.target[0] or (size == self.target[0] and size > 0 and n[ASKED] == 1)
         one = oldest(self.after, guard, now.stamp, self.pages)
@@ -105,6 +108,7 @@ class Arc(NamedTuple):
         page = two
         if (first and one >= 0) or two < 0:
             page = one
+        # the victim becomes the newest ghost of its list
         unlink(self.after, self.before, page)
         if page == one:
             if self.event[page] == now.event:
@@ -125,6 +129,7 @@ class Arc(NamedTuple):
 
 @inlined
 def _trim(state: Any) -> None:
+    """Drop the oldest ghosts: T1 and B1 hold at most ``slots`` pages, all four lists twice that."""
     n = state.n
     while n[B1] > 0 and n[T1] + n[B1] > state.slots:
         old = state.after[state.pages + 2]

@@ -68,6 +68,7 @@ class Dominating(NamedTuple):
         self.weight[0] = 1.0
         size = 1
         while True:
+            # the page that the mixture so far does worst against joins it, until that is one of its own
             worst = _worst(self, resident, guard, now, size)
             known = False
             for i in range(size):
@@ -76,6 +77,7 @@ class Dominating(NamedTuple):
                 break
             self.chosen[size] = worst
             size += 1
+            # solve the game among the pages of the mixture anew; ``weight`` is modified in place
             for i in range(size):
                 for j in range(size):
                     self.game[j, i] = 0.5 if i == j else _before(self, self.chosen[i], self.chosen[j])

@@ -93,6 +93,7 @@ def _factors(factor: Any, half_life: float, length: int) -> Any:
 
 @inlined
 def _use(state: Any, page: Any, now: Any) -> None:
+    """Fade the count of a page to the present round, and count a use."""
     value = 0.0
     if state.value[page] > 0.0:
         value = state.value[page] * _faded(state.factor, now.round - state.round[page])

@@ -56,6 +56,7 @@ class OnlineMin(NamedTuple):
 
     def victim(self, resident: Any, guard: Any, now: Now) -> int:
         """Return the page of least priority below the first level that is full beyond its number."""
+        # how many cached pages each level has
         held = self.held
         held[:] = 0
         for page in range(resident.shape[0]):
@@ -63,6 +64,7 @@ class OnlineMin(NamedTuple):
                 held[self.level[page]] += 1
         total = 0
         for level in range(self.slots + 2):
+            # the first level at which the cache holds too many pages; where none may go, the next such level; at last all
             bound = min(level, self.slots)
             if level <= self.slots:
                 total += held[level]
@@ -80,6 +82,7 @@ class OnlineMin(NamedTuple):
 
 @inlined
 def _raise(state: Any, page: Any) -> None:
+    """Make a page the last level; the levels below take up what that moves."""
     level = state.level
     top = state.slots
     at = level[page]

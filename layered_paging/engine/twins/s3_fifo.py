@@ -119,6 +119,7 @@ def _from_small(state: Any, guard: Any, stamp: Any) -> Any:
             return page
         unlink(state.after, state.before, page)
         n[SMALL] -= 1
+        # used once: it leaves, as a ghost if there is room for ghosts; the oldest ghost makes room
         if state.uses[page] < 2:
             state.where[page] = -1
             if state.ghost_room > 0:
@@ -131,6 +132,7 @@ def _from_small(state: Any, guard: Any, stamp: Any) -> Any:
                     state.where[old] = -1
                     n[GHOSTS] -= 1
             return page
+        # used again: on to the main queue
         state.uses[page] = 0
         state.where[page] = 1
         push(state.after, state.before, state.pages + 1, page)

@@ -71,6 +71,7 @@ class SampledLfru(NamedTuple):
         """Take the best of the pages drawn, and give its slot to the page that waits longest."""
         best = -1
         state = self.numbers[STATE]
+        # draw slots by a linear congruential generator; empty ones count as drawn
         for _ in range(self.sample):
             state = (state * MULTIPLIER + INCREMENT) % MODULUS
             page = self.page_of[state % self.page_of.shape[0]]
@@ -79,6 +80,7 @@ class SampledLfru(NamedTuple):
         self.numbers[STATE] = state
         if best < 0:
             best = _first(self, guard, now.stamp)
+        # its slot goes to the page that waits longest, if one waits
         slot = self.slot_of[best]
         if slot < 0:
             _leave(self, best)
