@@ -24,6 +24,12 @@ proofs/open/standing.json: commit that, and the certificate beside it.
 """
 
 
+LEGEND = (
+    "There are l layers of n pages and k slots; an event asks for m pages; H_j = 1 + 1/2 + ... + 1/j.\n"
+    "Sizes are counted at which the best known bounds say that the statement holds, leave it open, or refute it."
+)
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add(
@@ -125,6 +131,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         rows = [(p["name"], p["says"], p["holds"], p["open"], p["refuted"]) for p in answer["problems"]]
         columns = ("problem", "statement", "holds", "open", "refuted")
         table(f"open problems, at sizes of at most {answer['pages']} pages", columns, rows, text=2)
+        print(LEGEND)
         print("One problem, with its statement in Coq and its sizes: layered-paging problems NAME")
         print("A certificate that moves one: layered-paging problems --submit FILE")
 

@@ -74,7 +74,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     stated = sum(c["evidence"] == "none" for c in answer["claims"])
     failed = status(answer)
     print(
-        f"{verified} verified, {stated} stated only, {len(rows) - verified - stated} other; {'FAILED' if failed else 'no failure'}"
+        f"{verified} verified, {stated} stated only, {len(rows) - verified - stated} not run or failed; {'FAILED' if failed else 'no failure'}"
     )
 
 

@@ -1,6 +1,6 @@
 """The best bounds known at a size: from theorems, from the atlas, and from certificates that were kept.
 
-Nothing is taken from prose: every bound names the theorem, the row or the certificate that it comes from.
+Every bound names the theorem, the row, the certificate or the paper that it comes from.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def bounds(subject: str, size: Size, sources: str = "all") -> Bounds:
         A policy, ``best deterministic`` or ``best randomized``.
     size : Size
     sources : {"all", "theorems", "computed"}
-        Which sources count: theorems, what was computed at this very size, or both.
+        Which sources count: theorems, what was computed at this very size, or both and classical bounds.
 
     Raises
     ------
@@ -115,7 +115,8 @@ def bounds(subject: str, size: Size, sources: str = "all") -> Bounds:
     high: tuple[Value, str] | None = None
     theorems = [] if sources == "computed" else proved(subject, size)
     stored = [] if sources == "theorems" else _stored().get((subject, size), [])
-    for found in [*theorems, *stored]:
+    others = classical(subject, size) if sources == "all" else []
+    for found in [*theorems, *stored, *others]:
         if found.lower is not None and (low is None or found.lower > low[0]):
             low = (found.lower, found.source)
         if found.upper is not None and (high is None or found.upper < high[0]):
@@ -164,6 +165,20 @@ def proved(subject: str, size: Size) -> Iterator[Found]:
         value = harmonic(k - l + 1) + Fraction(l - 1, k + 1)
         exact = width == n
         yield found("randomized_exact" if exact else "randomized_at_least", value, value if exact else None)
+
+
+def classical(subject: str, size: Size) -> Iterator[Found]:
+    """Yield upper bounds of the literature for sequences of any pages, which no kernel has checked here."""
+    if size.top_k > 1 or size.admission == "bypass" or size.slots >= size.pages:
+        return
+    value = harmonic(size.slots)
+    for name, bound, source in (
+        (RANDOMIZED, value, "H_k (mcgeoch-sleator-1991)"),
+        ("online-min", value, "H_k (brodal-moruz-negoescu-2015)"),
+        ("marking", 2 * value - 1, "2 H_k - 1 (achlioptas-chrobak-noga-2000)"),
+    ):
+        if subject == name:
+            yield Found(subject, size, None, bound, f"classical {source}")
 
 
 @functools.cache

@@ -156,7 +156,7 @@ PROBLEMS = (
     ),
     Problem(
         "randomized-attained", "randomized_attained", RANDOMIZED,
-        "The best randomized ratio is a rational number, and some policy has it: at each size a bracket is to be closed.",
+        "The best randomized ratio is a rational number that some policy has; known at a size once both bounds meet.",
         "known", lambda s: _single(s) and min(s.layers, s.experts) >= 2 and s.slots < s.pages - 1, lambda s: Fraction(0),
     ),
     Problem(
@@ -177,12 +177,12 @@ PROBLEMS = (
     ),
     Problem(
         "llru-double", "llru_double", "llru",
-        "For l < k <= 2l - 1 LLRU (rounds by visit, same layer far) has the ratio 2 (k - l) + 1 of LRU.",
+        "For l < k <= 2l - 1 LLRU in its default form has the ratio 2 (k - l) + 1 of LRU.",
         "=", lambda s: _middle(s, 2 * s.layers), lambda s: Fraction(2 * (s.slots - s.layers) + 1),
     ),
     Problem(
         "llru-two-layers", "llru_two_layers", "llru",
-        "With two layers LLRU (rounds by visit, same layer far) has the ratio k + 1 from seven slots on.",
+        "With two layers LLRU in its default form has the ratio k + 1 from seven slots on.",
         "=", lambda s: _single(s) and s.layers == 2 and 7 <= s.slots < s.pages, lambda s: Fraction(s.slots + 1),
     ),
     Problem(

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from ..errors import LayeredPagingError
 from ..policies.spec import PolicySpec
-from .known import Bounds, Found, Value, proved
-from .stated import BEST, RANDOMIZED, Size, harmonic
+from .known import Bounds, Found, Value, classical, proved
+from .stated import BEST, RANDOMIZED, Size
 
 __all__ = ["SEARCH", "joined"]
 
@@ -59,10 +59,9 @@ def _said(subject: str | PolicySpec, size: Size) -> Iterator[Found]:
     shipped = isinstance(subject, str) or not subject.properties.get("unregistered")
     if shipped:  # a class of one's own may be called as a shipped policy is
         yield from proved(name, size)
+        yield from classical(name, size)
     layers, slots = size.layers, size.slots
     single = size.top_k == 1 and size.admission == "forced" and size.experts >= 2
-    if name == RANDOMIZED and single:
-        yield Found(name, size, None, harmonic(slots), "classical H_k (mcgeoch-sleator-1991)")
     if isinstance(subject, str):
         return
     for found in proved(RANDOMIZED if subject.randomized else BEST, size):  # no policy is better than the best one
@@ -73,7 +72,3 @@ def _said(subject: str | PolicySpec, size: Size) -> Iterator[Found]:
         yield Found(name, size, None, Fraction(slots), "theorem marking_upper")
     if single and subject.properties.get("conservative"):
         yield Found(name, size, None, Fraction(slots), "classical k (sleator-tarjan-1985)")
-    if single and name == "marking":
-        yield Found(name, size, None, 2 * harmonic(slots) - 1, "classical 2 H_k - 1 (achlioptas-chrobak-noga-2000)")
-    if single and name == "online-min":
-        yield Found(name, size, None, harmonic(slots), "classical H_k (brodal-moruz-negoescu-2015)")
