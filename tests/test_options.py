@@ -145,6 +145,24 @@ def test_a_word_that_is_not_known_gets_the_nearest_or_the_right_call(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["replay", TRACE, "--slots", "9", "--window", "8"], "--window goes with --over-time"),
+        (["replay", TRACE, "--slots", "9", "--sample", "2"], "--sample goes with --stream"),
+        (["router", TRACE, "--slots", "9"], "--slots goes with --map"),
+        (["check", "absent.json", "--first", "4"], "--first goes with --trace"),
+        (["show", TRACE, "--slots", "9", "--experts", "4"], "--experts goes with --sequence"),
+        (["sweep", "absent.toml", "-o", "new", "--retry"], "--retry goes with --resume"),
+    ],
+)
+def test_an_option_is_refused_without_the_one_it_goes_with(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr().err == f"layered-paging {words[0]}: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
         (["plan", TRACE, "--engine", "llamacpp"], "unknown engine 'llamacpp'; did you mean 'llama.cpp'?"),
         (["verify", "belady-optimum"], "no claim matches 'belady-optimum'; did you mean 'belady-optimal'?"),
         (["place", "--generate", "--algorithm", "bst"], "unknown algorithm 'bst'; did you mean 'best'?"),

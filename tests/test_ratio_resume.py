@@ -313,7 +313,7 @@ def test_a_killed_command_goes_on(tmp_path: Path) -> None:
     assert process.returncode == 0 and answer["complete"] is False and answer["taken_up"] is None
     was = kept(path)
     assert was["below"] and answer["lower"] == was["source"]["ratio"] and answer["upper"] == was["policy"]["ratio"]
-    again = json.loads(subprocess.run([*words, "1"], capture_output=True, text=True, check=True).stdout)
+    again = json.loads(subprocess.run([*words, "1s"], capture_output=True, text=True, check=True).stdout)
     assert again["taken_up"].startswith(f"between {answer['lower']} and {answer['upper']}; ")
     assert Fraction(again["lower"]) >= Fraction(answer["lower"]) > 0
     assert Fraction(again["upper"]) <= Fraction(answer["upper"])

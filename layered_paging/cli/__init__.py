@@ -16,10 +16,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import LayeredPagingError, ParameterError
-from .parsing import check_policy_place, complain, misread, parser_of
+from .parsing import check_needs, check_policy_place, complain, misread, parser_of
+
+if TYPE_CHECKING:
+    from logging import Handler
 
 __all__ = ["COMMANDS", "main"]
 
@@ -107,6 +110,7 @@ def _run(words: list[str], chosen: str) -> int:
     assert module is not None
     if left:
         mine.error(misread(mine, module, left))
+    check_needs(mine, args)
     args.json = args.json or args.format == "json"
     try:
         with _silent(args.quiet), _said_aloud(args.verbose):
@@ -161,15 +165,24 @@ def _said_aloud(wanted: bool) -> Iterator[None]:
         return
     import logging
 
-    log, line = logging.getLogger(__name__.partition(".")[0]), logging.StreamHandler(sys.stderr)
-    level = log.level
-    log.addHandler(line)
-    log.setLevel(logging.DEBUG)
+    with _heard(__name__.partition(".")[0], logging.StreamHandler(sys.stderr), logging.DEBUG):
+        yield
+
+
+@contextmanager
+def _heard(name: str, handler: Handler, level: int) -> Iterator[None]:
+    """Give what a logger says to a handler, and leave the logger as it was."""
+    import logging
+
+    log = logging.getLogger(name)
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(level)
     try:
         yield
     finally:
-        log.removeHandler(line)
-        log.setLevel(level)
+        log.removeHandler(handler)
+        log.setLevel(before)
 
 
 def _only_tables(module: ModuleType, answer: Any, args: argparse.Namespace) -> str:
@@ -199,17 +212,10 @@ def _compiling_told(prog: str) -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             # over what a search may have drawn on the line
             print(f"\r{prog}: compiling kernels, once per installation ...", file=sys.stderr, flush=True)
-            log.removeHandler(self)
+            logging.getLogger(_COMPILER).removeHandler(self)
 
-    log, line = logging.getLogger(_COMPILER), Line(logging.INFO)
-    level = log.level
-    log.addHandler(line)
-    log.setLevel(logging.INFO)
-    try:
+    with _heard(_COMPILER, Line(logging.INFO), logging.INFO):
         yield
-    finally:
-        log.removeHandler(line)
-        log.setLevel(level)
 
 
 def cleaned(value: Any) -> Any:

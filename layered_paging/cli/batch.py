@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "--sizes", group=Group.BATCH, nargs="+", type=positive, metavar="N",
             help="requests at once (default: those of 1 2 4 8 16 32 that the trace has requests for)",
         ),
-        opt.CHUNK(dest="chunk", help="prompt tokens of a request per step (default: the whole prompt)"),
+        opt.CHUNK(needs="", dest="chunk", help="prompt tokens of a request per step (default: the whole prompt)"),
         opt.POLICY(nargs="+", default=["lru"], help="policies (default: lru)"),
         *log_options(),
     )  # fmt: skip

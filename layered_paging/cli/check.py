@@ -35,9 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
             metavar="FILE.py:CLASS", help="the class that a ratio certificate of a policy of your own is about"
         ),
         opt.TRACES(help="the trace that a certificate of an optimum or a stall is about"),
-        opt.FIRST(help="about the first N rounds, as 'prefetch --first'"),
-        opt.WHERE(help="about these sessions of the trace"),
-        opt.PREFILL,
+        opt.FIRST(needs="--trace", help="about the first N rounds, as 'prefetch --first'"),
+        opt.WHERE(needs="--trace", help="about these sessions of the trace"),
+        opt.PREFILL(needs="--trace"),
         Option(
             "--limit", group=Group.SEARCH, type=positive, default=LIMIT, metavar="STEPS",
             help=f"steps of work that a file may take, of about a third of a microsecond (default: {LIMIT:,})",

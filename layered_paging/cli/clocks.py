@@ -14,7 +14,7 @@ from .values import seconds
 if TYPE_CHECKING:
     from ..plan import Clock
 
-__all__ = ["clock_of", "clock_options", "clock_words", "paced", "speed"]
+__all__ = ["clock_of", "clock_options", "clock_words", "paced", "speed", "unsized"]
 
 PER_TOKEN = Option(
     "--per-token",
@@ -64,6 +64,13 @@ def clock_options(measured: bool = False, per_token: bool = False) -> list[Optio
     ]
 
 
+def unsized() -> ParameterError:
+    """Return the error about a clock for a trace that does not know its sizes."""
+    return ParameterError(
+        "a clock needs the bytes that are loaded; the trace has no sizes", ways=[("expert_bytes", None)]
+    )
+
+
 def clock_of(args: argparse.Namespace, sized: bool | None = None) -> Clock | None:
     """Return the clock that the options give, or None.
 
@@ -91,7 +98,7 @@ def clock_of(args: argparse.Namespace, sized: bool | None = None) -> Clock | Non
     if args.cpu and not args.on_cpu:
         raise ParameterError("--cpu is per miss that is computed where it lies; it needs --on-cpu, their share")
     if sized is False:
-        raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
+        raise unsized()
     from ..plan import Clock
 
     return Clock(args.compute, args.bandwidth, args.latency, args.overlap, args.on_cpu, args.cpu)

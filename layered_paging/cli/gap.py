@@ -12,7 +12,7 @@ from ..analysis.gaps import TOKENS, gap_table
 from ..core.files import write_atomic
 from ..errors import ParameterError
 from . import options as opt
-from .clocks import PACES, clock_of, clock_options, paced, speed
+from .clocks import PACES, clock_of, clock_options, paced, speed, unsized
 from .common import prefill_note, progress, table
 from .options import Group, Option, add, log_options
 from .race import racers, rows_of, show_race
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     clock, rules = clock_of(args), rules_of(args)
     traces = {_name(path, args.trace): trace_of(args, path) for path in dict.fromkeys(args.trace)}
     if clock is not None and any(trace.expert_bytes is None for trace in traces.values()):
-        raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
+        raise unsized()
     sizes = args.demand or TOKENS
     policies = args.policy or (racers(args.base) if args.race else ["similar-rounds"])
     with progress("replay", len(traces) * len(sizes) * len(args.reset), args.json) as advance:

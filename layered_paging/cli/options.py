@@ -46,17 +46,20 @@ class Option:
         The heading of the help text under which it stands.
     sets : sequence of str
         Parameters of Python that it sets besides the one of its own name; errors about them name the option.
+    needs : str
+        The option without which it means nothing, and is refused.
     **given
         What argparse is told of it.
     """
 
-    def __init__(self, *flags: str, group: Group, sets: Sequence[str] = (), **given: Any) -> None:
-        self.flags, self.group, self.sets, self.given = flags, group, tuple(sets), given
+    def __init__(self, *flags: str, group: Group, sets: Sequence[str] = (), needs: str = "", **given: Any) -> None:
+        self.flags, self.group, self.sets, self.needs, self.given = flags, group, tuple(sets), needs, given
 
-    def __call__(self, *, group: Group | None = None, **changed: Any) -> Option:
+    def __call__(self, *, group: Group | None = None, needs: str | None = None, **changed: Any) -> Option:
         """Return the option as one command takes it: ``changed`` replaces what argparse is told (None: nothing)."""
         given = {key: value for key, value in {**self.given, **changed}.items() if value is not None}
-        return Option(*self.flags, group=group or self.group, sets=self.sets, **given)
+        need = self.needs if needs is None else needs
+        return Option(*self.flags, group=group or self.group, sets=self.sets, needs=need, **given)
 
 
 def add(parser: argparse.ArgumentParser, *options: Option, one: bool = False, required: bool = False) -> None:
@@ -75,7 +78,7 @@ def add(parser: argparse.ArgumentParser, *options: Option, one: bool = False, re
     for option in options:
         target = within or _headed(parser, option.group)
         action = target.add_argument(*option.flags, **option.given)
-        action.sets = option.sets  # type: ignore[attr-defined]
+        action.sets, action.needs = option.sets, option.needs  # type: ignore[attr-defined]
 
 
 def _headed(parser: argparse.ArgumentParser, group: Group) -> argparse._ArgumentGroup:
@@ -130,7 +133,7 @@ def log_options(*without: str) -> list[Option]:
 
 
 BATCH = Option("--batch", group=Group.BATCH, dest="batch_size", type=positive, metavar="N", help="requests that run at once")  # fmt: skip
-CHUNK = Option("--chunk", group=Group.BATCH, dest="batch_chunk", type=positive, metavar="N", help="with --batch: prompt tokens of a request per step (default: the whole prompt)")  # fmt: skip
+CHUNK = Option("--chunk", group=Group.BATCH, needs="--batch", dest="batch_chunk", type=positive, metavar="N", help="with --batch: prompt tokens of a request per step (default: the whole prompt)")  # fmt: skip
 
 # rules
 POOL = Option("--pool", group=Group.RULES, choices=POOLS, default=POOLS[0], help=f"one pool of slots, or a quota for each layer (default: {POOLS[0]})")  # fmt: skip

@@ -27,7 +27,7 @@ OPTIONS = (
         action="store_true",
         help="hits by window of rounds: cold fill, change, steady",
     ),
-    opt.WINDOW(help="with --over-time: rounds of a window (default: 8)"),
+    opt.WINDOW(needs="--over-time", help="with --over-time: rounds of a window (default: 8)"),
 )
 
 

@@ -13,11 +13,12 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from ..core.registry import close_to, nearest
-from ..errors import NotRegistered
+from ..errors import NotRegistered, ParameterError
 
 __all__ = [
     "actions",
     "add_manners",
+    "check_needs",
     "check_policy_place",
     "complain",
     "misread",
@@ -152,6 +153,17 @@ def named(parser: argparse.ArgumentParser) -> Callable[[str, object], str | None
         return flag if value is None or value is True else f"{flag} {value}"
 
     return name
+
+
+def check_needs(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Refuse an option that means nothing without another one, which was not given."""
+    known = {flag: action for action in actions(parser) for flag in action.option_strings}
+    for action in dict.fromkeys(known.values()):
+        needed = getattr(action, "needs", "")
+        if needed and getattr(args, action.dest, action.default) != action.default:
+            other = known[needed]
+            if getattr(args, other.dest, other.default) in (None, False, []):
+                raise ParameterError(f"{action.option_strings[-1]} goes with {needed}")
 
 
 def misread(parser: argparse.ArgumentParser, module: ModuleType, left: list[str]) -> str:

@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "--submit", group=Group.INPUT, nargs="+", metavar="FILE",
             help="certificates: check them, and say what they move",
         ),
-        Option("--keep", group=Group.OUTPUT, action="store_true", help="with --submit: keep what improves a bound"),
+        Option("--keep", group=Group.OUTPUT, needs="--submit", action="store_true", help="with --submit: keep what improves a bound"),
     )  # fmt: skip
     parser.epilog = EXAMPLES
 
@@ -51,8 +51,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Return the problems, one problem, or what certificates do."""
     from ..problems import PROBLEMS, formal, named, standing
 
-    if args.keep and not args.submit:
-        raise ParameterError("--keep goes with --submit")
     if args.pages > 24:
         raise ParameterError(f"--pages must be at most 24, the most that exact ratios allow; got {args.pages}")
     if args.submit:

@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ),
         Option("--optimal", group=Group.INPUT, action="store_true", help="the best deterministic policy instead"),
         Option(
-            "--randomized", group=Group.INPUT, action="store_true", help="with --optimal: the best randomized policy"
+            "--randomized", group=Group.INPUT, needs="--optimal", action="store_true", help="with --optimal: the best randomized policy"
         ),
         opt.LAYERS(required=True),
         opt.EXPERTS(required=True, nargs="+", help="experts of each layer: one number, or one per layer"),
@@ -102,8 +102,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             "--resume is for --optimal: most time of a given policy's ratio goes into its graph and the last proof, "
             "which would have to be made again"
         )
-    if args.randomized and not args.optimal:
-        raise ParameterError("--randomized goes with --optimal")
     experts: Any = args.experts[0] if len(args.experts) == 1 else args.experts
     size = {"layers": args.layers, "experts": experts, "slots": args.slots}
     return _optimal(args, size) if args.optimal else _given(args, size)

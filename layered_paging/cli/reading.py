@@ -28,8 +28,6 @@ def batched(trace: Trace, args: argparse.Namespace) -> Trace:
     """Return the trace in batches where the options say so, and tell of its unions."""
     size, chunk = getattr(args, "batch_size", None), getattr(args, "batch_chunk", None)
     if size is None:
-        if chunk is not None:
-            raise ParameterError("--chunk goes with --batch")
         return trace
     if getattr(args, "prefill", "token") == "merged":
         raise ParameterError("--prefill merged does not go with --batch: a step runs whole prompts, or --chunk tokens")

@@ -81,11 +81,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "requests only",
         ),
         Option(
-            "--train", group=Group.INPUT, metavar="TRACE", help="another trace, which learnt predictions observe first"
+            "--train", group=Group.INPUT, needs="--predictions", metavar="TRACE", help="another trace, which learnt predictions observe first"
         ),
         opt.PROFILE(help="also keep the hottest pages of a profile (profile make); its policy is 'static'"),
         Option(
-            "--pin", group=Group.INPUT, nargs="+", type=positive, default=[], metavar="N",
+            "--pin", group=Group.INPUT, needs="--profile", nargs="+", type=positive, default=[], metavar="N",
             help="with --profile: also keep only its N hottest pages, and use lru for the rest",
         ),
         opt.POOL(default=None),  # shared, but with quotas, which are of layers
@@ -104,9 +104,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "--stream", group=Group.SEARCH, action="store_true",
             help="read the file in parts (Parquet, JSON Lines): for traces of any length",
         ),
-        opt.WORKERS(help="with --stream --reset session: processes (default: 1)"),
+        opt.WORKERS(needs="--stream", help="with --stream --reset session: processes (default: 1)"),
         Option(
-            "--sample", group=Group.SEARCH, sets=["sessions"], type=positive, metavar="N",
+            "--sample", group=Group.SEARCH, needs="--stream", sets=["sessions"], type=positive, metavar="N",
             help="with --stream --reset session: estimate from N sessions",
         ),
         opt.OPTIMUM(choices=("forced", "bypass")),
@@ -134,8 +134,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     args.pool = args.pool or ("shared" if args.quotas is None else "per-layer")
     trace = open_or_load(args, args.stream)
     clock = None if several else clock_of(args, trace.expert_bytes is not None)
-    if args.window is not None and not args.over_time:
-        raise ParameterError("--window goes with --over-time")
     specs = [resolve(name) for name in args.policy] + _pinned(trace, args)
     integer("--seed", args.seed, 0)
     options: dict[str, Any] = {
@@ -203,8 +201,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def _pinned(trace: Trace | LongTrace, args: argparse.Namespace) -> list[PolicySpec]:
     """Return the policies that a profile asks for: its hottest pages, or some of them and LRU for the rest."""
     if args.profile is None:
-        if args.pin:
-            raise ParameterError("--pin goes with --profile")
         return []
     import numpy as np
 
@@ -228,8 +224,6 @@ def _predictions(
 ) -> tuple[Forecast | None, dict[str, Any] | None]:
     """Return the predictions and what to say about them."""
     if args.predictions is None:
-        if args.train is not None:
-            raise ParameterError("--train goes with --predictions")
         return None, None
     if not any(spec.predicted and spec.predictions is None for spec in specs):
         raise ParameterError(
@@ -258,8 +252,6 @@ def _runs(
 ) -> Iterator[Run]:
     """Yield the runs in order; those of a trace in parts come from one pass over it."""
     if not isinstance(trace, LongTrace):
-        if args.workers > 1:
-            raise ParameterError("--workers goes with --stream")
         with progress("replay", len(wanted), args.json) as advance:
             for done, (spec, budget, seed) in enumerate(wanted):
                 slots, size = (budget, None) if args.slots else (None, budget)
@@ -295,10 +287,8 @@ def _sampled(
     """Estimate every policy at every number of slots."""
     from ..sweep import estimate
 
-    if not args.stream or not args.slots or args.optimum or args.by or args.workers > 1 or args.repeat > 1:
-        raise ParameterError(
-            "--sample goes with --stream and --slots, and without --optimum, --by, --workers, --repeat"
-        )
+    if not args.slots or args.optimum or args.by or args.workers > 1 or args.repeat > 1:
+        raise ParameterError("--sample goes with --slots, and without --optimum, --by, --workers, --repeat")
     if args.per_token or args.compute is not None or args.profile is not None:
         raise ParameterError("--sample estimates hits: it goes without a clock, --per-token and --profile")
     found = []

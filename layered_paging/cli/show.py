@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         Option(
             "--play", group=Group.INPUT, action="store_true", help="write the playground, which takes its sequences itself"
         ),
-        opt.EXPERTS(help="experts of each layer of --sequence"),
+        opt.EXPERTS(needs="--sequence", help="experts of each layer of --sequence"),
         opt.POLICY(nargs="+", help="policies to show (default: lru llru opt)"),
         opt.SLOTS,
         opt.FROM,
@@ -100,8 +100,6 @@ def _replay(args: argparse.Namespace) -> dict[str, Any]:
 
     if args.slots is None:
         raise ParameterError("--slots must be given: the total number of slots")
-    if args.experts is not None and args.sequence is None:
-        raise ParameterError("--experts goes with --sequence; a trace file knows its own")
     policies = args.policy or ["lru", "llru", "opt"]
     whole = trace_of(args) if args.sequence is None else parse_sequence(args.sequence, args.experts)
     rounds = args.rounds or max(1, SHOWN // whole.layers)

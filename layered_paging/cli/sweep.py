@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "--cluster", group=Group.SEARCH, metavar="ADDRESS", help="a Dask scheduler, or 'local' to start one"
         ),
         opt.RESUME(action="store_true", help="go on in the folder, and skip what is done"),
-        Option("--retry", group=Group.SEARCH, action="store_true", help="with --resume: play again what failed"),
+        Option("--retry", group=Group.SEARCH, needs="--resume", action="store_true", help="with --resume: play again what failed"),
         opt.INTO(metavar="FOLDER", required=True, help="a new folder for the results"),
         Option(
             "--form", group=Group.OUTPUT, choices=FORMATS, default="jsonl",

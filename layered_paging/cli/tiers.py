@@ -15,7 +15,7 @@ from ..core.slices import of_layers
 from ..core.trace import Trace
 from ..errors import ParameterError
 from ..policies.spec import PolicySpec
-from .clocks import clock_of, speed
+from .clocks import clock_of, speed, unsized
 from .common import percent, table
 from .options import Group, Option
 from .values import byte_size
@@ -163,7 +163,7 @@ def _by_tier(trace: Trace, specs: Sequence[PolicySpec], rules: Rules, args: argp
         first = "" if args.devices is None else ", and of the devices: --bandwidth"
         raise ParameterError(f"--compute needs the speed of every tier, as in ram=24GiB@2GB{first}")
     if args.compute is not None and trace.page_bytes is None:
-        raise ParameterError("a clock needs the bytes that are loaded: give the bytes of an expert (--expert-bytes)")
+        raise unsized()
     below = None if args.lower is None else resolve(args.lower)
     found: list[dict[str, Any]] = []
     low: dict[str, list[int]] = {}
