@@ -72,8 +72,8 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
                 (_signature(row), row.get("statement", row["summary"]), _declared(row), ", ".join(row.get("cites", ())))
                 for row in rows
             ]
-            if args.format == "table" and not (sys.stdout and sys.stdout.isatty()):  # for grep: a name and what it is, one each line
-                print(counted(len(rows), PLURALS[plural], plural))
+            if args.format == "table" and not (sys.stdout and sys.stdout.isatty()):
+                print(counted(len(rows), PLURALS[plural], plural))  # for grep: a name and what it is, one each line
                 print("".join(f"{name}: {' '.join(what.split())}\n" for name, what, _, _ in shown))
                 continue
             table(counted(len(rows), PLURALS[plural], plural), ["name", "what", "declares", "source"], shown, text=4)

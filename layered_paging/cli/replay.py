@@ -132,13 +132,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.quotas is not None and args.pool == "shared":
         raise ParameterError("--quotas are of each layer; they do not go with --pool shared")
     args.pool = args.pool or ("shared" if args.quotas is None else "per-layer")
+    traffic = traffic_of(args)
     trace = open_or_load(args, args.stream)
     clock = None if several else clock_of(args, trace.expert_bytes is not None)
     specs = [resolve(name) for name in args.policy] + _pinned(trace, args)
     integer("--seed", args.seed, 0)
     options: dict[str, Any] = {
         name: getattr(args, name) for name in ("pool", "reset", "events", "admission", "prefill", "ties", "oversize")
-    } | traffic_of(args)
+    } | traffic
     if isinstance(trace, LongTrace):
         if args.predictions is not None or args.train is not None:
             raise ParameterError("--predictions are of a whole trace; they do not go with --stream")
