@@ -371,4 +371,4 @@ def _clone(policy: Any) -> Any:
 def _plain(value: Any) -> bool:
     if isinstance(value, tuple):
         return all(map(_plain, value))
-    return value is None or type(value) in (int, str, bool, float, Instance)
+    return value is None or type(value) in (int, str, bool, float, Fraction, Instance, _Dice)  # the dice are shared
