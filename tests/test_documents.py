@@ -5,7 +5,8 @@ run, and must succeed unless they end in ``# refused``; what follows is compared
 stands for anything).  A plain ``layered-paging`` command is called in this process, which spares its start; whatever
 needs a shell, or makes processes of its own, gets one.  Blocks that
 name ``$TRACES`` need the optional real traces and are skipped, saying so, where they are absent; so
-are documents that say ``<!-- needs torch -->`` where torch and transformers are.
+are documents that say ``<!-- needs torch -->`` where torch and transformers are.  Commands that need Coq run with the theorems
+(``make theorems``), and the rest of their documents with them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import pytest
 
 from layered_paging import catalog, cli
 from layered_paging.core import registry
+from layered_paging.theorems import available
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -85,8 +87,34 @@ def squeeze(text: str) -> str:
     return "".join(re.sub("─+", "─", line.rstrip()) + "\n" for line in text.splitlines() if line.strip())
 
 
+COQ = re.compile(r'verify "theorem-|--verified|--kernel')
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_blocks_run(name: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_blocks(name, tmp_path, request, monkeypatch)
+
+
+@pytest.mark.skipif(available() is not None, reason=f"no theorem was checked: {available()}")
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in DOCUMENTS
+        if any(COQ.search(code) for kind, code in BLOCK.findall((ROOT / name).read_text()) if kind == "console")
+    ],
+)
+def test_blocks_that_need_coq(
+    name: str, compiled: Path, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAYERED_PAGING_THEOREMS", str(compiled))
+    run_blocks(name, tmp_path, request, monkeypatch, coq=True)
+
+
+def run_blocks(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, coq: bool = False
+) -> None:
+    """Run the blocks of a document, those of commands that need Coq only if that is said."""
     text = (ROOT / name).read_text()
     if "<!-- needs torch -->" in text:
         pytest.importorskip("torch")
@@ -119,6 +147,8 @@ def test_blocks_run(name: str, tmp_path: Path, request: pytest.FixtureRequest, m
             lines = part.split("\n")
             end = next(i for i, line in enumerate(lines) if not line.endswith("\\"))
             command, expected = "\n".join(lines[: end + 1]), "\n".join(lines[end + 1 :])
+            if COQ.search(command) and not coq:
+                continue
             found = ran(command, tmp_path, traces)
             assert "Traceback" not in found, found
             if expected.strip():
