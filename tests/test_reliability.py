@@ -14,7 +14,7 @@ import pytest
 
 import layered_paging as lp
 from layered_paging.core import files
-from layered_paging.errors import LayeredPagingError
+from layered_paging.errors import FormatError, LayeredPagingError
 
 SAMPLE = str(Path(lp.__file__).parent / "samples" / "sample.npz")
 SUFFIXES = ("npz", "jsonl", "jsonl.gz", "parquet")
@@ -116,3 +116,14 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "t").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_is_read_whole_or_refused(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"abc")
+    assert files.read_whole(tmp_path / "f", 3, "note") == b"abc"
+    with pytest.raises(FormatError, match="f: a note has at most 0 MiB"):
+        files.read_whole(tmp_path / "f", 2, "note")
+    with pytest.raises(FormatError, match="absent: cannot be read; No such file"):
+        files.read_whole(tmp_path / "absent", 3, "note")
+    with pytest.raises(LayeredPagingError, match="cannot be read"):
+        files.read_whole(tmp_path, 3, "note", LayeredPagingError)

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from ..errors import LayeredPagingError
+from ..errors import FormatError, LayeredPagingError
 
-__all__ = ["read_limited", "replacing", "write_atomic"]
+__all__ = ["read_limited", "read_whole", "replacing", "write_atomic"]
 
 
 def read_limited(path: str | Path, most: int) -> bytes:
@@ -33,6 +33,23 @@ def read_limited(path: str | Path, most: int) -> bytes:
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     with open(path, "rb") as stream:
         return stream.read(most + 1)
+
+
+def read_whole(path: str | Path, most: int, what: str, kind: type[LayeredPagingError] = FormatError) -> bytes:
+    """Return the contents of a file of at most ``most`` bytes; ``what`` it is, and the ``kind`` of error, are for messages.
+
+    Raises
+    ------
+    FormatError, or ``kind``
+        It cannot be read, or is larger.
+    """
+    try:
+        data = read_limited(path, most)
+    except (OSError, ValueError) as error:
+        raise kind(f"{path}: cannot be read; {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > most:
+        raise kind(f"{path}: a {what} has at most {most >> 20} MiB")
+    return data
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import strict_json
-from ..core.files import read_limited, write_atomic
+from ..core.files import read_whole, write_atomic
 from .links import trip_ns
 from .network import FAR, MOST_CELLS, MOST_LINKS, MOST_PAGES, Activations, Network, NetworkError
 
@@ -35,13 +35,9 @@ def load_network(path: str | Path) -> Network:
         It cannot be read, is no network of this version, or breaks the model. The message names the file,
         and the user, server or layer.
     """
+    data = read_whole(path, LIMIT, "network file", NetworkError)
     try:
-        data = read_limited(path, LIMIT)
-        if len(data) > LIMIT:
-            raise NetworkError(f"{path}: a network file must be below {LIMIT >> 20} MiB")
         document = strict_json.parse(data)
-    except OSError as error:
-        raise NetworkError(f"{path}: cannot be read; {error.strerror or error}") from None
     except ValueError as error:
         raise NetworkError(f"{path}: must be JSON; {' '.join(str(error).split())[:160]}") from None
     return from_document(document, str(path))

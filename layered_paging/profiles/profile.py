@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import strict_json
-from ..core.files import read_limited, write_atomic
+from ..core.files import read_whole, write_atomic
 from ..core.instance import integer
 from ..core.trace import Trace
 from ..errors import FormatError, ParameterError
@@ -214,12 +214,7 @@ class Profile:
         FormatError
             Not a profile, of a later version, truncated, altered, or with values out of range.
         """
-        try:
-            data = read_limited(path, LIMIT)
-        except (OSError, ValueError) as error:
-            raise FormatError(f"{path}: cannot be read; {getattr(error, 'strerror', None) or error}") from None
-        if len(data) > LIMIT:
-            raise FormatError(f"{path}: a profile has at most {LIMIT >> 20} MiB")
+        data = read_whole(path, LIMIT, "profile")
         try:
             return _read(data)
         except (FormatError, ParameterError) as error:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import strict_json
-from ..core.files import read_limited, write_atomic
+from ..core.files import read_whole, write_atomic
 from ..core.version import __version__
 from ..errors import FormatError, LayeredPagingError
 
@@ -80,16 +80,10 @@ class Journal:
         return FormatError(f"{self.path}: the journal is damaged; {why}")
 
     def _read(self, path: str | Path) -> dict[str, Any]:
+        data = read_whole(path, LIMIT, "journal")
         try:
-            data = read_limited(path, LIMIT)
-            if len(data) > LIMIT:
-                raise FormatError(f"{path}: a journal must be at most {LIMIT >> 20} MiB")
             fields = strict_json.parse(data)
-        except OSError as error:
-            raise LayeredPagingError(f"{path}: cannot be read; {error.strerror or error}") from None
         except ValueError as error:
-            if isinstance(error, FormatError):
-                raise
             raise FormatError(f"{path}: a journal must be JSON; {ascii(str(error))[1:-1][:160]}") from None
         if not isinstance(fields, dict) or fields.get("format") != FORMAT:
             found = fields.get("format") if isinstance(fields, dict) else type(fields).__name__

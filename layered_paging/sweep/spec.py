@@ -12,7 +12,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from ..core.files import read_limited
+from ..core.files import read_whole
 from ..core.instance import integer
 from ..core.registry import nearest
 from ..core.trace import Trace
@@ -102,12 +102,7 @@ def load_spec(path: str | Path) -> Spec:
         As ``read_spec`` raises them; the message begins with the file.
     """
     file = Path(path)
-    try:
-        raw = read_limited(file, LENGTH)
-    except (OSError, ValueError) as error:
-        raise FormatError(f"{path}: cannot be read; {getattr(error, 'strerror', None) or error}") from None
-    if len(raw) > LENGTH:
-        raise FormatError(f"{path}: a spec has at most {LENGTH} bytes")
+    raw = read_whole(file, LENGTH, "spec")
     try:
         data = tomllib.loads(raw.decode())
     except UnicodeDecodeError as error:
