@@ -75,6 +75,13 @@ def test_a_clock_is_fitted_to_ones_own_runs(trace: lp.Trace) -> None:
     assert found.clock is not None and found.fit is not None
     assert found.clock.compute == pytest.approx(0.015) and found.clock.bandwidth == pytest.approx(5e7)
     assert "The clock was given and not measured." not in found.unknown
+    assert "The clock fitted to 3 measured runs: 15.00 ms per token and 50 MB/s (95 %: 15.00 to 15.00 ms" in " ".join(
+        found.sentences
+    )
+    two = plan(trace, measured=runs[:2], policies=["llru"], sizes=[1 << 20], **RESET)
+    assert "(two runs leave no interval)" in " ".join(two.sentences)
+    flat = plan(trace, measured=[(size, 40 - n) for n, (size, _) in enumerate(runs)], sizes=[1 << 20], **RESET)
+    assert "and loads of no time (no intervals where" in " ".join(flat.sentences)
 
 
 def test_a_target_is_the_smallest_budget_that_reaches_it(trace: lp.Trace) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from ..core.trace import Trace
 from ..core.words import counted
 from .budgets import AHEAD, BOUND, Row
+from .clock import Fit
 from .engines import ENGINES, engines_of, knob_of
 from .found import Chosen, Plan
 
@@ -34,6 +35,8 @@ def sentences(found: Plan, engine: str | None) -> list[str]:
     out += [*memory(found), *_ahead(found)]
     if found.target is not None:
         out.append(_target(found))
+    if found.fit is not None:
+        out.append(_fitted(found.fit))
     if found.fit is not None and found.fit.note:
         out.append(f"The measured runs do not fit a clock of loads well: {found.fit.note}.")
     return [line for line in out if line]
@@ -166,6 +169,25 @@ def _ahead(found: Plan) -> list[str]:
         f"Loading ahead can make it {hidden:.2f} instead of {here.rate:.2f} tokens per second with {found.using}, at most: "
         "every load named in time, none in vain ('prefetch' replays predictors)."
     ]
+
+
+def _fitted(fit: Fit) -> str:
+    """Return the clock that was fitted to the user's runs, with its intervals, or why it has none."""
+    runs = counted(len(fit.residuals), "measured run")
+    rate = f"{fit.clock.bandwidth / 1e6:,.0f} MB/s" if fit.clock.bandwidth < 1e14 else "loads of no time"
+    said = f"The clock fitted to {runs}: {1e3 * fit.clock.compute:.2f} ms per token and {rate}"
+    if fit.compute_low is None or fit.compute_high is None or fit.bandwidth_low is None:
+        why = (
+            "two runs leave no interval"
+            if len(fit.residuals) < 3
+            else "no intervals where it was bent to fit, or overlaps"
+        )
+        return f"{said} ({why})."
+    fastest = "no bound" if fit.bandwidth_high is None else f"{fit.bandwidth_high / 1e6:,.0f}"
+    return (
+        f"{said} (95 %: {1e3 * fit.compute_low:.2f} to {1e3 * fit.compute_high:.2f} ms, "
+        f"{fit.bandwidth_low / 1e6:,.0f} to {fastest} MB/s)."
+    )
 
 
 def _target(found: Plan) -> str:
