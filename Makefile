@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test test-all browser slowest theorems checker mutants checked lint docs sheets screenshots journeys wheel bench clean
+.PHONY: demo test test-all browser slowest theorems checker mutants checked lint docs sheets screenshots journeys kernels wheel bench clean
 
 demo: .venv/installed
 	@$(BIN)/layered-paging replay layered_paging/samples/sample.npz --slots 12 24 48 --policy lru llru lfu similar-rounds --reset session --optimum forced
@@ -58,6 +58,10 @@ sheets: .venv/ready
 
 screenshots: .venv/ready
 	$(BIN)/python tests/screenshots.py screenshots $(if $(wildcard docs/_build/html),--docs docs/_build/html)
+
+# Kernels compiled ahead, for any processor of this platform; a wheel that is built afterwards holds them.
+kernels: .venv/installed
+	@$(BIN)/python -m layered_paging.ahead
 
 wheel: .venv/installed
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .

@@ -27,6 +27,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 ROOT = Path(__file__).resolve().parents[1]
+os.environ.setdefault(
+    "LAYERED_PAGING_KERNELS", os.devnull
+)  # a test sees no kernels compiled ahead that it did not make
 _BEGUN = pytest.StashKey[float]()
 
 

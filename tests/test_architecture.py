@@ -29,6 +29,7 @@ ORDER = [
     {"recording"},
     {"samples", "plot"},
     {"report", "reproduction", "sweep"},
+    {"ahead"},
     {"cli"},
     {"__main__"},
 ]
@@ -195,6 +196,7 @@ def test_the_order_test_can_fail(line: str, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_hall_holds_public_faces_only() -> None:
     loose = {p.stem for p in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
     assert loose <= {
+        "ahead",
         "catalog",
         "certificate",
         "claims",

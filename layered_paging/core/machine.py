@@ -28,6 +28,7 @@ from numba.core.compiler import CompileResult
 from numba.core.types import containers
 from numba.extending import intrinsic
 
+from .shipped import GENERIC, shipped
 from .sources import digest_of
 
 __all__ = ["bare_kernel", "kernel", "leading_zeros", "loop", "trailing_zeros"]
@@ -156,13 +157,13 @@ class _Kept:
             self._files = _Files(self.cache_path, self._function.__qualname__)
         return self._files
 
-    def _key(self, signature: Any, codegen: Any) -> Any:
+    def _key(self, signature: Any, target: tuple[str, ...]) -> Any:
         """Return what the machine code depends on beside the sources of its file; None if that cannot be known."""
         kinds = [_digest(module) for module in sorted(_homes(sigutils.normalize_signature(signature)[0]))]
         if None in kinds:
             return None
         code = hashlib.sha256(self._function.__code__.co_code).hexdigest()
-        return signature, codegen.magic_tuple(), code, sys.version_info[:3], tuple(kinds)
+        return signature, target, code, sys.version_info[:2], tuple(kinds)
 
     def flush(self) -> None:
         """Forget nothing."""
@@ -170,8 +171,13 @@ class _Kept:
     def load_overload(self, signature: Any, context: Any) -> Any:
         """Return what was compiled for these types, if it was kept."""
         context.refresh()
-        key = self._key(signature, context.codegen())
+        target = context.codegen().magic_tuple()
+        key = self._key(signature, target)
         data = None if key is None else self._at().load(key)
+        where = shipped() if data is None and key is not None else None
+        if where is not None:  # compiled ahead, for any processor
+            files = _Files(str(where / _folder(*self._modules)), self._function.__qualname__)
+            data = files.load(self._key(signature, (target[0], *GENERIC)))
         if data is None:
             return None
         try:
@@ -181,7 +187,7 @@ class _Kept:
 
     def save_overload(self, signature: Any, result: Any) -> None:
         """Keep what was compiled."""
-        key = self._key(signature, result.codegen)
+        key = self._key(signature, result.codegen.magic_tuple())
         if key is None or result.lifted or result.library.has_dynamic_globals:
             return  # not known what it depends on, or it holds addresses of this process
         try:

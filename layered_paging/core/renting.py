@@ -13,19 +13,33 @@ import functools
 import logging
 import os
 import time
-from collections.abc import Callable
-from importlib import metadata
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
+from .shipped import ahead_of, shipped
 from .sources import digest_of
 
-__all__ = ["Lease", "lease"]
+__all__ = ["Lease", "buying", "lease"]
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 _WORTH = 0.05  # seconds of rent that are worth writing down
+
+
+_buying: ContextVar[bool] = ContextVar("whether every kernel is wanted at once", default=False)
+
+
+@contextlib.contextmanager
+def buying() -> Iterator[None]:
+    """Compile whatever is used, at once."""
+    before = _buying.set(True)
+    try:
+        yield
+    finally:
+        _buying.reset(before)
 
 
 class Lease:
@@ -35,9 +49,12 @@ class Lease:
     ----------
     mark : Path or None
         The file that says that it was compiled; None where nothing has to be compiled.
+    ahead : Path, optional
+        The file that says so where code was compiled ahead.
     """
 
-    def __init__(self, mark: Path | None) -> None:
+    def __init__(self, mark: Path | None, ahead: Path | None = None) -> None:
+        self._ahead = ahead
         self._mark, self._paid, self._unsaid = mark, 0.0, 0.0
         self._before = 0.0  # paid by earlier processes
         if mark is not None:
@@ -47,11 +64,13 @@ class Lease:
     @property
     def bought(self) -> bool:
         """Whether it was compiled with the sources and the numba of today."""
-        return self._mark is None or self._mark.exists()
+        if self._mark is None or self._mark.exists():
+            return True
+        return self._ahead is not None and self._ahead.exists()
 
     def wanted(self, expected: float, price: float) -> bool:
         """Whether ``expected`` more seconds of rent, and what is likely to follow, would pass the price; or it was bought."""
-        return self.bought or self._paid + self._before + expected > price
+        return _buying.get() or self.bought or self._paid + self._before + expected > price
 
     def pay(self, seconds: float) -> None:
         """Note that plain Python took ``seconds``."""
@@ -101,5 +120,6 @@ def lease(home: str) -> Lease:
     folder = os.environ.get("NUMBA_CACHE_DIR")
     if not folder:
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        folder = str(Path(base) / "layered-paging" / f"numba-{metadata.version('numba')}")
-    return Lease(Path(folder) / "compiled" / f"{home}-{digest[:16]}")
+        folder = str(ahead_of(Path(base) / "layered-paging"))
+    name, where = f"{home}-{digest[:16]}", shipped()
+    return Lease(Path(folder) / "compiled" / name, None if where is None else where / "compiled" / name)
