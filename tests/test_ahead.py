@@ -50,7 +50,7 @@ def test_a_fresh_machine_compiles_nothing(ahead: Path, tmp_path: Path) -> None:
 
 def test_what_is_damaged_or_of_other_sources_is_compiled_as_ever(ahead: Path, tmp_path: Path) -> None:
     reference = lp.replay(lp.load_trace(SAMPLE).select([0]), "fifo", 24, engine="reference").misses
-    (loop,) = [path for path in ahead.rglob("_replay-*.code")]
+    (loop,) = list(ahead.rglob("_replay-*.code"))
     whole = loop.read_bytes()
     try:
         loop.write_bytes(whole[:-1])
