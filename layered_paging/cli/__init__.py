@@ -1,7 +1,7 @@
 """The command line: each command calls one public function and shows what it returns.
 
 A command is a module of this folder with ``configure(parser)``, ``run(args) -> dict`` (the
-answer, as JSON holds it) and ``show(answer, args)``; ``status(answer) -> int`` where the exit
+answer, as JSON holds it) and ``show(answer, args)``.  It has ``status(answer) -> int`` where the exit
 code depends on the answer.
 """
 

@@ -40,8 +40,8 @@ def greedy(network: Network, *, lazy: bool = True) -> Held:
 def enumeration(network: Network, *, triple: int = 3, progress: Callable[[int], object] | None = None) -> Held:
     """Return the best greedy completion of every start of at most ``triple`` experts.
 
-    With one server and one member per event it saves at least 1 - 1/e of the optimum, as any monotone
-    submodular function under one knapsack (sviridenko-2004). There savings even add up, so it saves at
+    With one server and one member per event it saves at least 1 - 1/e of the optimum.  So does any
+    monotone submodular function under one knapsack (sviridenko-2004). There savings even add up, so it saves at
     least ``triple / (triple + 1)`` (sahni-1975).  With several servers nothing better than greedy is claimed.
 
     Raises
@@ -82,8 +82,8 @@ def enumeration(network: Network, *, triple: int = 3, progress: Callable[[int], 
 def continuous(network: Network, *, steps: int = 50, progress: Callable[[int], object] | None = None) -> Held:
     """Return the continuous greedy placement, rounded server by server; one member per event, one size.
 
-    In each of ``steps`` steps every server gains 1/steps of its best experts by the gradient of the
-    multilinear extension (calinescu-chekuri-pal-vondrak-2011), known here in closed form.  The extension is
+    In each of ``steps`` steps every server gains 1/steps of its best experts.  They are best by the
+    gradient of the multilinear extension (calinescu-chekuri-pal-vondrak-2011), known here in closed form.  The extension is
     linear in what one server holds, so replacing a server's fractions by its best experts by gradient never
     lowers it: a deterministic pipage rounding (ageev-sviridenko-2004).  Saves at least 1 - 1/e - O(1/steps)
     of the optimum.  The gradient is computed in floats; the placement is evaluated exactly.

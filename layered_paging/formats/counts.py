@@ -76,8 +76,8 @@ def read_counts(path: str | os.PathLike[str], experts: int | None = None, top_k:
     Parameters
     ----------
     path : path
-        ``.coli_usage`` of colibri, a table of layer, expert and count (SGLang), or an array (``.npy``) of layers x
-        experts (EPLB) or steps x layers x experts, which is summed.
+        ``.coli_usage`` of colibri, or a table of layer, expert and count (SGLang).  An array (``.npy``) has the axes layers x
+        experts (EPLB), or steps x layers x experts, which is summed.
     experts : int, optional
         Experts of a layer, where the file does not state them; default: the largest id + 1.
 
@@ -200,8 +200,8 @@ def write_counts(profile: Profile, path: str | os.PathLike[str], way: str, slots
     path : path
         A file that is there is replaced.
     way : {"coli", "counts", "mask"}
-        colibri's ``.coli_usage``; an ``.npy`` of counts, float64 (layers, experts); an ``.npy`` of booleans, true for
-        the ``slots`` hottest experts of each layer (ties to the lower id).
+        colibri's ``.coli_usage``, an ``.npy`` of counts, float64 (layers, experts), or an ``.npy`` of booleans.  They are
+        true for the ``slots`` hottest experts of each layer (ties to the lower id).
     slots : int, optional
         For ``mask``: experts of a layer, at least 1.
 

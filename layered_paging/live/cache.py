@@ -213,8 +213,8 @@ class Cache:
     def regret(self) -> int:
         """Return misses so far less the optimum of what was requested so far: at least 0.
 
-        Equal to what ``lp.optimum`` says of these events, at any moment.  With ``window=W``: of the last W / 2 to W
-        events (fewer at the start), where the optimum begins with what the cache held when the window began.
+        Equal to what ``lp.optimum`` says of these events, at any moment.  With ``window=W`` it is of the last W / 2 to W
+        events (fewer at the start).  The optimum then begins with what the cache held when the window began.
 
         Notes
         -----

@@ -243,8 +243,8 @@ def fit_steps(runs: Sequence[MeasuredRun], *, overlapped: bool | None = None) ->
 
     Notes
     -----
-    Least squares over all steps, in floats: loading that a step waits for against the bytes and the bytes by lanes; the rest of
-    the wall time against the bytes of runs with a cache.  Coefficients are not negative, but for those of loading where it
+    Least squares over all steps, in floats.  Loading that a step waits for is fitted to the bytes and the bytes by lanes.  The
+    rest of the wall time is fitted to the bytes of runs with a cache.  Coefficients are not negative, but for those of loading where it
     overlaps computing.  O(steps).
 
     Examples

@@ -299,8 +299,8 @@ class Oracle(Imported):
     trace : Trace
     precision, recall : float
         0 to 1, expected: each member is guessed with probability ``recall``. For t true guesses,
-        t * (1 - precision) / precision false ones are drawn from the others (rounded at random, as many
-        as there are).  ``precision=0`` guesses as many false ones as the event has members and no true one.
+        t * (1 - precision) / precision false ones are drawn from the others.  The number is rounded at random, and at most
+        that of the others.  ``precision=0`` guesses as many false ones as the event has members and no true one.
     seed : int
     """
 

@@ -309,7 +309,8 @@ class Transfer:
     ----------
     kinds : list of str
     covered : float array, shape (kinds, kinds)
-        Share of the requests of the sessions of kind ``column`` that are for the ``top`` hottest experts of each layer by the profile of kind ``row``.
+        Of the requests of the sessions of kind ``column``, the share for the ``top`` hottest experts of each layer.  These are
+        the hottest by the profile of kind ``row``.
         On the diagonal the profile is of the kind's other sessions (nan where it has but one).
     distance : float array, shape (kinds, kinds)
         Jensen-Shannon distance, mean over layers and sessions; the same splits.

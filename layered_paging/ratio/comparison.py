@@ -107,7 +107,7 @@ def table(
 def lru_closed_form(layers: int, slots: int) -> Fraction:
     """Return LRU's ratio at every size with experts >= 2 and slots < layers * experts, a theorem.
 
-    (l - 1)/(l - k) for k < l, 2 - 1/l at k = l, and min(k, 2 (k - l) + 1) for k > l (claim ``theorem-lru-exact``).
+    It is (l - 1)/(l - k) for k < l, and 2 - 1/l at k = l.  For k > l it is min(k, 2 (k - l) + 1) (claim ``theorem-lru-exact``).
 
     Examples
     --------

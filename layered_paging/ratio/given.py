@@ -329,8 +329,8 @@ def competitive_ratio(
         Bytes that the graph may take.
     tick : callable
         Called as ``tick(what, value)`` with each "phase" as it begins, "states" explored, "nodes at most" before they
-        are, "growing" (an array of two numbers that keep up: nodes done, nodes known), "nodes", "arcs", and every
-        "ratio" reached.
+        are, "nodes", "arcs", and every "ratio" reached.  With "growing" comes an array of two numbers that keep up: nodes
+        done, nodes known.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Does a policy's ``state`` say all that its future depends on?  What an exact ratio rests on, tried before it is told.
 
-Three trials, all on the class itself and none on the graph that was searched: the labels stay bounded, the class and
-its automaton stay together on long walks, and the class pays on the worst cycle what the graph says.  A class that fails
+Three trials, all on the class itself and none on the graph that was searched: the labels stay bounded, and the class and
+its automaton stay together on long walks.  The class pays on the worst cycle what the graph says.  A class that fails
 one gets no answer.  Passing them is no proof: a state that forgets what matters only after thousands of events passes.
 """
 

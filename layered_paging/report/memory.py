@@ -36,9 +36,9 @@ def budgets(
     Returns
     -------
     dict
-        ``sizes`` and their ``labels``; ``here``, the place of the budget in use; ``names``; ``columns``; ``cells``, by size
-        and name the texts of the columns; ``hits``, by name and size in percent (None: not legal there); ``rows``, all
-        that ``plan`` counted; ``same_as``, ``sentences`` about memory.
+        ``sizes`` and their ``labels``, ``names``, ``columns``, ``same_as``, and ``sentences`` about memory.  ``here`` is the
+        place of the budget in use.  ``cells`` are by size and name the texts of the columns.  ``hits`` are by name and size,
+        in percent (None: not legal there).  ``rows`` are all that ``plan`` counted.
     """
     found = plan(
         trace, size=size, sized=sized, using=names[0], policies=names, clock=clock, reset=reset, prefill=prefill

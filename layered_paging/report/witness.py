@@ -39,8 +39,8 @@ class Witness:
     options : dict
         ``pool``, ``reset`` and ``admission`` of the policy.
     cycle : dict or None
-        None where an adversary was played.  ``steps`` of the cycle; ``turns``; ``optimum``, what one turn costs the optimum in the long run;
-        ``misses``, what it costs the policy (None if only that the policy pays for ever is known); ``ratio``.
+        None where an adversary was played.  ``steps`` of the cycle, ``turns`` and ``ratio``.  ``optimum`` is what one turn
+        costs the optimum in the long run.  ``misses`` is what it costs the policy; None if it is only known to pay for ever.
     seed : int
         Of what is drawn.
     title, note : str

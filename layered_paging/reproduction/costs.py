@@ -97,7 +97,7 @@ def timed(call: Callable[[], object], repeat: int = 7) -> float:
 def kernel_bytes(policy: str) -> float:
     """Return how much the numpy arrays of a replay grow for each page, those of the replay itself among them.
 
-    What a kernel allocates inside is not seen: the kernels of LRU and LLRU keep 4 bytes per page that way, and a bit
+    What a kernel allocates inside is not seen.  The kernels of LRU and LLRU keep 4 bytes per page that way.  They keep a bit
     for each request of the trace instead of a list.
     """
     peaks = []

@@ -40,8 +40,8 @@ def batch(traces: Trace | Sequence[Trace], size: int, *, chunk: int | None = Non
         One session, without weights.  In every step each running request runs one decode token, or a piece of its prompt.
         The event of a layer is the union of what they ask for, in the order of their places and then of their routers.
         A request that ends is replaced in the next step.  A step is a prefill step if any token in it is of a prompt.
-        ``meta["batch"]`` says: ``size``, ``chunk``, ``requests``, ``tokens`` (rounds of the given traces), ``steps``,
-        ``mixed_steps`` (prefill and decode together), ``mean_running``, ``mean_union`` (experts of an event that has any)
+        ``meta["batch"]`` says ``size``, ``chunk``, ``requests``, ``tokens`` (rounds of the given traces) and ``steps``.  It
+        says ``mixed_steps`` (prefill and decode together), ``mean_running``, ``mean_union`` (experts of an event that has any)
         and ``largest_union``.
 
     Raises
