@@ -34,7 +34,9 @@ def pictures() -> dict[str, str]:
     shared = {name: lines[name] for name in ("optimum", "lru")}
     small = {name: curve_svg({**shared, name: line}, small=True) for name, line in cards.items()}
     header = files("layered_paging.live").joinpath("layered_cache.h").read_text(encoding="utf-8").splitlines()
-    calls = [line.lstrip(" *").partition(";")[0] + ";" for line in header[:20] if "layered_cache_" in line and ";" in line]
+    calls = [
+        line.lstrip(" *").partition(";")[0] + ";" for line in header[:20] if "layered_cache_" in line and ";" in line
+    ]
     return {
         "gallery.svg": _grid(small).replace("currentColor", _INK),
         "header.svg": _lines(calls),
