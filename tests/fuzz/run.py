@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
-import random
+import os
 import re
 import resource
 import shutil
@@ -21,35 +22,17 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from values import mutator
+
 SECONDS, MEMORY = 10, 512  # CPU seconds and MiB that one input may take
-ODD: list[Any] = [
-    None,
-    True,
-    -1,
-    0,
-    1,
-    2,
-    3,
-    255,
-    2**31,
-    2**63,
-    -(2**70),
-    0.5,
-    1e308,
-    "",
-    "a",
-    "\n",
-    "1/3",
-    [],
-    {},
-    [[]],
-    [0] * 9,
-]
 
 
 # seeds and harnesses: each target writes its seeds into a folder, and calls what reads a file
@@ -332,59 +315,6 @@ def attempt(read: Callable[[Path], None], path: Path) -> None:
     assert grown < MEMORY << 10, f"{grown >> 10} MiB"
 
 
-# mutation of values
-
-
-def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inside: list[tuple[Any, ...]] = [at]
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, part in items:
-        inside += places(part, (*at, key))
-    return inside
-
-
-def mutated(value: Any, dice: random.Random) -> Any:
-    """Return the value with something in it replaced, doubled, moved or left out."""
-    path = dice.choice(places(value))
-    if not path:
-        return dice.choice(ODD)
-    holder = value
-    for key in path[:-1]:
-        holder = holder[key]
-    key, kind = path[-1], dice.randrange(6)
-    old = holder[key]
-    if kind == 0:
-        del holder[key]
-    elif kind == 1 and isinstance(holder, list):
-        holder.insert(key, old)
-    elif kind == 2 and isinstance(old, int):
-        holder[key] = old + dice.choice([-1, 1, 2, 2**31])
-    elif kind == 3:
-        other = value
-        for step in dice.choice(places(value)):
-            other = other[step]
-        holder[key] = json.loads(json.dumps(other))
-    elif kind == 4 and isinstance(holder, dict):
-        holder[dice.choice(["x", "rounds", "n_experts", *map(str, list(holder)[:3])])] = old
-    else:
-        holder[key] = dice.choice(ODD)
-    return value
-
-
-def mutator(data: bytes, most: int, seed: int) -> bytes:
-    """Mutate one line of JSON as a value, or the bytes."""
-    import atheris
-
-    dice = random.Random(seed)
-    if dice.random() < 0.7:
-        with contextlib.suppress(ValueError, RecursionError):
-            lines = data.split(b"\n") if b"\n" in data.strip() else [data]
-            n = dice.randrange(len(lines))
-            lines[n] = json.dumps(mutated(json.loads(lines[n]), dice)).encode()
-            return b"\n".join(lines)[:most]
-    return bytes(atheris.Mutate(data, most))
-
-
 def flags(seconds: int, folder: Path) -> list[str]:
     """Return what libFuzzer is told."""
     told = [f"-max_total_time={seconds}", "-print_final_stats=1", "-rss_limit_mb=4096", "-max_len=4096"]
@@ -399,14 +329,23 @@ def built(name: str, folder: Path) -> str:
     return str(folder / name)
 
 
+def instrumented() -> None:
+    """Import the package with instrumentation, once."""
+    import atheris
+
+    quiet = contextlib.redirect_stderr(io.StringIO())  # a line per module
+    with quiet, atheris.instrument_imports(include=["layered_paging"], enable_loader_override=False):
+        from layered_paging import catalog, certify, formats, recording, sweep  # noqa: F401
+        from layered_paging.recording import spool  # noqa: F401
+    catalog.collect()
+
+
 def fuzz(name: str, seconds: int, folder: Path) -> None:
     """Fuzz one target in this process; does not return."""
     import atheris
 
-    with atheris.instrument_imports(include=["layered_paging"], enable_loader_override=False):
-        import layered_paging
-        from layered_paging import catalog, certify, formats, recording, sweep  # noqa: F401
-        from layered_paging.recording import spool  # noqa: F401
+    import layered_paging
+
     seeds, read, suffix = TARGETS[name]
     corpus = folder / "corpus"
     corpus.mkdir()
@@ -415,7 +354,6 @@ def fuzz(name: str, seconds: int, folder: Path) -> None:
         shutil.copy(seed, folder / f"seed{suffix}")
         with contextlib.suppress(layered_paging.LayeredPagingError):
             read(folder / f"seed{suffix}")
-    catalog.collect()
     resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
 
     def one(data: bytes) -> None:
@@ -428,25 +366,42 @@ def fuzz(name: str, seconds: int, folder: Path) -> None:
     atheris.Fuzz()
 
 
+def forked(name: str, seconds: int, folder: Path) -> tuple[int, str]:
+    """Fuzz one target in a process that has what this one has imported; return its exit code and what it said."""
+    instrumented()
+    log = folder / "log"
+    child = os.fork()
+    if child == 0:
+        with log.open("w") as said:
+            os.dup2(said.fileno(), 1)
+            os.dup2(said.fileno(), 2)
+        try:
+            fuzz(name, seconds, folder)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(70)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return code, log.read_text(errors="replace")
+
+
 def run(name: str, seconds: int, keep: Path) -> dict[str, Any]:
     """Fuzz one target in a process of its own; return executions and findings."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as made:
-        words = [sys.executable, __file__, name, "--seconds", str(seconds), "--here", made]
         if name in NATIVE:
             words = [built(name, Path(made)), *flags(seconds, Path(made))]
-        done = subprocess.run(words, capture_output=True, text=True, errors="replace")
-        count = re.search(r"number_of_executed_units: (\d+)", done.stderr)
+            done = subprocess.run(words, capture_output=True, text=True, errors="replace")
+            code, told = done.returncode, done.stdout + done.stderr
+        else:
+            code, told = forked(name, seconds, Path(made))
+        count = re.search(r"number_of_executed_units: (\d+)", told)
         found = sorted(Path(made).glob("finding-*"))
         for path in found:
             shutil.copy(path, keep / f"{name}-{path.name}")
         row = {"target": name, "executions": int(count[1]) if count else 0, "findings": len(found)}
-        if found or done.returncode or not count:
+        if found or code or not count:
             row["findings"] = max(1, len(found))
-            said = [
-                line
-                for line in (done.stdout + done.stderr).splitlines()
-                if line.strip() and not line.startswith(("INFO", "#", "stat::"))
-            ]
+            said = [line for line in told.splitlines() if line.strip() and not line.startswith(("INFO", "#", "stat::"))]
             row["said"] = "\n".join(said[-25:])
         return row
 
@@ -461,7 +416,6 @@ def main() -> int:
     parser.add_argument("--keep", help="folder for inputs that are findings")
     parser.add_argument("--again", metavar="FILE", help="play one input of the one target named")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--here", help=argparse.SUPPRESS)
     args = parser.parse_args()
     for name in args.targets:
         if name not in TARGETS and name not in NATIVE:
@@ -474,8 +428,6 @@ def main() -> int:
             shutil.copy(args.again, copy)
             attempt(TARGETS[args.targets[0]][1], copy)
         return 0
-    if args.here:
-        fuzz(args.targets[0], args.seconds, Path(args.here))
     keep = Path(args.keep or tempfile.mkdtemp(prefix="fuzz-findings-"))
     keep.mkdir(parents=True, exist_ok=True)
     rows = []
