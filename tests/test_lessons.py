@@ -132,6 +132,10 @@ def test_a_sheet_without_and_with_solutions(tmp_path: Path) -> None:
     assert "played" not in blank and "<div>played</div>" in solved
     assert "<div class='paper'>to fill in" in blank and "<div class='paper' hidden>to fill in" in solved
     assert all("marimo edit docs/lessons/lesson_9.py" in each for each in (blank, solved))
+    assert blank.count('class="room"') == 1
+    path.write_text(path.read_text().replace("class='paper'", "class='x'").replace("## A part", "## Move it yourself"))
+    other = sheets.sheet(path, solutions=False)
+    assert other.count('class="room"') == 2 and "and cells, are in" in other  # room to write where no board is drawn
     assert "<details open>" in solved and "<strong>three</strong>" in solved
     assert not re.search(r'(src|href)="http|<script|<marimo', blank + solved)
 

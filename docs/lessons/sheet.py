@@ -51,6 +51,9 @@ def sheet(path: Path, *, solutions: bool) -> str:
     """
     export = _export()
     parts: list[str] = []
+    source = path.read_text(encoding="utf-8")
+    name = re.search(r"^    (my_\w+) = ", source, flags=re.MULTILINE)
+    asked = f"cells that check <code>{name[1]}</code>, are" if name else "cells, are"
     for output in export.run(path):
         text = getattr(output, "text", None)
         if text is None:
@@ -63,13 +66,15 @@ def sheet(path: Path, *, solutions: bool) -> str:
             text = re.sub(r"<details>.*?</details>", '<div class="room"></div>', text, flags=re.DOTALL)
             text = re.sub(r"<div class='answer'>.*(?=<div class='paper')", "", text, flags=re.DOTALL)
             text = text.replace("<div class='paper' hidden>", "<div class='paper'>")  # the same, to be filled in
+            if ">Move it yourself<" in text and "class='paper'" not in source:
+                text += '<div class="room"></div>'
         parts.append(f"<section>{text}</section>")
     title = re.sub("<.*?>", "", re.search(r"<h1[^>]*>(.*?)</h1>", "".join(parts), flags=re.DOTALL)[1])  # type: ignore[index]
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>\n<body>\n'
         + "\n".join(parts)
-        + f"\n<p class='notebook'>Numbers to change, and cells that check an answer such as <code>my_sequence</code>, are in the "
+        + f"\n<p class='notebook'>Numbers to change, and {asked} in the "
         f"notebook: <code>marimo edit docs/lessons/{path.name}</code></p>" + "\n</body></html>\n"
     )
 
