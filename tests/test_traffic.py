@@ -200,7 +200,7 @@ def test_plan_curve_and_gap_replay_by_the_rules(rule: dict[str, Any], capsys: py
     assert "the forced optimum is no bound under them (use --admission bypass)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [["diagnose"], ["report", "-o", "x.html"]])
+@pytest.mark.parametrize("command", [["diagnose"], ["report", "-o", "x.html"], ["evidence", "--policy", "llru"]])
 def test_what_measures_against_the_forced_optimum_says_why_it_has_no_rules(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,7 +20,10 @@ from .common import progress, table
 from .options import Group, Option, add, log_options
 from .own import typed
 from .reading import read_again, trace_of
+from .traffic import REFUSES
 from .values import positive
+
+__all__ = ["REFUSES", "configure", "markdown", "run", "show"]
 
 EXAMPLES = """examples:
   layered-paging evidence layered_paging/samples/sample.npz \\
