@@ -31,6 +31,7 @@ def compile_all(policies: Sequence[str] = ()) -> None:
     from .analysis.gaps import gap_table
     from .core import registry
     from .core.renting import buying
+    from .edge import generate, place
     from .engine.curves import has_one_pass, miss_curve
     from .engine.run import replay
     from .errors import LayeredPagingError
@@ -56,6 +57,9 @@ def compile_all(policies: Sequence[str] = ()) -> None:
             gap_table({"sample": trace})
             competitive_ratio("lru", layers=2, experts=2, slots=3)
             optimal_ratio(layers=2, experts=2, slots=3)
+            network = generate(users=4, servers=2, layers=2, experts=6, top_k=2, seed=1, storage=4 << 20)
+            for algorithm in ("best", "greedy", "enumeration", "alone"):
+                place(network, algorithm, bound="prices")
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import inspect
 import re
@@ -119,13 +120,19 @@ def _arguments(policy: str, text: str) -> dict[str, Any]:
         ) from None
 
 
-def check_parameters(kind: str, base: str, cls: Any, params: Mapping[str, Any]) -> None:
-    """Raise ``ParameterError`` unless the class takes these parameters, keyword-only."""
-    known = [
+@functools.lru_cache(maxsize=256)
+def _keywords(cls: Any) -> tuple[str, ...]:
+    """Return the parameters that a user may give."""
+    return tuple(
         name
         for name, p in inspect.signature(cls).parameters.items()
         if p.kind is p.KEYWORD_ONLY and name not in ("future", "predictions", "rng")
-    ]
+    )
+
+
+def check_parameters(kind: str, base: str, cls: Any, params: Mapping[str, Any]) -> None:
+    """Raise ``ParameterError`` unless the class takes these parameters, keyword-only."""
+    known = _keywords(cls) if params else ()
     for name in params:
         if name not in known:
             raise ParameterError(f"{kind} {base!r} has no parameter {name!r}; available: {', '.join(known) or 'none'}")

@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 def spent(name: str, sources: Path, cache: str) -> float:
     """Return the CPU seconds of one command with the sources of a folder and a folder for compiled code."""
     code, words = COMMANDS[name]
-    environment = {**os.environ, "XDG_CACHE_HOME": cache, "PYTHONPATH": str(sources), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "XDG_CACHE_HOME": cache, "PYTHONPATH": str(sources)}
     environment.pop("NUMBA_CACHE_DIR", None)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
