@@ -7,6 +7,7 @@ Parts:
 - ``flows``: weighted optima against networkx, HiGHS and OR-tools, costs compared first;
 - ``curves``: all capacities in one pass, against one replay by LRU of the same events;
 - ``loops``: the special loops and passes against the common ones;
+- ``first``: CPU seconds of whole commands on the shipped sample, the second call against the first, which finds no compiled code;
 - ``memory``: peak of a replay against the ids themselves, each in a process of its own.
 
 Ratio is the peer's time (or bytes) over ours: above 1 we are better.  Both sides take turns in one process on one core; best of
@@ -26,6 +27,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import first_answer
 import kernels
 import numba
 import numpy as np
@@ -157,12 +159,21 @@ def of_memory(sizes: Sizes) -> Iterator[Row]:
         yield Row(f"memory, {row['policy']}", row["peak_gib"], "floor: the ids", ids, "GiB", ids / row["peak_gib"])
 
 
+def of_first(sizes: Sizes) -> Iterator[Row]:
+    """The second call of a command against the first one on a machine."""
+    for name in first_answer.USUAL if sizes.repeat > 1 else first_answer.USUAL[:1]:
+        with tempfile.TemporaryDirectory() as folder:
+            cold, warm = (first_answer.spent(name, first_answer.ROOT, folder) for _ in range(2))
+        yield Row(f"{name}, second call", warm, "first call", cold, "CPU seconds", cold / warm)
+
+
 PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
     "replay": of_replay,
     "reading": of_reading,
     "flows": of_flows,
     "curves": of_curves,
     "loops": of_loops,
+    "first": of_first,
     "memory": of_memory,
 }
 
