@@ -239,6 +239,33 @@ def test_import_pulls_in_nothing_heavy() -> None:
     assert heavy.strip() == "[]"
 
 
+def parts_before_numba(text: str) -> list[int]:
+    """Return the lines of a file that import a part of numba before numba itself.
+
+    Two threads, one of which begins with numba and the other with a part of it, wait for each other: Python then raises
+    an error that nobody expects.
+    """
+    whole, found = False, []
+    for line, names in sorted(
+        (node.lineno, [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    ):
+        whole = whole or "numba" in names
+        found += [line] if not whole and any(name.startswith("numba.") for name in names) else []
+    return found
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if "numba" in p.read_text()], ids=dotted)
+def test_numba_comes_before_its_parts(path: Path) -> None:
+    assert parts_before_numba(path.read_text()) == []
+
+
+def test_a_part_before_numba_is_found() -> None:
+    assert parts_before_numba("import os\nfrom numba.extending import overload\nimport numba\n") == [2]
+    assert parts_before_numba("from numba import extending\nfrom numba.core import types\n") == []
+
+
 def test_public_names_are_functions_not_modules() -> None:
     out = run(
         "import layered_paging as lp, layered_paging.engine.run, layered_paging.offline, layered_paging.analysis.diagnosis; "

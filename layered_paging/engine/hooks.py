@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from numba.extending import overload, register_jitable
+from numba import extending  # numba itself first: threads that begin with different parts of it wait for each other
 
 __all__ = [
     "Now",
@@ -55,13 +55,13 @@ def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
 
     It is compiled once for each combination of argument types, not once for each constant that is passed.
     """
-    helper: Callable[..., Any] = register_jitable(**_INLINE)(function)
+    helper: Callable[..., Any] = extending.register_jitable(**_INLINE)(function)
     return helper
 
 
 def shared(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a helper that is called from several places as a function of its own; it must not create arrays."""
-    helper: Callable[..., Any] = register_jitable(**(_INLINE | {"forceinline": False}))(function)
+    helper: Callable[..., Any] = extending.register_jitable(**(_INLINE | {"forceinline": False}))(function)
     return helper
 
 
@@ -149,7 +149,7 @@ def _tie(stub: Callable[..., Any], method: str, default: Callable[..., Any] | No
         kind = getattr(state, "instance_class", None)
         return None if kind is None else getattr(kind, method, default)
 
-    overload(stub, strict=False, jit_options=_INLINE)(choose)
+    extending.overload(stub, strict=False, jit_options=_INLINE)(choose)
 
 
 def _tie_flag(stub: Callable[..., Any], holds: Callable[[Any], bool]) -> None:
@@ -157,7 +157,7 @@ def _tie_flag(stub: Callable[..., Any], holds: Callable[[Any], bool]) -> None:
         kind = getattr(state, "instance_class", None)
         return None if kind is None else _yes if holds(kind) else _no
 
-    overload(stub, strict=False, jit_options=_INLINE)(choose)
+    extending.overload(stub, strict=False, jit_options=_INLINE)(choose)
 
 
 _tie(on_hit, "hit", _no_use)
