@@ -23,6 +23,7 @@ RIVALS = ("stamp", "lfu", "lfu-decay(half_life=16)")
 PARTS = {
     "similar-rounds(similar=0)": "without similar rounds",
     "similar-rounds(frequent=0)": "without frequent uses",
+    "similar-rounds(recent=0)": "without recency",
     "similar-rounds(distance=False)": "without the distance of layers",
     "similar-rounds(memory=128)": "128 rounds",
 }
