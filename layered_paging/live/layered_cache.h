@@ -68,12 +68,12 @@ typedef struct { /* load `expert` of the served layer into `slot`, which held pa
     int32_t expert, slot, evicted;
 } layered_cache_fill;
 
-enum { LAYERED_CACHE_MEMORY = 512, LAYERED_CACHE_GROUPS = 16, LAYERED_CACHE_SOON = 11 }; /* of similar-rounds */
+enum { LAYERED_CACHE_MEMORY = 512, LAYERED_CACHE_GROUPS = 16, LAYERED_CACHE_SOON = 8 }; /* of similar-rounds */
 enum { LAYERED_CACHE_CLASSES = 8 }; /* of classlru: no count reaches 2^8 */
 
 typedef struct { /* how like the present is each round, and which ones have a say */
-    int64_t full, by_age[LAYERED_CACHE_MEMORY];
-    int32_t age[LAYERED_CACHE_GROUPS], say[LAYERED_CACHE_GROUPS];
+    int64_t full, by_age[LAYERED_CACHE_MEMORY], round; /* of the last event */
+    int32_t since /* events for which they were not chosen */, age[LAYERED_CACHE_GROUPS], say[LAYERED_CACHE_GROUPS];
 } layered_cache_likeness;
 
 typedef struct {
@@ -92,7 +92,7 @@ typedef struct {
     int32_t *order;             /* scratch: the members, ascending */
     int32_t *first, *last;      /* lru, llru, classlru: ends of lists of slots, the oldest use first; -1: empty */
     int32_t *before, *after;    /* by slot: its neighbours in its list */
-    int64_t *served;            /* llru, lfu-decay, stamp, classlru, by page: round of the last use */
+    int64_t *served;            /* not lru, by page: round of the last use */
     double *value;              /* lfu-decay, by page: the sum, as of that round; 0 before the first use */
     int32_t *count;             /* stamp, similar-rounds, classlru, by page: decayed uses */
     int32_t *fade;              /* stamp: by age, 2^16 * (23/24)^age */
@@ -178,7 +178,7 @@ static inline size_t layered_cache_carve_(layered_cache *c, char *m) {
     c->last = (int32_t *)(void *)layered_cache_piece_(m, &at, lists, word);
     c->before = (int32_t *)(void *)layered_cache_piece_(m, &at, lists ? slots : 0, word);
     c->after = (int32_t *)(void *)layered_cache_piece_(m, &at, lists ? slots : 0, word);
-    c->served = (int64_t *)(void *)layered_cache_piece_(m, &at, o->policy != LAYERED_CACHE_LRU && !similar ? pages : 0, 8);
+    c->served = (int64_t *)(void *)layered_cache_piece_(m, &at, o->policy != LAYERED_CACHE_LRU ? pages : 0, 8);
     c->value = (double *)(void *)layered_cache_piece_(m, &at, o->policy == LAYERED_CACHE_LFU_DECAY ? pages : 0, 8);
     c->count = (int32_t *)(void *)layered_cache_piece_(m, &at, stamp || similar || classes ? pages : 0, word);
     c->fade = (int32_t *)(void *)layered_cache_piece_(m, &at, stamp ? 256 : 0, word);
@@ -334,20 +334,25 @@ static inline uint64_t *layered_cache_row_(const layered_cache *c, int32_t layer
     return c->ring + ((size_t)layer * LAYERED_CACHE_MEMORY + (size_t)((uint64_t)round % LAYERED_CACHE_MEMORY)) * wide;
 }
 
-/* similar-rounds: find the rounds most like the present one, of whose event the members are in its row. */
+/* similar-rounds: count what rounds have in common with the present one, of whose event the members are in its row.
+ * After the first event of a round, and after every fourth one from there, choose the likest rounds. */
 static inline void layered_cache_compare_(layered_cache *c, layered_cache_likeness *like, int32_t n) {
     const size_t wide = ((size_t)c->options.experts + 63) / 64;
     const uint64_t *members = layered_cache_row_(c, c->at, c->round), *ring = layered_cache_row_(c, c->at, 0);
+    const int32_t fade = like->since == 0 ? 2 : 62; /* a quarter, or nothing */
     int64_t most[LAYERED_CACHE_GROUPS], top = 0, total = 0, share;
-    size_t w;
     int32_t age, g;
-    like->full += 64 * (int64_t)n - (like->full >> 3);
+    size_t w;
+    like->since = like->full > 0 && like->round == c->round ? (like->since + 1) % 4 : 0;
+    like->round = c->round;
+    like->full += 16 * (int64_t)n - (like->full >> fade);
     for (age = 1; age < LAYERED_CACHE_MEMORY; age++) {
         const uint64_t *row = ring + ((uint64_t)(c->round - age) % LAYERED_CACHE_MEMORY) * wide;
         int32_t common = 0;
         for (w = 0; w < wide; w++) common += layered_cache_bits_(members[w] & row[w]);
-        like->by_age[age] += 64 * (int64_t)common - (like->by_age[age] >> 3);
+        like->by_age[age] += 16 * (int64_t)common - (like->by_age[age] >> fade);
     }
+    if (like->since != 0) return;
     for (g = 0; g < LAYERED_CACHE_GROUPS; g++) {
         most[g] = 0;
         for (age = g == 0 ? LAYERED_CACHE_GROUPS : g; age < LAYERED_CACHE_MEMORY; age += LAYERED_CACHE_GROUPS)
@@ -360,8 +365,7 @@ static inline void layered_cache_compare_(layered_cache *c, layered_cache_likene
     share = (LAYERED_CACHE_GROUPS << 16) / like->full;
     for (g = 0; g < LAYERED_CACHE_GROUPS; g++) {
         const int64_t below = (top - most[g]) * share >> 16;
-        like->say[g] = most[g] > 0 && below < 16 ? 32768 >> below : 0;
-        total += like->say[g];
+        total += like->say[g] = most[g] > 0 && below < 16 ? 32768 >> below : 0;
     }
     share = total > 0 ? (1 << 24) / total : 0;
     for (g = 0; g < LAYERED_CACHE_GROUPS; g++) like->say[g] = (int32_t)(like->say[g] * share >> 16);
@@ -369,7 +373,7 @@ static inline void layered_cache_compare_(layered_cache *c, layered_cache_likene
 
 /* similar-rounds: add to the worth of each page of the layer how soon it was used again, seen from `age` rounds ago. */
 static inline void layered_cache_recall_(layered_cache *c, int32_t age, int32_t say) {
-    static const int32_t soon[LAYERED_CACHE_SOON] = {255, 159, 99, 61, 38, 23, 14, 8, 5, 3, 1};
+    static const int32_t soon[LAYERED_CACHE_SOON] = {255, 159, 99, 61, 38, 23, 14, 8};
     const size_t wide = ((size_t)c->options.experts + 63) / 64;
     const uint64_t *ring = layered_cache_row_(c, c->at, 0);
     int32_t *worth = c->worth + (size_t)c->at * (size_t)c->options.experts;
@@ -403,7 +407,10 @@ static inline void layered_cache_settle_(layered_cache *c, int32_t pool, const i
         c->count[start + (size_t)ids[i]] += 4096;
     }
     layered_cache_compare_(c, like, n);
-    memcpy(c->worth + start, c->count + start, (size_t)experts * sizeof *c->worth);
+    for (i = 0; i < experts; i++) {
+        const int64_t age = c->round - c->served[start + (size_t)i];
+        c->worth[start + (size_t)i] = c->count[start + (size_t)i] + (age < LAYERED_CACHE_MEMORY ? 16384 / (2 * (int32_t)age + 1) : 0);
+    }
     for (i = 0; i < LAYERED_CACHE_GROUPS; i++)
         if (like->say[i] > 0) layered_cache_recall_(c, like->age[i], like->say[i]);
 }
