@@ -157,6 +157,11 @@ def test_all_who_can_race_do() -> None:
     assert len(set(names)) == len(names)
 
 
+def test_lengths_count_what_a_definition_imports_from_its_folder() -> None:
+    assert definition("follow").lines > definition("random").lines > definition("lru").lines
+    assert definition("similar-rounds").lines <= 60
+
+
 def test_lengths_leave_out_what_is_no_definition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (
         '"""Words."""\nimport math\n\n__all__ = ["P"]\nA = 7  # a number\n\n\nclass P:\n    """Words, 99 of them."""\n\n'

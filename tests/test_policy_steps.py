@@ -237,7 +237,7 @@ DECISIONS = {
     "random": "3416d1b8c9e8",
     "s3-fifo": "283ba9b00c4b",
     "sieve": "6e1854e98dff",
-    "similar-rounds": "b838280e3e18",
+    "similar-rounds": "ae84d66bd3ee",
     "slru": "41312996e611",
     "stamp": "c540b1019994",
     "static": "60c4300d0a19",

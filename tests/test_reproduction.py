@@ -99,7 +99,7 @@ def test_what_the_document_says_of_the_parameters_is_what_was_found() -> None:
     both = [f"gpt_oss_20b, {which} sessions" for which in ("even", "odd")]
     judged = "mean of those not made on"
     for said in (
-        f"the defaults close {100 * first[judged]:.1f} % of the gap; the five policies with one parameter changed close {span(judged, True)}",
+        f"the defaults close {100 * first[judged]:.1f} % of the gap. The five policies with one parameter changed close {span(judged, True)}",
         f"{100 * first[both[0]]:.1f} % and {100 * first[both[1]]:.1f} % with the defaults, {span(both[0])} and {span(both[1])}",
     ):
         assert said in text, said

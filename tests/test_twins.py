@@ -50,8 +50,8 @@ VARIANTS = (
     "s3-fifo(small=0.5, ghost=0.4)",
     "s3-fifo(ghost=0)",
     "similar-rounds(memory=32)",
-    "similar-rounds(similar=0, frequent=64, distance=False)",
-    "similar-rounds(similar=64, frequent=0, memory=4096)",
+    "similar-rounds(similar=0, frequent=64, recent=3, distance=False)",
+    "similar-rounds(similar=64, frequent=0, recent=64, memory=4096)",
     "static(profile=PROFILE)",
 )
 ENGINES = ("kernel", "reference")

@@ -7,6 +7,7 @@ import inspect
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..core.trace import Trace
@@ -16,6 +17,7 @@ from ..policies.names import resolve
 
 __all__ = ["Cost", "Length", "definition", "kernel_costs"]
 
+INTERFACE = ("spec", "names")  # of all policies
 ENOUGH = 200_000  # requests of the trace on which time is taken
 
 
@@ -26,7 +28,8 @@ class Length:
     Attributes
     ----------
     lines : int
-        Of the policy's own file as Python writes its syntax tree: no comments, docstrings, imports and blank lines.
+        Of the policy's own file, and of the files beside it that it imports, as Python writes their syntax trees: no
+        comments, docstrings, imports and blank lines.
     constants : int
         Distinct numbers in them, other than -1, 0 and 1.
     """
@@ -52,28 +55,49 @@ class Cost:
 
 
 def definition(policy: str | type) -> Length:
-    """Return the length of a policy's definition; what its file imports from others is not counted.
+    """Return the length of a policy's definition, with the files of its own folder that it imports.
+
+    What every policy shares is not counted: the interface (``spec``, ``names``), and what is in other folders.
 
     Examples
     --------
     >>> definition("lru")
     Length(lines=12, constants=0)
     """
-    file = inspect.getsourcefile(resolve(policy).cls)
-    with open(str(file), encoding="utf-8") as source:
-        tree = ast.parse(source.read())
+    first = Path(str(inspect.getsourcefile(resolve(policy).cls)))
+    trees: dict[Path, ast.Module] = {}
+    files = [first]
+    while files:
+        file = files.pop()
+        if file in trees or not file.is_file():
+            continue
+        trees[file] = ast.parse(file.read_text(encoding="utf-8"))
+        files += [
+            file.parent.joinpath(*node.module.split(".")).with_suffix(".py")
+            for node in ast.walk(trees[file])
+            if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module not in (None, *INTERFACE)
+        ]
+    numbers: set[float] = set()
+    lines = 0
+    for tree in trees.values():
+        lines += len([line for line in ast.unparse(_bare(tree)).splitlines() if line.strip()])
+        numbers |= {
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value not in (0, 1)
+        }
+    return Length(lines, len(numbers))
+
+
+def _bare(tree: ast.Module) -> ast.Module:
+    """Return the tree without imports, docstrings and decorators of classes."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [part for part in body if not _silent(part)]  # type: ignore[attr-defined]
         if isinstance(node, ast.ClassDef):
             node.decorator_list = []
-    numbers = {
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value not in (0, 1)
-    }
-    return Length(len([line for line in ast.unparse(tree).splitlines() if line.strip()]), len(numbers))
+    return tree
 
 
 def _silent(node: ast.AST) -> bool:

@@ -25,7 +25,6 @@ PARTS = {
     "similar-rounds(frequent=0)": "without frequent uses",
     "similar-rounds(recent=0)": "without recency",
     "similar-rounds(distance=False)": "without the distance of layers",
-    "similar-rounds(memory=128)": "128 rounds",
 }
 TUNED = ("gpt_oss_20b, even sessions", "qwen3_30b_a3b", "qwen3_30b_a3b_top8_code")
 SETTINGS = (("shared", "forced"), ("per-layer", "forced"), ("shared", "bypass"))
