@@ -34,8 +34,8 @@ class Follow(Combination):
 
     Notes
     -----
-    On atomic events of at most m members, m <= k slots, for the fewer misses M of the two and patience g:
-    misses <= (2 + 1/g) M + (1 + 1/g)(g k + m) (claims ``follow-*``).  With bytes for slots it is a heuristic.
+    On atomic events of at most k members, k slots, for the fewer misses M of the two and patience g:
+    misses <= 2 M + g k - 1 (claims ``follow-*``).  With bytes for slots it is a heuristic.
     Pairs of policies whose twins decide page by page have a compiled twin; others are played by the reference loop.
     """
 

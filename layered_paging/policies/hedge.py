@@ -25,9 +25,8 @@ class Hedge(Combination):
     followed at first. When the followed one has missed ``patience`` * slots times more than the other, looked at after
     each event, the other one is.
 
-    Guarantee (derived; claim ``hedge-bound``): with M the fewer misses of the two, patience g, k slots and events of at
-    most m members, at most ``(2 + 1/g) M + (1 + 1/g) (g k + m)`` misses, whatever the predictions:
-    3 times LLRU and a constant with the default, nearer to 2 with more patience.  With perfect predictions the optimum
+    Guarantee (derived; claim ``hedge-bound``): with M the fewer misses of the two, patience g and k slots, at most
+    ``2 M + g k - 1`` misses, whatever the predictions.  With perfect predictions the optimum
     (then LLRU is never ahead, after any event).  Combining BlindOracle with LRU deterministically is wei-2020's.
 
     Parameters
