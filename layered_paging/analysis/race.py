@@ -77,7 +77,7 @@ def definition(policy: str | type) -> Length:
             for node in ast.walk(trees[file])
             if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module not in (None, *INTERFACE)
         ]
-    numbers: set[float] = set()
+    numbers: set[Any] = set()
     lines = 0
     for tree in trees.values():
         lines += len([line for line in ast.unparse(_bare(tree)).splitlines() if line.strip()])
