@@ -66,6 +66,15 @@ def test_no_page_of_the_documentation_loads_a_program_for_formulas() -> None:
     assert "mathjax" not in (DOCS / "conf.py").read_text()
 
 
+def test_a_row_of_exact_ratios_has_a_cell_for_each_column() -> None:
+    head, _, *rows = policies.exact_table("llru", policies.exact_rows()).splitlines()
+    columns = [word.strip() for word in head.strip("|").split("|")]
+    for row in rows:
+        told = dict(zip(columns, (word.strip() for word in row.strip("|").split("|")), strict=True))
+        layers, slots = int(told["layers x experts"].split(" x ")[0]), int(told["slots"])
+        assert told["k"] == str(slots) and told["k - l + 1"] == (str(slots - layers + 1) if slots >= layers else "-")
+
+
 @pytest.mark.parametrize("name", ["llru", "arc", "marking"])
 def test_a_policy_has_its_page(name: str) -> None:
     trace = lp.load_trace(SAMPLE)

@@ -106,7 +106,7 @@ def exact_table(name: str, table: dict[str, list[dict[str, Any]]]) -> str:
         other = best.get(size)
         least = "" if other is None else other["upper"]
         bound = size[2] - size[0] + 1 if size[2] >= size[0] else "-"
-        lines.append(f"| {size[0]} x {size[1]} | {size[2]} | {value} | {least} | {bound} |")
+        lines.append(f"| {size[0]} x {size[1]} | {size[2]} | {value} | {least} | {size[2]} | {bound} |")
     return "\n".join(lines) + "\n" if len(lines) > 2 else ""
 
 

@@ -129,7 +129,7 @@ def _predicted(entry: Entry) -> Worst:
     pages = [layer * experts + expert for row in cycle for layer, expert in enumerate(row)]
     times = -(-SHOWN // len(pages))
     drawn = figure(lp.Trace(cycle * times, n_experts=experts), [name, "opt"], slots)
-    return Worst(drawn, words, None)
+    return Worst(drawn.replace("(predictions=&#x27;markov&#x27;)", ""), words, None)
 
 
 def _first_seen(column: Sequence[int]) -> list[int]:

@@ -146,13 +146,15 @@ def _shapes(
         for t in range(trace.layers, len(events), trace.layers) if trace.layers > 1 else ():
             shapes.append({"kind": "line", "x": _LABEL + t * width, "top": top, "bottom": bottom})
 
-    middle = width // 2
+    middle, wide = width // 2, _LABEL + len(events) * width
     y = row(0, "asks for", lambda t, x: text(x + middle, 0, names(events[t]) or "–", True))
     rules(0, y)
     for name, frames in plays:
         y += _GAP
         text(0, y, name, True, anchor="start")
-        text(_LABEL, y, f"{sum(len(f.absent) for f in frames)} of {total} missed", anchor="start")
+        paid, beside = f"{sum(len(f.absent) for f in frames)} of {total} missed", max(_LABEL, 4 + 10 * len(name))
+        text(beside, y, paid, anchor="start")
+        wide = max(wide, beside + 7 * len(paid))
         y += _HEIGHT
         top = y
         for slot in range(len(frames[0].slots)):
@@ -172,7 +174,7 @@ def _shapes(
         y = row(y, "missed", lambda t, x, y=here, f=frames: text(x + middle, y, "✕" * len(f[t].absent) or "·", True))  # type: ignore[misc]
         y = row(y, "evicted", lambda t, x, y=there, f=frames: text(x + middle, y, names(f[t].evicted), colour="gone"))  # type: ignore[misc]
         rules(top, y)
-    return shapes, _LABEL + len(events) * width, y
+    return shapes, wide, y
 
 
 def _house(s: dict[str, Any]) -> list[tuple[int, int]]:

@@ -15,14 +15,16 @@ function figure(layout, steps, at, plays) {
     steps.forEach((_, t) => cell(t, x(t), x(t) + width / 2, y));
   };
   const rules = (top, bottom) => { if (layout.layers > 1) steps.forEach((_, t) => { if (t && at[t] === 0) shapes.push({ kind: "line", x: x(t), top, bottom }); }); };
-  let y = 0;
+  let y = 0, wide = x(steps.length);
   row(y, "asks for", (t, left, middle) => text(middle, y + 12, names(steps[t]) || "–", "bold"));
   y += F.height;
   rules(0, y);
   for (const { label, total, frames } of plays) {
     y += F.gap;
     text(0, y + 12, label, "bold", F.ink, "start");
-    text(F.label, y + 12, `${frames.length ? frames[frames.length - 1].misses : 0} of ${total} missed`, "plain", F.ink, "start");
+    const paid = `${frames.length ? frames[frames.length - 1].misses : 0} of ${total} missed`, beside = Math.max(F.label, 4 + 10 * label.length);
+    text(beside, y + 12, paid, "plain", F.ink, "start");
+    wide = Math.max(wide, beside + 7 * paid.length);
     y += F.height;
     const top = y, slots = frames.length ? frames[0].slots.length : 0;
     for (let slot = 0; slot < slots; slot++) {
@@ -41,7 +43,7 @@ function figure(layout, steps, at, plays) {
     y += F.height;
     rules(top, y);
   }
-  return { width: x(steps.length), height: y, shapes };
+  return { width: wide, height: y, shapes };
 }
 
 // the outline of a loaded page's house
