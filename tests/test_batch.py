@@ -146,7 +146,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
         ["curve", "--policy", "lru"],
         ["diagnose", "--slots", "90", "--against", "lru"],
         ["gap", "--demand", "1", "--policy", "lfu"],
-        ["plan", "--slots", "90", "--policy", "lru"],
+        ["plan", "--slots", "90", "--against", "lru"],
     ],
     ids=lambda words: words[0],
 )

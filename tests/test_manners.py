@@ -30,7 +30,7 @@ CALLS: dict[str, list[str]] = {
     "replay": ["two.npz", "--slots", "1", "--policy", "lru", "--by", "layer"],
     "curve": ["two.npz", "--policy", "lru"],
     "diagnose": ["two.npz", "--slots", "1", "--against", "lru"],
-    "plan": ["two.npz", "--slots", "1", "--policy", "lru"],
+    "plan": ["two.npz", "--slots", "1", "--against", "lru"],
     "clock": ["steps.csv", "others.csv"],
     "drive": [
         "many.npz",

@@ -205,7 +205,7 @@ def test_the_grid_begins_below_one_token_and_ends_with_everything(trace: lp.Trac
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["plan", str(SAMPLE), "--slots", "24", "--reset", "session", "--policy", "llru"]
+    words = ["plan", str(SAMPLE), "--slots", "24", "--reset", "session", "--against", "llru"]
     assert main([*words, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert not any("in the clock" in line or "No budget" in line for line in answer["unknown"])
@@ -219,7 +219,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_table_for_programs_rounds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     from layered_paging.cli import main
 
-    given = ["plan", str(SAMPLE), "--bytes", "2MiB", "--policy", "llru"]
+    given = ["plan", str(SAMPLE), "--bytes", "2MiB", "--against", "llru"]
     assert main([*given, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert main([*given, "--format", "csv"]) == 0
@@ -230,7 +230,7 @@ def test_a_table_for_programs_rounds_nothing(capsys: pytest.CaptureFixture[str])
 
 
 def test_it_says_what_a_batch_and_what_loading_ahead_can_do(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["plan", str(SAMPLE), "--slots", "48", "--policy", "llru", "--compute", "1ms", "--bandwidth", "1GB"]
+    words = ["plan", str(SAMPLE), "--slots", "48", "--against", "llru", "--compute", "1ms", "--bandwidth", "1GB"]
     assert main([*words, "--reset", "session", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     trace = lp.load_trace(SAMPLE)
@@ -249,5 +249,5 @@ def test_it_says_what_a_batch_and_what_loading_ahead_can_do(capsys: pytest.Captu
     for more in (["--batch", "4"], ["--prefill", "merged"]):
         assert main([*words, *more, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["several"] is None
-    assert main(["plan", str(SAMPLE), "--slots", "12", "--policy", "llru"]) == 0
+    assert main(["plan", str(SAMPLE), "--slots", "12", "--against", "llru"]) == 0
     assert "A batch of 4 requests does not fit into 12 slots" in capsys.readouterr().out

@@ -181,7 +181,7 @@ def test_plan_curve_and_gap_replay_by_the_rules(rule: dict[str, Any], capsys: py
     trace = lp.load_trace(SAMPLE)
     words = [word for name, value in rule.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     runs = {name: lp.replay(trace, name, 24, traffic=rule).misses for name in ("lru", "llru")}
-    assert main(["plan", SAMPLE, "--slots", "24", "--policy", "llru", *words, "--json"]) == 0
+    assert main(["plan", SAMPLE, "--slots", "24", "--against", "llru", *words, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     rows = {row["policy"]: row["misses"] for row in answer["rows"] if row["slots"] == 24}
     best = lp.optimum(trace, 24, admission="bypass").misses

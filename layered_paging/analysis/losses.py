@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.instance import integer
-from ..core.layout import without_sizes
+from ..core.rules import without_sizes
 from ..core.trace import Trace
 from ..engine.run import Run, replay
 from ..errors import BudgetError

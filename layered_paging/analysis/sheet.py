@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from ..core.cutting import first_rounds
 from ..core.instance import Instance
-from ..core.layout import lay_out, merged_prefill, without_sizes
-from ..core.rules import PREFILLS, RESETS, Rules, choice
+from ..core.layout import lay_out, merged_prefill
+from ..core.rules import PREFILLS, RESETS, Rules, choice, without_sizes
 from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..engine.run import Run, informed, replay

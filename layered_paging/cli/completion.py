@@ -25,7 +25,7 @@ for good:
 for this shell only:
   eval "$(layered-paging completion bash)"
 """
-_POLICIES = ("policy", "against", "using")  # options whose values are policies
+_POLICIES = ("policy", "against", "base", "lower")  # options whose values are policies
 _FILES = ("FILE", "TRACE", "SPEC", "PROFILE", "IN", "OUT", "WEIGHTS")  # what the help calls a file
 
 

@@ -55,11 +55,14 @@ class Option:
     def __init__(self, *flags: str, group: Group, sets: Sequence[str] = (), needs: str = "", **given: Any) -> None:
         self.flags, self.group, self.sets, self.needs, self.given = flags, group, tuple(sets), needs, given
 
-    def __call__(self, *, group: Group | None = None, needs: str | None = None, **changed: Any) -> Option:
+    def __call__(
+        self, *, group: Group | None = None, sets: Sequence[str] | None = None, needs: str | None = None, **changed: Any
+    ) -> Option:
         """Return the option as one command takes it: ``changed`` replaces what argparse is told (None: nothing)."""
         given = {key: value for key, value in {**self.given, **changed}.items() if value is not None}
         need = self.needs if needs is None else needs
-        return Option(*self.flags, group=group or self.group, sets=self.sets, needs=need, **given)
+        parameters = self.sets if sets is None else sets
+        return Option(*self.flags, group=group or self.group, sets=parameters, needs=need, **given)
 
 
 def add(parser: argparse.ArgumentParser, *options: Option, one: bool = False, required: bool = False) -> None:

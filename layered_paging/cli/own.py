@@ -15,7 +15,7 @@ from ..policies.names import find_policy
 
 __all__ = ["blamed", "load", "loaded", "typed"]
 
-OPTIONS = ("policy", "using", "base", "against", "lower")  # of commands, each a policy or a list of them
+OPTIONS = ("policy", "base", "against", "lower")  # of commands, each a policy or a list of them
 
 _RUN: set[str] = set()  # the files that were run
 _OWN = re.compile(r"(.+\.py):([A-Za-z_]\w*)(\(.*\))?", re.DOTALL)

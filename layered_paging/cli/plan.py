@@ -40,8 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add(
         parser,
-        Option("--using", group=Group.INPUT, default="lru", metavar="POLICY", help="the policy in use (default: lru)"),
-        opt.POLICY(nargs="+", help="policies to try beside it"),
+        opt.POLICY(sets=["using"], default="lru", help="the policy in use (default: lru)"),
+        opt.AGAINST(sets=["policies"], nargs="+", help="policies to try beside it (default: some of each kind)"),
         opt.ENGINE,
         Option("--target", group=Group.INPUT, metavar="T", help="smallest memory for 15tok/s, or for 80%%hits"),
         opt.POOL,
@@ -76,8 +76,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             trace,
             size=args.slots if args.slots is not None else args.bytes,
             sized=sized,
-            using=args.using,
-            policies=args.policy or (POLICIES if args.engine is None else ()),
+            using=args.policy,
+            policies=args.against or (POLICIES if args.engine is None else ()),
             engine=args.engine,
             clock=clock,
             measured=[] if args.measured is None else measured(args.measured, sized),

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ..errors import BudgetError, ParameterError
 from .parts import LongTrace
-from .rules import PLAIN, Budget, Rules, Traffic
+from .rules import PLAIN, Budget, Rules, Traffic, without_sizes
 from .trace import PREFILL, Trace, transformed
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "needs_of",
     "pools_of",
     "quotas",
-    "without_sizes",
 ]
 
 
@@ -362,15 +361,6 @@ def quotas(total: int, layers: int, asked: Sequence[bool] | npt.NDArray[np.bool_
         split.append(share + (rank < rest) if flag else 0)
         rank += flag
     return split
-
-
-def without_sizes() -> BudgetError:
-    """Return the error about a budget in bytes for a trace that does not know its sizes."""
-    return BudgetError(
-        "needs a trace with expert_bytes; this one has none",
-        parameter="budget_bytes",
-        ways=[("slots", None), ("expert_bytes", None)],
-    )
 
 
 def capacities(trace: Trace | LongTrace, budget: Budget, rules: Rules) -> list[int]:

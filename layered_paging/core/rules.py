@@ -32,6 +32,7 @@ __all__ = [
     "Rules",
     "Traffic",
     "choice",
+    "without_sizes",
 ]
 
 POOLS = ("shared", "per-layer")
@@ -56,6 +57,15 @@ def choice(name: str, value: str, known: tuple[str, ...]) -> str:
         meant = "" if near is None else f"; did you mean {near!r}?"
         raise ParameterError(f"must be one of {', '.join(map(repr, known))}; got {value!r}{meant}", parameter=name)
     return value
+
+
+def without_sizes() -> BudgetError:
+    """Return the error about a budget in bytes for a trace that does not know its sizes."""
+    return BudgetError(
+        "needs a trace with expert_bytes; this one has none",
+        parameter="budget_bytes",
+        ways=[("slots", None), ("expert_bytes", None)],
+    )
 
 
 _VOCABULARY = {

@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..analysis.evidence import distinct_sessions, held_out
-from ..core.layout import without_sizes
-from ..core.rules import Traffic
+from ..core.rules import Traffic, without_sizes
 from ..core.trace import Trace
 from ..engine.run import replay
 from ..errors import BudgetError, ParameterError

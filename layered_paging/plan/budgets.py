@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.layout import merged_prefill, quotas, without_sizes
-from ..core.rules import Rules, Traffic
+from ..core.layout import merged_prefill, quotas
+from ..core.rules import Rules, Traffic, without_sizes
 from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..engine.choice import foreseen

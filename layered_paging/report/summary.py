@@ -369,7 +369,7 @@ def _commands(told: dict[str, Any], trace: str, read: str, typed: Mapping[str, s
     return [
         f"layered-paging report {name} {budget}{reset}{judged}{clock}{read} -o report.html",
         f"layered-paging diagnose {name} {budget}{reset}{judged}{read}",
-        f"layered-paging plan {name} {budget}{reset} --using {words([table['using']])} --policy {others}{clock}{read}",
+        f"layered-paging plan {name} {budget}{reset} --policy {words([table['using']])} --against {others}{clock}{read}",
         f"layered-paging replay {name} {budget}{reset} --policy {policies}{' --optimum forced' if exact else ''}{read}",
         *([f"layered-paging replay {name} {budget}{reset} --policy {followed} --over-time{read}"] if followed else []),
         f"layered-paging optimum {name} {budget}{reset} --admission forced{relaxed}{read} -o optimum.json",
