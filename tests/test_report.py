@@ -312,5 +312,5 @@ def test_the_commands_of_the_page_name_the_file_of_a_policy_of_ones_own(tmp_path
     commands = [
         line for line in html.unescape(page.read_text()).splitlines() if "layered-paging" in line and "mine" in line
     ]
-    assert commands and not any(re.search(r"--(policy|using|against) (\S+ )*mine-of-page", line) for line in commands)
+    assert commands and not any(re.search(r"--(policy|against) (\S+ )*mine-of-page", line) for line in commands)
     assert any(f"--policy {mine}:Mine" in line for line in commands)
