@@ -41,7 +41,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         parser,
         opt.POLICY(sets=["using"], default="lru", help="the policy in use (default: lru)"),
-        opt.AGAINST(sets=["policies"], nargs="+", help="policies to try beside it (default: some of each kind)"),
+        opt.AGAINST(
+            sets=["policies"],
+            nargs="+",
+            help="policies to try beside it (default: lru llru lfu-decay slru similar-rounds)",
+        ),
         opt.ENGINE,
         Option("--target", group=Group.INPUT, metavar="T", help="smallest memory for 15tok/s, or for 80%%hits"),
         opt.POOL,
