@@ -252,7 +252,7 @@ def diagnosed(
     known = [asdict(reference) for reference in references(trace, room, reset)]
     reached = min([runs[best].misses, *(reference["misses"] for reference in known)])
     lru = runs["lru"] if "lru" in runs else replay(trace, "lru", **room.given, reset=reset)
-    with foreseen(3 + later, best):
+    with foreseen(1 + later, best):
         prompts = _prompts(trace, room, reset, names[0], best) if prefill == "token" else None
         changes = _changes(trace, room, reset, best)
     asked = shape.demand(trace, room)

@@ -36,7 +36,7 @@ _to_come: ContextVar[tuple[int, str | None]] = ContextVar(
 
 @contextmanager
 def foreseen(replays: int, policy: str | None = None) -> Iterator[None]:
-    """Say how many replays alike are still to come, this one included: a kernel that pays over all of them is compiled at once.
+    """Say how many replays alike are still to come, this one included: a kernel that pays over twice as many is compiled at once.
 
     Parameters
     ----------
@@ -93,7 +93,8 @@ def chosen(
         kernel, price = lease(home), price_of(spec.base)
         expected = task.grid.requests * price.request
         replays, only = _to_come.get()
-        replays = replays if only in (None, spec.base) else 1
+        # several that are foreseen are a command, and who calls it once will call it again
+        replays = 2 * replays if replays > 1 and only in (None, spec.base) else 1
         if task.carry is not None or kernel.wanted(expected * replays, price.compile):
             fast = twin()
             if fast is not None:
