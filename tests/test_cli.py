@@ -357,6 +357,25 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(("option", "said"), [("--verbose", "from C"), ("--quiet", "")])
+def test_what_compiled_libraries_print_is_set_aside(option: str, said: str) -> None:
+    code = (
+        "import ctypes, os, sys\n"
+        "from layered_paging.cli import listing, main\n"
+        "run = listing.run\n"
+        "def loud(args):\n"
+        "    ctypes.CDLL(None).puts(b'from C')\n"
+        "    print('from Python')\n"
+        "    return run(args)\n"
+        "listing.run = loud\n"
+        f"sys.exit(main(['list', '--json', '{option}']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ours, answer = done.stdout.splitlines()
+    assert ours == "from Python" and "policies" in json.loads(answer)
+    assert done.stderr.strip() == said
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from layered_paging.cli import main\n"

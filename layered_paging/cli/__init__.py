@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LayeredPagingError, ParameterError
+from .native import set_aside
 from .parsing import check_needs, check_policy_place, complain, misread, parser_of
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _run(words: list[str], chosen: str) -> int:
     check_needs(mine, args)
     args.json = args.json or args.format == "json"
     try:
-        with _silent(args.quiet), _said_aloud(args.verbose):
+        with set_aside(args.quiet), _silent(args.quiet), _said_aloud(args.verbose):
             if any(".py" in word for word in words):
                 from .own import loaded
 
