@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 __all__ = ["set_aside"]
 
@@ -23,8 +24,8 @@ def set_aside(quiet: bool = False) -> Iterator[None]:
     quiet : bool
         Nowhere, instead of to standard error.
     """
-    before = sys.stdout
-    if before is None or before is not sys.__stdout__:
+    before: TextIO | None = sys.stdout
+    if before is None or id(before) != id(sys.__stdout__):
         yield
         return
     before.flush()
