@@ -18,7 +18,7 @@ test-all: checked
 # The pages in a headless Chromium, those of the documentation too; it is built first where it is not.
 browser: .venv/ready
 	test -e docs/_build/html/index.html || $(MAKE) --no-print-directory docs
-	$(BIN)/python -m pytest -m browser tests/test_pages.py tests/test_play.py tests/test_report.py tests/test_show.py tests/test_journeys.py
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m browser tests/test_pages.py tests/test_play.py tests/test_report.py tests/test_show.py tests/test_journeys.py
 
 # The three journeys of docs/tutorials/journeys.md, as they stand there, with their seconds.
 journeys: .venv/ready

@@ -61,9 +61,11 @@ def test_nothing_overflows_is_cut_or_too_faint(name: str, pages: dict[str, tuple
 
 
 BUILT = HERE.parent / "docs" / "_build" / "html"
+PARTS = 6  # so that several processes share the pages
 
 
-def test_every_page_of_the_documentation(window: Any) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_page_of_the_documentation(part: int, window: Any) -> None:
     """All pages that ``make docs`` built, at all widths, in both themes and on paper, with everything unfolded."""
     if not (BUILT / "index.html").exists():
         pytest.skip(f"the documentation is not built: no {BUILT / 'index.html'}; run `make docs`")
@@ -71,7 +73,7 @@ def test_every_page_of_the_documentation(window: Any) -> None:
     sources = {path.relative_to(DOCS).with_suffix(".html") for path in DOCS.rglob("*.md") if "_build" not in path.parts}
     assert {BUILT / path for path in sources} <= set(todo.values())
     found = []
-    for name, path in todo.items():
+    for name, path in list(todo.items())[part::PARTS]:
         found += [f"{name} {line}" for line in faults(window, path, unfold=True, moves=False)]
     assert not found, "\n".join(found)
 
