@@ -61,11 +61,16 @@ def called(command: str) -> tuple[int, str]:
     return code, out.getvalue() + err.getvalue()
 
 
+PROGRESS = re.compile(
+    r"^[^\n]+ for \d+ s, [^\n]+ so far[^\n]*\n", re.MULTILINE
+)  # told after ten seconds, on a busy machine
+
+
 def ran(command: str, folder: Path, traces: Path | None) -> str:
     """Run a command and return what it said; raise where it fails and must not, or must and does not."""
     code, said = called(command) if PLAIN.fullmatch(command) else shell(command, folder, traces)
     assert (code != 0) == command.rstrip().endswith(REFUSED), f"$ {command}\nexit code {code}\n{said}"
-    return said
+    return PROGRESS.sub("", said)
 
 
 def shell(command: str, folder: Path, traces: Path | None) -> tuple[int, str]:
