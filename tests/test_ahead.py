@@ -74,6 +74,14 @@ def test_nothing_is_looked_for_where_no_folder_is(tmp_path: Path, monkeypatch: p
     assert shipped.shipped() == shipped.ahead_of(tmp_path)
 
 
+def test_without_numba_a_folder_has_a_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> str:
+        raise shipped.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(shipped.metadata, "version", absent)
+    assert shipped.ahead_of(tmp_path) == tmp_path / "numba-none"
+
+
 def test_a_kernel_compiled_ahead_is_bought(tmp_path: Path) -> None:
     mark = tmp_path / "ahead"
     assert not Lease(tmp_path / "mine", mark).bought

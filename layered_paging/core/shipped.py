@@ -16,8 +16,11 @@ GENERIC = ("generic", "")  # the processor that is compiled for, and its feature
 
 
 def ahead_of(folder: Path) -> Path:
-    """Return the part of a folder that is for the numba that is installed."""
-    return folder / f"numba-{metadata.version('numba')}"
+    """Return the part of a folder that is for the numba that is installed, or for none."""
+    try:
+        return folder / f"numba-{metadata.version('numba')}"
+    except metadata.PackageNotFoundError:  # what is compiled is then played by Python
+        return folder / "numba-none"
 
 
 def shipped() -> Path | None:
