@@ -122,6 +122,11 @@ def test_an_interruption_before_anything_is_found_tells_what_is_proved(
         f"{'lower' if below else 'upper'} side: theorem" in out
         and "the search itself: no lower side to no upper side yet" in out
     )
+    if "--optimal" in words:
+        assert ("what is proved settles it" in out, "not the best that can be had" in out) == (
+            lower == upper,
+            lower != upper,
+        )
 
 
 @pytest.mark.parametrize("words", [("--pool", "per-layer"), ("--general",), ("--offline-slots", "2")])

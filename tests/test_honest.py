@@ -187,3 +187,70 @@ def test_what_is_shipped_is_known_by_itself_and_not_by_a_name() -> None:
     assert honest.shipped(LRU)
     for own in (Forgets, type("LRU", (LRU,), {"__module__": LRU.__module__, "__qualname__": "LRU"})):
         assert not honest.shipped(own)
+
+
+class Queue:
+    """LRU, as a list of pages, the oldest first."""
+
+    def __init__(self, instance: lp.Instance) -> None:
+        self.order: list[int] = []
+
+    def reset(self) -> None:
+        self.order.clear()
+
+    def hit(self, page: int, time: Time) -> None:
+        if page in self.order:
+            self.order.remove(page)
+        self.order.append(page)
+
+    def miss(self, page: int, time: Time) -> None:
+        self.hit(page, time)
+
+    def victim(self, candidates: Sequence[int], time: Time) -> int:
+        oldest = next(page for page in self.order if page in candidates)
+        self.order.remove(oldest)
+        return oldest
+
+    def state(self, resident: Sequence[int], time: Time) -> Any:
+        return {page: 1 + self.order.index(page) for page in resident}
+
+
+class TwoNames(Queue):
+    """The same list under two names."""
+
+    def __init__(self, instance: lp.Instance) -> None:
+        super().__init__(instance)
+        self.front = self.order
+
+    def miss(self, page: int, time: Time) -> None:
+        self.front.append(page)
+
+
+class Holds(Queue):
+    """A function made inside the policy reads its list."""
+
+    def __init__(self, instance: lp.Instance) -> None:
+        super().__init__(instance)
+        self.oldest = lambda candidates: next(page for page in self.order if page in candidates)
+
+
+class SaysNothing(Queue):
+    def state(self, resident: Sequence[int], time: Time) -> Any:
+        return None
+
+
+@pytest.mark.parametrize("policy", [Queue, TwoNames])
+def test_a_list_with_two_names_is_copied_as_one(policy: type) -> None:
+    assert lp.competitive_ratio(policy, **SIZE).value == lp.competitive_ratio("lru", **SIZE).value
+
+
+def test_a_function_that_copies_would_share_is_refused() -> None:
+    with pytest.raises(
+        PolicyError, match=r"Holds\.oldest is a function that holds on to one policy.*write it as a method"
+    ):
+        lp.competitive_ratio(Holds, **SIZE)
+
+
+def test_a_state_that_is_no_mapping_is_refused() -> None:
+    with pytest.raises(PolicyError, match=r"SaysNothing\.state must map pages to ints of at least 0; got NoneType"):
+        lp.competitive_ratio(SaysNothing, **SIZE)

@@ -234,7 +234,12 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         kind = "randomized" if args.randomized else "deterministic"
         print(f"best {kind} policy, {where}: {between(answer)}")
         if not answer["complete"]:
-            print("stopped early: the bounds hold, but are not the best that can be had")
+            rest = (
+                "what is proved settles it"
+                if answer["solved"]
+                else "the bounds hold, but are not the best that can be had"
+            )
+            print(f"stopped early: {rest}")
         elif not answer["solved"]:
             print("the search came to its end, and left a gap")
         show_sources(answer)

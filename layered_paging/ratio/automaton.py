@@ -9,13 +9,14 @@ from __future__ import annotations
 import copy
 import gc
 import resource
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 from math import lcm, prod
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -148,7 +149,12 @@ def labels_of(live: Live, instance: Instance) -> tuple[int, ...]:
     pages = range(instance.pages)
     labels = [0] * len(pages)
     for policy, cache in zip(live.policies, live.caches, strict=True):
-        for page, label in policy.state(cache, time).items():
+        said = policy.state(cache, time)
+        if not isinstance(said, Mapping):
+            raise PolicyError(
+                f"{type(policy).__name__}.state must map pages to ints of at least 0; got {type(said).__name__}"
+            )
+        for page, label in said.items():
             if not (isinstance(label, _WHOLE) and label >= 0 and page in pages):
                 raise PolicyError(
                     f"{type(policy).__name__}.state must map pages 0..{instance.pages - 1} to ints of at least 0; "
@@ -350,10 +356,29 @@ def build(
     )
 
 
+_BOXES = (dict, list, set)
+
+
 def _clone(policy: Any) -> Any:
-    """Return an independent copy: attribute by attribute where all are plain, else ``copy.deepcopy``."""
+    """Return an independent copy: attribute by attribute where all are plain, else ``copy.deepcopy``.
+
+    Raises
+    ------
+    PolicyError
+        An attribute is a function made inside the policy, which any copy would share.
+    """
     fields = getattr(policy, "__dict__", None)
     if fields is None:
+        return copy.deepcopy(policy)
+    for name, value in fields.items():
+        cells = value.__closure__ or () if isinstance(value, FunctionType) else ()
+        if any(cell.cell_contents is policy or type(cell.cell_contents) in _BOXES for cell in cells):
+            raise PolicyError(
+                f"{type(policy).__name__}.{name} is a function that holds on to one policy, and exact ratios play copies; "
+                "write it as a method"
+            )
+    boxes = [id(value) for value in fields.values() if type(value) in _BOXES]
+    if len(set(boxes)) < len(boxes):  # two names of one thing stay two names of one thing
         return copy.deepcopy(policy)
     twin = copy.copy(policy)
     for name, value in fields.items():
