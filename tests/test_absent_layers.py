@@ -63,7 +63,7 @@ def test_a_certificate_with_slots_for_a_dense_layer_is_refused() -> None:
 def test_the_least_budget_counts_the_layers_that_ask() -> None:
     wide = among_dense(SMALL, 5, [1, 3, 4])
     with pytest.raises(
-        BudgetError, match=r"of layer 4 must hold the largest event \(2 slots\); got 1 \(use at least 6 "
+        BudgetError, match=r"must hold the largest event of layer 4 \(2 slots\); got 1 \(use at least 6 "
     ):
         lp.replay(wide, "lru", 5, pool="per-layer")
     assert lp.replay(wide, "lru", 6, pool="per-layer").misses > 0

@@ -119,8 +119,7 @@ class SimilarRounds(NamedTuple):
         self.held[layer, expert] = False
         self.key[layer, expert] = GONE
         self.low[layer] = _least(self.key[layer])
-        page: int = self.first[layer] + expert
-        return page
+        return int(self.first[layer] + expert)
 
 
 @inlined
@@ -176,11 +175,10 @@ def _largest(some: Any, others: Any) -> None:
 
 @shared
 def _begin(value: Any, often: Any, last: Any, weights: Any, now: Any, memory: Any) -> None:
-    frequent, recent = weights[1], weights[2]
     for expert in range(value.shape[0]):
         age = np.int32(now - last[expert])
         part = np.int32(np.float32(RECENT) / np.float32(2 * age + 1))  # exact, rounded down: RECENT * memory < 2^24
-        value[expert] = often[expert] * frequent + recent * (part if age < memory else np.int32(0))
+        value[expert] = often[expert] * weights[1] + weights[2] * (part if age < memory else np.int32(0))
 
 
 @shared
@@ -214,8 +212,7 @@ def _serve(state: Any, now: Any, number: Any, forced: Any) -> None:
             n[FULL] -= n[FULL] >> FADE
         n[SINCE] = 0 if now.round != n[ROUND] or n[SINCE] == EVENTS - 1 else n[SINCE] + 1
         n[PLACE] = now.round % ring
-        n[ROUND] = now.round
-        n[LAYER] = layer
+        n[ROUND], n[LAYER] = now.round, layer
         block = now.round // BLOCK
         for new in range(max(state.emptied[layer] + 1, block + 1 - ring // BLOCK), block + 1):
             place = new * BLOCK % ring
@@ -264,8 +261,7 @@ def _compare(state: Any, layer: Any, number: Any) -> None:
         n[ADDED] += 4
         if n[ADDED] > 251 or (n[SINCE] == 0 and i + 4 >= number):
             _gather(state.like, state.common, state.best, n[FADES])
-            n[FADES] = 31
-            n[ADDED] = 0
+            n[FADES], n[ADDED] = 31, 0
     if n[SINCE] > 0:
         return
     size = state.memory
