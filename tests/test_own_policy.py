@@ -92,6 +92,11 @@ def test_bad_files_are_one_line(text: str, words: str, tmp_path: Path, capsys: p
     assert "no such file" in capsys.readouterr().err
 
 
+def test_a_class_without_its_file_is_told_how_it_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ratio", "own:FarOff", *SIZE]) == 2
+    assert "a class of your own is FILE.py:CLASS, on the command line" in capsys.readouterr().err
+
+
 class Mine(LRU):
     """A class that nobody registered."""
 

@@ -135,6 +135,20 @@ def test_the_same_with_the_policy_in_use(trace: lp.Trace) -> None:
     assert same > 24 and loads[same] <= wanted < loads[same - 4]
 
 
+def test_a_log_that_does_not_fill_the_budget_is_said_to_be_short() -> None:
+    ids = np.argsort(np.random.default_rng(0).random((5, 4, 8)), axis=2)[:, :, :2]
+    trace = lp.Trace(ids, 16)  # of 64 pages at most 32 are asked for
+    said = {size: plan(trace, size=size, sized=False, policies=["fifo"]) for size in (8, 40, 64)}
+    short = {
+        size: [line for line in found.unknown if "In this log of 5 tokens" in line] for size, found in said.items()
+    }
+    assert (short[8], len(short[40]), short[64]) == ([], 1, [])
+    enough = {
+        size: "All experts together are 64 slots: the budget is enough." in said[size].sentences[0] for size in said
+    }
+    assert enough == {8: False, 40: False, 64: True}
+
+
 def test_uniform_routing_asks_for_memory() -> None:
     ids = np.argsort(np.random.default_rng(0).random((400, 4, 16)), axis=2)[:, :, :2]
     found = plan(lp.Trace(ids, 16), size=32, sized=False, policies=["fifo"], sizes=[16, 32, 64])

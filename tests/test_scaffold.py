@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,8 +28,12 @@ def installed(folder: Path, name: str) -> dict[str, str]:
 
 
 def outcome_of(folder: Path, name: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
-    return subprocess.run(words, cwd=folder, env=installed(folder, name), capture_output=True, text=True, check=False)
+    return tried(folder, installed(folder, name))
+
+
+def tried(folder: Path, environment: dict[str, str], only: str = "") -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", only, "tests"]
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("kind", ["policy", "result", "plugin"])
@@ -36,6 +41,21 @@ def test_a_new_package_passes_its_own_tests(kind: str, tmp_path: Path) -> None:
     new(kind, "far-off", tmp_path)
     done = outcome_of(tmp_path / "far-off", "far-off")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_rule_changed_in_one_place_is_told_of_the_other_and_runs_without_a_twin(tmp_path: Path) -> None:
+    new("policy", "far-off", tmp_path)
+    home = tmp_path / "far-off"
+    assert "`far_off/twins/far_off.py`" in (home / "README.md").read_text()
+    path, test = home / "far_off" / "policy.py", home / "tests" / "test_policy.py"
+    path.write_text(path.read_text().replace("return max(candidates", "return min(candidates"))
+    environment = installed(home, "far-off")
+    done = tried(home, environment, "twin")
+    assert done.returncode == 1 and "decide differently: change both, or delete twins/ and this test" in done.stdout
+    shutil.rmtree(home / "far_off" / "twins")
+    test.write_text(re.sub(r"def test_the_twin_counts_alike.*?\n\n\n", "", test.read_text(), flags=re.DOTALL))
+    done = tried(home, environment, "not refuses")
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_its_tests_can_fail(tmp_path: Path) -> None:

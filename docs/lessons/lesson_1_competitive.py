@@ -167,7 +167,8 @@ def _():
 @app.cell
 def _():
     def ratio_of_times(slots, s, turns=2000):
-        sequence = lp.Trace([[n % (slots + 1)] for n in range(turns * (slots + 1))], n_experts=slots + 1)
+        pages = slots + 1
+        sequence = lp.Trace([[n % pages] for n in range(turns * pages)], n_experts=pages)
         lru, opt = (lp.replay(sequence, name, slots) for name in ("lru", "belady"))
         return Fraction(lru.misses * s + lru.hits, opt.misses * s + opt.hits)
 
@@ -209,13 +210,14 @@ def _():
 
 @app.cell
 def _():
-    {h: lp.competitive_ratio("lru", layers=1, experts=4, slots=3, offline_slots=h).value for h in (3, 2, 1)}
-    return
+    size = {"layers": 1, "experts": 4, "slots": 3}
+    {h: lp.competitive_ratio("lru", **size, offline_slots=h).value for h in (3, 2, 1)}
+    return (size,)
 
 
 @app.cell(hide_code=True)
-def _():
-    _found = [lp.competitive_ratio("lru", layers=1, experts=4, slots=3, offline_slots=h).value for h in (1, 2, 3)]
+def _(size):
+    _found = [lp.competitive_ratio("lru", **size, offline_slots=h).value for h in (1, 2, 3)]
     assert _found == [Fraction(3, 3 - h + 1) for h in (1, 2, 3)]
     mo.accordion(
         {
@@ -246,7 +248,8 @@ def _():
 
 @app.cell
 def _(slots_shown, turns):
-    _played, _blank = (board(turns, ["lru", "opt"], slots_shown.value, blank=blank) for blank in (False, True))
+    _shown = (turns, ["lru", "opt"], slots_shown.value)
+    _played, _blank = (board(*_shown, blank=blank) for blank in (False, True))
     mo.Html(f"<div class='answer'>{_played}</div><div class='paper' hidden>{_blank}</div>")
     return
 

@@ -39,10 +39,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.json:
         verdicts = verify(args.pattern, args.scope)
     else:
-        from rich.console import Console
+        from .progress import Progress
 
-        with Console(stderr=True).status("") as line:
-            verdicts = verify(args.pattern, args.scope, tick=lambda name: line.update(f"verifying {name}"))
+        said = Progress(args.quiet)
+        try:
+            verdicts = verify(args.pattern, args.scope, tick=lambda name: said("phase", f"verifying {name}"))
+        finally:
+            said.clear()
     return {"scope": args.scope, "claims": [row(verdict) for verdict in verdicts]}
 
 

@@ -104,7 +104,7 @@ def detect(path: str | os.PathLike[str]) -> Format:
     if named is None:
         raise FormatError(
             f"{file}: not a known trace format; it begins with {start.data[:24]!r}; known are {listed()}, and the logs "
-            "that 'layered-paging formats' lists"
+            'that \'layered-paging formats\' lists; lines such as {"token": 0, "layer": 3, "experts": [4, 1]} are read, too'
         )
     if named.name in ("npz", "parquet"):
         raise FormatError(f"{file}: not {named.name} as its name says; it begins with {start.data[:24]!r}")

@@ -116,7 +116,7 @@ def plan(
         knee=_knee(table.of(using), sized),
         target=None if target is None else _reached(found, target, names),
     )
-    return replace(found, sentences=sentences(found, engine), unknown=unknown(trace, found, options, engine))
+    return replace(found, sentences=sentences(trace, found, engine), unknown=unknown(trace, found, options, engine))
 
 
 def _steps(trace: Trace, sized: bool) -> list[int]:

@@ -27,11 +27,11 @@ def size_words(size: int, sized: bool) -> str:
     return f"{size:,} bytes"
 
 
-def sentences(found: Plan, engine: str | None) -> list[str]:
+def sentences(trace: Trace, found: Plan, engine: str | None) -> list[str]:
     """Return the answers, the most important first."""
     out = []
     if found.size is not None:
-        out += [_policy_or_memory(found, engine), *_switch_on(found, engine)]
+        out += [_policy_or_memory(trace, found, engine), *_switch_on(found, engine)]
     out += [*memory(found), *_ahead(found)]
     if found.target is not None:
         out.append(_target(found))
@@ -51,7 +51,12 @@ def _cost(row: Row) -> tuple[float, str]:
     return (row.loads, "loads") if row.seconds is None else (row.seconds, "time")
 
 
-def _policy_or_memory(found: Plan, engine: str | None) -> str:
+def _everything(trace: Trace, sized: bool) -> int:
+    """Return the budget that holds all experts."""
+    return trace.pages if trace.page_bytes is None or not sized else int(trace.page_bytes.sum())
+
+
+def _policy_or_memory(trace: Trace, found: Plan, engine: str | None) -> str:
     assert found.size is not None
     table, here = found.table, found.table.at(found.using, found.size)
     if here is None:
@@ -69,7 +74,10 @@ def _policy_or_memory(found: Plan, engine: str | None) -> str:
     by_memory = 1 - _cost(full)[0] / _cost(here)[0] if _cost(here)[0] else 0.0
     unit = "a token's time" if what == "time" else "the loads"
     if by_policy < WORTH and by_memory < WORTH:
-        return f"Neither: no policy tried and no more memory saves {100 * WORTH:.0f} % of {unit}."
+        everything = _everything(trace, table.sized)
+        enough = f" All experts together are {size_words(everything, table.sized)}: the budget is enough."
+        said = enough if found.size >= everything and here.misses == full.misses else ""
+        return f"Neither: no policy tried and no more memory saves {100 * WORTH:.0f} % of {unit}.{said}"
     here_words = size_words(found.size, table.sized)
     text = f"another policy ({best_name}) saves {100 * by_policy:.1f} % of {unit} at {here_words}"
     largest = size_words(full.size(table.sized), table.sized)
@@ -205,6 +213,19 @@ def _target(found: Plan) -> str:
     return f"The smallest memory for {what}: " + ", ".join(parts) + "."
 
 
+def _short(trace: Trace, found: Plan) -> list[str]:
+    """Return a word of caution where the log does not fill the budget: no policy can differ much on it."""
+    here = None if found.size is None else found.table.at(found.using, found.size)
+    if here is None or found.size is None or found.size >= _everything(trace, found.table.sized):
+        return []
+    if here.misses > found.table.of(found.using)[-1].misses:
+        return []
+    return [
+        f"In this log of {counted(trace.rounds, 'token')} {found.using} misses no more often than at the largest budget tried: "
+        "whether a longer log needs more memory is not known."
+    ]
+
+
 def unknown(trace: Trace, found: Plan, options: dict[str, Any], engine: str | None = None) -> list[str]:
     """Return what the figures do not say."""
     out = []
@@ -220,6 +241,7 @@ def unknown(trace: Trace, found: Plan, options: dict[str, Any], engine: str | No
             if name in there.policies:
                 out.append(f"How near {name} here is to that of {engine}: {there.policies[name].faithful}.")
         out.append(f"What {engine} does beside its policy is not in the counts: {there.beside}.")
+    out += _short(trace, found)
     if len(trace.sessions) == 1:
         out.append("There is one session: whether another prompt behaves alike is not known.")
     if found.clock is None:

@@ -14,7 +14,7 @@ from .spec import Time, ranks
     "policy", "llru", cites=("angelopoulos-marchal-obrecht-simon-2025",), aka=("layered LRU",), stack=True, lazy=True
 )
 class LLRU:
-    """Evict by largest last-round index R, then largest relative layer distance D, then lowest page number.
+    """Evict the page unused for the most visits of its layer (R); of these, the one whose layer comes last (D).
 
     Parameters
     ----------
@@ -25,7 +25,8 @@ class LLRU:
         or rounds since its last request.
     same_layer : {"far", "near"}
         D of a page of the layer being served: the number of layers, or 0.  D of any other page is
-        the number of layers from the present one forward to its own.
+        the number of layers from the present one forward to its own.  Ties of R and D go to the
+        lowest page number.
 
     Notes
     -----

@@ -87,7 +87,8 @@ def parsed(kind: str, text: str) -> tuple[str, dict[str, Any]]:
     """
     match = _NAME.fullmatch(text)
     if match is None:
-        raise ParameterError(f"a {kind} is written name or name(parameter=value, ...); got {text!r}")
+        own = "; a class of your own is FILE.py:CLASS, on the command line" if kind == "policy" and ":" in text else ""
+        raise ParameterError(f"a {kind} is written name or name(parameter=value, ...); got {text!r}{own}")
     return match[1], _arguments(text, match[2] or "")
 
 

@@ -257,7 +257,10 @@ def _resident() -> int:
 def stateful(spec: PolicySpec) -> None:
     """Raise ``PolicyError`` unless the policy has a method ``state``."""
     if not callable(getattr(spec.cls, "state", None)):
-        raise PolicyError(f"an exact ratio needs a policy with a method state(resident, time); {spec.name!r} has none")
+        raise PolicyError(
+            "an exact ratio needs a policy with a method state(resident, time), which returns a dict from pages to ints: "
+            f"all that the future depends on; {spec.name!r} has none"
+        )
 
 
 @_no_collection()

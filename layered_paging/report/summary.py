@@ -248,13 +248,14 @@ def _header(told: dict[str, Any], title: str) -> str:
     if 0 < shape["distinct"] < shape["sessions"]:
         sessions += f" ({shape['distinct']:,} distinct)"
     merged = "" if found["prefill"] == "token" else f" ({counted(found['requests'], 'request')} so)"
+    prompts = "token by token" if found["prefill"] == "token" else "one event per layer"
     layers = counted(shape["layers"], "layer")
     if found["absent"]:
         layers += f" ({found['layers']} with requests)"
     return (
         f"<header><h1>{escape(title)}</h1><p class='soft'>{counted(shape['requests'], 'request')} in {counted(shape['rounds'], 'round')} of "
         f"{sessions}; {layers} of {experts}, {shape['top_k']} at a time{size}. "
-        f"Budget: {escape(budget)}. Reset: {escape(told['reset'])}. Prefill: {escape(found['prefill'])}{merged}.</p></header>"
+        f"Budget: {escape(budget)}. Reset: {escape(told['reset'])}. Prompts: {prompts}{merged}.</p></header>"
     )
 
 

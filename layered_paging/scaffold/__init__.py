@@ -62,6 +62,7 @@ def files_of(kind: str, name: str) -> dict[str, str]:
         source = "twin.py" if path.startswith("twins/") else path
         texts[f"{module}/{path.replace('my_thing', module)}"] = _text(source)
     if any(path.startswith("twins/") for path in KINDS[kind]):
+        texts["README.md"] += _text("README-twin.md")
         texts[f"{module}/twins/__init__.py"] = '"""Compiled twins; a twin has the file name of its policy."""\n'
     texts |= {f"tests/test_{part}.py": _text(f"test_{part}.py") for part in modules}
     words = {"my-thing": name, "my_thing": module, "MyThing": "".join(w.capitalize() for w in name.split("-"))}
