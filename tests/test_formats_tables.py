@@ -60,7 +60,9 @@ def test_route_columns_by_name(tmp_path: Path) -> None:
     assert lp.load_trace(path).weights is None and lp.load_trace(path).digest() == plain.digest()
 
 
-@pytest.mark.parametrize(("one", "two", "noted"), [("nan", "nan", False), ("nan", "0.5", True), ("NaN", "-nan", False)])
+@pytest.mark.parametrize(
+    ("one", "two", "noted"), [("nan", "nan", False), ("nan", "0.5", True), ("NaN", "-nan(ind)", False)]
+)
 def test_route_weights_that_are_none(one: str, two: str, noted: bool, tmp_path: Path) -> None:
     path = tmp_path / "t.route.csv"
     path.write_text(

@@ -235,6 +235,13 @@ def test_requests_that_come_again_are_refused(kind: str, tmp_path: Path) -> None
         lp.load_trace(labelled([0] * 20 + [1] * 20 + [0] * 20, kind, tmp_path))
 
 
+@pytest.mark.parametrize("kind", ["npz", "json"])
+@pytest.mark.parametrize("labels", [[1] + [0] * 59, [1] + [0] * 19 + [1] + [0] * 39, [1] * 20 + [0] * 40])
+def test_marks_that_may_be_requests_are_refused(labels: list[int], kind: str, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="a mark at each first token of a request, or request 1 before request 0"):
+        lp.load_trace(labelled(labels, kind, tmp_path))
+
+
 def test_starts_that_contradict_the_requests_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="'request_id' begins 2 sessions"):
         lp.load_trace(labelled([0] * 20 + [1] * 40, "npz", tmp_path, sessions=[0, 30]))

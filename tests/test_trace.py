@@ -120,3 +120,20 @@ def test_page_numbers() -> None:
     for call in (lambda: problem.page(3, 0), lambda: problem.page(0, 2), lambda: problem.layer_of(6)):
         with pytest.raises(ParameterError):
             call()
+
+
+@pytest.mark.parametrize("shape", [(30, 2, 2), (30, 2)])
+def test_a_trace_does_not_change(shape: tuple[int, ...]) -> None:
+    ids = np.zeros(shape, np.int16)
+    if len(shape) == 3:
+        ids[:, :, 1] = 1
+    trace = lp.Trace(ids, 3)
+    before = lp.replay(trace, "lru", 4).misses
+    with pytest.raises(ValueError, match="read-only"):
+        ids[4:, 0] = 2
+    with pytest.raises(TraceError, match=r"does not change.*'experts'"):
+        trace.experts = np.ones(shape, np.int16)
+    assert lp.replay(trace, "lru", 4).misses == before
+    other = np.zeros((30, 2), np.int64)  # is copied, and stays the caller's
+    lp.Trace(other, 3)
+    other[0] = 1

@@ -27,8 +27,8 @@ class Trace:
     ----------
     experts : int array, shape (rounds, layers, top_k) or (rounds, layers)
         Expert ids in router order, -1 where an event has fewer members; distinct within an
-        event.  A contiguous int16 (or int32, for wide layers) array is used as it is, without a copy:
-        do not change it afterwards.  (255 means "none" only in files; see the trace formats.)
+        event.  A contiguous int16 (or int32, for wide layers) array is used as it is, without a copy,
+        and is made read-only.  (255 means "none" only in files; see the trace formats.)
     n_experts : int or sequence of int, optional
         Experts of every layer, or of each layer; by default the largest id + 1.
     sessions : sequence of int, optional
@@ -90,6 +90,17 @@ class Trace:
         for array in (self.experts, self.sessions, self.stage, self.expert_bytes, self.weights):
             if array is not None:
                 array.flags.writeable = False
+        for given, used in ((experts, self.experts), (weights, self.weights)):
+            # what was counted of a trace is kept on it: an array that is shared must not change under it
+            if isinstance(given, np.ndarray) and used is not None and np.may_share_memory(given, used):
+                given.flags.writeable = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__:
+            raise TraceError(
+                f"a trace does not change, and what was counted of it is kept; got a new {name!r}: make a new Trace"
+            )
+        object.__setattr__(self, name, value)
 
     @property
     def tokens(self) -> npt.NDArray[np.int64] | None:

@@ -296,6 +296,11 @@ def _starts(path: Path, name: str, labels: npt.NDArray[Any], rounds: int, how: R
     """Return where sessions begin, from the request of each token."""
     if len(labels) != rounds:
         raise FormatError(f"{path}: '{name}' must have one entry for each of {rounds} tokens; it has {len(labels)}")
+    if labels[0] == 1 and set(np.unique(labels).tolist()) == {0, 1}:
+        raise FormatError(
+            f"{path}: '{name}' begins with 1 and holds 0 and 1 alone: a mark at each first token of a request, or request 1 "
+            "before request 0; write the first round of each request, or numbers that rise"
+        )
     starts = np.append(0, np.flatnonzero(labels[1:] != labels[:-1]) + 1)
     begun = labels[starts]
     if len(np.unique(begun)) < len(begun):

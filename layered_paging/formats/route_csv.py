@@ -28,6 +28,7 @@ COLUMNS = ("turn", "phase", "step", "layer", "slot", "expert", "weight", "reside
 _MODEL = re.compile(r"# model=(.*) arch=(\S*) n_layer=(\d{1,9}) n_expert=(\d{1,9}) n_expert_used=(\d{1,9})\s*")
 _LAYER = re.compile(r"# layer=(\d{1,9})(?: expert_bytes=(\d{1,18}))?(?: dense_bytes=(\d{1,18}))?\s*")
 _FIELD = re.compile(rb"\s*-?\d{1,18}\s*")
+_NAN = re.compile(rb"-?nan(?:\((?:ind|snan)\))?")  # as printf writes it, on Windows with its kind
 _ROW, _WEIGHED = "%d,%d,%d,%d,%d,%d,,0,0\n", "%d,%d,%d,%d,%d,%d,%.9g,0,0\n"
 _LONGEST = 1 << 20  # comment lines
 
@@ -229,7 +230,7 @@ def _rows(
 def _weight(where: str, field: bytes) -> float:
     if not field:
         return float("nan")
-    if field.lower() in (b"nan", b"-nan"):
+    if _NAN.fullmatch(field.lower()):
         return float("inf")
     try:
         weight = float(field)
