@@ -79,3 +79,34 @@ def test_three_dense_layers_of_a_file(tmp_path: Path) -> None:
     assert wide.asked.tolist() == [False] * 3 + [True] * 3
     lp.save_trace(wide, tmp_path / "t.jsonl")
     assert lp.open_trace(tmp_path / "t.jsonl").asked.tolist() == wide.asked.tolist()
+
+
+def weighed(trace: lp.Trace, asked: int, others: int) -> lp.Trace:
+    """Return a trace whose experts have one size, and those of layers without a request another."""
+    sizes = np.where(trace.asked, asked, others)
+    return lp.Trace(trace.experts, trace.n_experts, trace.sessions, trace.stage, sizes)
+
+
+@pytest.mark.parametrize("pool", ["shared", "per-layer"])
+@pytest.mark.parametrize("sized", [True, False])
+def test_a_plan_has_the_same_budgets_whatever_dense_layers_would_weigh(pool: str, sized: bool) -> None:
+    from layered_paging.plan import plan
+
+    traces = (weighed(SMALL, 3, 3), weighed(among_dense(SMALL, 5, [0, 2, 3]), 3, 7))
+    one, other = (
+        plan(t, policies=["lfu", "slru"], size=45 if sized else 15, sized=sized, pool=pool, reset="session")
+        for t in traces
+    )
+    assert one.table.to_rows() == other.table.to_rows() and max(one.table.sizes) == (54 if sized else 18)
+    assert one.sentences == other.sentences
+
+
+@pytest.mark.parametrize("policy", ["slru", "arc", "s3-fifo"])
+def test_what_dense_layers_would_weigh_does_not_change_shares_of_a_budget(policy: str) -> None:
+    wide = weighed(among_dense(SMALL, 5, [0, 2, 3]), 3, 7)
+    budgets = (20, 31, 45)
+    assert [lp.replay(wide, policy, budget_bytes=b).misses for b in budgets] == [
+        lp.replay(weighed(SMALL, 3, 3), policy, budget_bytes=b).misses for b in budgets
+    ]
+    parts = lp.replay(lp.core.parts.LongTrace.of(wide, 7), policy, budget_bytes=31)
+    assert parts.misses == lp.replay(wide, policy, budget_bytes=31).misses

@@ -144,6 +144,11 @@ class Trace:
         return found
 
     @property
+    def asked_pages(self) -> npt.NDArray[np.bool_]:
+        """Whether each page is of a layer that has a request at all, shape (pages,)."""
+        return np.repeat(self.asked, self.n_experts)
+
+    @property
     def first_page(self) -> npt.NDArray[np.int64]:
         """Page number of expert 0 of each layer, shape (layers,)."""
         return np.concatenate(([0], np.cumsum(self.n_experts)[:-1])).astype(np.int64)

@@ -396,7 +396,9 @@ def instance_of(trace: Trace | LongTrace, spec: PolicySpec, total: int, budget: 
     sizes = trace.page_bytes if budget.in_bytes else None
     # more than everything is as good as everything, and no kernel sees a number that it cannot hold
     capacity = min(total, trace.pages if sizes is None else int(sizes.sum()))
-    nominal = capacity if sizes is None else capacity * len(sizes) // int(sizes.sum())
+    if sizes is not None and (sizes != sizes[0]).any():  # what a layer without requests would weigh is no matter
+        sizes = sizes[np.repeat(trace.asked, trace.n_experts)]
+    nominal = capacity if sizes is None else min(capacity, int(sizes.sum())) * len(sizes) // int(sizes.sum())
     instance = Instance(trace.layers, trace.n_experts, max(1, nominal))
     spec.make(instance, future={})  # refuses bad parameters, also where a kernel does the work
     return capacity, instance

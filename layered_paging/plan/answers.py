@@ -13,7 +13,7 @@ from ..core.trace import Trace
 from ..engine.run import replay
 from ..errors import BudgetError, ParameterError
 from ..policies.names import resolve
-from .budgets import AHEAD, Row, budget_grid, table_of
+from .budgets import AHEAD, Row, asked_bytes, budget_grid, table_of
 from .clock import Clock, Fit, fit
 from .engines import USUAL, engines_of, shipped
 from .found import Chosen, Plan
@@ -123,7 +123,7 @@ def _steps(trace: Trace, sized: bool) -> list[int]:
     slots = budget_grid(trace)
     if not sized:
         return slots
-    width = trace.page_bytes
+    width = asked_bytes(trace)
     assert width is not None
     return sorted({int(s * width.mean()) for s in slots[:-1]} | {int(width.sum())})
 

@@ -24,7 +24,7 @@ from ..offline.least import STEPS as DESCENT
 from ..offline.least import least_cost
 from .clock import Clock
 
-__all__ = ["AHEAD", "BOUND", "OPTIMUM", "Row", "Table", "budget_grid", "table_of"]
+__all__ = ["AHEAD", "BOUND", "OPTIMUM", "Row", "Table", "asked_bytes", "budget_grid", "table_of"]
 
 OPTIMUM = "optimum"  # the name of the offline optimum in a table
 BOUND = "bound"  # the name of what no schedule goes below, where the optimum is not known
@@ -92,6 +92,11 @@ class Table(Tabular):
         return sorted({row.size(self.sized) for row in self.rows})
 
 
+def asked_bytes(trace: Trace) -> npt.NDArray[np.int64] | None:
+    """Return the bytes of the pages of layers that are asked for; what a dense layer's experts would weigh is no matter."""
+    return None if trace.page_bytes is None else trace.page_bytes[trace.asked_pages]
+
+
 def budget_grid(trace: Trace, steps: int = STEPS) -> list[int]:
     """Return numbers of slots from half of what a median round asks for up to all pages that are asked for.
 
@@ -104,7 +109,7 @@ def budget_grid(trace: Trace, steps: int = STEPS) -> list[int]:
     asked = (trace.experts >= 0).sum(axis=(1, 2))
     demand = int(np.median(asked[asked > 0]))
     least = max(int((trace.experts >= 0).sum(axis=2).max()), demand // 2, 1)
-    return sorted({round(s) for s in np.linspace(least, trace.pages, steps)})
+    return sorted({round(s) for s in np.linspace(least, trace.asked_pages.sum(), steps)})
 
 
 def table_of(
@@ -142,7 +147,7 @@ def table_of(
     short trace, which needs no compiler for it, and others on a long one.
     Budgets at which a policy cannot run (an event does not fit) are left out.
     """
-    width = trace.page_bytes
+    width = asked_bytes(trace)
     if sized and width is None:
         raise without_sizes()
     even = width is None or len(set(width.tolist())) == 1
@@ -205,7 +210,7 @@ def _from_curve(
     ``requests`` are those of merged prompts, where the curve is of these.
     """
     requests = trace.requests if requests is None else requests
-    width = trace.page_bytes
+    width = asked_bytes(trace)
     each = 0 if width is None else int(width[0])
     rows = []
     for size in sizes:
@@ -241,7 +246,7 @@ def _bounds(
         except BudgetError:
             continue
         hits, loads = 1 - misses / requests, misses / tokens
-        rows.append(_row(BOUND, size, sized, trace.page_bytes, misses, hits, loads, loaded / tokens, clock))
+        rows.append(_row(BOUND, size, sized, asked_bytes(trace), misses, hits, loads, loaded / tokens, clock))
     return rows
 
 

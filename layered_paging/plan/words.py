@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.trace import Trace
 from ..core.words import counted
-from .budgets import AHEAD, BOUND, Row
+from .budgets import AHEAD, BOUND, Row, asked_bytes
 from .clock import Fit
 from .engines import ENGINES, engines_of, knob_of
 from .found import Chosen, Plan
@@ -52,8 +52,9 @@ def _cost(row: Row) -> tuple[float, str]:
 
 
 def _everything(trace: Trace, sized: bool) -> int:
-    """Return the budget that holds all experts."""
-    return trace.pages if trace.page_bytes is None or not sized else int(trace.page_bytes.sum())
+    """Return the budget that holds all experts of the layers that are asked for."""
+    weighed = asked_bytes(trace) if sized else None
+    return int(trace.asked_pages.sum() if weighed is None else weighed.sum())
 
 
 def _policy_or_memory(trace: Trace, found: Plan, engine: str | None) -> str:
