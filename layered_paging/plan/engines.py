@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from ..core.registry import nearest
 from ..errors import NotRegistered
+from ..live.header import POLICIES as IN_C
 from ..policies.names import resolve
 
-__all__ = ["ENGINES", "Engine", "Shipped", "engines_of", "knob_of", "policies_of", "shipped"]
+__all__ = ["ENGINES", "Engine", "Shipped", "engines_of", "knob_of", "policies_of", "shipped", "to_write"]
 
 
 @dataclass(frozen=True)
@@ -183,3 +184,17 @@ def engines_of(policy: str) -> list[dict[str, str]]:
     (['llama.cpp'], [])
     """
     return [{"engine": engine, "knob": knob} for engine in ENGINES if (knob := knob_of(engine, policy))]
+
+
+def to_write(policy: str) -> str:
+    """Say what a policy takes that no engine ships.
+
+    Examples
+    --------
+    >>> to_write("similar-rounds(memory=64)")
+    'it is code to write; our header for C has it (layered-paging export header)'
+    >>> to_write("s3-fifo")
+    'it is code to write'
+    """
+    there = "; our header for C has it (layered-paging export header)" if policy.partition("(")[0] in IN_C else ""
+    return f"it is code to write{there}"

@@ -9,7 +9,7 @@ from ..core.trace import Trace
 from ..core.words import counted
 from .budgets import AHEAD, BOUND, Row, asked_bytes
 from .clock import Fit
-from .engines import ENGINES, engines_of, knob_of
+from .engines import ENGINES, engines_of, knob_of, to_write
 from .found import Chosen, Plan
 
 __all__ = ["memory", "sentences", "size_words", "unknown"]
@@ -111,7 +111,7 @@ def _switch_on(found: Plan, engine: str | None) -> list[str]:
         lines.append(_advice(found, chosen, engine, among, f" ({'; '.join(knobs)})" if knobs else ""))
     if found.chosen and engine is None:
         best = found.chosen[0].policy
-        nobody = "" if engines_of(best) else f"No engine that is listed ships {best}: it is code to write. "
+        nobody = "" if engines_of(best) else f"No engine that is listed ships {best}: {to_write(best)}. "
         lines.append(f"{nobody}Give --engine to hear only of policies that your engine ships.")
     return lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.words import counted
-from ..live.header import POLICIES as IN_C
+from ..plan.engines import to_write
 from ..plan.words import size_words
 
 __all__ = ["Question", "even_share", "questions", "today"]
@@ -72,12 +72,7 @@ def today(told: dict[str, Any]) -> list[str]:
                 f"{found['policy']} on the rest ({where})."
             )
     if found["best"] != found["policy"] and not told["ships"].get(found["best"]):
-        code = (
-            "; our header for C has it (layered-paging export header)"
-            if found["best"].partition("(")[0] in IN_C
-            else ""
-        )
-        said.append(f"No engine that is listed ships {found['best']}: it is code to write{code}.")
+        said.append(f"No engine that is listed ships {found['best']}: {to_write(found['best'])}.")
     return said
 
 
