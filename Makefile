@@ -72,6 +72,7 @@ bench: .venv/ready
 	@$(BIN)/python tests/benchmarks/table.py $(SIZES)
 
 .venv/installed: pyproject.toml
+	@echo "Setting up .venv: a minute or a few, nearly all of it downloads. It says nothing meanwhile."
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
