@@ -94,6 +94,17 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
 
 
+def test_an_optimum_of_costs_says_what_is_least(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ("optimum", TRACE, "--slots", "24", "--admission", "forced")
+    costs = tmp_path / "costs.json"
+    costs.write_text(json.dumps([1 + page % 3 for page in range(lp.load_trace(TRACE).pages)]))
+    assert main([*words]) == 0
+    assert "misses (optimum)" in capsys.readouterr().out
+    assert main([*words, "--costs", str(costs)]) == 0
+    out = capsys.readouterr().out
+    assert "cost (optimum)" in out and "misses at this cost" in out and "misses (optimum)" not in out
+
+
 def test_curve(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     picture = tmp_path / "curve.svg"
     found = answer(capsys, "curve", TRACE, "--policy", "lru", "sieve", "--points", "4", "-o", str(picture))

@@ -201,6 +201,7 @@ def test_no_words_print_the_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["replay", TRACE, "--slots", "9", "--policy", "lru(**{'x':1})"], "plain values"),
         (["replay", TRACE, "--slots", "9", "--policy", "lfu-decay(half_life=1, half_life=2)"], "plain values"),
         (["curve", TRACE, "-o", ""], "must end in .svg"),
+        (["curve", TRACE, "--optimum", "none", "forced"], "--optimum none goes alone; got none forced"),
         (["curve", TRACE, "-o", "x.svg/"], "cannot end in"),
     ],
 )

@@ -97,6 +97,17 @@ def test_forgeries():
     rejected(certificate, no_cache, "no value for cache")
 
 
+def test_a_program_is_not_written_down_after_its_time(monkeypatch):
+    from layered_paging.core.deadline import OutOfTime
+    from layered_paging.core.program import Program
+    from layered_paging.ratio.spread import spread
+    from layered_paging.ratio.work import explore
+
+    monkeypatch.setattr(Program, "solve", lambda *_, **__: pytest.fail("it is not solved"))
+    with pytest.raises(OutOfTime, match="did not end within the limit"):
+        spread(explore(lp.Instance(2, 2, 3), 0), 0.0)
+
+
 def test_a_source_on_which_the_optimum_never_pays_proves_nothing():
     """Ask for page 0 and page 2 for ever: cost and optimum stand still, so any ratio would 'hold'."""
     from layered_paging.ratio.work import explore

@@ -60,6 +60,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         check_picture(args.output)
     rules = rules_of(args)
     optima = args.optimum or (["forced"] if rules.plain else ["bypass"])
+    if "none" in optima and len(set(optima)) > 1:
+        raise ParameterError(f"--optimum none goes alone; got {' '.join(optima)}")
     if not rules.plain and "forced" in optima:
         raise ParameterError("--optimum forced is no bound under rules of traffic, which drop loads; bypass is one")
     trace = trace_of(args)

@@ -139,9 +139,10 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         ]
     else:
         name = "oracle" if answer["lookahead"] is not None else "optimum"
-        rows += [(f"misses ({name})", answer["misses"]), ("hits, %", percent(answer["hit_rate"]))]
-        if args.costs:
-            rows.append(("cost", answer["cost"]))
+        if args.costs:  # the least cost is not the cost of the fewest misses
+            rows.append((f"cost ({name})", answer["cost"]))
+        rows.append(("misses at this cost" if args.costs else f"misses ({name})", answer["misses"]))
+        rows.append(("hits, %", percent(answer["hit_rate"])))
         if answer["gap"]:
             rows.append(("proved by the certificate: at least", answer["lower"]))
     if len(answer["split"]) > 1:

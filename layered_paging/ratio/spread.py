@@ -12,7 +12,7 @@ from fractions import Fraction
 from math import inf, lcm
 from typing import Any
 
-from ..core.deadline import seconds_until
+from ..core.deadline import OutOfTime, seconds_until
 from ..core.program import Program
 from .work import WorkGraph, moved
 
@@ -94,6 +94,8 @@ def _program(graph: WorkGraph, until: float) -> tuple[float, list[dict[int, floa
         start.append(dict(zip(here, program.columns(len(here)).tolist(), strict=True)))
     equal, below = program.equal, program.at_most
     for node in range(size):
+        if time.monotonic() > until:
+            raise OutOfTime(f"writing down the linear program of {size:,} nodes did not end within the limit")
         equal.new(1.0, ((column, 1.0) for column in start[node].values()))
         done = set()
         for arc in graph.arcs[node]:
