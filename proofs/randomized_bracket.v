@@ -51,7 +51,7 @@ Proof.
     pose proof (randomized_harmonic l n k Hl Hk Hs kernel B1 0 (Qle_refl 0) H0). lra.
   - intros E. destruct (E1 E) as [HS [H2 _]].
     apply (B3 (sure (lru k)) (sure_randomized _ l n k (lru_lazy k ltac:(lia))) _ (P0 _ _ HS) (sure_ratio _ l n k _ _ HS (lru_lazy k ltac:(lia)) H2)).
-  - intros C. destruct (E2 C) as [HS [H2 _]].
-    pose proof (B3 (sure (lru k)) (sure_randomized _ l n k (lru_lazy k ltac:(lia))) _ (P0 _ _ HS) (sure_ratio _ l n k _ _ HS (lru_lazy k ltac:(lia)) H2)) as F.
+  - intros C. destruct (E2 C) as [HS [H2 _]]. pose proof (B3 (sure (lru k)) (sure_randomized _ l n k (lru_lazy k ltac:(lia)))
+      _ (P0 _ _ HS) (sure_ratio _ l n k _ _ HS (lru_lazy k ltac:(lia)) H2)) as F.
     setoid_replace (q (Nat.min k (2 * (k - l) + 1))) with (q (Nat.min k (2 * (k - l) + 1)) / q 1); [exact F|]. change (q 1) with 1. field.
 Qed.

@@ -100,7 +100,7 @@ def test_activations_of_profiles(capsys: pytest.CaptureFixture[str], tmp_path: P
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--generate", "--algorithm", "gredy"], "unknown algorithm 'gredy'; available: best"),
+        (["--generate", "--algorithm", "gredy"], "unknown algorithm 'gredy'; did you mean 'greedy'?"),
         (["--network", "none.json"], "none.json: cannot be read"),
         (["--network", "none.json", "--users", "3"], "--users is for --generate"),
         (["--generate", "--trace", str(SAMPLE), "--layers", "3"], "--layers is the trace's"),

@@ -134,12 +134,13 @@ def test_bytes_of_long_traces_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_bracket_in_slots_is_certified() -> None:
+    from layered_paging.core.rules import Rules
     from layered_paging.offline.answer import bracket_in_slots
 
     trace = lp.Trace(lp.workloads.zipf(2, 8, 60, seed=4).experts, 8, expert_bytes=1)
     costs = [1, 9, 3, 2] * 4
     for reset in ("never", "session"):
-        found = bracket_in_slots(trace, 5, admission="forced", pool="shared", reset=reset, costs=costs)
+        found = bracket_in_slots(trace, 5, Rules(reset=reset), costs)
         assert found.certificate.kind == "optimum-bound"
         lp.certify.check(found.certificate, trace)
         low, high = found.bounds

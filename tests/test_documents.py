@@ -167,7 +167,7 @@ def test_the_shares_that_are_told_are_the_results() -> None:
     folder = ROOT / "papers" / "angelopoulos_marchal_obrecht_simon_2025" / "results"
     text = (ROOT / "docs" / "findings" / "beyond-llru.md").read_text()
     told = json.loads((folder / "beats-llru.json").read_text())["ours"]
-    assert "33.0%" in told and "51.1%" in told and "16.2%" in told and "stamp 18.2%" in told, told
+    assert "33.0%" in told and "49.8%" in told and "16.3%" in told and "stamp 18.2%" in told, told
     assert (
         "traces that it was not tuned on | nearly a third of the gap" in text
         and "other sessions of a model that it was tuned on | half of the gap" in text

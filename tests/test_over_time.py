@@ -87,16 +87,22 @@ def test_a_half_without_requests_has_no_steady_state() -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [("--per-token",), ("--workers", "2"), ("--sample", "2"), ("--compute", "1ms", "--bandwidth", "1GB")]
+    ("more", "said"),
+    [
+        (("--per-token",), "goes without a clock, --per-token, --workers and --sample"),
+        (("--workers", "2"), "--workers goes with --stream"),
+        (("--sample", "2"), "--sample goes with --stream"),
+        (("--compute", "1ms", "--bandwidth", "1GB"), "goes without a clock, --per-token, --workers and --sample"),
+    ],
 )
 def test_nothing_is_ignored_beside_it(
-    more: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    more: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "t.npz"
     trace = topics()
     lp.save_trace(lp.Trace(trace.experts, trace.n_experts, trace.sessions, expert_bytes=9), path)
     assert main(["replay", str(path), "--slots", "4", "--over-time", *more]) == 2
-    assert "goes without a clock, --per-token, --workers and --sample" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("more", [("--per-token",), ("--compute", "1ms", "--bandwidth", "1GB")])

@@ -245,8 +245,7 @@ def diagnosed(
                 runs[other] = replace(runs[other], missed=None)
         if progress is not None:
             progress(done)
-    mine = runs[names[0]]
-    least = bounds(trace, room, reset)
+    mine, least = runs[names[0]], bounds(trace, room, reset)
     assert least is not None
     optimum = max(least.least, totals.compulsory)
     known = [asdict(reference) for reference in references(trace, room, reset)]

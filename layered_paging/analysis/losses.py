@@ -149,6 +149,7 @@ def bounds(
     ``WEIGHTED`` requests.  Beyond, and for unequal experts in bytes (NP-hard), prices of the linear relaxation give the
     lower bound.  Slots are then bytes of pages of size 1.
     """
+    from ..core.rules import Rules
     from ..offline import optimum
     from ..offline.answer import bracket_in_slots
 
@@ -162,7 +163,7 @@ def bounds(
         if room.budget_bytes is None and trace.requests > WEIGHTED:
             if trace.page_bytes is None:
                 raise without_sizes()
-            best = bracket_in_slots(trace, room.capacity, **options, costs=trace.page_bytes.tolist())
+            best = bracket_in_slots(trace, room.capacity, Rules(**options), trace.page_bytes.tolist())
         else:
             solver = "auto" if room.budget_bytes is None else "lp"
             best = optimum(trace, **room.given, **options, costs=costs, solver=solver)

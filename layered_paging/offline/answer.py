@@ -333,9 +333,7 @@ def optimum(
     return Optimum(problem, solver, rounds, time_limit)
 
 
-def bracket_in_slots(
-    trace: Trace, slots: int, *, admission: str, pool: str, reset: str, costs: Sequence[int]
-) -> Optimum:
+def bracket_in_slots(trace: Trace, slots: int, rules: Rules, costs: Sequence[int]) -> Optimum:
     """Bound what schedules cost in slots, in time O(requests log requests), where their exact optimum takes too long.
 
     Slots are taken as bytes of pages of size 1: the lower bound is by prices, the upper one by a schedule.  The
@@ -345,11 +343,10 @@ def bracket_in_slots(
     --------
     >>> import layered_paging as lp
     >>> trace = lp.workloads.zipf(2, 4, 30, seed=0)
-    >>> found = bracket_in_slots(trace, 3, admission="forced", pool="shared", reset="never", costs=[1, 3] * 4)
+    >>> found = bracket_in_slots(trace, 3, Rules(), [1, 3] * 4)
     >>> low, high = found.bounds
     >>> low <= lp.optimum(trace, 3, admission="forced", costs=[1, 3] * 4).cost <= high
     True
     """
     ones = Trace(trace.experts, trace.n_experts, trace.sessions, trace.stage, 1)
-    rules = Rules.with_quotas("uniform", admission=admission, pool=pool, reset=reset)
     return Optimum(pose(ones, None, rules, costs=costs, budget_bytes=slots, as_slots=False), "lp", None, None)
