@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .core import strict_json
-from .core.files import read_limited, write_atomic
+from .core.files import check_replaceable, read_limited, write_atomic
 from .errors import FormatError
 
 __all__ = ["Certificate"]
@@ -75,7 +75,14 @@ class Certificate:
         return json.dumps(fields, separators=(",", ":"), allow_nan=False)
 
     def save(self, path: str | Path) -> None:
-        """Write the certificate, all of it or nothing; compressed if the name ends in ``.gz``."""
+        """Write the certificate, all of it or nothing; compressed if the name ends in ``.gz``.
+
+        Raises
+        ------
+        FormatError
+            A file that is no certificate has this name.
+        """
+        check_replaceable(path, FORMAT)
         data = self.to_json().encode() + b"\n"
         if str(path).endswith(".gz"):
             buffer = io.BytesIO()

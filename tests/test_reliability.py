@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 import layered_paging as lp
+from layered_paging.cli import main
 from layered_paging.core import files
 from layered_paging.errors import FormatError, LayeredPagingError
+from layered_paging.profiles.profile import Profile
 
 SAMPLE = str(Path(lp.__file__).parent / "samples" / "sample.npz")
 SUFFIXES = ("npz", "jsonl", "jsonl.gz", "parquet")
@@ -127,3 +129,23 @@ def test_a_file_is_read_whole_or_refused(tmp_path: Path) -> None:
         files.read_whole(tmp_path / "absent", 3, "note")
     with pytest.raises(LayeredPagingError, match="cannot be read"):
         files.read_whole(tmp_path, 3, "note", LayeredPagingError)
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.jsonl.gz", "t.npz", "notes.txt"])
+def test_a_certificate_or_a_profile_replaces_nothing_else(tmp_path: Path, name: str) -> None:
+    path, trace = tmp_path / name, lp.Trace([[0], [1], [0]], 3)
+    if name == "notes.txt":
+        path.write_text("mine")
+    else:
+        lp.save_trace(trace, path)
+    before = path.read_bytes()
+    certificate = lp.optimum(trace, 1, admission="forced").certificate
+    for made in (certificate, Profile.of(trace)):
+        with pytest.raises(FormatError, match="is there already and is no layered-paging"):
+            made.save(path)
+    assert main(["ratio", "lru", "--layers", "1", "--experts", "3", "--slots", "2", "-o", str(path)]) == 2
+    assert path.read_bytes() == before
+    for name in ("c.json", "c.json.gz"):
+        for _ in range(2):  # its own kind is replaced
+            certificate.save(tmp_path / name)
+    assert main(["gap", str(tmp_path / "t.events.csv"), "-o", str(tmp_path / "t.events.csv")]) == 2

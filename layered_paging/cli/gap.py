@@ -65,6 +65,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay, and divide."""
     if args.output is not None and not args.output.endswith(".csv"):
         raise ParameterError(f"--output must end with .csv; got {args.output!r}")
+    if args.output is not None and args.output in map(str, args.trace):
+        raise ParameterError(f"{args.output}: is a trace itself")
     clock, rules = clock_of(args), rules_of(args)
     traces = {_name(path, args.trace): trace_of(args, path) for path in dict.fromkeys(args.trace)}
     if clock is not None and any(trace.expert_bytes is None for trace in traces.values()):

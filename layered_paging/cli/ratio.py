@@ -7,6 +7,8 @@ import sys
 from fractions import Fraction
 from typing import Any
 
+from ..certificate import FORMAT
+from ..core.files import check_replaceable
 from ..core.rules import POOLS
 from ..core.words import counted
 from ..errors import ParameterError
@@ -95,6 +97,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Return the ratio; fractions as strings, null where unbounded."""
     if (args.policy is None) != args.optimal:
         raise ParameterError("give either a policy or --optimal")
+    if args.output:
+        check_replaceable(args.output, FORMAT)  # before a long search
     if args.shortest and args.optimal:
         raise ParameterError("--shortest is for a given policy, not for --optimal")
     if args.resume and not args.optimal:

@@ -8,13 +8,14 @@ import os
 import shutil
 import stat
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from ..errors import FormatError, LayeredPagingError
 
-__all__ = ["read_limited", "read_whole", "replacing", "write_atomic"]
+__all__ = ["check_replaceable", "read_limited", "read_whole", "replacing", "write_atomic"]
 
 
 def read_limited(path: str | Path, most: int) -> bytes:
@@ -50,6 +51,22 @@ def read_whole(path: str | Path, most: int, what: str, kind: type[LayeredPagingE
     if len(data) > most:
         raise kind(f"{path}: a {what} has at most {most >> 20} MiB")
     return data
+
+
+def check_replaceable(path: str | Path, what: str) -> None:
+    """Raise ``FormatError`` if another file than a ``what`` is at ``path``: a trace must not be lost by a slip in a name.
+
+    A file of this package names its format in its first line; it may be compressed by gzip.
+    """
+    try:
+        head = read_limited(path, 1 << 12)
+    except (OSError, ValueError):  # nothing is there, or nothing that writing would replace
+        return
+    if head.startswith(b"\x1f\x8b"):
+        with contextlib.suppress(zlib.error):
+            head = zlib.decompressobj(31).decompress(head, 256)
+    if head and what.encode() not in head[:256]:
+        raise FormatError(f"{path}: is there already and is no {what}; it is left as it is (give another name)")
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import strict_json
-from ..core.files import read_whole, write_atomic
+from ..core.files import check_replaceable, read_whole, write_atomic
 from ..core.instance import integer
 from ..core.trace import Trace
 from ..errors import FormatError, ParameterError
@@ -202,7 +202,14 @@ class Profile:
         return json.dumps(fields | {"digest": _digest(fields)}, allow_nan=False)
 
     def save(self, path: str | Path) -> None:
-        """Write the profile, all of it or nothing."""
+        """Write the profile, all of it or nothing.
+
+        Raises
+        ------
+        FormatError
+            A file that is no profile has this name.
+        """
+        check_replaceable(path, FORMAT)
         write_atomic(path, self.to_json().encode() + b"\n")
 
     @classmethod
