@@ -324,6 +324,14 @@ def test_command(capsys: pytest.CaptureFixture[str], tmp_path: object) -> None:
     saved = f"{tmp_path}/cyclic.npz"
     assert main(["attack", "lru", "--with", "witness", *sizes, "--param", "cycle=[0, 2, 1, 3]", "--save", saved]) == 0
     assert lp.load_trace(saved).rounds == 100
+    again = ["attack", "lru", "--with", "cyclic", *sizes, "--save"]
+    assert main([*again, saved]) == 0  # what an attack saved is replaced
+    mine = f"{tmp_path}/mine.npz"
+    lp.save_trace(lp.Trace([[0], [1]]), mine)
+    for other in (mine, f"{tmp_path}/ratio.svg"):
+        assert main([*again, other]) == 2
+        assert "comes from no attack; it is left as it is" in capsys.readouterr().err
+    assert lp.load_trace(mine).rounds == 2
     for words in (["--with", "nobody"], ["--with", "cyclic", "--param", "x"], ["--with", "cyclic", "-o", "a.doc"]):
         assert main(["attack", "lru", *words, *sizes]) == 2
         assert "attack:" in capsys.readouterr().err

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
+from pathlib import Path
 from typing import Any
 
 from ..adversary import Play, nemesis, play
+from ..core.files import read_whole
 from ..core.words import counted
-from ..errors import ParameterError
+from ..errors import LayeredPagingError, ParameterError
 from . import options as opt
 from .common import progress, table
 from .options import Group, Option, add
@@ -58,6 +61,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         from ..plot import check_picture
 
         check_picture(args.output)
+    if args.save and Path(args.save).exists() and not _of_an_attack(args.save):
+        raise ParameterError(
+            f"{args.save}: is there already and comes from no attack; it is left as it is (give another name)"
+        )
     sizes = {"layers": args.layers, "experts": args.experts, "slots": args.slots}
     parameters = dict(_parameter(text) for text in args.param)
     found = None
@@ -103,6 +110,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         plot(game, args.output)
         answer["plot"] = args.output
     return answer
+
+
+def _of_an_attack(path: str) -> bool:
+    """Return whether a file is one that an attack saved: only such a file is replaced."""
+    from ..formats import load_trace
+
+    try:
+        if path.endswith(".json"):
+            fields = json.loads(read_whole(path, 1 << 26, "cycle"))
+            return isinstance(fields, dict) and {"cycle", "evaluations"} <= set(fields)
+        return "adversary" in load_trace(path).meta
+    except (LayeredPagingError, ValueError, RecursionError):
+        return False
 
 
 def _parameter(text: str) -> tuple[str, Any]:
