@@ -28,9 +28,10 @@ _SOON_OF = [0] + [SOON[len(SOON) - used.bit_length()] for used in range(1, 1 << 
     lazy=True,
 )
 class SimilarRounds:
-    """Evict the page of smallest value * (layers + distance gone).
+    """Evict the page that seems furthest from its next use, judged by the past rounds most like the present one.
 
-    When the event of a layer is over, each page of the layer is valued by three guesses of its next use:
+    It is the page of smallest value * (layers + distance gone).  When the event of a layer is over, each page of the
+    layer is valued by three guesses of its next use:
 
     * ``similar``: in the rounds most like the present one, how soon was it used again?  One round later counts 255,
       each round more 5/8 of that, up to eight.  Likeness counts the members that events have in common, of the
