@@ -19,6 +19,10 @@ from .losses import missed_by_round
 __all__ = ["BLOCKS", "Evidence", "HeldOut", "distinct_sessions", "held_out", "weigh", "weigh_rounds"]
 
 BLOCKS = 10  # of the rounds of a single session
+ALIKE = 0.9  # share of the events of a session that makes it a copy of an earlier one
+COMPARED = 1_000  # sessions, of which each is compared with those before it
+
+Ids = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,11 @@ def held_out(runs: Mapping[str, Run], using: str, groups: list[list[int]]) -> He
 
 
 def distinct_sessions(trace: Trace) -> list[list[int]]:
-    """Return the sessions that have a request, in groups of equal ones, by the order in which they first come.
+    """Return the sessions that have a request, in groups of copies, by the order in which they first come.
 
-    Sessions are equal if they ask for the same experts, round by round and stage by stage.
+    A session is a copy of an earlier one if it asks for the same experts, round by round and stage by stage; or if at
+    least ``ALIKE`` of its events are those of the earlier one at the same place, and at most half of them are where
+    the earlier one is shifted by a round.  Beyond ``COMPARED`` sessions only the first kind is looked for.
 
     Examples
     --------
@@ -115,13 +121,42 @@ def distinct_sessions(trace: Trace) -> list[list[int]]:
     """
     ends = np.append(trace.sessions[1:], trace.rounds)
     groups: dict[bytes, list[int]] = {}
-    for number, (begin, end) in enumerate(zip(trace.sessions.tolist(), ends.tolist(), strict=True)):
+    spans = list(zip(trace.sessions.tolist(), ends.tolist(), strict=True))
+    for number, (begin, end) in enumerate(spans):
         experts = trace.experts[begin:end]
         if (experts >= 0).any():
             sha = hashlib.sha256(np.ascontiguousarray(experts).tobytes())
             sha.update(trace.stage[begin:end].tobytes())
             groups.setdefault(sha.digest(), []).append(number)
-    return list(groups.values())
+    if len(groups) > COMPARED:
+        return list(groups.values())
+    found: list[list[int]] = []
+    for group in groups.values():
+        begin, end = spans[group[0]]
+        asked = trace.experts[begin:end]
+        near = next((other for other in found if _copies(trace.experts[slice(*spans[other[0]])], asked)), None)
+        if near is None:
+            found.append(group)
+        else:
+            near.extend(group)
+    return [sorted(group) for group in found]
+
+
+def _copies(first: Ids, later: Ids) -> bool:
+    """Return whether a session copies an earlier one but for a few events."""
+    same = min(len(first), len(later))
+    events = int((later >= 0).any(axis=2).sum())
+    some = slice(0, min(same, 16))  # most pairs differ at once
+    if same < 2 or _equal(first[some], later[some]) < ALIKE / 2 * int((later[some] >= 0).any(axis=2).sum()):
+        return False
+    return (
+        _equal(first[:same], later[:same]) >= ALIKE * events and 2 * _equal(first[: same - 1], later[1:same]) <= events
+    )
+
+
+def _equal(first: Ids, later: Ids) -> int:
+    """Return how many events of two arrays of rounds are equal at the same place."""
+    return int(((first == later).all(axis=2) & (later >= 0).any(axis=2)).sum())
 
 
 def weigh(trace: Trace, first: Run, second: Run, groups: list[list[int]]) -> Evidence:
@@ -129,7 +164,7 @@ def weigh(trace: Trace, first: Run, second: Run, groups: list[list[int]]) -> Evi
 
     Notes
     -----
-    Equal sessions count once, with the mean of their misses.  The interval is Student's of the ratio of sums by the
+    Copies count once, with the mean of their misses.  The interval is Student's of the ratio of sums by the
     delta method.  With one distinct session both runs must have been recorded.
     """
     if len(groups) < 2:

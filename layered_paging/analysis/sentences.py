@@ -111,7 +111,7 @@ def _copied(found: dict[str, Any]) -> list[str]:
         return []
     repeat = "session repeats" if again == 1 else "sessions repeat"
     return [
-        f"{again:,} of {found['evidence']['sessions']:,} {repeat} an earlier one exactly, and the counts hold all of them. "
+        f"{again:,} of {found['evidence']['sessions']:,} {repeat} an earlier one, at least nine of ten events at the same place. The counts hold all. "
         "A policy that keeps a history has seen a copy before, so its gain here is no sign of what it gains on new sessions."
     ]
 
