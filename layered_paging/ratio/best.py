@@ -51,7 +51,7 @@ def optimal_ratio(
         Bytes that the game may take.
     seconds : float or None
         With ``randomized``: after so long the search ends with the bounds that it has; None for no limit.  A linear
-        program is given up then, the first one after ten seconds at least; what was found is still proved.
+        program is given up then; what was found is still proved.
     tick : callable
         Called as ``tick(what, value)`` with each "phase", with "nodes", with every "bracket" reached, and with what was "taken up" from a
         journal.

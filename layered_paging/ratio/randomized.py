@@ -23,7 +23,6 @@ from .work import WorkGraph, explore
 __all__ = ["randomized_bracket"]
 
 ROW_BYTES = 4_000
-FIRST = 10  # seconds that the first linear program from above has, however short the limit is
 
 
 class _Hunt(NamedTuple):
@@ -63,7 +62,7 @@ def randomized_bracket(
     try:
         half = begun + (float("inf") if seconds is None else seconds / 2)
         hunt = _Hunt(instance, search, tick, journal)
-        _above(hunt, min(FLOWS, memory // ROW_BYTES), half)
+        _above(hunt, min(FLOWS, memory // ROW_BYTES), half, until)
         _below(hunt, min(ROWS, memory // ROW_BYTES), until)
         complete = time.monotonic() <= until and not search.cut
     except KeyboardInterrupt:
@@ -81,8 +80,11 @@ def randomized_bracket(
     return Bracket(search.lower, upper, nodes, complete, statement, lambda: _certificate(statement, search))
 
 
-def _above(hunt: _Hunt, limit: int, until: float) -> None:
-    """Memories of 0, layers + 1, ... requests while the ratio falls (shorter ones tell nothing new)."""
+def _above(hunt: _Hunt, limit: int, half: float, until: float) -> None:
+    """Memories of 0, layers + 1, ... requests while the ratio falls (shorter ones tell nothing new).
+
+    All programs end at ``half`` but the first, which may have all the time there is.
+    """
     instance, search = hunt.instance, hunt.search
     memories = (0, *range(instance.layers + 1, 4 * instance.layers + 3))
     while not search.ended and search.above < len(memories):
@@ -94,7 +96,7 @@ def _above(hunt: _Hunt, limit: int, until: float) -> None:
         if flows(graph) > limit:
             return
         hunt.tick("phase", f"linear program from above, {len(graph.nodes):,} nodes")
-        end = until if search.policy else max(until, time.monotonic() + FIRST)
+        end = half if search.policy else until
         if time.monotonic() > end:
             search.cut = True
             return
