@@ -48,7 +48,7 @@ def test_a_search_cut_short_keeps_true_bounds():
     for seconds in (0, 1):
         found = bracket(3, 2, 3, seconds=seconds)
         assert not found.complete
-        assert 0 < found.lower and (found.upper is None or found.lower < found.upper)
+        assert found.lower > 0 and (found.upper is None or found.lower < found.upper)
         certify.check(found.certificate)
 
 
