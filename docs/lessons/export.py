@@ -10,6 +10,7 @@ import ast
 import html
 import importlib.util
 import json
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,15 @@ def run(path: Path) -> list[Any]:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    outputs, _ = module.app.run()
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    try:  # marimo sets the root logger to print what any library notes
+        spec.loader.exec_module(module)
+        root.setLevel(logging.WARNING)
+        outputs, _ = module.app.run()
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
     return list(outputs)
 
 
