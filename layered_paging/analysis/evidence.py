@@ -21,6 +21,7 @@ __all__ = ["BLOCKS", "Evidence", "HeldOut", "distinct_sessions", "held_out", "we
 BLOCKS = 10  # of the rounds of a single session
 ALIKE = 0.9  # share of the events of a session that makes it a copy of an earlier one
 COMPARED = 1_000  # sessions, of which each is compared with those before it
+HEAD = 16  # rounds at the start, where a copy has at least half of that share
 
 Ids = npt.NDArray[np.integer[Any]]
 
@@ -131,10 +132,25 @@ def distinct_sessions(trace: Trace) -> list[list[int]]:
     if len(groups) > COMPARED:
         return list(groups.values())
     found: list[list[int]] = []
+    heads = np.zeros((len(groups), HEAD * trace.layers), np.uint64)
+    scale = np.uint64(0x9E3779B97F4A7C15) ** np.arange(1, trace.experts.shape[2] + 1, dtype=np.uint64)
     for group in groups.values():
         begin, end = spans[group[0]]
         asked = trace.experts[begin:end]
-        near = next((other for other in found if _copies(trace.experts[slice(*spans[other[0]])], asked)), None)
+        # a number for each event of the first rounds, 0 where there is none: most pairs differ there
+        head = ((asked[:HEAD].astype(np.int64) + 1).astype(np.uint64) * scale).sum(axis=2).ravel()
+        some = np.flatnonzero(head)
+        alike = (heads[: len(found), some] == head[some]).sum(axis=1)
+        heads[len(found)] = 0
+        heads[len(found), : len(head)] = head
+        near = next(
+            (
+                found[at]
+                for at in np.flatnonzero(2 * alike >= ALIKE * len(some)).tolist()
+                if _copies(trace.experts[slice(*spans[found[at][0]])], asked)
+            ),
+            None,
+        )
         if near is None:
             found.append(group)
         else:
@@ -146,8 +162,7 @@ def _copies(first: Ids, later: Ids) -> bool:
     """Return whether a session copies an earlier one but for a few events."""
     same = min(len(first), len(later))
     events = int((later >= 0).any(axis=2).sum())
-    some = slice(0, min(same, 16))  # most pairs differ at once
-    if same < 2 or _equal(first[some], later[some]) < ALIKE / 2 * int((later[some] >= 0).any(axis=2).sum()):
+    if same < 2:
         return False
     return (
         _equal(first[:same], later[:same]) >= ALIKE * events and 2 * _equal(first[: same - 1], later[1:same]) <= events
