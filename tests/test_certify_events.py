@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -16,6 +15,7 @@ from layered_paging.certify import check
 from layered_paging.certify.ratio_events import Rules
 from layered_paging.errors import CertificateRejected
 from layered_paging.policies.stream import Stream
+from tests.changed import passes, refused, setting, with_changes
 
 Set = frozenset[int]
 # layers, experts, slots, members of an event, bypass
@@ -156,36 +156,6 @@ def best(size: tuple[int, Any, int, int, str]) -> Certificate:
     found = lp.optimal_ratio(layers=layers, experts=experts, slots=slots, top_k=top_k, admission=admission)
     assert found.certificate is not None
     return found.certificate
-
-
-def with_changes(certificate: Certificate, change: Callable[[Any, Any], Any]) -> Certificate:
-    says, shows = copy.deepcopy((dict(certificate.statement), dict(certificate.evidence)))
-    change(says, shows)
-    return Certificate(certificate.kind, says, shows)
-
-
-def passes(certificate: Certificate) -> bool:
-    try:
-        check(certificate)
-    except CertificateRejected:
-        return False
-    return True
-
-
-def refused(certificate: Certificate, words: str, change: Callable[[Any, Any], Any]) -> None:
-    with pytest.raises(CertificateRejected, match=words):
-        check(with_changes(certificate, change))
-
-
-def setting(*path: Any, to: Any) -> Callable[[Any, Any], None]:
-    """Return a change of one entry of the evidence."""
-
-    def change(_: Any, shows: Any) -> None:
-        for key in path[:-1]:
-            shows = shows[key]
-        shows[path[-1]] = to
-
-    return change
 
 
 def game_holds(certificate: Certificate) -> bool:

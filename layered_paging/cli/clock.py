@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from .common import table
 from .options import Group, Option, add
 
 if TYPE_CHECKING:
-    from ..plan.steps import MeasuredRun
+    from ..plan.steps import MeasuredRun, StepClock
 
 EXAMPLES = """examples, with runs of an engine, one CSV file each:
   layered-paging clock none.csv@4 2000MiB.csv@4 4000MiB.csv@4
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "plans": [
             {"lanes": n, "compute": clock.compute + clock.wait, "bandwidth": _rate(clock.loading(n) + keep)}
             | {"compute_95": spread.interval(lambda one: one.compute + one.wait)}
-            | {"bandwidth_95": _rates(spread.interval(lambda one, n=n: one.loading(n) + (one.keep or 0.0)))}  # type: ignore[misc]
+            | {"bandwidth_95": _rates(spread.interval(_loads(n, kept=True)))}
             for n in lanes
         ],
         "spread": {
@@ -70,10 +70,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             "compute": spread.interval(lambda one: one.compute),
             "wait": spread.interval(lambda one: one.wait),
             "keep": None if clock.keep is None else spread.interval(lambda one: one.keep or 0.0),
-            "loading": {
-                "all" if n is None else str(n): spread.interval(lambda one, n=n: one.loading(n))  # type: ignore[misc]
-                for n in clock.lanes or (None,)
-            },
+            "loading": {"all" if n is None else str(n): spread.interval(_loads(n)) for n in clock.lanes or (None,)},
         },
         "mean_error": _mean([row["error"] for row in judged]),
         "mean_null_error": _mean([row["null_error"] for row in judged if row["error"] is not None]),
@@ -87,6 +84,11 @@ def _rate(per_byte: float) -> float | None:
 def _rates(per_byte: tuple[float, float]) -> tuple[float | None, float | None]:
     """Return the bandwidths of the ends of an interval of seconds per byte, the smaller one first."""
     return _rate(per_byte[1]), _rate(per_byte[0])
+
+
+def _loads(lanes: int | None, kept: bool = False) -> Callable[[StepClock], float]:
+    """Return what tells a clock's seconds per byte at a number of lanes, those of keeping counted in if asked."""
+    return lambda clock: clock.loading(lanes) + ((clock.keep or 0.0) if kept else 0.0)
 
 
 def _mean(errors: list[float | None]) -> float | None:
