@@ -100,7 +100,10 @@ def test_what_the_document_says_of_the_parameters_is_what_was_found() -> None:
     judged = "mean of those not made on"
     for said in (
         f"the defaults close {100 * first[judged]:.1f} % of the gap. The five policies with one parameter changed close {span(judged, True)}",
-        f"{100 * first[both[0]]:.1f} % and {100 * first[both[1]]:.1f} % with the defaults, {span(both[0])} and {span(both[1])}",
+        *(
+            f"| {which} | {100 * first[column]:.1f} % | {span(column).replace(' %', '', 1)} |"
+            for which, column in zip(("even: made on them", "odd: not made on them"), both, strict=True)
+        ),
     ):
         assert said in text, said
 
