@@ -253,6 +253,19 @@ def test_command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch
     assert main(["verify", "x"]) == 1
 
 
+def test_theorems_that_were_checked_together_have_no_seconds_of_their_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = [Verdict(name, "[known]", "theorem", "all", True, True, 7.25, "", 2) for name in ("a", "b")]
+    monkeypatch.setattr(
+        command, "verify", lambda *a, **k: [*kernel, Verdict("c", "[known]", "enumeration", "all", True, True, 0.5)]
+    )
+    assert main(["verify", "x"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("7.25") == 1 and "the proof kernel took 7.25 s for all 2 in one call" in shown
+    assert shown.count("0.50") == 1
+
+
 def test_the_page_of_evidence_names_it_as_registered() -> None:
     rows = re.findall(
         r"^\| [^|]+ \| (`[^|]+`) \| (\w+) \|$", (ROOT / "docs" / "reference" / "evidence.md").read_text(), re.MULTILINE

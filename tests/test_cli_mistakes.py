@@ -52,6 +52,14 @@ EVENT = "the largest event (2 slots); got 1 (use at least"
             ["replay", "PLAIN", "--bytes", "1MiB"],
             "--bytes needs a trace with expert_bytes; this one has none (use --slots, or --expert-bytes)",
         ),
+        (
+            ["replay", "PLAIN", "--quotas", "30B,30B"],
+            "--quotas in bytes need a trace with expert_bytes; this one has none (use --quotas without a unit, in slots, or",
+        ),
+        (
+            ["diagnose", TRACE, "--slots", "48", "--engine", "sglang"],
+            "unknown engine 'sglang', or it ships no policy to choose; available: llama.cpp",
+        ),
         (["replay", "LONG", "--stream", "--slots", "9", "--sample", "1", "--reset", "session"], "--sample must be an"),
         (["replay", "LONG", "--stream", "--slots", "9", "--prefill", "merged"], "--prefill merged needs whole prompts"),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from layered_paging import certify, problems
 from layered_paging.certificate import Certificate
-from layered_paging.cli import main, progress
+from layered_paging.cli import common, main, progress
 from layered_paging.cli import ratio as command
 from layered_paging.errors import LayeredPagingError
 from layered_paging.policies.names import resolve
@@ -186,6 +187,21 @@ def test_progress_says_phase_counts_and_rates():
     said("bracket", (Fraction(1), Fraction(3, 2)))
     assert said.line() == "nodes of the graph for 0 s, nodes 30, between 1 and 3/2"
     assert said.facts["nodes"] == 30
+
+
+def test_a_long_command_tells_in_a_pipe_how_far_it_is(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "LINES", 0.01)
+    with common.progress("report", 9) as advance:
+        advance(3)
+        said, looks = "", 0
+        while "done 3 of 9" not in said and looks < 2000:
+            time.sleep(0.01)
+            said, looks = said + capsys.readouterr().err, looks + 1
+    assert said.splitlines()[-1].startswith("report for 0 s, done 3 of 9")
+    with common.progress("report", 9, quiet=True) as advance:
+        advance(3)
+        time.sleep(0.05)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_signal_and_a_clock_stop_a_search():

@@ -78,6 +78,18 @@ def test_misses_that_a_guess_names_are_counted() -> None:
     assert row["misses_named"] == named / run.misses
 
 
+def test_dense_layers_in_between_change_nothing_that_is_said_of_guesses() -> None:
+    plain = workload()
+    apart = np.full((plain.rounds, 2 * plain.layers, plain.top_k), -1, plain.experts.dtype)
+    apart[:, 1::2] = plain.experts
+    between = lp.Trace(apart, [n for n in plain.n_experts for _ in range(2)], plain.sessions, plain.stage)
+    rows = [facts(trace, 16, policies=POLICIES)["prefetch"] for trace in (plain, between)]
+    assert rows[0] == rows[1] and any(row["misses_named"] for row in rows[0])
+    for engine in ("kernel", "reference"):  # nothing is fetched ahead for a layer that has no experts
+        guessed = guesses(between, "previous", 2, engine=engine)
+        assert (guessed[:, 0::2] == -1).all() and (guessed[:, 1::2] >= 0).any()
+
+
 def test_a_profile_is_judged_on_the_other_half() -> None:
     # two halves that never use the same expert: a profile of the other half is worth nothing
     ids = np.array([[[s % 2 * 4 + r % 2]] for s in range(4) for r in range(10)])

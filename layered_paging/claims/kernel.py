@@ -25,7 +25,8 @@ class Said(NamedTuple):
     holds: bool | None
     refuted: bool | None
     reason: str
-    seconds: float
+    seconds: float  # of the call
+    together: int = 0  # theorems of the call
 
 
 def folder() -> Path:
@@ -61,10 +62,9 @@ def asked(claims: Sequence[Entry], scope: str, tick: Callable[[str], None]) -> d
         slips = theorems.accepted(folder(), chosen)
     except (LayeredPagingError, OSError, KeyError) as error:
         return {name: Said(False, None, f"the proof kernel: {str(error)[:LONGEST]}", 0.0) for name in mine}
-    each = (time.perf_counter() - start) / len(mine)
-    return {
-        name: Said(
-            not found[theorem].axioms, not slips[theorem], "; ".join([*found[theorem].axioms, *slips[theorem]]), each
-        )
-        for name, theorem in mine.items()
-    }
+    spent = time.perf_counter() - start
+    answers = {}
+    for name, theorem in mine.items():
+        reason = "; ".join([*found[theorem].axioms, *slips[theorem]])
+        answers[name] = Said(not found[theorem].axioms, not slips[theorem], reason, spent, len(mine))
+    return answers

@@ -63,7 +63,7 @@ def _run(entry: Entry, scope: str, said: Said | None = None) -> Verdict:
     shown = str(facts.get("scope", {}).get(scope, "")) if evidence != "none" else "stated only"
     head = (entry.name, str(facts.get("status", "")), evidence, shown)
     if said is not None:  # a theorem: the proof kernel decides
-        return Verdict(*head, said.holds, said.refuted, said.seconds, said.reason)
+        return Verdict(*head, said.holds, said.refuted, said.seconds, said.reason, said.together)
     if evidence == "none":
         return Verdict(*head, None, None, 0.0)
     start = time.perf_counter()

@@ -20,8 +20,11 @@ class Verdict:
     control_refuted : bool or None
         Whether the control was refuted; None where nothing was run.
     seconds : float
+        Of this claim; of all theorems together where ``together`` is not 0.
     reason : str
         The counterexample, the error, or what is missing; empty if there is nothing to say.
+    together : int
+        How many theorems the proof kernel was asked about in one call, this one among them; 0: the claim ran alone.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Verdict:
     control_refuted: bool | None
     seconds: float
     reason: str = ""
+    together: int = 0
 
     @property
     def failed(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..core.tables import as_csv, as_latex, as_markdown
 from ..errors import ParameterError
+from .progress import Progress
 
 __all__ = [
     "percent",
@@ -154,14 +155,25 @@ def _cell(value: Any) -> str:
 
 @contextmanager
 def progress(label: str, total: int, quiet: bool = False) -> Iterator[Any]:
-    """Yield a function to call with the number of steps done; draws a bar on a terminal only."""
-    if quiet or not sys.stderr.isatty():
+    """Yield a function to call with the number of steps done.
+
+    On a terminal a bar is drawn; elsewhere a line says every ten seconds how far it is.
+    """
+    if quiet or sys.stderr is None:
         yield lambda done: None
         return
+    if not sys.stderr.isatty():
+        said = Progress(quiet)
+        said("phase", label)
+        try:
+            yield lambda done: said("done", f"{done:,} of {total:,}" if total else done)
+        finally:
+            said.clear()
+        return
+    import rich.progress
     from rich.console import Console
-    from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with rich.progress.Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done: bar.update(task, completed=done)
 

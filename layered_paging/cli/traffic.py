@@ -157,6 +157,11 @@ def quotas_of(
             raise ParameterError(
                 "--quotas with a unit are bytes, and without one slots: give --bytes with 96MiB,64MiB, or --slots with 48,32"
             )
+        if sized and trace.page_bytes is None:
+            raise ParameterError(
+                "--quotas in bytes need a trace with expert_bytes; this one has none (use --quotas without a unit, in slots, "
+                "or --expert-bytes)"
+            )
         if sized:
             args.bytes = args.bytes or [sum(given)]
         else:

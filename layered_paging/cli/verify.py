@@ -62,7 +62,7 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         return
     words = {True: "yes", False: "NO", None: "-"}
     rows = [
-        (c["name"], c["evidence"], words[c["holds"]], words[c["control_refuted"]], f"{c['seconds']:.2f}", c["scope"])
+        (c["name"], c["evidence"], words[c["holds"]], words[c["control_refuted"]], _seconds(c), c["scope"])
         for c in answer["claims"]
     ]
     table(
@@ -70,6 +70,11 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
         ("claim", "evidence", "holds", "control refuted", "seconds", "scope"),
         rows,
     )
+    shared = [claim for claim in answer["claims"] if claim["together"]]
+    if shared:
+        print(
+            f"theorems: the proof kernel took {shared[0]['seconds']:.2f} s for all {shared[0]['together']} in one call"
+        )
     for claim in answer["claims"]:
         if claim["reason"]:
             print(f"{claim['name']}: {claim['reason']}")
@@ -79,6 +84,11 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     print(
         f"{verified} verified, {stated} stated only, {len(rows) - verified - stated} not run or failed; {'FAILED' if failed else 'no failure'}"
     )
+
+
+def _seconds(claim: dict[str, Any]) -> str:
+    """Return the seconds of a claim alone; a dash for a theorem, which was not timed alone."""
+    return "-" if claim["together"] else f"{claim['seconds']:.2f}"
 
 
 def status(answer: dict[str, Any]) -> int:

@@ -12,7 +12,9 @@ from ..core.registry import entries
 from ..errors import FormatError
 from .base import Format
 from .common import guarded, parse_json
+from .names import has_columns
 from .opening import Start, document
+from .table import delimiter_of
 
 __all__ = ["FORMATS", "by_suffix", "detect", "formats", "listed"]
 
@@ -65,6 +67,13 @@ def by_suffix(path: Path) -> Format | None:
     return next((one for one in formats() if one.suffixes and name.endswith(one.suffixes)), None)
 
 
+def _header_only(start: Start) -> bool:
+    """Say whether a file is one line that names the columns of a table, and nothing else."""
+    rows = [row for row in start.data.splitlines() if row.strip() and not row.startswith(b"#")]
+    mark = delimiter_of(rows[0].decode(errors="replace")) if len(rows) == 1 else None
+    return mark is not None and has_columns([name.strip(' "') for name in rows[0].decode(errors="replace").split(mark)])
+
+
 def _json_at_fault(start: Start) -> str:
     """Say what is wrong with JSON that no format takes."""
     if start.value is None:
@@ -101,6 +110,8 @@ def detect(path: str | os.PathLike[str]) -> Format:
     named = by_suffix(file)
     if start.data.lstrip()[:1] in (b"{", b"[") and (named is None or named.name.startswith("jsonl")):
         raise FormatError(f"{file}: {_json_at_fault(start)}")
+    if _header_only(start):
+        raise FormatError(f"{file}: must hold at least one row; there is only the header")
     if named is None:
         raise FormatError(
             f"{file}: not a known trace format; it begins with {start.data[:24]!r}; known are {listed()}, and the logs "

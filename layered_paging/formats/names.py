@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import FormatError, ParameterError
 
-__all__ = ["ROLES", "Beside", "each", "flat", "has_ranks", "normal", "others", "resolve"]
+__all__ = ["ROLES", "Beside", "each", "flat", "has_columns", "has_ranks", "normal", "others", "resolve"]
 
 # what a column means -> the names under which it is found, the best first
 ROLES: dict[str, tuple[str, ...]] = {
@@ -70,6 +70,11 @@ def has_ranks(names: Sequence[str]) -> bool:
     """Say whether columns mean a layer, and others seem to hold one expert for each rank."""
     known = [normal(name) for name in names]
     return any(name in ROLES["layer"] for name in known) and any(_WIDE.fullmatch(name) for name in known)
+
+
+def has_columns(names: Sequence[str]) -> bool:
+    """Say whether columns mean a layer and experts."""
+    return has_ranks(names) or all({normal(name) for name in names} & set(ROLES[role]) for role in ("layer", "experts"))
 
 
 def others(names: Sequence[str], chosen: Mapping[str, str]) -> list[str]:

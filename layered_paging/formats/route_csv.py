@@ -28,6 +28,7 @@ COLUMNS = ("turn", "phase", "step", "layer", "slot", "expert", "weight", "reside
 _MODEL = re.compile(r"# model=(.*) arch=(\S*) n_layer=(\d{1,9}) n_expert=(\d{1,9}) n_expert_used=(\d{1,9})\s*")
 _LAYER = re.compile(r"# layer=(\d{1,9})(?: expert_bytes=(\d{1,18}))?(?: dense_bytes=(\d{1,18}))?\s*")
 _FIELD = re.compile(rb"\s*-?\d{1,18}\s*")
+_SIZE = re.compile(rb"\d{1,18}(?:\.0*)?")
 _NAN = re.compile(rb"-?nan(?:\((?:ind|snan)\))?")  # as printf writes it, on Windows with its kind
 _ROW, _WEIGHED = "%d,%d,%d,%d,%d,%d,,0,0\n", "%d,%d,%d,%d,%d,%d,%.9g,0,0\n"
 _LONGEST = 1 << 20  # comment lines
@@ -50,11 +51,11 @@ def read(path: Path, how: Reading | None = None) -> Trace:
             if not kept:
                 continue
             parts.append(_rows(path, number, kept + b"\n", columns))
-            afford(path, "the rows", 2 * sum(rows.nbytes + weights.nbytes for rows, weights in parts))
+            afford(path, "the rows", 2 * sum(one.nbytes for part in parts for one in part))
     if not parts:
         raise FormatError(f"{path}: must hold at least one request; there is only the header")
     turn, phase, step, layer, slot, expert = (np.concatenate([p[0][:, c] for p in parts]) for c in range(6))
-    weight = np.concatenate([p[1] for p in parts])
+    weight, said = (np.concatenate([p[c] for p in parts]) for c in (1, 2))
     layers, experts, used = head
     limits = ((turn, WIDEST), (phase, 2), (step, WIDEST), (layer, layers), (slot, used), (expert, experts))
     for name, (column, limit) in zip(NEEDED, limits, strict=True):
@@ -92,6 +93,7 @@ def read(path: Path, how: Reading | None = None) -> Trace:
     weights = _gates(path, line, weight, ids, place, meta)
     if weights is None and np.isinf(weight).any() and not np.isinf(weight).all():
         how.assume("weights", "left out", "some rows say nan")
+    _tell_bytes(how, line, said, layer, sizes)
     sessions = np.flatnonzero(np.diff(keys >> 32, prepend=-1))
     return build(path, ids, experts, sessions, stage, _sizes(path, sizes, layer), meta, weights)
 
@@ -122,6 +124,22 @@ def _gates(
     weights = np.zeros(ids.shape, np.float32)
     weights.reshape(-1)[place] = weight
     return weights
+
+
+def _tell_bytes(
+    how: Reading, line: int, said: npt.NDArray[np.float64], layer: npt.NDArray[np.int32], sizes: list[int] | None
+) -> None:
+    """Tell where rows say other bytes than the header does; 0 in a row says that it does not know them."""
+    known = np.zeros(int(layer.max()) + 1) if sizes is None else np.array(sizes, np.float64)
+    other = np.flatnonzero((said != 0) & (said != known[layer]))
+    if other.size:
+        at = int(other[0])
+        header = "says none" if sizes is None else f"says {sizes[layer[at]]}"
+        how.assume(
+            "expert_bytes",
+            "left out" if sizes is None or not any(sizes) else "those of the header",
+            f"rows that say others: {other.size}; line {line + at} says {said[at]:.0f} for layer {layer[at]}, the header {header}",
+        )
 
 
 def _sizes(path: Path, sizes: list[int] | None, layer: npt.NDArray[np.int32]) -> list[int] | None:
@@ -195,13 +213,13 @@ def _header(
 
 def _rows(
     path: Path, line: int, data: bytes, columns: list[str]
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    """Parse rows in bulk, or one by one if they are not plain; return the columns needed and the weights.
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Parse rows in bulk, or one by one if they are not plain; return the columns needed, the weights and the bytes.
 
-    A weight is NaN where the field is empty, and infinity where it says 'nan'.
+    Bytes are 0 where a row says none.  A weight is NaN where the field is empty, and infinity where it says 'nan'.
     """
     at_needed = [columns.index(name) for name in NEEDED]
-    at_weight = columns.index("weight") if "weight" in columns else None
+    at_weight, at_bytes = (columns.index(name) if name in columns else None for name in ("weight", "expert_bytes"))
     raw = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(raw == ord("\n"))
     commas = np.searchsorted(np.flatnonzero(raw == ord(",")), ends)
@@ -210,9 +228,11 @@ def _rows(
         if flat is not None and len(flat) == len(ends) * len(columns):
             table = flat.reshape(-1, len(columns))
             weight = np.full(len(table), np.nan) if at_weight is None else table[:, at_weight].copy()
-            if whole(table[:, at_needed]) and not np.isinf(weight).any():
-                return table[:, at_needed].astype(np.int32), weight
-    rows, weights = [], []
+            size = np.zeros(len(table)) if at_bytes is None else np.nan_to_num(table[:, at_bytes])
+            plain = ((size >= 0) & (size < 1e18) & (size == np.floor(size))).all() and not np.isinf(weight).any()
+            if plain and whole(table[:, at_needed]):
+                return table[:, at_needed].astype(np.int32), weight, size
+    rows, weights, sizes = [], [], []
     for at, row in enumerate(data.split(b"\n")[:-1]):
         where = f"{path} line {line + at}"
         fields = row.split(b",")
@@ -224,7 +244,11 @@ def _rows(
                 raise FormatError(f"{where}: '{name}' must be an integer of at most {WIDEST}; got {_said(field)}")
         rows.append([int(field) for field in needed])
         weights.append(_weight(where, b"" if at_weight is None else fields[at_weight].strip()))
-    return np.array(rows, np.int32).reshape(-1, 6), np.array(weights, np.float64)
+        size = b"" if at_bytes is None else fields[at_bytes].strip()
+        if size and not _SIZE.fullmatch(size):
+            raise FormatError(f"{where}: 'expert_bytes' must be an integer of at least 0; got {_said(size)}")
+        sizes.append(float(size or 0))
+    return np.array(rows, np.int32).reshape(-1, 6), np.array(weights, np.float64), np.array(sizes, np.float64)
 
 
 def _weight(where: str, field: bytes) -> float:

@@ -26,6 +26,7 @@ __all__ = ["MeasuredRun", "Prediction", "StepClock", "fit_steps", "predict_steps
 
 COLUMNS = ("wall_ms", "io_ms", "compute_ms", "read_bytes", "cache_hit_pct")
 LARGEST = 1 << 24  # rows of a file
+TOO_MUCH = 1e18  # of a value: milliseconds, or bytes
 HIDDEN = 0.02  # of loading and computing together: a shorter wall time means that they overlap
 Floats = npt.NDArray[np.float64]
 
@@ -220,8 +221,12 @@ def _row(where: str, line: str, width: int, places: Sequence[int]) -> list[float
         if name == "cache_hit_pct":
             if value != -1 and not 0 <= value <= 100:
                 raise FormatError(f"{where}: {name} must be -1 or a number from 0 to 100; got {cells[at]!r}")
-        elif not 0 <= value < 1e18 or (name == "wall_ms" and value == 0):
-            raise FormatError(f"{where}: {name} must be a number of at least 0; got {cells[at]!r}")
+        elif name == "wall_ms" and not 0 < value < TOO_MUCH:
+            raise FormatError(f"{where}: {name} must be a number above 0 and below {TOO_MUCH:g}; got {cells[at]!r}")
+        elif not 0 <= value < TOO_MUCH:
+            raise FormatError(
+                f"{where}: {name} must be a number of at least 0 and below {TOO_MUCH:g}; got {cells[at]!r}"
+            )
         row.append(value)
     return row
 

@@ -192,9 +192,16 @@ def _transfer(trace: Trace, room: Room, groups: list[list[int]]) -> dict[str, An
 
 
 def _prefetch(trace: Trace, in_use: Run) -> list[dict[str, Any]]:
-    """Return how often guesses of as many experts as an event has are right, and how many misses they name."""
+    """Return how often guesses of as many experts as an event has are right, and how many misses they name.
+
+    Layers that never ask are left out: nothing is guessed there, and "the layer before" is the one before that asks.
+    """
     assert in_use.missed is not None
-    laid, missed = lay_out(trace).experts, in_use.missed
+    asks = trace.asked
+    laid, missed = lay_out(trace).experts[:, asks], in_use.missed[:, asks]
+    if not asks.all():
+        counts = [n for n, flag in zip(trace.n_experts, asks, strict=True) if flag]
+        trace = Trace(trace.experts[:, asks], counts, trace.sessions, trace.stage)
     rows = []
     for name in PREDICTORS:
         guessed = guesses(trace, name, trace.top_k)
