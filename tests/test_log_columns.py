@@ -222,6 +222,20 @@ def test_a_table_that_was_cut_off(tmp_path: Path) -> None:
         ('{"token": 0, "layer": 0, "experts": [1], "experts": [2]}\n', "not usable JSON"),
         ('{"token": 0, "layer": null, "experts": [1]}\n', "line 1: 'layer' must"),
         ('{"token": 0, "layer": 0, "experts": []}\n', "at least one request"),
+        (
+            '{"token": 0, "layer": 0, "experts": [1]}\n{"step": 1, "block": 0, "ids": [0]}\n',
+            "line 2: must say layer and experts as 'layer' and 'experts', as other rows do; it has step, block, ids",
+        ),
+        (
+            '{"token": 0, "layer": 0, "experts": [1]}\n{"token": 1, "layer": 0, "ids": [0]}\n',
+            "line 2: must say layer and experts as 'layer' and 'experts', as other rows do; it has token, layer, ids",
+        ),
+        (  # in bulk
+            '{"token": 0, "layer": 0, "experts": [1]}\n'
+            + "".join(f'{{"token": {n}, "layer": 0, "experts": [{n % 4}]}}\n' for n in range(1, 4000))
+            + '{"token": 4000, "layer": 0, "ids": [0]}\n',
+            "line 4001: must say layer and experts as 'layer' and 'experts'",
+        ),
     ],
 )  # fmt: skip
 def test_bad_rows_say_the_line(content: str, said: str, tmp_path: Path) -> None:

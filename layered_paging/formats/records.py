@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..core.trace import Trace
 from ..errors import FormatError
 from . import table as tables
 from .base import Format, Reading
-from .cells import ArrowBlock, PlainBlock
+from .cells import ArrowBlock, NotPlain, PlainBlock
 from .common import guarded, parse_json
 from .in_parts import in_parts
 from .lines import parsed_blocks
@@ -98,8 +98,22 @@ class Records:
         needed = (roles["layer"], *each(roles["experts"]))
         kept = [n for n, row in enumerate(rows) if any(name in row for name in needed)]
         self.left_out += len(rows) - len(kept)
+        self._check_names(rows, lines, needed)
         columns = {name: [rows[n].get(name) for n in kept] for _, name in flat(roles)}
         return PlainBlock(self.path, columns, [lines[n] for n in kept])
+
+    def _check_names(self, rows: list[dict[str, Any]], lines: list[int], needed: Sequence[str]) -> None:
+        """Refuse rows that say layer or experts by other names than the first rows do."""
+        seen = set()
+        for row, line in zip(rows, lines, strict=True):
+            if all(name in row for name in needed) or (names := tuple(row)) in seen:
+                continue
+            seen.add(names)
+            if is_row(row):
+                raise FormatError(
+                    f"{self.path} line {line}: must say layer and experts as {' and '.join(map(repr, needed[:2]))}, as other "
+                    f"rows do; it has {', '.join(names)[:100]}"
+                )
 
     def parse(self, number: int, data: bytes) -> Rows:
         """Return a block's rows."""
@@ -121,6 +135,8 @@ class Records:
                 explicit_schema=pyarrow.schema(fields), unexpected_field_behavior="ignore"
             ),
         )
+        if any(made.column(name).null_count for name in each(self.table.columns["experts"])):
+            raise NotPlain  # null, or another name: looked at row by row
         return ArrowBlock(made)
 
     def trace(self, meta: dict[str, Any]) -> Trace:

@@ -244,10 +244,10 @@ def _rows(
                 raise FormatError(f"{where}: '{name}' must be an integer of at most {WIDEST}; got {_said(field)}")
         rows.append([int(field) for field in needed])
         weights.append(_weight(where, b"" if at_weight is None else fields[at_weight].strip()))
-        size = b"" if at_bytes is None else fields[at_bytes].strip()
-        if size and not _SIZE.fullmatch(size):
-            raise FormatError(f"{where}: 'expert_bytes' must be an integer of at least 0; got {_said(size)}")
-        sizes.append(float(size or 0))
+        field = b"" if at_bytes is None else fields[at_bytes].strip()
+        if field and not _SIZE.fullmatch(field):
+            raise FormatError(f"{where}: 'expert_bytes' must be an integer of at least 0; got {_said(field)}")
+        sizes.append(float(field or 0))
     return np.array(rows, np.int32).reshape(-1, 6), np.array(weights, np.float64), np.array(sizes, np.float64)
 
 
