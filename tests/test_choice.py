@@ -188,3 +188,20 @@ def test_a_kernel_that_pays_over_what_is_foreseen_is_compiled_at_once() -> None:
             play(task)
         play(task)
     assert played == ["reference", "kernel", "reference"]
+
+
+def test_diagnose_foresees_that_the_best_policy_is_replayed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = lp.load_trace(SAMPLE).select([0])
+    asked: list[float] = []
+
+    class Never(Lease):
+        bought = property(lambda self: False)  # type: ignore[assignment]
+
+        def wanted(self, expected: float, price: float) -> bool:
+            asked.append(expected)
+            return False
+
+    monkeypatch.setattr(choice, "lease", lambda home: Never(None))
+    lp.diagnose(trace, slots=24, policies=["lru", "similar-rounds"])
+    once = [trace.requests * choice.price_of(name).request for name in ("lru", "similar-rounds")]
+    assert all(first > 2 * each for first, each in zip(asked[:2], once, strict=True))
