@@ -58,7 +58,7 @@ EVENT = "the largest event (2 slots); got 1 (use at least"
         ),
         (
             ["diagnose", TRACE, "--slots", "48", "--engine", "sglang"],
-            "unknown engine 'sglang', or it ships no policy to choose; available: llama.cpp",
+            "moe-infinity; others ship no policy to choose, or were not read: an engine need not be named",
         ),
         (["replay", "LONG", "--stream", "--slots", "9", "--sample", "1", "--reset", "session"], "--sample must be an"),
         (["replay", "LONG", "--stream", "--slots", "9", "--prefill", "merged"], "--prefill merged needs whole prompts"),

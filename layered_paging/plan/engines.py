@@ -140,8 +140,8 @@ ENGINES = {
 def _engine(name: str) -> Engine:
     if name not in ENGINES:
         raise NotRegistered(
-            f"unknown engine {name!r}, or it ships no policy to choose; {nearest(name, list(ENGINES))}; "
-            "an engine need not be named: policies are then compared whoever ships them"
+            f"unknown engine {name!r}; {nearest(name, list(ENGINES))}; others ship no policy to choose, or were not read: "
+            "an engine need not be named, policies are then compared whoever ships them"
         )
     return ENGINES[name]
 
