@@ -58,6 +58,7 @@ EVENT = "the largest event (2 slots); got 1 (use at least"
         ),
         (
             ["diagnose", TRACE, "--slots", "48", "--engine", "sglang"],
+            "unknown engine 'sglang'; available: llama.cpp, llama-cpp-turboquant, warp, mixtral-offloading, tinyserve, "
             "moe-infinity; others ship no policy to choose, or were not read: an engine need not be named",
         ),
         (["replay", "LONG", "--stream", "--slots", "9", "--sample", "1", "--reset", "session"], "--sample must be an"),
