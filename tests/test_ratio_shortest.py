@@ -82,3 +82,15 @@ def test_what_has_no_shortest_cycle_here() -> None:
         ratio = lp.competitive_ratio(policy, layers=1, experts=3, slots=2, **options)
         with pytest.raises(ParameterError, match="a shortest cycle needs"):
             shortest(ratio)
+
+
+def test_an_unbounded_ratio_is_refused_by_its_name() -> None:
+    ratio = lp.competitive_ratio("lifo", layers=1, experts=3, slots=2)
+    assert ratio.unbounded
+    with pytest.raises(ParameterError, match="found ratio unbounded, top-k 1, admission forced, no random numbers"):
+        shortest(ratio)
+
+
+def test_random_numbers_are_named() -> None:
+    with pytest.raises(ParameterError, match="admission forced, random numbers"):
+        shortest(lp.competitive_ratio("marking", layers=1, experts=3, slots=2))

@@ -81,7 +81,7 @@ def shortest(
     Parameters
     ----------
     ratio : Ratio
-        Of a policy without random numbers, with a ratio above 0; single requests, forced admission.
+        Of a policy without random numbers, with a finite ratio above 0; single requests, forced admission.
     seconds : float
         After so long the search ends; what it has is then a bound and no minimum.
     tick : callable
@@ -102,8 +102,12 @@ def shortest(
     statement, automaton = ratio.statement, ratio._product.automaton
     plain = statement["top_k"] == 1 and statement.get("admission", "forced") == "forced" and automaton.scale == 1
     if not plain or not ratio.value or isinstance(automaton.labels[0][0], tuple):
+        value = "unbounded" if ratio.unbounded else ratio.value
         raise ParameterError(
-            "a shortest cycle needs a ratio above 0, single requests, forced admission and no random numbers"
+            "a shortest cycle needs a finite ratio above 0, single requests, forced admission and no random numbers; "
+            f"found ratio {value}, top-k {statement['top_k']}, admission {statement.get('admission', 'forced')}, "
+            f"{'no ' if automaton.scale == 1 else ''}random numbers. "
+            "Without a shortest cycle, the ratio and its certificate can still be had"
         )
     slots, layers, until = ratio._product.slots, ratio.instance.layers, time.monotonic() + seconds
     known = _primitive(ratio.witness.cycle, layers)
