@@ -11,6 +11,7 @@ __all__ = [
     "BudgetError",
     "CertificateRejected",
     "FormatError",
+    "GraphTooLarge",
     "LayeredPagingError",
     "NotRegistered",
     "ParameterError",
@@ -95,6 +96,10 @@ class FormatError(TraceError):
 
 class BudgetError(ParameterError):
     """The slots or bytes given cannot hold what must be resident at once."""
+
+
+class GraphTooLarge(ParameterError):
+    """The graph of an exact ratio does not fit into the memory given."""
 
 
 class NotRegistered(LayeredPagingError, LookupError):

@@ -241,3 +241,19 @@ def test_progress_ends_with_an_error(capsys: pytest.CaptureFixture[str]) -> None
     for thread in set(threading.enumerate()) - before:
         thread.join(2)
         assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    "words, bounds",
+    [
+        (("lru", "--layers", "3", "--experts", "3", "--slots", "5"), "; theorems say: exactly 5"),
+        (("fifo", "--layers", "3", "--experts", "3", "--slots", "5"), "; theorems say: between 3 and 5"),
+        (("--optimal", "--layers", "3", "--experts", "3", "--slots", "5"), "; theorems say: between 3 and 5"),
+        (("lru", "--layers", "3", "--experts", "3", "--slots", "5", "--general"), "bytes of memory"),
+    ],
+)
+def test_a_graph_too_large_for_the_memory_is_refused_with_what_theorems_say(capsys, words, bounds):
+    status, out, err = run(capsys, "ratio", *words, "--memory", "200")
+    assert (status, out) == (2, "")
+    line = err.strip().splitlines()[-1]
+    assert "not fit into 200 bytes of memory" in line and line.endswith(bounds)

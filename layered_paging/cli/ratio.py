@@ -11,7 +11,7 @@ from ..certificate import FORMAT
 from ..core.files import check_replaceable
 from ..core.rules import POOLS
 from ..core.words import counted
-from ..errors import ParameterError
+from ..errors import GraphTooLarge, ParameterError
 from . import options as opt
 from .bracket import between, joins, show_sources
 from .common import table
@@ -108,7 +108,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         )
     experts: Any = args.experts[0] if len(args.experts) == 1 else args.experts
     size = {"layers": args.layers, "experts": experts, "slots": args.slots}
-    return _optimal(args, size) if args.optimal else _given(args, size)
+    try:
+        return _optimal(args, size) if args.optimal else _given(args, size)
+    except GraphTooLarge as error:
+        answer: dict[str, Any] = {}
+        if not joins(answer, args):
+            raise
+        raise GraphTooLarge(f"{error}; theorems say: {between(answer)}") from None
 
 
 def _given(args: argparse.Namespace, size: dict[str, Any]) -> dict[str, Any]:

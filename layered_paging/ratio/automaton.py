@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from ..core.instance import Instance
 from ..core.layout import quotas
-from ..errors import BudgetError, ParameterError, PolicyError
+from ..errors import BudgetError, GraphTooLarge, ParameterError, PolicyError
 from ..policies.spec import PolicySpec, Time
 from ..policies.step import Pool
 
@@ -341,7 +341,7 @@ def build(
         if at % 1000 == 0:
             tick(at)
             if _resident() - begun > memory:
-                raise ParameterError(
+                raise GraphTooLarge(
                     f"the states of {spec.name!r} do not fit into {memory:,} bytes of memory: {len(labels):,} so far"
                 )
     scale = lcm(1, *(Fraction(x).denominator for line in misses for x in line))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ParameterError
+from ..errors import GraphTooLarge, ParameterError
 from .event_game import explore
 from .game_search import Game, Hunt, Side
 from .given import problem
@@ -61,7 +61,7 @@ def solve(
     search = partial(kernels.play, first, slots, turn, memory // ANSWER_BYTES, seen)
     codes, ask, page, cost, opt, answer, victim, target = halting(search, partial(seen.__setitem__, 2, 1))
     if len(codes) == 0:
-        raise ParameterError(f"the ratio game does not fit into {memory:,} bytes of memory")
+        raise GraphTooLarge(f"the ratio game does not fit into {memory:,} bytes of memory")
     tick("nodes", len(codes))
     return _solved(Game(codes, page, victim, (ask, cost, opt, answer, target)), slots, tick, journal)
 

@@ -15,7 +15,7 @@ from ..certificate import Certificate
 from ..core.instance import Instance, integer
 from ..core.rules import POOLS, choice
 from ..core.tables import Tabular
-from ..errors import ParameterError
+from ..errors import GraphTooLarge, ParameterError
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
 from .automaton import Automaton, build, stateful
@@ -451,7 +451,7 @@ def _product(automaton: Automaton, slots: int, bypass: bool, memory: int, tick: 
     )
     nodes, first, targets, cost, opt, event = halting(search, partial(seen.__setitem__, 2, 1))
     if len(first) == 0:
-        raise ParameterError(
+        raise GraphTooLarge(
             f"the graph of {len(automaton.labels):,} policy states with offline caches does not fit into {memory:,} bytes of memory"
         )
     return Product(automaton, groups, nodes, Arcs(first, targets, cost, opt), event, slots, bypass)
