@@ -111,9 +111,10 @@ def held_out(runs: Mapping[str, Run], using: str, groups: list[list[int]]) -> He
 def distinct_sessions(trace: Trace) -> list[list[int]]:
     """Return the sessions that have a request, in groups of copies, by the order in which they first come.
 
-    A session is a copy of an earlier one if it asks for the same experts, round by round and stage by stage; or if at
-    least ``ALIKE`` of its events are those of the earlier one at the same place, and at most half of them are where
-    the earlier one is shifted by a round.  Beyond ``COMPARED`` sessions only the first kind is looked for.
+    A session is a copy of an earlier one if it asks for the same experts, round by round and stage by stage.
+    It is also one if two things hold.  At least ``ALIKE`` of its events are those of the earlier one at the same place.
+    At most half of them are where the earlier one is shifted by a round.
+    Beyond ``COMPARED`` sessions only the first kind is looked for.
 
     Examples
     --------

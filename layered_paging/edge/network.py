@@ -90,8 +90,8 @@ class Network:
         Nanoseconds from sending a hidden state to a server until the result is back, at least 1.
         ``FAR`` where the user does not reach the server.
     cloud_ns, local_ns, nonexpert_ns : int or sequence of int
-        For each user: the same for the cloud (at least 1); of an expert that the user holds; of the
-        non-expert parts of one token (both at least 0).
+        For each user: the same for the cloud, at least 1.  Of an expert that the user holds, at least 0.
+        Of the non-expert parts of one token, at least 0.
     activations : Activations
     totals : int or sequence of int
         What the counts of each layer of a user sum to, at least 1.

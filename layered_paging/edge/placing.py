@@ -136,8 +136,8 @@ def place(
     progress : callable, optional
         Called now and then with the number of steps done.
     **parameters
-        ``method`` and ``exact`` of ``successive``, ``rounds``, ``best`` and ``alone``; ``rounds`` of ``rounds`` and
-        ``best``; ``lazy`` of ``greedy``; ``triple`` of ``enumeration``; ``steps`` of ``continuous``; ``time_limit`` of ``ilp``.
+        ``method`` and ``exact`` of ``successive``, ``rounds``, ``best`` and ``alone``.  ``rounds`` of ``rounds`` and
+        ``best``.  ``lazy`` of ``greedy``.  ``triple`` of ``enumeration``.  ``steps`` of ``continuous``.  ``time_limit`` of ``ilp``.
 
     Raises
     ------

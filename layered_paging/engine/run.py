@@ -77,8 +77,8 @@ def replay(
     policy : str or class
         A registered name, with parameters if need be (``"llru(rounds='absolute')"``), or a class.
     slots : int
-        Total slots, at least 1, also for a per-layer pool (floor(slots / layers) each, the
-        remainder to the lowest layers; layers without any request get none).
+        Total slots, at least 1, also for a per-layer pool: floor(slots / layers) each, the
+        remainder to the lowest layers.  Layers without any request get none.
     pool : {"shared", "per-layer"}
     reset : {"never", "session", "cache"}
         Empty cache and policy at every session; or only the cache; or neither.
@@ -98,8 +98,8 @@ def replay(
         For randomized policies, at least 0.
     predictions : str, array, or source
         Next uses for a policy that takes predictions: a name such as ``"perfect"``, ``"noisy:0.5"`` or ``"markov"`` (all
-        are listed at ``layered_paging.prediction.source``); a float array of the shape of ``trace.experts`` with the rounds
-        until each requested expert's next use (1: the next round, inf: never); or an object with ``begin()``, which
+        are listed at ``layered_paging.prediction.source``).  Or a float array of the shape of ``trace.experts``: the rounds
+        until each requested expert's next use (1: the next round, inf: never).  Or an object with ``begin()``, which
         returns ``policy.Predictions`` that are told the requests and asked.
     record : bool
         Keep which requests missed.

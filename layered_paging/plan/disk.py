@@ -253,8 +253,8 @@ class _Reader:
         """Raise if the file was cut.
 
         A mapped file that is cut kills the process (SIGBUS) when the lost part is read, and nothing in Python can catch that.
-        So the size is asked before each event that loads from a map, and a map is read in a child process (``guarded``),
-        whose death is an error like others: a cut within one event.
+        So the size is asked before each event that loads from a map.  A map is read in a child process (``guarded``).
+        The death of that process is an error like others: a cut within one event.
         """
         size = os.fstat(self.handle).st_size
         if size < self.total:
