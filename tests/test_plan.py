@@ -210,6 +210,12 @@ def test_bad_input_is_refused(trace: lp.Trace) -> None:
     assert target("15tok/s") == ("rate", 15.0) and target("80%hits") == ("hits", 0.8)
     with pytest.raises(ParameterError, match="--target"):
         target("fast")
+    assert target("100%hits") == ("hits", 1.0)
+    for text in ("0tok/s", "0%hits", "100.5%hits", "150%hits"):
+        with pytest.raises(ParameterError, match="--target must be above 0"):
+            target(text)
+    with pytest.raises(ParameterError, match="at most 1"):
+        plan(trace, size=24, sized=False, target=("hits", 1.5), policies=[], sizes=[24, 48])
 
 
 def test_the_grid_begins_below_one_token_and_ends_with_everything(trace: lp.Trace) -> None:

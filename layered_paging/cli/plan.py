@@ -139,7 +139,11 @@ def target(text: str) -> tuple[str, float]:
     found = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(tok/s|%\s*hits)\s*", text)
     if found is None:
         raise ParameterError(f"--target must be such as 15tok/s or 80%hits; got {text!r}")
-    return ("rate", float(found[1])) if found[2] == "tok/s" else ("hits", float(found[1]) / 100)
+    value, hits = float(found[1]), found[2] != "tok/s"
+    if not value > 0 or (hits and value > 100):
+        most = " and at most 100 %" if hits else ""
+        raise ParameterError(f"--target must be above 0{most}, such as 15tok/s or 80%hits; got {text!r}")
+    return ("hits", value / 100) if hits else ("rate", value)
 
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:

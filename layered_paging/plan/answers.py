@@ -198,8 +198,10 @@ def _knee(rows: Sequence[Row], sized: bool) -> int | None:
 
 def _reached(found: Plan, target: tuple[str, float], names: Sequence[str]) -> dict[str, Any]:
     kind, value = target
-    if kind not in ("rate", "hits") or not value > 0:
-        raise ParameterError(f"a target is ('rate', tokens per second) or ('hits', share); got {target!r}")
+    if kind not in ("rate", "hits") or not value > 0 or (kind == "hits" and value > 1):
+        raise ParameterError(
+            f"a target is ('rate', tokens per second above 0) or ('hits', share above 0, at most 1); got {target!r}"
+        )
     reached: dict[str, int | None] = {}
     for name in [*names, *(name for name in AHEAD if found.table.of(name))]:
         good = [

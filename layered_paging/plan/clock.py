@@ -141,7 +141,8 @@ def fit(loaded: Sequence[float], seconds: Sequence[float], *, overlap: bool = Fa
     x, y = np.asarray(loaded, float), np.asarray(seconds, float)
     if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
         raise ParameterError(
-            f"a clock is fitted to two measured runs or more; got bytes of {len(x)} and seconds of {len(y)}"
+            "a clock is fitted to two measured runs or more, each with its bytes and its seconds; "
+            f"got {len(x)} with bytes and {len(y)} with seconds"
         )
     if not (np.isfinite(x).all() and np.isfinite(y).all() and (x >= 0).all() and (y > 0).all()):
         raise ParameterError("measured runs must have bytes of at least 0 and seconds above 0, all finite")
