@@ -2,7 +2,6 @@
 
 An event is dealt with at once, when its members are present.  An eviction compares the smallest values of the layers.
 A round has a place.  The remembered rounds have places one after the other, and move to the front when the room is full.
-Likeness is kept by ``memory - 1 - age``, so that it rises with the place.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class SimilarRounds(NamedTuple):
     soon: Any  # by layer, place, expert: how soon it was used again
     soonness: Any
     last: Any  # by layer and expert: the place of the last use
-    like: Any
+    like: Any  # by ``memory - 1 - age``, so that it rises with the place
     common: Any  # what is not in ``like`` yet
     best: Any  # likeness and its place in ``like``
     places: Any  # of the rounds that have a say
@@ -191,6 +190,7 @@ def _add_says(similar: Any, says: Any, a: Any, b: Any, c: Any, d: Any) -> None:
 
 @inlined
 def _value(state: Any, layer: Any, place: Any) -> Any:
+    """Value the pages of a layer; return the smallest value of one that may go."""
     value, free, often, last = state.value[layer], state.free[layer], state.often[layer], state.last[layer]
     held, similar, weights, low = state.held[layer], state.similar, state.weights, GONE
     for expert in range(value.shape[0]):
