@@ -13,6 +13,7 @@ __all__ = [
     "FormatError",
     "GraphTooLarge",
     "LayeredPagingError",
+    "NotChecked",
     "NotRegistered",
     "ParameterError",
     "PolicyError",
@@ -116,3 +117,7 @@ class SolverError(LayeredPagingError, RuntimeError):
 
 class CertificateRejected(LayeredPagingError, ValueError):
     """A certificate does not prove what it states."""
+
+
+class NotChecked(CertificateRejected):
+    """Checking a certificate was not finished, so that nothing is said of its truth."""

@@ -23,7 +23,7 @@ from pathlib import Path
 from . import catalog
 from .certificate import Certificate
 from .certify.verified import questions
-from .errors import CertificateRejected, LayeredPagingError, SolverError
+from .errors import CertificateRejected, LayeredPagingError, NotChecked, SolverError
 
 __all__ = ["Obtained", "available", "build", "in_kernel", "obtain"]
 
@@ -127,6 +127,8 @@ def obtain(certificate: Certificate, program: Path | None = None) -> Obtained:
     ------
     CertificateRejected
         The checker refuses, or the certificate is malformed.
+    NotChecked
+        The checker was killed, or ran out of memory.
     NotCovered
         The checker does not know this kind, or this policy.
     LayeredPagingError
@@ -136,6 +138,10 @@ def obtain(certificate: Certificate, program: Path | None = None) -> Obtained:
     for question in questions(certificate):
         data = " ".join(map(str, question))
         run = subprocess.run([program or build()], input=data, capture_output=True, text=True, check=False)
+        if run.returncode < 0:
+            raise NotChecked(f"not checked: the proved checker was ended by signal {-run.returncode}")
+        if "Out_of_memory" in run.stderr or "Stack_overflow" in run.stderr:
+            raise NotChecked("not checked: the proved checker needs more memory than it may have")
         if run.returncode not in (0, 1) or not run.stdout:
             raise CertificateRejected(f"the proved checker cannot read it: {' '.join(run.stderr.split())[:200]}")
         if run.returncode or not run.stdout.startswith("proved: "):
@@ -155,13 +161,15 @@ def in_kernel(certificate: Certificate, program: Path | None = None) -> Obtained
     Raises
     ------
     CertificateRejected
-        The kernel refuses; or it would have to read more than 3,000,000 numbers.
+        The kernel refuses.
+    NotChecked
+        It would have to read more than 3,000,000 numbers.
     NotCovered, LayeredPagingError
         As for ``obtain``.
     """
     asked = questions(certificate)
     if sum(map(len, asked)) > KERNEL:
-        raise CertificateRejected(f"more than {KERNEL:,} numbers: too many for the kernel; use the program")
+        raise NotChecked(f"not checked: more than {KERNEL:,} numbers are too many for the kernel; use the program")
     library = (program or build()).parent.parent
     with tempfile.TemporaryDirectory() as scratch:
         (Path(scratch) / "asked.v").write_text(_asked(asked))

@@ -102,6 +102,10 @@ def test_files_after_a_broken_one_are_checked(tmp_path: Path, capsys: pytest.Cap
     assert main(["check", *files, "--json"]) == 1
     entries = json.loads(capsys.readouterr().out)["checked"]
     assert [entry["accepted"] for entry in entries] == [False] * 5 + [True]
+    assert [entry["verdict"] for entry in entries] == ["rejected"] * 5 + ["accepted"]
+    assert main(["check", str(good), "--limit", "10", "--json"]) == 1
+    (entry,) = json.loads(capsys.readouterr().out)["checked"]
+    assert entry["verdict"] == "not checked" and not entry["accepted"]
     assert all("\n" not in entry["reason"] for entry in entries[:3])
     assert main(["check", *files]) == 1
     out = capsys.readouterr().out

@@ -19,7 +19,7 @@ from layered_paging import certify, proved
 from layered_paging.certificate import Certificate
 from layered_paging.certify.verified import NotCovered, questions
 from layered_paging.cli import main
-from layered_paging.errors import CertificateRejected, LayeredPagingError, SolverError
+from layered_paging.errors import CertificateRejected, LayeredPagingError, NotChecked, SolverError
 from tests.test_certify_ratio import altered, leaves, mutate
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,6 +39,14 @@ def answers(proved_checker: Path, data: list[int]) -> str:
     """What the program prints for these numbers; nothing if it cannot read them."""
     text = " ".join(map(str, data))
     return subprocess.run([proved_checker], input=text, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def test_a_checker_that_was_killed_says_nothing_of_the_certificate(tmp_path: Path) -> None:
+    dies = tmp_path / "dies"
+    dies.write_text("#!/bin/sh\nkill -9 $$\n")
+    dies.chmod(0o700)
+    with pytest.raises(NotChecked, match="ended by signal 9"):
+        proved.obtain(Certificate.load(GIVEN[0]), dies)
 
 
 @built

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from ..errors import CertificateRejected
+from ..errors import NotChecked
 
 __all__ = ["LIMIT", "hold", "metered", "spend"]
 
@@ -37,14 +37,14 @@ def spend(steps: int, what: str) -> None:
 
     Raises
     ------
-    CertificateRejected
+    NotChecked
         More than are left.
     """
     account = _ACCOUNT.get()
     if account is not None:
         account[1] -= steps
         if account[1] < 0:
-            raise CertificateRejected(
+            raise NotChecked(
                 f"not checked: {what} takes more than the limit of {account[0]:,} steps; give a larger limit"
             )
 
@@ -54,7 +54,7 @@ def hold(entries: int, what: str) -> None:
 
     Raises
     ------
-    CertificateRejected
+    NotChecked
         More than are left.
     """
     spend(entries, what)
@@ -63,6 +63,6 @@ def hold(entries: int, what: str) -> None:
         account[2] -= entries
         if account[2] < 0:
             least = account[0] // PER_ENTRY
-            raise CertificateRejected(
+            raise NotChecked(
                 f"not checked: {what} would hold more than {least:,} numbers; give a limit above {account[0]:,} steps"
             )

@@ -9,7 +9,7 @@ from typing import Any
 from ..certificate import Certificate
 from ..certify.meter import LIMIT
 from ..core.trace import Trace
-from ..errors import CertificateRejected, FormatError
+from ..errors import CertificateRejected, FormatError, NotChecked
 from . import options as opt
 from .common import table
 from .options import Group, Option, add, log_options
@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Check every file; one that is there but is no certificate counts as rejected."""
+    """Check every file; one that is there but is no certificate counts as rejected, and beyond the limit nothing is said."""
     from ..certify import ABOUT_TRACES, KINDS, check
 
     for file in args.files:
@@ -72,19 +72,20 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         program = build()
     results = []
     for file in args.files:
-        kind, statement, reason, obtained = None, None, None, None
+        kind, statement, reason, obtained, verdict = None, None, None, None, "accepted"
         try:
             certificate = Certificate.load(file)
             kind, statement = certificate.kind, dict(certificate.statement)
             check(certificate, trace, args.limit)
             obtained = _obtained(certificate, program, args.kernel) if program else None
         except (CertificateRejected, FormatError) as error:
-            reason = str(error)
+            reason, verdict = str(error), "not checked" if isinstance(error, NotChecked) else "rejected"
         used = trace is not None and KINDS.get(kind or "") in ABOUT_TRACES
         results.append(
             {
                 "file": file,
                 "kind": kind,
+                "verdict": verdict,
                 "accepted": reason is None,
                 "reason": reason,
                 "trace_used": used,
@@ -143,8 +144,9 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print what each certificate proves, or why it does not."""
     rows = []
     for entry in answer["checked"]:
-        verdict = "accepted" if entry["accepted"] else "rejected"
-        rows.append((entry["file"], entry["kind"] or "-", verdict, entry["reason"] or _proved(entry["statement"])))
+        rows.append(
+            (entry["file"], entry["kind"] or "-", entry["verdict"], entry["reason"] or _proved(entry["statement"]))
+        )
     table("certificates", ("file", "kind", "verdict", "what it proves, or why not"), rows, text=4)
     for entry in answer["checked"]:
         if entry["theorem"]:
