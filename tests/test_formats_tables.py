@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -182,3 +183,35 @@ def test_a_manifest_that_is_no_file_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "t.manifest.json").mkdir()
     with pytest.raises(FormatError, match="is there, but not a regular file"):
         lp.load_trace(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "json", "log"])
+def test_text_of_wide_characters_is_named(encoding: str, suffix: str, tmp_path: Path) -> None:
+    lines = {"csv": "token,layer,expert\n0,0,1\n0,0,2\n", "json": '[{"token": 0, "layer": 0, "experts": [1, 2]}]'}
+    file = tmp_path / f"log.{suffix}"
+    file.write_bytes(lines.get(suffix, '{"token": 0, "layer": 0, "experts": [1, 2]}\n').encode(encoding))
+    name = encoding.upper().replace("-LE", "LE").replace("-BE", "BE")
+    with pytest.raises(
+        FormatError, match=rf"must be UTF-8 text; it is {name}; convert it: 'iconv -f {name} -t UTF-8 "
+    ) as got:
+        lp.load_trace(file)
+    assert ("PowerShell" in str(got.value)) == (len(name) == 6)
+    file.write_bytes(file.read_bytes().decode(encoding).encode())
+    if suffix != "log":
+        assert lp.load_trace(file).rounds == 1
+
+
+def test_a_closed_standard_input_is_called_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from layered_paging.formats.opening import spooled
+
+    for stdin in (None, io.TextIOWrapper(io.BytesIO())):
+        if stdin is not None:
+            stdin.close()
+        monkeypatch.setattr("sys.stdin", stdin)
+        with pytest.raises(FormatError, match="must be a file or a pipe; it is closed"), spooled():
+            pass
+    terminal = io.TextIOWrapper(type("Terminal", (io.BytesIO,), {"isatty": lambda self: True})())
+    monkeypatch.setattr("sys.stdin", terminal)
+    with pytest.raises(FormatError, match="must be a file or a pipe; it is a terminal"), spooled():
+        pass

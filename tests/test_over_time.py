@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -137,8 +139,10 @@ def test_misses_are_said_per_token_and_per_second(tmp_path: Path, capsys: pytest
     assert optimum["tokens_per_second"] == clock.rate(best / 120, best / 120 * 2**20)
     shown = f"{count.misses / 120:.3f}"
     assert main(["curve", str(path), "--policy", "llru", *CLOCK, "--format", "csv"]) == 0
-    tables = capsys.readouterr().out.split("\n\n")
-    assert any(f"12,{shown}," in part for part in tables) and any(f"12,{rate:.2f}," in part for part in tables)
+    lines = [row for row in csv.DictReader(io.StringIO(capsys.readouterr().out)) if row["slots"] == "12"]
+    assert {shown, f"{rate:.2f}"} <= {row["llru"] for row in lines} and len({row["table"] for row in lines}) == len(
+        lines
+    )
     cells = run(capsys, "gap", path, "--policy", "llru", "--base", "lru", "--demand", "2", "--reset", "never", *CLOCK)[
         "cells"
     ]

@@ -270,3 +270,16 @@ def test_it_says_what_a_batch_and_what_loading_ahead_can_do(capsys: pytest.Captu
         assert json.loads(capsys.readouterr().out)["several"] is None
     assert main(["plan", str(SAMPLE), "--slots", "12", "--against", "llru"]) == 0
     assert "A batch of 4 requests does not fit into 12 slots" in capsys.readouterr().out
+
+
+def test_a_target_beyond_computing_alone_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["plan", str(SAMPLE), "--bytes", "2MiB", "--against", "llru", "--compute", "20ms", "--bandwidth", "1GB"]
+    assert main([*given, "--target", "51tok/s"]) == 0
+    said = capsys.readouterr().out
+    assert "No memory gives 51 tokens per second: computing alone takes 20 ms per token" in said
+    assert "at most 50 tokens per second" in said and "never" not in said
+    assert main([*given, "--target", "40tok/s"]) == 0
+    said = capsys.readouterr().out
+    assert "The smallest memory for 40 tokens per second" in said and "computing alone" not in said
+    assert main([*given, "--overlap", "--target", "51tok/s"]) == 0
+    assert "at most 50 tokens per second" in capsys.readouterr().out

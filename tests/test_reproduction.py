@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,33 @@ def test_a_failure_is_shown_and_decides_the_exit_code(
     out = capsys.readouterr().out
     assert "ZeroDivisionError" in out
     assert "1 run, 1 skipped, 1 failed; files in reproduced/a-paper-2025/small" in out
+
+
+def test_the_command_tells_in_a_pipe_how_far_it_is(
+    paper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("layered_paging.cli.progress.LINES", 0.01)
+    seen = []
+
+    def slow(paper: str, figure: list[str], tick: Any, **options: Any) -> list[Any]:
+        for name in ("counts", "wrong"):
+            tick(name, 2, 7)
+            for _ in range(1000):
+                seen.append(capsys.readouterr().err)
+                if f"{name} for 0 s, done 2 of 7" in "".join(seen):
+                    break
+                time.sleep(0.01)
+        return reproduce(paper, figure, tick=tick, **options)
+
+    monkeypatch.setattr("layered_paging.cli.reproduce.reproduce", slow)
+    assert main(["reproduce", "a-paper-2025"]) == 1
+    told = "".join(seen)
+    assert "counts for 0 s, done 2 of 7\n" in told and "wrong for 0 s, done 2 of 7\n" in told
+    capsys.readouterr()
+    monkeypatch.setattr("layered_paging.cli.reproduce.reproduce", reproduce)
+    assert main(["reproduce", "a-paper-2025", "--json", "--again"]) == 1
+    assert "done" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

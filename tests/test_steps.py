@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -252,3 +254,23 @@ def test_the_command_prints_intervals_and_what_they_mean(tmp_path: Path, capsys:
 def test_draws_of_no_use_are_refused() -> None:
     with pytest.raises(ParameterError, match="draws must be an integer of at least 2; got 1"):
         clock_spread([noisy(1, 0.01, 0.0)], draws=1)
+
+
+def test_a_table_for_programs_has_numbers_and_units(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [f"{saved(run, tmp_path / f'{run.name}.csv')}@4" for run in RUNS]
+    assert main(["clock", *files, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)["runs"]
+    assert main(["clock", *files, "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    units = {"loaded": "loaded, bytes per step", "measured": "measured, ms", "predicted": "predicted, ms"}
+    factors = {"loaded": 1, "measured": 1000, "predicted": 1000, "error": 100, "null_error": 100}
+    units |= {"error": "error, %", "null_error": "error of the null model, %"}
+    assert [row["run"] for row in rows] == ["none", "small", "large"]
+    for row, said in zip(rows, answer, strict=True):
+        for key, column in units.items():
+            assert float(row[column]) == pytest.approx(factors[key] * said[key], rel=1e-12)
+        empty = [column for column in ("if at once, ms", "error if at once, %") if row[column] == ""]
+        assert len(empty) == (2 if said["at_once"] is None else 0)
+    for name in ("md", "tex"):
+        assert main(["clock", *files, "--format", name]) == 0
+        assert "measured, ms" in capsys.readouterr().out

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import layered_paging as lp
 from layered_paging import claims
-from layered_paging.cli import main
+from layered_paging.cli import common, main
 from layered_paging.core.tables import Tabular, as_csv, as_html, as_latex, as_markdown
 from layered_paging.errors import LayeredPagingError, ParameterError
 from layered_paging.ratio import lru_closed_form
@@ -202,3 +202,43 @@ def test_an_answer_without_a_table_is_a_row(capsys: pytest.CaptureFixture[str], 
     assert main(["show", "--play", "-o", page, "--format", "csv"]) == 0
     head, row = csv.reader(io.StringIO(capsys.readouterr().out))
     assert dict(zip(head, row, strict=True))["output"] == page
+
+
+@pytest.mark.parametrize("words", [["list"], ["list", "policies"], ["list", "claims"]])
+def test_a_list_as_csv_is_one_table(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert main([*words, "--format", "csv"]) == 0
+    head, *rows = csv.reader(io.StringIO(capsys.readouterr().out))
+    assert head == ["kind", "name", "what", "declares", "source"] and {len(row) for row in rows} == {5}
+    assert len(rows) == sum(len(found) for key, found in answer.items() if key != "failed_to_load")
+    assert {row[0] for row in rows} == {entry.kind for entry in lp.catalog.collect()} or len(words) == 2
+
+
+@given(
+    st.lists(
+        st.integers(1, 4).flatmap(
+            lambda wide: st.tuples(
+                st.text("ab\n,", max_size=3),
+                st.lists(st.sampled_from("abcd"), min_size=wide, max_size=wide),
+                st.lists(st.lists(st.text('x",\n', min_size=1), min_size=wide, max_size=wide), max_size=3),
+            )
+        ),
+        min_size=2,
+        max_size=4,
+    )
+)
+def test_several_tables_are_one_csv(tables: list[tuple[str, list[str], list[list[str]]]]) -> None:
+    head, *rows = csv.reader(io.StringIO(common.written(tables, "csv")))
+    flat = [(title, columns, row) for title, columns, cells in tables for row in cells]
+    assert head[0] == "table" and {len(row) for row in rows} <= {len(head)} and len(rows) == len(flat)
+    for got, (title, columns, row) in zip(rows, flat, strict=True):
+        assert got[0] == title
+        cells = [(name, cell) for name, cell in zip(head[1:], got[1:], strict=True) if cell]
+        assert sorted(cells) == sorted(zip(columns, row, strict=True))
+
+
+def test_a_command_of_several_tables_is_one_csv(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(SAMPLE), "--format", "csv"]) == 0
+    head, *rows = csv.reader(io.StringIO(capsys.readouterr().out))
+    assert {len(row) for row in rows} == {len(head)} and len({row[0] for row in rows}) > 1 and head[0] == "table"

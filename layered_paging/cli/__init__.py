@@ -192,13 +192,13 @@ def _only_tables(module: ModuleType, answer: Any, args: argparse.Namespace) -> s
 
     if args.format == "md" and hasattr(module, "markdown"):  # an answer that is a document
         return str(module.markdown(cleaned(answer)))
-    with contextlib.redirect_stdout(io.StringIO()), common.tables_as(args.format) as found:
+    with contextlib.redirect_stdout(io.StringIO()), common.tables_kept() as found:
         module.show(cleaned(answer), args)
         if not found:  # an answer without a table is a row of what it says
             plain = {key: value for key, value in answer.items() if isinstance(value, str | int | float | None)}
             common.table("", list(plain), [list(plain.values())])
     head = "% needs \\usepackage{booktabs}\n" if args.format == "tex" else ""
-    return head + "\n".join(found)
+    return head + common.written(found, args.format)
 
 
 @contextmanager

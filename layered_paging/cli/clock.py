@@ -24,6 +24,19 @@ In the table, 'if at once' is the time if loading and computing ran at the
 same time. 'null model' is the error of the mean time of the fitted runs.
 """
 
+# column, key of the answer, factor from the answer's unit to that of the column
+EXACT: tuple[tuple[str, str, int | None], ...] = (
+    ("run", "run", None),
+    ("lanes", "lanes", None),
+    ("loaded, bytes per step", "loaded", 1),
+    ("measured, ms", "measured", 1000),
+    ("predicted, ms", "predicted", 1000),
+    ("error, %", "error", 100),
+    ("if at once, ms", "at_once", 1000),
+    ("error if at once, %", "at_once_error", 100),
+    ("error of the null model, %", "null_error", 100),
+)
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
@@ -112,6 +125,9 @@ def _read(text: str, stems: Sequence[str]) -> MeasuredRun:
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print measured beside predicted, then the clock."""
+    if args.format != "table":  # for programs and papers: numbers, units in the names of columns, nothing rounded
+        table("each run by a clock that was not fitted to it", [name for name, _, _ in EXACT], _exact(answer["runs"]))
+        return
     rows = []
     for row in answer["runs"]:
         rows.append(
@@ -156,6 +172,13 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
             f"The intervals: {drawn['draws']:,} clocks of blocks of up to {max(drawn['blocks'])} steps in a row, drawn anew "
             f"(seed {drawn['seed']}). They say how far the steps of these runs leave the clock open, not how another run differs."
         )
+
+
+def _exact(runs: Sequence[dict[str, Any]]) -> list[list[Any]]:
+    """Return the rows of ``EXACT``."""
+    return [
+        [row[key] if scale is None or row[key] is None else scale * row[key] for _, key, scale in EXACT] for row in runs
+    ]
 
 
 def _words(row: dict[str, Any]) -> str:

@@ -18,7 +18,8 @@ __all__ = [
     "percent",
     "progress",
     "table",
-    "tables_as",
+    "tables_kept",
+    "written",
 ]
 
 FOLD = 40  # longer words of a first column are folded
@@ -43,20 +44,41 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.3f}"
 
 
-_WRITERS: dict[str, Callable[..., str]] = {"csv": as_csv, "md": as_markdown, "tex": as_latex}
-_format = ""
-_kept: list[str] | None = None  # tables that are collected instead of printed
+_WRITERS: dict[str, Callable[..., str]] = {"md": as_markdown, "tex": as_latex}
+_Kept = tuple[str, Sequence[str], list[list[Any]]]  # title, columns, rows
+_kept: list[_Kept] | None = None  # tables that are collected instead of printed
 
 
 @contextmanager
-def tables_as(name: str) -> Iterator[list[str]]:
-    """Collect what ``table`` would print, written as ``name`` ("csv", "md" or "tex")."""
-    global _format, _kept
-    _format, _kept = name, []
+def tables_kept() -> Iterator[list[_Kept]]:
+    """Collect what ``table`` would print."""
+    global _kept
+    _kept = []
     try:
         yield _kept
     finally:
-        _format, _kept = "", None
+        _kept = None
+
+
+def written(tables: Sequence[_Kept], name: str) -> str:
+    """Return tables as ``name`` ("csv", "md" or "tex"); CSV is one table, whose rows all have the same columns.
+
+    Several tables as CSV stand below each other.  The first column, ``table``, has their titles; a column that a table
+    does not have is empty in its rows.
+    """
+    if name != "csv":
+        return "\n".join(_WRITERS[name](columns, rows) for _, columns, rows in tables)
+    if len(tables) == 1:
+        return as_csv(*tables[0][1:])
+    # a name twice in a table is two columns
+    keys = [[(column, columns[:at].count(column)) for at, column in enumerate(columns)] for _, columns, _ in tables]
+    every = list(dict.fromkeys(key for own in keys for key in own))
+    rows = []
+    for own, (title, _, cells) in zip(keys, tables, strict=True):
+        for row in cells:
+            found = dict(zip(own, row, strict=True))
+            rows.append([title, *(found.get(key) for key in every)])
+    return as_csv(["table", *(column for column, _ in every)], rows)
 
 
 def _value(value: Any) -> Any:
@@ -74,7 +96,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     """
     cells = [list(row) for row in rows]
     if _kept is not None:
-        _kept.append(_WRITERS[_format](columns, [[_value(v) for v in row] for row in cells]))
+        _kept.append((title, columns, [[_value(v) for v in row] for row in cells]))
         return
     from rich import box
     from rich.console import Console
@@ -155,18 +177,23 @@ def _cell(value: Any) -> str:
 
 @contextmanager
 def progress(label: str, total: int, quiet: bool = False) -> Iterator[Any]:
-    """Yield a function to call with the number of steps done.
+    """Yield a function to call with the number of steps done, and with another total and label where they change.
 
     On a terminal a bar is drawn; elsewhere a line says every ten seconds how far it is.
     """
     if quiet or sys.stderr is None:
-        yield lambda done: None
+        yield lambda done, total=total, label=label: None
         return
     if not sys.stderr.isatty():
         said = Progress(quiet)
         said("phase", label)
+
+        def tell(done: int, total: int = total, label: str = label) -> None:
+            said("phase", label)
+            said("done", f"{done:,} of {total:,}" if total else done)
+
         try:
-            yield lambda done: said("done", f"{done:,} of {total:,}" if total else done)
+            yield tell
         finally:
             said.clear()
         return
@@ -175,7 +202,7 @@ def progress(label: str, total: int, quiet: bool = False) -> Iterator[Any]:
 
     with rich.progress.Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        yield lambda done, total=total, label=label: bar.update(task, description=label, completed=done, total=total)
 
 
 def one_of(name: str, values: Sequence[Any]) -> None:

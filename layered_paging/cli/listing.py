@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
     """Print one table a kind."""
+    whole: list[list[Any]] = []
     for plural, rows in answer.items():
         if plural == "failed_to_load":
             for failure in rows:
@@ -72,11 +73,16 @@ def show(answer: dict[str, Any], args: argparse.Namespace) -> None:
                 (_signature(row), row.get("statement", row["summary"]), _declared(row), ", ".join(row.get("cites", ())))
                 for row in rows
             ]
+            whole += [[PLURALS[plural], *row] for row in shown]
+            if args.format == "csv":
+                continue
             if args.format == "table" and not (sys.stdout and sys.stdout.isatty()):
                 print(counted(len(rows), PLURALS[plural], plural))  # for grep: a name and what it is, one each line
                 print("".join(f"{name}: {' '.join(what.split())}\n" for name, what, _, _ in shown))
                 continue
             table(counted(len(rows), PLURALS[plural], plural), ["name", "what", "declares", "source"], shown, text=4)
+    if args.format == "csv":
+        table("", ["kind", "name", "what", "declares", "source"], whole, text=5)
 
 
 def _plain(value: Any) -> Any:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from ..reproduction import SCOPES, Outcome, of_paper, reproduce, write_table
 from . import options as opt
-from .common import table
+from .common import progress, table
 from .options import Group, Option, add
 
 EXAMPLES = """examples:
@@ -49,19 +48,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     paper = of_paper(args.paper, args.figure)[0].name.split("/")[0]
     output = Path(args.output) if args.output is not None else Path("reproduced") / paper / args.scope
     options = {"scope": args.scope, "seed": args.seed, "traces": args.trace, "output": output, "again": args.again}
-    if args.json or not sys.stderr.isatty():
-        outcomes = reproduce(paper, args.figure, **options)
-    else:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("", total=1)
-
-            def tick(name: str, done: int, total: int) -> None:
-                bar.update(task, description=name, completed=done, total=total)
-
-            outcomes = reproduce(paper, args.figure, **options, tick=tick)
+    with progress(paper, 0, args.json) as advance:
+        outcomes = reproduce(
+            paper, args.figure, **options, tick=lambda name, done, total: advance(done, total=total, label=name)
+        )
     readme = write_table(paper, output)
     return {
         "paper": paper,

@@ -30,7 +30,10 @@ DEVICE = "device"  # the name of a device's own pool, where tiers lie behind it
 
 
 def _size(text: str) -> Budget:
-    """Read ``96slots`` or a number of bytes."""
+    """Read ``96slots`` or a number of bytes with its unit."""
+    if re.fullmatch(r"\s*\d{1,18}\s*", text, re.ASCII):
+        bare = text.strip()
+        raise argparse.ArgumentTypeError(f"{bare} could be slots or bytes: write {bare}slots, or {bare}B, {bare}GiB")
     found = re.fullmatch(r"(\d{1,12})slots", text)
     total = int(found[1]) if found else byte_size(text)
     if total < 1:

@@ -203,8 +203,9 @@ def plain(path: Path) -> Iterator[Path]:
 def spooled() -> Iterator[Path]:
     """Yield a temporary file with all of standard input; messages call it standard input."""
     stream = getattr(sys.stdin, "buffer", None)
-    if stream is None or sys.stdin.isatty():
-        raise FormatError("-: standard input must be a file or a pipe; it is a terminal")
+    if stream is None or stream.closed or stream.isatty():
+        found = "closed" if stream is None or stream.closed else "a terminal"
+        raise FormatError(f"-: standard input must be a file or a pipe; it is {found}")
     with tempfile.TemporaryDirectory(prefix="layered-paging-") as folder:
         whole = Path(folder) / "input"
         try:

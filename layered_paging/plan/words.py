@@ -207,6 +207,12 @@ def _target(found: Plan) -> str:
         if found.target["kind"] == "rate"
         else f"{100 * found.target['value']:g} % hits"
     )
+    most = None if found.clock is None or found.target["kind"] != "rate" else found.clock.rate(0, 0)
+    if most is not None and most < found.target["value"]:
+        return (
+            f"No memory gives {what}: computing alone takes {1e3 / most:.4g} ms per token by the clock, which is at most "
+            f"{most:.4g} tokens per second."
+        )
     parts = [
         f"{name} {'never, with the budgets tried' if size is None else size_words(size, found.table.sized)}"
         for name, size in smallest.items()
