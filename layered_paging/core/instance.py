@@ -5,10 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 from ..errors import ParameterError
 
-__all__ = ["Instance", "integer"]
+__all__ = ["Instance", "flag", "integer", "seconds_above_0"]
+
+MOST_LAYERS = 1 << 20  # a width is kept for each layer
 
 
 def integer(name: str, value: object, least: int) -> int:
@@ -22,6 +25,19 @@ def integer(name: str, value: object, least: int) -> int:
     return int(number)
 
 
+def flag(name: str, value: object) -> bool:
+    """Return a bool of Python or NumPy as one of Python; a word such as "no", which counts as true, is refused."""
+    if type(value).__name__ not in ("bool", "bool_"):
+        raise ParameterError(f"must be True or False; got {value!r}", parameter=name)
+    return bool(value)
+
+
+def seconds_above_0(name: str, value: float | None) -> None:
+    """Raise ``ParameterError`` unless ``value`` is a number of seconds above 0, or None."""
+    if value is not None and (not isinstance(value, Real) or isinstance(value, bool) or not value > 0):
+        raise ParameterError(f"must be a number of seconds above 0; got {value!r}", parameter=name)
+
+
 @dataclass(frozen=True, init=False)
 class Instance:
     """Layers of pages and a cache of slots.
@@ -32,7 +48,7 @@ class Instance:
     Parameters
     ----------
     layers : int
-        Number of layers, at least 1.
+        Number of layers, at least 1 and at most 2^20.
     experts : int or sequence of int
         Pages of each layer, at least 1; one int for all layers or one for each.
     slots : int
@@ -57,6 +73,8 @@ class Instance:
 
     def __init__(self, layers: int, experts: int | Sequence[int], slots: int) -> None:
         count = integer("layers", layers, 1)
+        if count > MOST_LAYERS:
+            raise ParameterError(f"must be at most {MOST_LAYERS}; got {layers!r}", parameter="layers")
         if isinstance(experts, Sequence) and not isinstance(experts, str):
             widths = tuple(integer(f"experts of layer {j}", n, 1) for j, n in enumerate(experts))
             if len(widths) != count:

@@ -119,6 +119,8 @@ def find(kind: str, name: str) -> Entry:
     NotRegistered
         No such name; the message gives the nearest one.
     """
+    if not isinstance(name, str):
+        raise NotRegistered(f"a name of a {kind} must be a text; got {name!r}")
     if (kind, name) not in _table:
         importlib.import_module("layered_paging.catalog").collect()
     try:

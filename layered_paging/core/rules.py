@@ -50,7 +50,7 @@ LENDS = ("none", "waiting", "all")
 
 def choice(name: str, value: str, known: tuple[str, ...]) -> str:
     """Return ``value`` if it is one of ``known``, or raise ``ParameterError``, which names the nearest one."""
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         from .registry import close_to
 
         near = close_to(value, known) if isinstance(value, str) else None

@@ -95,7 +95,10 @@ def miss_curve(
     array([-1,  6,  4,  3,  3])
     """
     spec = resolve(policy)
-    rules = Rules(pool, reset, traffic=traffic or Traffic())
+    rules = Rules(pool, reset, traffic=Traffic.of(traffic))
+    integer("seed", seed, 0)
+    if workers is not None:
+        integer("workers", workers, 1)
     grid = lay_out(trace, rules)
     spec = informed(spec, predictions, trace, grid, rules)
     if sizes is not None and not isinstance(sizes, (Sequence, np.ndarray)):
@@ -112,7 +115,7 @@ def miss_curve(
 
         curve = _combined(grid, trace, rules, of_pool)
     else:
-        every = _Sizes(trace, spec, rules, wanted, integer("seed", seed, 0))
+        every = _Sizes(trace, spec, rules, wanted, seed)
         curve = every.replayed(workers, progress)
     if wanted is not None:
         chosen = np.full_like(curve, -1)
@@ -257,7 +260,7 @@ class _Sizes:
         todo = self.legal()
         if todo:
             curve[todo[0]] = self.misses(todo[0])  # compiles, and counts the trace, once
-        threads = ThreadPoolExecutor((os.cpu_count() or 1) if workers is None else integer("workers", workers, 1))
+        threads = ThreadPoolExecutor((os.cpu_count() or 1) if workers is None else workers)
         try:
             jobs = {threads.submit(self.misses, s): s for s in todo[1:]}
             for done, job in enumerate(as_completed(jobs), start=2):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.counts import Counts
-from ..core.instance import Instance, integer
+from ..core.instance import Instance, flag, integer
 from ..core.interpreted import compiles
 from ..core.layout import Grid, capacities, check_fits, grids_of, lay_out, lay_rows, needs_of, pools_of
 from ..core.parts import LongTrace, Part
@@ -293,7 +293,7 @@ class _Lane:
     """One replay on its way through the parts of a trace."""
 
     def __init__(self, trace: Trace | LongTrace, wanted: Wanted, rules: Rules, engine: str, record: bool) -> None:
-        self.wanted, self.rules, self.record = wanted, rules, record
+        self.wanted, self.rules, self.record = wanted, rules, flag("record", record)
         self.budget = Budget(wanted.slots, wanted.budget_bytes)
         self.rooms = capacities(trace, self.budget, rules)
         self.sizes = trace.page_bytes

@@ -12,13 +12,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..core.files import replacing
+from ..core.instance import integer
 from ..core.parts import LongTrace
+from ..core.rules import choice
 from ..core.trace import Trace
-from ..errors import FormatError
+from ..errors import FormatError, ParameterError
 from . import loading, parquet
 from .base import Format, Reading
 from .common import guarded
 from .known import FORMATS, by_suffix, detect, formats, listed
+from .layout import LAYOUTS
 
 __all__ = ["FORMATS", "Format", "Reading", "detect", "formats", "load_trace", "open_trace", "read_trace", "save_trace"]
 
@@ -75,6 +78,14 @@ def load_trace(
     ...     lp.load_trace(f"{folder}/t.jsonl")
     <Trace: 2 rounds in 1 session(s), 1 layers x 4 experts, top_k 2>
     """
+    for name, value, known in (("layout", layout, LAYOUTS), ("tokens", tokens, ("guess",))):
+        if value is not None:
+            choice(name, value, known)
+    for name, number in (("top_k", top_k), ("n_experts", n_experts)):
+        if number is not None:
+            integer(name, number, 1)
+    if columns is not None and not isinstance(columns, Mapping):
+        raise ParameterError(f"must be a mapping of meanings to columns; got {columns!r}", parameter="columns")
     return read_trace(path, Reading(layout, dict(columns or {}), tokens, top_k, n_experts))
 
 

@@ -29,6 +29,8 @@ def load(path: AnyPath | Sequence[AnyPath], how: Reading) -> Trace:
     """Read what ``load_trace`` is given; what is assumed is added to ``how`` and to the trace's meta."""
     if isinstance(path, (str, os.PathLike)):
         trace = _one(path, how)
+    elif not isinstance(path, Sequence) or not all(isinstance(one, (str, os.PathLike)) for one in path):
+        raise ParameterError(f"must be a path of a file, or a list of paths; got {path!r}", parameter="path")
     elif not path:
         raise ParameterError("must name at least one file; got none", parameter="path")
     else:

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..core.instance import Instance, integer
+from ..core.instance import Instance, flag, integer
 from ..core.layout import Time, quotas
 from ..core.rules import ADMISSIONS, POOLS, choice
 from ..errors import BudgetError, FormatError, ParameterError, PolicyError
@@ -120,7 +120,7 @@ class Cache:
         self._bypass = choice("admission", admission, ADMISSIONS) == "bypass"
         self._seed = integer("seed", seed, 0)
         self._window = None if window is None else integer("window", window, 2)
-        self._journal = array("i") if journal else None
+        self._journal = array("i") if flag("journal", journal) else None
         self._slots = [min(n, instance.pages) for n in self._split()]
         self._session, self._round, self._layer = 0, -1, instance.layers
         self._pools = [Pool(self._policy(key), n, bypass=self._bypass) for key, n in enumerate(self._slots)]

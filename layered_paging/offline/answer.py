@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..certificate import Certificate
 from ..core.counts import Counts
 from ..core.deadline import Deadline
-from ..core.instance import integer
+from ..core.instance import integer, seconds_above_0
 from ..core.rules import Rules, choice
 from ..core.tables import Tabular
 from ..core.trace import Trace
@@ -325,8 +325,7 @@ def optimum(
     rules = Rules.with_quotas(quotas, **given)
     problem = pose(trace, slots, rules, costs=costs, budget_bytes=budget_bytes, warm=warm)
     choice("solver", solver, SOLVERS)
-    if time_limit is not None and not time_limit > 0:
-        raise ParameterError(f"must be above 0 seconds; got {time_limit!r}", parameter="time_limit")
+    seconds_above_0("time_limit", time_limit)
     rounds = None if lookahead is None else integer("lookahead", lookahead, 0)
     if rounds is not None and (problem.costs is not None or solver != "auto"):
         raise ParameterError("takes neither costs nor a solver", parameter="lookahead")

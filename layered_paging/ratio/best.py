@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..certificate import Certificate
-from ..core.instance import integer
+from ..core.instance import flag, integer, seconds_above_0
 from ..core.rules import choice
 from ..errors import ParameterError
 from .bracket import Bracket
@@ -83,7 +83,11 @@ def optimal_ratio(
     """
     choice("admission", admission, ("forced", "bypass"))
     events = integer("top_k", top_k, 1) > 1 or admission == "bypass"
-    if randomized and events:
+    memory = min(integer("memory", memory, 1), 1 << 62)
+    seconds_above_0("seconds", seconds)
+    if not isinstance(resume, (str, Path, type(None))):
+        raise ParameterError(f"must be a path of a file; got {resume!r}", parameter="resume")
+    if flag("randomized", randomized) and events:
         raise ParameterError("is for single requests with forced admission", parameter="randomized", value=True)
     if randomized:
         from .randomized import randomized_bracket
@@ -100,9 +104,9 @@ def optimal_ratio(
     lower = game.adversary.ratio if game.adversary else Fraction(0)
     upper = game.policy.ratio if game.policy else None
     statement = {
-        "layers": layers,
-        "experts": experts if isinstance(experts, int) else [int(n) for n in experts],
-        "slots": slots,
+        "layers": int(layers),
+        "experts": [int(n) for n in experts] if isinstance(experts, Sequence) else int(experts),
+        "slots": int(slots),
         **({"top_k": top_k, "admission": admission} if events else {}),
         "lower": str(lower),
         "upper": None if upper is None else str(upper),

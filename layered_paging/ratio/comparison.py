@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from ..core.instance import flag
 from ..core.tables import Tabular
 from ..errors import ParameterError
 from ..policies.names import resolve
@@ -79,9 +80,16 @@ def table(
     | 2 | 2 | 3 | 2 | 3 | 11/6 | 3 |
     | 2 | 3 | 4 | 3 | 4 | 25/12 | 4 |
     """
+    for name, given in (("policies", policies), ("sizes", sizes)):
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise ParameterError(f"must be a list; got {given!r}", parameter=name)
+    flag("best", best)
     specs, chosen = [resolve(policy) for policy in policies], list(sizes)
     if not specs or not chosen:
         raise ParameterError("a table needs at least one policy and one size (layers, experts, slots)")
+    for size in chosen:
+        if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 3:
+            raise ParameterError(f"must be triples (layers, experts, slots); got {size!r}", parameter="sizes")
     rows = []
     for layers, experts, slots in chosen:
         row: dict[str, Any] = {

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..certificate import Certificate
-from ..core.instance import Instance, integer
+from ..core.instance import Instance, flag, integer
 from ..core.rules import POOLS, choice
 from ..core.tables import Tabular
 from ..errors import GraphTooLarge, ParameterError
@@ -360,7 +360,8 @@ def competitive_ratio(
     choice("pool", pool, POOLS)
     bypass = choice("admission", admission, ("forced", "bypass")) == "bypass"
     integer("top_k", top_k, 1)
-    instance = problem(layers, experts, slots, general=general)
+    memory = min(integer("memory", memory, 1), 1 << 62)
+    instance = problem(layers, experts, slots, general=flag("general", general))
     if general and pool != "shared":
         raise ParameterError(
             "has a single layer, so the pool must be 'shared'; got 'per-layer'", parameter="general", value=True
@@ -394,9 +395,9 @@ def competitive_ratio(
     additive = None if value is None else Fraction(int(best.potential[0]), unit)
     statement = {
         "policy": spec.name,
-        "layers": layers,
-        "experts": experts if isinstance(experts, int) else [int(n) for n in experts],
-        "slots": slots,
+        "layers": int(layers),
+        "experts": [int(n) for n in experts] if isinstance(experts, Sequence) else int(experts),
+        "slots": int(slots),
         "pool": pool,
         "offline_slots": offline,
         "general": bool(general),
