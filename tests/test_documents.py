@@ -62,7 +62,7 @@ def called(command: str) -> tuple[int, str]:
 
 
 PROGRESS = re.compile(
-    r"^[^\n]+ for \d+ s, [^\n]+ so far[^\n]*\n", re.MULTILINE
+    r"^[^\n]+ for \d+ s, (?:[^\n]+ so far|done \d+ of)[^\n]*\n", re.MULTILINE
 )  # told after ten seconds, on a busy machine
 
 

@@ -65,9 +65,9 @@ def test_a_wrong_kind_is_refused_in_one_line(name: str, parameter: str) -> None:
 
 @pytest.mark.parametrize("seconds", ["", "3", True, 0, -1.0, float("nan"), [1]])
 def test_a_limit_of_time_is_a_number_of_seconds_above_zero(seconds: Any) -> None:
-    with pytest.raises(ParameterError, match="must be a number of seconds above 0"):
+    with pytest.raises(ParameterError, match="must be above 0 seconds"):
         lp.optimum(TRACE, 4, admission="forced", time_limit=seconds)
-    with pytest.raises(ParameterError, match="must be a number of seconds above 0"):
+    with pytest.raises(ParameterError, match="must be above 0 seconds"):
         lp.optimal_ratio(**RATIO, seconds=seconds)
 
 

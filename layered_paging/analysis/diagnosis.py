@@ -240,7 +240,6 @@ def diagnosed(
             run = _run(trace, name, room, "shared", reset, record=True)
         if run is not None:
             runs[name] = run
-            # which requests missed is kept of the policy in use and of the best one so far
             before, best = best, best if best and runs[best].misses <= run.misses else name
             for other in {before, name} - {best, names[0], ""}:
                 runs[other] = replace(runs[other], missed=None)

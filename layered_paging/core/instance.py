@@ -35,7 +35,7 @@ def flag(name: str, value: object) -> bool:
 def seconds_above_0(name: str, value: float | None) -> None:
     """Raise ``ParameterError`` unless ``value`` is a number of seconds above 0, or None."""
     if value is not None and (not isinstance(value, Real) or isinstance(value, bool) or not value > 0):
-        raise ParameterError(f"must be a number of seconds above 0; got {value!r}", parameter=name)
+        raise ParameterError(f"must be above 0 seconds; got {value!r}", parameter=name)
 
 
 @dataclass(frozen=True, init=False)
