@@ -118,6 +118,14 @@ def test_rent_ends_at_the_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert played[-1] == "kernel"  # bought before: used at once
 
 
+class Never(Lease):
+    """What is known of a kernel that was never compiled."""
+
+    @property
+    def bought(self) -> bool:
+        return False
+
+
 def test_what_earlier_processes_paid_counts_twice(tmp_path: Path) -> None:
     first = Lease(tmp_path / "x")
     assert not first.wanted(0.9, 2.0)
@@ -129,9 +137,6 @@ def test_what_earlier_processes_paid_counts_twice(tmp_path: Path) -> None:
 def test_a_kernel_is_foreseen_for_one_policy_alone() -> None:
     grid = lay_out(lp.load_trace(SAMPLE).select([0]))
     played: list[str] = []
-
-    class Never(Lease):
-        bought = property(lambda self: False)  # type: ignore[assignment]
 
     task = SimpleNamespace(grid=grid, carry=None, instance=SimpleNamespace(slots=24))
     with pytest.MonkeyPatch.context() as patch:
@@ -175,9 +180,6 @@ def test_a_kernel_that_pays_over_what_is_foreseen_is_compiled_at_once() -> None:
     times = int(2 * price.compile / (grid.requests * price.request)) + 1
     played: list[str] = []
 
-    class Never(Lease):
-        bought = property(lambda self: False)  # type: ignore[assignment]
-
     task = SimpleNamespace(grid=grid, carry=None, instance=SimpleNamespace(slots=24))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(choice, "lease", lambda home: Never(None))
@@ -194,14 +196,12 @@ def test_diagnose_foresees_that_the_best_policy_is_replayed_again(monkeypatch: p
     trace = lp.load_trace(SAMPLE).select([0])
     asked: list[float] = []
 
-    class Never(Lease):
-        bought = property(lambda self: False)  # type: ignore[assignment]
-
+    class Asked(Never):
         def wanted(self, expected: float, price: float) -> bool:
             asked.append(expected)
             return False
 
-    monkeypatch.setattr(choice, "lease", lambda home: Never(None))
+    monkeypatch.setattr(choice, "lease", lambda home: Asked(None))
     lp.diagnose(trace, slots=24, policies=["lru", "similar-rounds"])
     once = [trace.requests * choice.price_of(name).request for name in ("lru", "similar-rounds")]
     assert all(first > 2 * each for first, each in zip(asked[:2], once, strict=True))

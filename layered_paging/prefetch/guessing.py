@@ -122,12 +122,11 @@ def guesses(
 
     if engine != "auto" or isinstance(one, Ranked):
         run(plainly if engine == "reference" else compiled)
-        out[:, ~trace.asked] = -1
-        return out
-    events = (trace.rounds + (0 if train is None else len(parts) * train.rounds)) * trace.layers
-    kernel = lease("layered_paging.prediction.guess_kernels")
-    what = f"guesses by {predictor_name}"
-    kernel.cheaper(what, events * EVENT, PRICE, lambda: run(plainly), lambda: run(compiled))
+    else:
+        events = (trace.rounds + (0 if train is None else len(parts) * train.rounds)) * trace.layers
+        kernel = lease("layered_paging.prediction.guess_kernels")
+        what = f"guesses by {predictor_name}"
+        kernel.cheaper(what, events * EVENT, PRICE, lambda: run(plainly), lambda: run(compiled))
     out[:, ~trace.asked] = -1
     return out
 

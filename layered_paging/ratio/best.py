@@ -15,7 +15,7 @@ from ..core.rules import choice
 from ..errors import ParameterError
 from .bracket import Bracket
 from .game import Game, Side, solve, solve_events
-from .given import problem
+from .given import problem, stated
 from .journal import Journal
 
 __all__ = ["Bracket", "optimal_ratio"]
@@ -104,9 +104,7 @@ def optimal_ratio(
     lower = game.adversary.ratio if game.adversary else Fraction(0)
     upper = game.policy.ratio if game.policy else None
     statement = {
-        "layers": int(layers),
-        "experts": [int(n) for n in experts] if isinstance(experts, Sequence) else int(experts),
-        "slots": int(slots),
+        **stated(layers, experts, slots),
         **({"top_k": top_k, "admission": admission} if events else {}),
         "lower": str(lower),
         "upper": None if upper is None else str(upper),

@@ -274,6 +274,12 @@ def _plain(labels: tuple[Any, ...]) -> list[Any]:
     return [[*part[0], str(part[1])] if isinstance(part, tuple) else int(part) for part in labels]
 
 
+def stated(layers: int, experts: int | Sequence[int], slots: int) -> dict[str, Any]:
+    """Return a size as certificates state it: in Python's own ints."""
+    widths: Any = [int(n) for n in experts] if isinstance(experts, Sequence) else int(experts)
+    return {"layers": int(layers), "experts": widths, "slots": int(slots)}
+
+
 def problem(layers: int, experts: int | Sequence[int], slots: int, *, general: bool = False) -> Instance:
     """Return the instance, one layer of all pages if ``general``; the pages must not all fit.
 
@@ -395,9 +401,7 @@ def competitive_ratio(
     additive = None if value is None else Fraction(int(best.potential[0]), unit)
     statement = {
         "policy": spec.name,
-        "layers": int(layers),
-        "experts": [int(n) for n in experts] if isinstance(experts, Sequence) else int(experts),
-        "slots": int(slots),
+        **stated(layers, experts, slots),
         "pool": pool,
         "offline_slots": offline,
         "general": bool(general),
