@@ -112,7 +112,8 @@ class Player:
     def after(self, event: Event) -> tuple[Player, int]:
         """Return a player that has played one event more, and the misses."""
         spend(COPY + COPY_PAGE * self.instance.pages, "playing the policy")
-        twin = copy.deepcopy(self)
+        twin = copy.copy(self)  # the size and the rooms never change
+        twin.held, twin.policies = copy.deepcopy((self.held, self.policies))
         return twin, twin.play(event)
 
     def labels(self) -> tuple[int, ...]:

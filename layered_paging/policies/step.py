@@ -135,18 +135,22 @@ class Pool:
         self, pages: Sequence[int], time: Time, times: Mapping[int, Time] | None = None
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Tell the policy of the members that are there, then of those that are loaded; return both."""
-        hits = tuple([page for page in pages if page in self.cache])
-        misses = tuple([page for page in pages if page not in self.cache])
+        cache = self.cache
+        hits = tuple([page for page in pages if page in cache])
+        misses = tuple([page for page in pages if page not in cache]) if len(hits) < len(pages) else ()
         for page in hits:
             self.policy.hit(page, time if times is None else times[page])
-        for page in misses:
-            self.policy.miss(page, time if times is None else times[page])
-        self.cache.update(misses)
+        if misses:
+            for page in misses:
+                self.policy.miss(page, time if times is None else times[page])
+            cache.update(misses)
         return hits, misses
 
     def make_room(self, time: Time, protected: Iterable[int] = ()) -> tuple[int, ...]:
         """Evict until the cache fits; return what was evicted.  Protected pages stay."""
-        held = self._weight(self.cache)
+        held = len(self.cache) if self.sizes is None else self._weight(self.cache)
+        if held <= self.capacity:
+            return ()
         evicted: list[int] = []
         while held > self.capacity:
             candidates = sorted(self.cache.difference(protected))

@@ -150,11 +150,14 @@ def labels_of(live: Live, instance: Instance) -> tuple[int, ...]:
     labels = [0] * len(pages)
     for policy, cache in zip(live.policies, live.caches, strict=True):
         said = policy.state(cache, time)
-        if not isinstance(said, Mapping):
+        if type(said) is not dict and not isinstance(said, Mapping):
             raise PolicyError(
                 f"{type(policy).__name__}.state must map pages to ints of at least 0; got {type(said).__name__}"
             )
         for page, label in said.items():
+            if type(label) is int and label >= 0 and page in pages:
+                labels[page] = 2 * label
+                continue
             if not (isinstance(label, _WHOLE) and label >= 0 and page in pages):
                 raise PolicyError(
                     f"{type(policy).__name__}.state must map pages 0..{instance.pages - 1} to ints of at least 0; "
