@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from operator import mul
 
@@ -11,12 +12,12 @@ from ..core.registry import register
 from ..errors import ParameterError
 from .spec import Time
 
-GROUPS, EVENTS = 16, 4  # of past rounds, the best of each has a say; from one choice of rounds to the next
-FADE, SLOW = 2, 4  # likeness loses 1/4 from choice to choice, frequency 1/16 a round
+# groups of past rounds, of each the likest has a say; events from one choice of rounds to the next;
+# likeness loses 1/4 from choice to choice, frequency 1/16 a round
+GROUPS, EVENTS, FADE, SLOW = 16, 4, 2, 4
 RECENT = 1 << 14  # what a use in the present round counts
 SOON = (255, 159, 99, 61, 38, 23, 14, 8)  # used again 1, 2, ... rounds later: each 5/8 of the one before
-# by the uses of the rounds that followed, a bit each, the next round's highest: the first use counts
-_SOON_OF = [0] + [SOON[len(SOON) - used.bit_length()] for used in range(1, 1 << len(SOON))]
+_SOON_AFTER = dict(enumerate(SOON, 1))
 
 
 @register(
@@ -60,8 +61,9 @@ class SimilarRounds:
     -----
     Exact arithmetic: integers that are never negative, shifts and divisions rounded down, all below 2^63.  An event
     is what is used in one round of one layer, in one call or several; fading is done once for it.
-    Cost: memory * (members + 2) + 16 * experts small sums per event, layers + experts per eviction.
-    Space: 2 * (memory + 32) * pages bytes.
+    Cost: one sum for each member and each of its remembered uses, and for each remembered round, per event; 16 for each
+    page of the layer that may be evicted.  The compiled twin values every page of the layer.
+    Space: memory / 8 bytes per page; the compiled twin takes 4 * memory.
     """
 
     def __init__(
@@ -88,15 +90,12 @@ class SimilarRounds:
                 f"similar-rounds: weights must be 0..64, not all 0, memory a multiple of 16 in 32..4096, distance True or False; got {self.weights}, {memory}, {distance!r}"
             )
         self._layers, self._layer_of = instance.layers, instance.layer_of
-        self._past = [Counter[int]() for _ in range(instance.layers)]  # bit a: used a rounds before ``_served``
-        self._served = [0] * instance.layers  # the round in which the layer was last served
-        self._frequent, self._value = Counter[int](), Counter[int]()
-        self._like, self._full = [0] * self.memory, 0  # by age; what a round quite like the present one would have
-        self._says, self._since = (
-            [(0, 0)],
-            0,
-        )  # ages and weights, of 256 in all; events before that they were not chosen
-        self._members: list[int] = []  # that are not settled
+        self._past = defaultdict[int, list[int]](list)  # the rounds in which a page was used, ascending
+        self._frequent = [Counter[int]() for _ in range(instance.layers)]
+        # by layer: values of pages that were asked for, round of the last event, rounds and weights, of 256 in all
+        self._seen: list[tuple[dict[int, int], int, list[tuple[int, int]]]] = [({}, 0, [])] * instance.layers
+        self._like, self._since = list[int](), 0  # by age, 0 is full likeness; events for which rounds were not chosen
+        self._says, self._members = list[tuple[int, int]](), list[int]()
         self._now = self._settled = (-1, -1)
 
     def hit(self, page: int, time: Time) -> None:
@@ -111,43 +110,48 @@ class SimilarRounds:
     def victim(self, candidates: Sequence[int], time: Time) -> int:
         """Return the candidate of smallest value, the distance gone counted in."""
         self._settle()
-        gone = [(time.layer - layer) % self._layers * self.distance for layer in range(self._layers)]
-        return min(candidates, key=lambda page: (self._value[page] * (self._layers + gone[self._layer_of(page)]), page))
+        return min(candidates, key=lambda page: self._worth(page, time.layer))
+
+    def _worth(self, page: int, served: int) -> int:
+        """Return the value that a page has since the last event of its layer, the distance gone counted in."""
+        layer = self._layer_of(page)
+        known, now, says = self._seen[layer]
+        if page not in known:
+            uses = self._past[page]
+            similar = sum(
+                say * _SOON_AFTER.get(uses[bisect(uses, then)] - then, 0) for then, say in says if then < uses[-1]
+            )
+            recent = RECENT // (2 * (now - uses[-1]) + 1) * (now - uses[-1] < self.memory)
+            known[page] = sum(map(mul, self.weights, (similar, self._frequent[layer][page], recent)))
+        return known[page] * (self._layers + (served - layer) % self._layers * self.distance)
 
     def _settle(self) -> None:
-        """Value the pages of the layer whose event is over."""
+        """Learn from the event that is over."""
         if not self._members:
             return
         (now, layer), members, self._members = self._now, self._members, []
-        past = self._past[layer]
+        frequent = self._frequent[layer]
         if self._now != self._settled:
-            for page in past:
-                past[page] = past[page] << now - self._served[layer] & (1 << self.memory) - 1
-                self._frequent[page] -= self._frequent[page] >> SLOW
+            for page in frequent:
+                frequent[page] -= frequent[page] >> SLOW
             if self._since == 0:
-                self._like, self._full = (
-                    [like - (like >> FADE) for like in self._like],
-                    self._full - (self._full >> FADE),
-                )
+                self._like = [like - (like >> FADE) for like in self._like]
             self._since = (self._since + 1) % EVENTS if now == self._settled[0] else 0
-            self._served[layer], self._settled = now, self._now
-        self._full += 16 * len(members)
+            self._settled = self._now
         for page in members:
-            past[page] |= 1
-            self._frequent[page] += 65536 >> SLOW
-            for age, used in enumerate(bin(past[page])[-2:1:-1], 1):
-                self._like[age] += 16 * (used == "1")
+            frequent[page] += 65536 >> SLOW
+            self._past[page] = uses = [round for round in self._past[page] if now - self.memory < round < now] + [now]
+            self._like += [0] * (now - uses[0] + 1 - len(self._like))
+            for round in uses:
+                self._like[now - round] += 16
         if self._since == 0:
-            self._choose()
-        for page, uses in past.items():
-            similar = sum(say * _SOON_OF[uses << len(SOON) >> age & (1 << len(SOON)) - 1] for age, say in self._says)
-            recent = RECENT // (2 * (uses & -uses).bit_length() - 1) if uses else 0
-            self._value[page] = sum(map(mul, self.weights, (similar, self._frequent[page], recent)))
-
-    def _choose(self) -> None:
-        """Find the rounds most like the present one."""
-        groups = [max((self._like[age], -age) for age in range(g, self.memory, GROUPS)) for g in range(GROUPS)]
-        top, share = max(groups)[0], (GROUPS << 16) // self._full
-        says = [(-age, 32768 >> ((top - likest) * share >> 16)) for likest, age in groups if likest]
-        share = (1 << 24) // max(1, sum(say for _, say in says))
-        self._says = [(age, say * share >> 16) for age, say in says]
+            groups = [self._like[first::GROUPS] for first in range(1, GROUPS + 1)]
+            likest = sorted(
+                (max(likes), first + GROUPS * likes.index(max(likes)))
+                for first, likes in enumerate(groups, 1)
+                if any(likes)
+            )
+            says = [32768 >> ((likest[-1][0] - like) * ((GROUPS << 16) // self._like[0]) >> 16) for like, _ in likest]
+            share = (1 << 24) // max(1, sum(says))
+            self._says = [(now - age, say * share >> 16) for (_, age), say in zip(likest, says, strict=True)]
+        self._seen[layer] = {}, now, self._says
