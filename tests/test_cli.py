@@ -397,6 +397,15 @@ def test_help_imports_nothing_heavy() -> None:
     assert out.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("given", [None, "3"])
+def test_no_threads_are_started_for_matrices(given: str | None) -> None:
+    code = "import os; from layered_paging.cli import main; main(['list']); print(os.environ['OPENBLAS_NUM_THREADS'])"
+    known = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    known |= {} if given is None else {"OPENBLAS_NUM_THREADS": given}
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=known).stdout
+    assert out.splitlines()[-1] == (given or "1")
+
+
 def test_a_profile_is_replayed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     import numpy as np
 

@@ -76,6 +76,17 @@ def run(folder: Path, code: str = USE, **environment: str) -> tuple[list[str], s
     return out.split(), err
 
 
+def test_what_compiles_is_loaded_to_compile_alone(tmp_path: Path) -> None:
+    code = """
+import sys
+import layered_paging as lp
+run = lp.replay(lp.workloads.zipf(2, 8, 50, top_k=2, seed=1), "lru", 8, engine="kernel")
+print(run.misses, "numba.np.arraymath" in sys.modules)
+"""
+    first, again = (run(tmp_path, code)[0] for _ in range(2))
+    assert first[1] == "True" and again == [first[0], "False"]
+
+
 def test_code_for_a_class_that_was_typed_is_not_kept(small: Path) -> None:
     """Its methods may be part of the code, and nobody can tell when they change."""
     code = """

@@ -74,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     name = next((word for word in words if word in COMMANDS), "")
     prog = f"layered-paging {name}".rstrip()
+    if "numpy" not in sys.modules:  # each thread that OpenBLAS starts costs time, and no command needs one
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")

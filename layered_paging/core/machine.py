@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 import numba
 from numba.core import caching, event, sigutils, types
 from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
 from numba.core.types import containers
 from numba.extending import intrinsic
 
@@ -170,7 +171,10 @@ class _Kept:
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         """Return what was compiled for these types, if it was kept."""
-        context.refresh()
+        if self._function.__module__.partition(".")[0] == _PACKAGE:
+            rtsys.initialize(context)  # what compiles is loaded when something is compiled
+        else:
+            context.refresh()  # code of others may need any of them
         target = context.codegen().magic_tuple()
         key = self._key(signature, target)
         data = None if key is None else self._at().load(key)

@@ -66,8 +66,13 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _imports(path: Path, module: str) -> Iterator[str]:
-    """Yield the dotted names that a file imports when it is loaded; a name may be no module but something in one."""
+@functools.cache
+def _imports(path: Path, module: str) -> tuple[str, ...]:
+    """Return the dotted names that a file imports when it is loaded; a name may be no module but something in one."""
+    return tuple(dict.fromkeys(_named(path, module)))
+
+
+def _named(path: Path, module: str) -> Iterator[str]:
     text = _read(path).decode("utf-8", "replace")
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     heads = [(found.start(), found[1]) for found in _HEAD.finditer(text)]
