@@ -42,6 +42,7 @@ BY_NAME = {
     "certify": "the kind of a certificate",
     "cli.parsing": "a command",
     "cli.own": "a policy in a file that the user names",
+    "core.rented": "a module of kernels",
     "core.registry": "the catalog, for a name that nobody has registered yet",
     "engine.twins": "the twin of a policy",
     "policies.names": "the file of a policy",

@@ -70,7 +70,15 @@ class Lease:
 
     def wanted(self, expected: float, price: float) -> bool:
         """Whether ``expected`` more seconds of rent, and what is likely to follow, would pass the price; or it was bought."""
-        return _buying.get() or self.bought or self._paid + self._before + expected > price
+        return self.over(expected, price) or self.bought
+
+    def over(self, expected: float, price: float) -> bool:
+        """Whether ``expected`` more seconds of rent would pass the price, or every kernel is wanted at once."""
+        return _buying.get() or self.left(price) < expected
+
+    def left(self, price: float) -> float:
+        """Return the seconds of rent that are left below the price."""
+        return price - self._paid - self._before
 
     def pay(self, seconds: float) -> None:
         """Note that plain Python took ``seconds``."""
@@ -111,8 +119,11 @@ class Lease:
 
 
 @functools.cache
-def lease(home: str) -> Lease:
-    """Return what is known of the kernels of a module; of the empty name, and of an absent module, nothing has to be compiled."""
+def lease(home: str, kernel: str = "") -> Lease:
+    """Return what is known of the kernels of a module, or of one of them.
+
+    Of the empty name, and of an absent module, nothing has to be compiled.
+    """
     found = find_spec(home) if home else None
     if found is None or found.origin is None:
         return Lease(None)
@@ -121,5 +132,5 @@ def lease(home: str) -> Lease:
     if not folder:
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         folder = str(ahead_of(Path(base) / "layered-paging"))
-    name, where = f"{home}-{digest[:16]}", shipped()
+    name, where = f"{home}-{digest[:16]}" + (kernel and f".{kernel}"), shipped()
     return Lease(Path(folder) / "compiled" / name, None if where is None else where / "compiled" / name)

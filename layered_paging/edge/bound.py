@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.program import Program
+from ..core.rented import Rented
 from ..errors import ParameterError
 from .latency import cost, empty
 from .network import FAR, Network
@@ -30,6 +31,10 @@ BOUNDS = ("auto", "lp", "prices", "none")
 SMALL = 12_000  # needs up to which the linear program is solved
 MEDIUM = 2_000_000  # needs up to which prices are searched unless asked for
 LARGE = 40_000_000  # needs up to which they are searched at all
+STEP = 1e-6  # seconds of a step of plain Python
+_HOME = f"{__package__}.price_kernels"
+_ROWS, _CHARGES = Rented(_HOME, "rows", 0.6), Rented(_HOME, "charges", 0.2)
+_STEP, _SURPLUS = Rented(_HOME, "step", 0.4), Rented(_HOME, "surplus", 0.2)
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ def lay_rows(network: Network, most: int = LARGE) -> Rows:
     ParameterError
         More than ``most`` needs.
     """
-    from .price_kernels import Written, rows
+    from .price_kernels import Written
 
     a = network.activations
     levels, starts = [], [0]
@@ -65,11 +70,13 @@ def lay_rows(network: Network, most: int = LARGE) -> Rows:
         np.array(starts), np.array(levels, np.int64), np.array(network.edge_ns), np.ascontiguousarray(a.start),
         np.ascontiguousarray(a.members), np.ascontiguousarray(a.user), np.array(network.weight), network.base(),
     )  # fmt: skip
-    number, needs = rows(*given, False, Written(none, none, none, none, none))
+    most_levels = max(np.diff(starts), default=0)
+    seconds = (len(a.members) + a.groups) * float(most_levels) * STEP
+    number, needs = _ROWS(seconds, *given, False, Written(none, none, none, none, none))
     if needs > most:
         raise ParameterError(f"a bound by prices needs {needs} prices, more than {most}")
     made = [np.empty(size, np.int64) for size in (number, number, number, number + 1, needs)]
-    rows(*given, True, Written(*made))
+    _ROWS(seconds, *given, True, Written(*made))
     return Rows(*made)
 
 
@@ -92,11 +99,10 @@ def most_paid(charge: Ints, sizes: Ints, room: int) -> int:
 
 def bound_of(network: Network, table: Rows, prices: Ints) -> int:
     """Return the most that any placement saves, by these prices: an exact integer."""
-    from .price_kernels import charges, surplus
-
     charge = np.zeros((len(network.servers), network.pages), np.int64)
-    charges(prices, table.user, table.limit, table.first, table.page, np.array(network.edge_ns), charge)
-    total = int(surplus(prices, table.gain, table.first))
+    seconds = (len(table.user) + len(table.page)) * len(network.servers) * STEP
+    _CHARGES(seconds, prices, table.user, table.limit, table.first, table.page, np.array(network.edge_ns), charge)
+    total = int(_SURPLUS(seconds, prices, table.gain, table.first))
     return total + sum(
         most_paid(charge[n], network.sizes, int(network.storage[n])) for n in range(len(network.servers))
     )
@@ -164,16 +170,15 @@ def _dual(network: Network, table: Rows) -> Ints:
 
 def _search(network: Network, table: Rows, target: int, rounds: int) -> Ints:
     """Return the best prices of a subgradient search with Polyak's steps."""
-    from .price_kernels import charges, step
-
     near = np.array(network.edge_ns)
     row_of = np.repeat(np.arange(len(table.gain)), np.diff(table.first))
     prices = table.gain[row_of] / np.diff(table.first)[row_of]
     charge = np.zeros((len(network.servers), network.pages))
     best, chosen, slack, stuck = float("inf"), prices.copy(), 1.0, 0
     density = network.sizes.astype(float)
+    seconds = (len(table.user) + len(table.page)) * len(network.servers) * STEP
     for _ in range(rounds):
-        charges(prices, table.user, table.limit, table.first, table.page, near, charge)
+        _CHARGES(seconds, prices, table.user, table.limit, table.first, table.page, near, charge)
         taken = np.zeros_like(charge)
         paid = np.add.reduceat(prices, table.first[:-1]) if len(prices) else np.zeros(0)
         value = float(np.maximum(0.0, table.gain - paid).sum())
@@ -190,10 +195,10 @@ def _search(network: Network, table: Rows, target: int, rounds: int) -> Ints:
             if stuck == 8:
                 slack, stuck = slack / 2, 0
         args = (taken, table.user, table.gain, table.limit, table.first, table.page, near)
-        norm = step(prices, 0.0, *args)
+        norm = _STEP(2 * seconds, prices, 0.0, *args)
         if norm == 0 or value <= target or slack < 1e-3:
             break
-        step(prices, slack * (value - target) / norm, *args)
+        _STEP(2 * seconds, prices, slack * (value - target) / norm, *args)
     return np.floor(chosen).astype(np.int64)
 
 

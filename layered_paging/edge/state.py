@@ -7,12 +7,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.rented import Rented
 from .latency import empty, fastest
 from .network import FAR, Network
 
 __all__ = ["State"]
 
 Ints = npt.NDArray[np.int64]
+STEP = 1e-6  # seconds of a step of plain Python
+_HOME = f"{__package__}.kernels"
+_ADD, _DROP, _GAIN = Rented(_HOME, "add", 0.3), Rented(_HOME, "drop", 0.3), Rented(_HOME, "gain_of", 0.3)
+_GREEDY, _PEEL, _SUBSETS = Rented(_HOME, "greedy", 1.3), Rented(_HOME, "peel", 0.8), Rented(_HOME, "subset_values", 0.3)
 
 
 class State:
@@ -60,6 +65,11 @@ class State:
         return Events(*lists, self.weight, self.near, self.now, self.late)
 
     @property
+    def look(self) -> float:
+        """Seconds of plain Python for a look at every event, with all its members for each, at most."""
+        return len(self.members) * self.network.largest_k * STEP
+
+    @property
     def cost(self) -> int:
         """Sum of weight times latency over all events."""
         return int((self.weight * self.late).sum())
@@ -78,39 +88,34 @@ class State:
 
     def add(self, server: int, pages: Any) -> None:
         """Place experts at a server."""
-        from .kernels import add
-
         for page in pages:
             self.held[server, page] = True
             self.room[server] -= self.sizes[page]
-            add(server, page, self.events)
+            _ADD(self.look, server, page, self.events)
 
     def clear(self, server: int) -> list[int]:
         """Take everything away from a server and return what it held."""
-        from .kernels import drop
-
         gone: list[int] = np.flatnonzero(self.held[server]).tolist()
         for page in gone:
             self.held[server, page] = False
             self.room[server] += self.sizes[page]
-            drop(server, page, self.held, self.base, self.events)
+            _DROP(self.look, server, page, self.held, self.base, self.events)
         return gone
 
     def gain(self, server: int, page: int) -> int:
         """Return what one more expert at a server saves."""
-        from .kernels import gain_of
-
-        return int(gain_of(server, page, self.events))
+        return int(_GAIN(self.look, server, page, self.events))
 
     def greedy(self, lazy: bool) -> list[tuple[int, int]]:
         """Add experts by saving per byte until none that fits saves anything; return (server, page) in order."""
-        from .kernels import greedy
-
         network = self.network
         log = np.empty(self.held.size, np.int64)
         pages = np.arange(network.pages)
         family = pages if network.largest_k == 1 else np.repeat(np.arange(network.layers), network.experts)
-        added = greedy(lazy, self.held, self.room, family, self.sizes, self.events, log)
+        size = self.held.size
+        added = _GREEDY(
+            size * (self.look + size * STEP), lazy, self.held, self.room, family, self.sizes, self.events, log
+        )
         return [(int(c) // network.pages, int(c) % network.pages) for c in log[:added]]
 
     def reaching(self, server: int) -> tuple[Ints, Ints]:
@@ -121,17 +126,14 @@ class State:
 
     def peel(self, server: int, low: int, high: int, near: tuple[Ints, Ints], scratch: Ints) -> tuple[Ints, Ints]:
         """Return (order, values) of the pages low..high-1 at a server: see ``kernels.peel``; ``near`` from ``reaching``."""
-        from .kernels import peel
-
         order, values = np.empty(high - low, np.int64), np.empty(high - low + 1, np.int64)
         events = self.events._replace(by_page=near[0], page_start=near[1])
-        peel(server, low, high, self.sizes, events, scratch, order, values)
+        _PEEL(self.look + (high - low) ** 2 * STEP, server, low, high, self.sizes, events, scratch, order, values)
         return order, values
 
     def subset_values(self, server: int, low: int, high: int, near: tuple[Ints, Ints]) -> Ints:
         """Return what every subset of the pages low..high-1 saves at a server, by bit mask."""
-        from .kernels import subset_values
-
         values = np.zeros(1 << (high - low), np.int64)
-        subset_values(server, low, high, self.events._replace(by_page=near[0], page_start=near[1]), values)
+        events = self.events._replace(by_page=near[0], page_start=near[1])
+        _SUBSETS(len(values) * self.look, server, low, high, events, values)
         return values

@@ -86,6 +86,8 @@ def largest_ratio(
     free = _free_cycle(arcs)
     if free:
         return Best(None, free, np.zeros(nodes, np.int64), np.full(nodes, -1, np.int64))
+    if len(arcs.targets) < LARGE:  # numbers of one kind: what is compiled once serves every graph
+        arcs = Arcs(*(np.asarray(numbers, np.int64) for numbers in (arcs.first, arcs.targets, arcs.cost, arcs.opt)))
     most = 64 if len(arcs.targets) < LARGE else 8
     value, cycle = at_least, list[int]()
     potential, choice = np.zeros(nodes, np.int64), np.full(nodes, -1, np.int64)

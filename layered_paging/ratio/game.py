@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import GraphTooLarge, ParameterError
 from .event_game import explore
+from .exploring import play
 from .game_search import Game, Hunt, Side
 from .given import problem
 from .halting import halting
@@ -45,8 +46,6 @@ def solve(
     ParameterError
         A value outside its range, or the game does not fit into ``memory``.
     """
-    from . import game_kernels as kernels
-
     instance = problem(layers, experts, slots)
     if instance.pages > MAX_PAGES or (layers > MAX_LAYERS and len(set(instance.experts)) > 1) or slots > MAX_SLOTS:
         raise ParameterError(
@@ -58,7 +57,7 @@ def solve(
     turn = len(set(instance.experts)) == 1
     seen = np.zeros(3, np.int64)
     tick("growing", seen[:2])
-    search = partial(kernels.play, first, slots, turn, memory // ANSWER_BYTES, seen)
+    search = partial(play, first, slots, turn, memory // ANSWER_BYTES, seen)
     codes, ask, page, cost, opt, answer, victim, target = halting(search, partial(seen.__setitem__, 2, 1))
     if len(codes) == 0:
         raise GraphTooLarge(f"the ratio game does not fit into {memory:,} bytes of memory")

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.rented import Rented
 from .cycle import Arcs, Best, closed_walk, largest_ratio
 from .event_game import EventGame
 from .journal import Journal, fraction
@@ -22,6 +23,10 @@ __all__ = ["Game", "Hunt", "Side", "simplest"]
 ROUNDS = 16  # of a first sweep
 LARGE = 1 << 40  # no value of a game is as large
 FINE = 1 << 20  # no trial ratio has such a numerator or denominator
+SMALL = 1 << 22  # answers of a game that plain Python may play
+ANSWER = 1e-6  # seconds of plain Python for one answer of a game
+_SWEEP = Rented(f"{__package__}.game_kernels", "sweep", 1.0)
+_REACH = Rented(f"{__package__}.game_kernels", "reach", 0.8)
 
 
 @dataclass
@@ -72,6 +77,10 @@ class Hunt:
 
     def __init__(self, game: Game, above: Fraction, tick: Callable[[str, Any], None], journal: Journal) -> None:
         self.game, self.above, self.tick, self.journal = game, above, tick, journal
+        ask, cost, opt, answer, target = game.arcs
+        if len(target) < SMALL:  # in plain Python, products of short integers would be cut
+            cost, opt = cost.astype(np.int64), opt.astype(np.int64)
+        self.arcs, self.work = (ask, cost, opt, answer, target), len(target) * ANSWER
         self.origins: dict[str, tuple[Fraction, Any]] = {}
         self._begin(above)
 
@@ -80,13 +89,11 @@ class Hunt:
 
     def search(self) -> None:
         """Narrow the bracket until both sides meet."""
-        from . import game_kernels as kernels
-
         game = self.game
         while not self._met():
             self.tick("phase", f"values at the trial ratio {self.trial}")
             p, q = self.trial.numerator, self.trial.denominator
-            changed = kernels.sweep(*game.arcs, p, q, self.value, self.rounds)
+            changed = _SWEEP(self.rounds * self.work, *self.arcs, p, q, self.value, self.rounds)
             before = self._bracket()
             if changed == 0 or game.policy is not None:
                 self._judge_policy(self.trial, self.value)
@@ -110,24 +117,20 @@ class Hunt:
         return low is not None and high is not None and low >= high
 
     def _judge_policy(self, trial: Fraction, value: Any) -> None:
-        from . import game_kernels as kernels
-
         game = self.game
-        _, cost, opt, _, _ = game.arcs
+        _, cost, opt, _, _ = self.arcs
         p, q = trial.numerator, trial.denominator
-        nodes, first, to, asked, given = kernels.reach(*game.arcs, p, q, value, False)
+        nodes, first, to, asked, given = _REACH(self.work, *self.arcs, p, q, value, False)
         best = _judged(Arcs(first, to, cost[asked], opt[asked]))
         if best.value is not None and (game.policy is None or best.value < game.policy.ratio):
             game.policy = Side(best.value, nodes, first, to, asked, given, best.potential)
             self._remember("policy", trial, value)
 
     def _judge_adversary(self, trial: Fraction, value: Any) -> None:
-        from . import game_kernels as kernels
-
         game = self.game
-        _, cost, opt, _, _ = game.arcs
+        _, cost, opt, _, _ = self.arcs
         p, q = trial.numerator, trial.denominator
-        nodes, first, to, asked, given = kernels.reach(*game.arcs, p, q, value, True)
+        nodes, first, to, asked, given = _REACH(self.work, *self.arcs, p, q, value, True)
         c, o = cost[asked], opt[asked]
         idle = (c == 0) & (o == 0)
         if closed_walk(Arcs(first, to, c, o), idle, idle):

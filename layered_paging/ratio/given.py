@@ -21,6 +21,7 @@ from ..policies.spec import PolicySpec
 from .automaton import Automaton, build, stateful
 from .components import found_from
 from .cycle import Arcs, Best, largest_ratio
+from .exploring import explore
 from .halting import halting
 from .honest import check_bounded, check_cycle, check_walks
 
@@ -421,8 +422,6 @@ def competitive_ratio(
 
 
 def _product(automaton: Automaton, slots: int, bypass: bool, memory: int, tick: Callable[[str, Any], None]) -> Product:
-    from . import kernels
-
     instance = automaton.instance
     counts = np.array([len(events) for events in automaton.events], np.int64)
     masks = np.zeros((instance.layers, counts.max()), np.int64)
@@ -441,7 +440,7 @@ def _product(automaton: Automaton, slots: int, bypass: bool, memory: int, tick: 
     tick("phase", "nodes of the graph")
     tick("growing", seen[:2])
     search = partial(
-        kernels.explore,
+        explore,
         automaton.layer,
         automaton.next,
         automaton.misses,
@@ -449,10 +448,10 @@ def _product(automaton: Automaton, slots: int, bypass: bool, memory: int, tick: 
         groups,
         masks,
         counts,
-        slots,
-        bypass,
-        limit,
-        seen,
+        slots=slots,
+        bypass=bypass,
+        limit=limit,
+        seen=seen,
     )
     nodes, first, targets, cost, opt, event = halting(search, partial(seen.__setitem__, 2, 1))
     if len(first) == 0:
