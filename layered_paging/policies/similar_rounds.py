@@ -117,7 +117,7 @@ class SimilarRounds:
         layer = self._layer_of(page)
         known, now, says = self._seen[layer]
         if page not in known:
-            uses = self._past[page]
+            uses = self._past.get(page, [-self.memory])
             similar = sum(
                 say * _SOON_AFTER.get(uses[bisect(uses, then)] - then, 0) for then, say in says if then < uses[-1]
             )
