@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import layered_paging as lp
 from layered_paging import catalog
+from layered_paging.analysis.diagnosis import diagnosed
 from layered_paging.core import registry
 from layered_paging.core.layout import Grid, lay_out
 from layered_paging.core.renting import Lease
@@ -110,7 +111,10 @@ def test_rent_ends_at_the_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     play(Task)
     assert played == ["reference"] and not mark.exists()
     rented.pay(choice.price_of("lru").compile)
-    rented = Lease(mark)  # another process knows what was paid
+    rented = Lease(mark)  # another process knows what was paid, and counts half of it
+    play(Task)
+    assert played == ["reference"] * 2 and not mark.exists()
+    rented.pay(choice.price_of("lru").compile / 2)
     play(Task)
     assert played[-1] == "kernel" and mark.exists()
     rented = Lease(mark)
@@ -126,12 +130,15 @@ class Never(Lease):
         return False
 
 
-def test_what_earlier_processes_paid_counts_twice(tmp_path: Path) -> None:
+def test_what_earlier_processes_paid_counts_half(tmp_path: Path) -> None:
     first = Lease(tmp_path / "x")
-    assert not first.wanted(0.9, 2.0)
-    first.pay(0.9)
-    assert not first.wanted(0.9, 2.0)  # the same process: 0.9 + 0.9 is below the price
-    assert Lease(tmp_path / "x").wanted(0.9, 2.0)  # the next one: 0.9 + 0.9 + 0.9
+    first.pay(1.2)
+    assert first.wanted(0.9, 2.0)  # the same process: 1.2 + 0.9 is above the price
+    second = Lease(tmp_path / "x")
+    assert not second.wanted(0.9, 2.0)  # the next one: 0.6 + 0.9
+    second.pay(0.9)
+    assert not Lease(tmp_path / "x").wanted(0.9, 2.0)  # 1.05 + 0.9
+    assert Lease(tmp_path / "x").wanted(0.96, 2.0)
 
 
 def test_a_kernel_is_foreseen_for_one_policy_alone() -> None:
@@ -192,7 +199,7 @@ def test_a_kernel_that_pays_over_what_is_foreseen_is_compiled_at_once() -> None:
     assert played == ["reference", "kernel", "reference"]
 
 
-def test_diagnose_foresees_that_the_best_policy_is_replayed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_foresees_that_the_best_policy_is_replayed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = lp.load_trace(SAMPLE).select([0])
     asked: list[float] = []
 
@@ -202,6 +209,9 @@ def test_diagnose_foresees_that_the_best_policy_is_replayed_again(monkeypatch: p
             return False
 
     monkeypatch.setattr(choice, "lease", lambda home: Asked(None))
-    lp.diagnose(trace, slots=24, policies=["lru", "similar-rounds"])
-    once = [trace.requests * choice.price_of(name).request for name in ("lru", "similar-rounds")]
-    assert all(first > 2 * each for first, each in zip(asked[:2], once, strict=True))
+    once = {name: trace.requests * choice.price_of(name).request for name in ("lru", "similar-rounds")}
+    for later in (0, 20):
+        asked.clear()
+        diagnosed(trace, 24, None, "lru", ["lru", "similar-rounds"], "never", "token", None, later=later)
+        assert asked[:2] == list(once.values())  # in the race nobody knows which one is best
+        assert (asked.count(42 * once["similar-rounds"]) > 0) == (later > 0)

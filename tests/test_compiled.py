@@ -87,6 +87,24 @@ print(run.misses, "numba.np.arraymath" in sys.modules)
     assert first[1] == "True" and again == [first[0], "False"]
 
 
+def test_garbage_is_not_looked_for_while_something_is_compiled(tmp_path: Path) -> None:
+    code = """
+import gc, logging
+import layered_paging as lp
+looked = []
+log = logging.getLogger("layered_paging.core.compiled")
+log.setLevel(logging.DEBUG)
+log.addFilter(lambda record: looked.append(gc.isenabled()))
+for collects in (True, False):
+    (gc.enable if collects else gc.disable)()
+    lp.replay(lp.workloads.zipf(2, 8, 50, top_k=2, seed=1), "fifo" if collects else "lifo", 8, engine="kernel")
+    print(looked[0], any(looked[1:-1]), looked[-1], gc.isenabled())
+    looked.clear()
+"""
+    said = run(tmp_path, code)[0]
+    assert said == ["True", "False", "True", "True", "False", "False", "False", "False"]
+
+
 def test_code_for_a_class_that_was_typed_is_not_kept(small: Path) -> None:
     """Its methods may be part of the code, and nobody can tell when they change."""
     code = """

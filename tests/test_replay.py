@@ -237,3 +237,17 @@ def test_bad_arguments(arguments: dict[str, object], error: type[Exception], mes
 def test_quotas() -> None:
     assert quotas(7, 3) == [3, 2, 2]
     assert quotas(0, 2) == [0, 0]
+
+
+def test_events_of_small_traces_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from layered_paging.engine import step
+
+    trace = lp.workloads.zipf(2, 8, 60, top_k=2, seed=1, sessions=3)
+    made = []
+    events = type(lay_out(trace)).events
+    monkeypatch.setattr(type(lay_out(trace)), "events", lambda grid: made.append(1) or events(grid))
+    runs = [lp.replay(trace, name, 6, engine="reference", reset="session").misses for name in ("lru", "lfu")]
+    assert len(made) == 1
+    monkeypatch.setattr(step, "KEPT", lay_out(trace).shape[0] * 2 - 1)
+    assert runs == [lp.replay(trace, name, 6, engine="reference", reset="session").misses for name in ("lru", "lfu")]
+    assert len(made) == 3

@@ -3,7 +3,8 @@
 Compiling costs seconds, once per machine; plain Python costs microseconds per request, each time.  Plain Python plays while
 the time that was spent in it stays below the price of the kernel, and then the kernel is compiled.  So one process never spends
 more than about twice the better choice.  Small files beside the machine code keep what was bought and what was paid, for
-the processes that follow.  What earlier processes paid counts twice: who came again will come again.
+the processes that follow.  What earlier processes paid counts half: nobody waits for a compiler at a second or third call
+that needs none.  So all processes together spend at most about three times the better choice.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Lease:
         return self._ahead is not None and self._ahead.exists()
 
     def wanted(self, expected: float, price: float) -> bool:
-        """Whether ``expected`` more seconds of rent, and what is likely to follow, would pass the price; or it was bought."""
+        """Whether ``expected`` more seconds of rent would pass the price; or it was bought."""
         return self.over(expected, price) or self.bought
 
     def over(self, expected: float, price: float) -> bool:
@@ -77,8 +78,8 @@ class Lease:
         return _buying.get() or self.left(price) < expected
 
     def left(self, price: float) -> float:
-        """Return the seconds of rent that are left below the price."""
-        return price - self._paid - self._before
+        """Return the seconds of rent that are left below the price; what earlier processes paid counts half."""
+        return price - self._paid + self._before / 2
 
     def pay(self, seconds: float) -> None:
         """Note that plain Python took ``seconds``."""

@@ -21,6 +21,8 @@ from .task import Task
 
 __all__ = ["Step", "maker_of", "play", "steps"]
 
+KEPT = 1 << 16  # events of a grid up to which they are kept; some 260 bytes each
+
 
 @dataclass(frozen=True)
 class Step:
@@ -76,7 +78,7 @@ def _served(
     gate = None if rules.traffic.plain else Gate(rules.traffic)
     pool = Pool(make(session), capacity, sizes=sizes, bypass=rules.bypass, oversize=rules.stays_over, gate=gate)
     lending = None if loan is None else Lending(pool, loan)
-    for event in grid.events():
+    for event in _events(grid):
         if lending is not None:
             lending.ends(event)
         if event.session != session:
@@ -112,7 +114,7 @@ def play(task: Task) -> Counts:
     rounds, columns, _ = grid.shape
     carry = {} if task.carry is None else task.carry
     feed = carry.setdefault("feed", _Feed(grid.ranked, grid.number))
-    feed.part = grid.events()
+    feed.part = _events(grid)
     if "served" not in carry:
         make, rules = maker_of(task)
         carry["served"] = _served(feed, make, task.capacity, rules, sizes if task.in_bytes else None, task.loan)
@@ -136,6 +138,16 @@ def play(task: Task) -> Counts:
     return counts
 
 
+def _events(grid: Grid | _Feed) -> Iterator[Event]:
+    """Return the events in order; those of a small grid are kept with it, as one replay seldom comes alone."""
+    if isinstance(grid, _Feed) or grid.shape[0] * grid.shape[1] > KEPT:
+        return grid.events()
+    kept: list[Event] | None = grid.__dict__.get("_kept_events")
+    if kept is None:
+        kept = grid.__dict__["_kept_events"] = list(grid.events())
+    return iter(kept)
+
+
 def maker_of(task: Task) -> tuple[Callable[[int], Policy], Rules]:
     """Return what builds the policy of a session, and the rules to replay with."""
     spec, rules = task.spec, task.rules
@@ -152,7 +164,7 @@ def maker_of(task: Task) -> tuple[Callable[[int], Policy], Rules]:
 def _futures(grid: Grid, resets: bool) -> dict[int, dict[int, list[int]]]:
     """Return, for each session (or for all of them as session 0), the clocks of the requests of every page."""
     futures: dict[int, dict[int, list[int]]] = {}
-    for event in grid.events():
+    for event in _events(grid):
         future = futures.setdefault(event.session if resets else 0, {})
         for q, page in enumerate(event.pages):
             future.setdefault(page, []).append(event.time.clock + (q if grid.ranked else 0))

@@ -181,27 +181,27 @@ def watch(model: Any, experts: Any, layer: Any, begins: Any, floor: float, ahead
     """Run a predictor over events in order, writing waits after each; what the kernels must equal."""
     rounds, columns, _ = experts.shape
     layers = len(set(layer.tolist()))
-    for r in range(rounds):
-        if begins[r]:
-            model.restart()
-        for c in range(columns):
-            row, here = r * columns + c, int(layer[c])
-            members = [e for e in experts[r, c].tolist() if e >= 0]
-            if members:
-                model.observe(here, members)
-            waits = waits_of(model, here, floor)
-            if len(ahead):
-                ahead[row, : len(waits)] = waits
-            if len(later):
-                waits = waits_of(model, (here + 1) % layers, floor)
-                later[row, : len(waits)] = waits
-            if len(wait) and members:
-                wait[row, -len(members) :] = waits[members]
+    places, members_of_all = layer.tolist(), experts.tolist()
+    with np.errstate(divide="ignore"):
+        for r in range(rounds):
+            if begins[r]:
+                model.restart()
+            for c in range(columns):
+                row, here = r * columns + c, places[c]
+                members = [e for e in members_of_all[r][c] if e >= 0]
+                if members:
+                    model.observe(here, members)
+                waits = waits_of(model, here, floor)
+                if len(ahead):
+                    ahead[row, : len(waits)] = waits
+                if len(later):
+                    waits = waits_of(model, (here + 1) % layers, floor)
+                    later[row, : len(waits)] = waits
+                if len(wait) and members:
+                    wait[row, -len(members) :] = waits[members]
 
 
 def waits_of(model: Any, layer: int, floor: float) -> npt.NDArray[np.float64]:
-    """Return the expected rounds until the use of each expert, 1 for the layer's next event."""
-    chance = np.maximum(np.minimum(model.scores(layer), 1.0), floor)
-    with np.errstate(divide="ignore"):
-        waits: npt.NDArray[np.float64] = 1.0 / chance
+    """Return the expected rounds until the use of each expert, 1 for the layer's next event, inf for never."""
+    waits: npt.NDArray[np.float64] = 1.0 / np.maximum(np.minimum(model.scores(layer), 1.0), floor)
     return waits

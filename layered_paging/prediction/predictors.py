@@ -187,10 +187,11 @@ class Markov:
     def observe(self, layer: int, experts: Sequence[int]) -> None:
         """Count the transitions from the context."""
         members = list(experts)
+        pair, uses = self._pair[layer], self._uses[layer]
         for p in self._last[self._before(layer)] or ():
-            self._pair[layer][p] *= self.factor
-            self._pair[layer][p, members] += 1.0
-            self._uses[layer][p] = self._uses[layer][p] * self.factor + 1.0
+            pair[p] *= self.factor
+            pair[p, members] += 1.0
+            uses[p] = uses[p] * self.factor + 1.0
         self._value[layer][members] += 1.0
         self._events[layer] += 1.0
         self._last[layer] = members
@@ -203,9 +204,9 @@ class Markov:
         context = self._last[self._before(layer)]
         if not context:
             return plain
-        total = np.zeros(self._n[layer])
+        total, pair, uses, before = np.zeros(self._n[layer]), self._pair[layer], self._uses[layer], self.prior * plain
         for p in context:
-            total += (self._pair[layer][p] + self.prior * plain) / (self._uses[layer][p] + self.prior)
+            total += (pair[p] + before) / (uses[p] + self.prior)
         return total / float(len(context))
 
     def restart(self) -> None:

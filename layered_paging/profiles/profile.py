@@ -151,25 +151,18 @@ class Profile:
         >>> profile.counts[0].tolist(), profile.events.tolist()
         ([2.0, 1.0, 1.0, 0.0], [2.0])
         """
-        from ..prediction import guess_kernels
-
         if half_life is not None and window is not None:
             raise ParameterError(f"exclude each other; got {half_life} and {window}", parameter=("half_life", "window"))
         tracker = Popularity(trace.n_experts, half_life=half_life, window=window)
         part = trace.experts if window is None else trace.experts[-tracker.window :]  # type: ignore[operator]
         value, events = np.zeros((trace.layers, max(trace.n_experts))), np.zeros(trace.layers)
-        guess_kernels.popularity(
-            part,
-            np.array(trace.n_experts, np.int64),
-            tracker.factor,
-            0,
-            value,
-            events,
-            np.zeros((1, 1, 1), trace.experts.dtype),
-            np.zeros(trace.layers, np.int64),
-            0.0,
-            np.empty((0, 0, 0), trace.experts.dtype),
-        )
+        if tracker.factor == 1.0:  # nothing fades
+            events += len(part)
+            for layer, row in enumerate(value):
+                ids = part[:, layer]
+                row += np.bincount(ids[ids >= 0], minlength=len(row))
+        else:
+            _learn(tracker.factor, part, trace.n_experts, value, events)
         source = {"trace": trace.digest(), "sessions": len(trace.sessions), "rounds": trace.rounds, "name": name}
         told = trace.meta.get("model")
         return cls(
@@ -226,6 +219,19 @@ class Profile:
             return _read(data)
         except (FormatError, ParameterError) as error:
             raise FormatError(f"{path}: {error}") from None
+
+
+def _learn(factor: float, experts: Any, n_experts: Sequence[int], value: Any, events: Any) -> None:
+    """Add the uses of experts and the events of their layers to what is there, which fades."""
+    from ..prediction import guess_kernels
+
+    nothing = (
+        np.zeros((1, 1, 1), experts.dtype),
+        np.zeros(len(events), np.int64),
+        0.0,
+        np.empty((0, 0, 0), experts.dtype),
+    )
+    guess_kernels.popularity(experts, np.array(n_experts, np.int64), factor, 0, value, events, *nothing)
 
 
 def _read(data: bytes) -> Profile:
