@@ -139,8 +139,11 @@ def play(task: Task) -> Counts:
 
 
 def _events(grid: Grid | _Feed) -> Iterator[Event]:
-    """Return the events in order; those of a small grid are kept with it, as one replay seldom comes alone."""
-    if isinstance(grid, _Feed) or grid.shape[0] * grid.shape[1] > KEPT:
+    """Return the events in order; those of a small grid are kept with it, as one replay seldom comes alone.
+
+    What makes its events while it is replayed has no shape, and is not kept: a feed, or an adversary's table.
+    """
+    if not isinstance(grid, Grid) or grid.shape[0] * grid.shape[1] > KEPT:
         return grid.events()
     kept: list[Event] | None = grid.__dict__.get("_kept_events")
     if kept is None:
