@@ -79,6 +79,7 @@ def test_without_numba_a_folder_has_a_name_too(tmp_path: Path, monkeypatch: pyte
         raise shipped.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(shipped.metadata, "version", absent)
+    monkeypatch.setattr(shipped, "_installed", shipped._installed.__wrapped__)  # it is asked once for each process
     assert shipped.ahead_of(tmp_path) == tmp_path / "numba-none"
 
 

@@ -289,3 +289,16 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         assert main(wrong) == 2
         error = capsys.readouterr().err
         assert word in error and error.count("\n") == 1
+
+
+def test_each_predictor_pays_for_its_own_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from layered_paging.core.renting import Lease
+    from layered_paging.prefetch import guessing
+
+    paid: dict[tuple[str, ...], Lease] = {}
+    monkeypatch.setattr(guessing, "lease", lambda *kernel: paid.setdefault(kernel, Lease(tmp_path / "-".join(kernel))))
+    trace = lp.workloads.zipf(2, 8, 60, top_k=2, seed=1)
+    for name in ("previous", "popularity", "popularity(window=4)", "markov"):
+        guessing.guesses(trace, name, 2)
+    assert [kernel for _, kernel in paid] == ["previous", "popularity", "markov"]
+    assert not any(kernel.bought for kernel in paid.values())

@@ -6,6 +6,7 @@ processor of the platform.  What was compiled from other sources, by another num
 
 from __future__ import annotations
 
+import functools
 import os
 from importlib import metadata
 from pathlib import Path
@@ -17,10 +18,15 @@ GENERIC = ("generic", "")  # the processor that is compiled for, and its feature
 
 def ahead_of(folder: Path) -> Path:
     """Return the part of a folder that is for the numba that is installed, or for none."""
+    return folder / f"numba-{_installed()}"
+
+
+@functools.cache
+def _installed() -> str:
     try:
-        return folder / f"numba-{metadata.version('numba')}"
+        return metadata.version("numba")
     except metadata.PackageNotFoundError:  # what is compiled is then played by Python
-        return folder / "numba-none"
+        return "none"
 
 
 def shipped() -> Path | None:

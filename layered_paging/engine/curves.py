@@ -191,14 +191,16 @@ def lru_depths(grid: Grid, resets: bool) -> Curve:
     """
     histogram = [0] * (grid.pages + 2)
     order: list[int] = []  # the latest first
+    known: set[int] = set()  # the same pages
     starts, first = set(grid.starts.tolist()), grid.first.tolist()
     for r, row in enumerate(grid.experts.tolist()):
         if resets and r in starts:
-            order = []
+            order, known = [], set()
         for begin, event in zip(first, row, strict=True):
             members = [begin + e for e in event if e >= 0]
             # positions as of the begin of the event
-            places = [order.index(page) + 1 if page in order else -1 for page in members]
+            places = [order.index(page) + 1 if page in known else -1 for page in members]
+            known.update(members)
             for page, place in zip(members, places, strict=True):
                 histogram[place] += 1
                 if place > 0:

@@ -128,7 +128,7 @@ class Learnt:
             run(self._compiled(trace, model))
         else:
             events += 0 if self.train is None else self.train.rounds * self.train.layers
-            kernel = lease(f"{__package__}.next_use_kernels")
+            kernel = lease(f"{__package__}.next_use_kernels", type(model).__name__.lower())
             name = f"predictions by {self.name}"
             kernel.cheaper(name, events * EVENT, PRICE, lambda: run(step), lambda: run(self._compiled(trace, model)))
 

@@ -124,7 +124,7 @@ def guesses(
         run(plainly if engine == "reference" else compiled)
     else:
         events = (trace.rounds + (0 if train is None else len(parts) * train.rounds)) * trace.layers
-        kernel = lease("layered_paging.prediction.guess_kernels")
+        kernel = lease("layered_paging.prediction.guess_kernels", type(one).__name__.lower())
         what = f"guesses by {predictor_name}"
         kernel.cheaper(what, events * EVENT, PRICE, lambda: run(plainly), lambda: run(compiled))
     out[:, ~trace.asked] = -1
