@@ -295,6 +295,8 @@ def test_an_engine_is_all_that_is_compared(capsys: pytest.CaptureFixture[str]) -
     assert set(answer["by_policy"]) == {"lru", *shipped("llama.cpp")}
     assert answer["engine"]["policy"] == answer["best"]
     assert answer["engine"]["knob"] == knob_of("llama.cpp", answer["best"]) != ""
+    assert answer["engine"]["faithful"] == ENGINES["llama.cpp"].policies[answer["best"]].faithful
+    assert "does not ship lru," in answer["engine"]["in_use"]
     assert main(words) == 0
     assert "--moe-cache-mib N" in capsys.readouterr().out
     assert main([*words, "--against", "lfu"]) == 2
@@ -308,3 +310,13 @@ def test_heat_protection_is_not_competitive() -> None:
     trace = lp.Trace([[p] for p in rounds], 4)
     assert lp.replay(trace, "heat-protected", 3).misses == 2 + 400
     assert lp.optimum(trace, 3, admission="forced").misses == 4
+
+
+@pytest.mark.parametrize("engine", [None, "llama.cpp"])
+def test_advice_says_how_near_the_policy_is(engine: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [] if engine is None else ["--engine", engine]
+    assert main(["plan", str(SAMPLE), "--bytes", "2MiB", "--reset", "session", *given]) == 0
+    out = capsys.readouterr().out
+    near = ENGINES["llama.cpp"].policies["classlru"].faithful
+    assert "switch on classlru" in out and f"- How near classlru here is to that of llama.cpp: {near}." in out
+    assert ("llama.cpp does not ship lru" in out) == (engine is not None)

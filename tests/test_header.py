@@ -294,6 +294,8 @@ def test_the_example_prints_what_the_replay_counts(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").read_text() == "".join(text_of(trace))
     words = ["cc", "-std=c99", "-O2", *STRICT, "misses.c", "-o", "misses"]
     subprocess.run(words, cwd=tmp_path, check=True, capture_output=True)
+    alone = subprocess.run([str(tmp_path / "misses"), "4"], capture_output=True, text=True, check=False)
+    assert (alone.returncode, alone.stdout) == (2, "") and "LAYERS EXPERTS SLOTS PER_LAYER" in alone.stderr
     for per_layer, pool in enumerate(["shared", "per-layer"]):
         with (tmp_path / "a.txt").open("rb") as lines:
             told = [str(tmp_path / "misses"), "4", "16", "21", str(per_layer)]

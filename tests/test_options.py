@@ -124,6 +124,7 @@ SIZE = ["--layers", "2", "--experts", "3", "--slots", "4"]
         (["replay", TRACE, "--slots", "9", "--zzzz"], "unknown option --zzzz ("),
         (["replay", TRACE, "llru", "--slots", "9"], "policies are named by --policy llru"),
         (["replay", TRACE, "words", "--slots", "9"], "unrecognized arguments: words ("),
+        (["ratio", "lru", "llru", "--layers", "2", "--experts", "2", "--slots", "2"], "llru; one policy at a time ("),
         (["ratio", "--policy", "lru", *SIZE], f"without --policy: layered-paging ratio lru {' '.join(SIZE)} ("),
         (
             ["ratio", *SIZE, "--policy=lru(x=1)"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.words import counted
+from ..core.words import counted, size
 
 __all__ = ["recommendation", "sentences", "share"]
 
@@ -48,7 +48,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
 def _budget(found: dict[str, Any]) -> str:
     if found["budget_bytes"] is None:
         return counted(found["slots"], "slot")
-    return f"{found['budget_bytes']:,} bytes"
+    return size(found["budget_bytes"])
 
 
 def _best(found: dict[str, Any]) -> str:
@@ -281,7 +281,7 @@ def recommendation(found: dict[str, Any], least: float, about: str) -> str:
         return f"Recommendation: stay with {policy}; no policy that was tried has fewer misses here."
     fewer = f"{best} has {share(saved, found['misses'])} fewer misses than {policy}"
     if saved < least * found["misses"]:
-        return f"Recommendation: stay with {policy}; {fewer}, less than the {share(least, 1)} that would be worth a change."
+        return f"Recommendation: stay with {policy}; {fewer}, less than the {share(least, 1)} that would be worth a change ('plan' weighs the time of a token)."
     if prompts is not None and prompts["policy"] is not None and prompts["best"] is not None:
         merged = prompts["policy"] - prompts["best"]
         if merged < least * prompts["policy"]:

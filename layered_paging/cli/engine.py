@@ -27,12 +27,15 @@ def tried(args: argparse.Namespace, usual: tuple[str, ...]) -> list[str]:
 
 def engine_note(engine: str | None, found: dict[str, Any]) -> dict[str, Any]:
     """Return, as JSON holds it, the engine and how the best policy is switched on there; nothing without an engine."""
-    from ..plan.engines import ENGINES, knob_of
+    from ..plan.engines import ENGINES, knob_of, not_there
 
     if engine is None:
         return {}
     best, there = found["best"], ENGINES[engine]
-    return {"engine": {"name": engine, "policy": best, "knob": knob_of(engine, best), "beside": there.beside}}
+    near = there.policies[best].faithful if best in there.policies else ""
+    knob = knob_of(engine, best)
+    told = {"name": engine, "policy": best, "knob": knob, "faithful": near, "beside": there.beside}
+    return {"engine": {**told, "in_use": not_there(engine, found["policy"])}}
 
 
 def print_engine(answer: dict[str, Any]) -> None:
@@ -45,7 +48,10 @@ def print_engine(answer: dict[str, Any]) -> None:
         _print_shipped(answer.get("diagnosis", answer))
     else:
         how = f"{said['knob']}" if said["knob"] else "not shipped there"
-        print(f"- In {said['name']}, {said['policy']} is: {how}. Not in the counts: {said['beside']}.")
+        near = f" How near it is here: {said['faithful']}." if said["faithful"] else ""
+        print(f"- In {said['name']}, {said['policy']} is: {how}.{near} Not in the counts: {said['beside']}.")
+        if said["in_use"]:
+            print(f"- {said['in_use']}.")
 
 
 def _print_shipped(found: dict[str, Any]) -> None:

@@ -185,6 +185,8 @@ def misread(parser: argparse.ArgumentParser, module: ModuleType, left: list[str]
         return f"unknown option {flag}; {nearest(flag, known)}" if close_to(flag, known) else f"unknown option {flag}"
     if "--policy" in known and _is_policy(left[0]):
         return f"unrecognized arguments: {' '.join(left)}; policies are named by --policy {' '.join(left)}"
+    if any(action.dest == "policy" and not action.option_strings for action in actions(parser)) and _is_policy(left[0]):
+        return f"unrecognized arguments: {' '.join(left)}; one policy at a time"
     return f"unrecognized arguments: {' '.join(left)}"
 
 

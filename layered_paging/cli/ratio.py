@@ -322,7 +322,8 @@ def _exact(text: str | None) -> Any:
 
 
 def _show_witness(witness: dict[str, Any], *, events: bool, most: str = "") -> None:
-    paid = f"costs {witness['misses']}, the optimum {most}{witness['optimum']}"
+    mean = " on average over its turns" if "/" in str(witness["optimum"]) else ""
+    paid = f"costs {witness['misses']}, the optimum {most}{witness['optimum']}{mean}"
     print(f"  a cycle of {counted(len(witness['cycle']), 'event')} {paid}")
     for name in ("prefix", "cycle") if events else ():
         print(f"  {name}: " + " ".join("+".join(map(str, event)) for event in witness[name]))

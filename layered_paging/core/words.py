@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "install", "mib"]
+__all__ = ["counted", "install", "mib", "size"]
 
 
 def counted(number: int, noun: str, many: str | None = None) -> str:
@@ -15,6 +15,20 @@ def install(extra: str, *packages: str) -> str:
     return (
         f"install it with: pip install {' '.join(packages)} (in a checkout of this project: pip install '.[{extra}]')"
     )
+
+
+def size(count: int) -> str:
+    """Return bytes in the largest unit that leaves one or more.
+
+    Examples
+    --------
+    >>> size(512), size(3 * 2**29)
+    ('512 bytes', '1.50 GiB')
+    """
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if count >= unit:
+            return f"{count / unit:,.2f} {name}"
+    return counted(count, "byte")
 
 
 def mib(count: float) -> str:

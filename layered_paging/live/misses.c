@@ -12,7 +12,8 @@ int main(int argc, char **argv) {
     size_t count = 0, room = 0;
     double lru = 0;
     int32_t *const given[4] = {&o.layers, &o.experts, &o.slots, &o.per_layer};
-    for (int i = 1; i < argc && i < 5; i++) *given[i - 1] = atoi(argv[i]);
+    if (argc != 5) return fprintf(stderr, "usage: %s LAYERS EXPERTS SLOTS PER_LAYER < trace.txt\n", argv[0]), 2;
+    for (int i = 1; i < 5; i++) *given[i - 1] = atoi(argv[i]);
     while (fgets(line, sizeof line, stdin)) {
         const size_t head = count;
         char *at = line, *end;

@@ -10,7 +10,7 @@ from ..errors import NotRegistered
 from ..live.header import POLICIES as IN_C
 from ..policies.names import resolve
 
-__all__ = ["ENGINES", "Engine", "Shipped", "engines_of", "knob_of", "policies_of", "shipped", "to_write"]
+__all__ = ["ENGINES", "Engine", "Shipped", "engines_of", "knob_of", "not_there", "policies_of", "shipped", "to_write"]
 
 
 @dataclass(frozen=True)
@@ -179,14 +179,31 @@ def knob_of(engine: str, policy: str) -> str:
 
 
 def engines_of(policy: str) -> list[dict[str, str]]:
-    """Return the engines that ship a policy, each with how it is switched on there.
+    """Return the engines that ship a policy, each with how it is switched on there, and how near ours is to it.
 
     Examples
     --------
     >>> [one["engine"] for one in engines_of("classlru")], engines_of("similar-rounds")
     (['llama.cpp'], [])
     """
-    return [{"engine": engine, "knob": knob} for engine in ENGINES if (knob := knob_of(engine, policy))]
+    found = {name: there.policies[policy] for name, there in ENGINES.items() if policy in there.policies}
+    return [{"engine": name, "knob": one.knob, "faithful": one.faithful} for name, one in found.items()]
+
+
+def not_there(engine: str, policy: str) -> str:
+    """Say so where the policy in use is none that the engine ships; empty where it is.
+
+    Examples
+    --------
+    >>> not_there("llama.cpp", "lru")
+    'llama.cpp does not ship lru, with which it is compared here (--policy names the one in use: lru-hits-first or classlru)'
+    >>> not_there("tinyserve", "lru")
+    ''
+    """
+    there = _engine(engine).policies
+    if policy in there:
+        return ""
+    return f"{engine} does not ship {policy}, with which it is compared here (--policy names the one in use: {' or '.join(there)})"
 
 
 def to_write(policy: str) -> str:

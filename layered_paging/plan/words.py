@@ -7,9 +7,10 @@ from typing import Any
 
 from ..core.trace import Trace
 from ..core.words import counted
+from ..core.words import size as in_units
 from .budgets import AHEAD, BOUND, Row, asked_bytes
 from .clock import Fit
-from .engines import ENGINES, engines_of, knob_of, to_write
+from .engines import ENGINES, engines_of, knob_of, not_there, to_write
 from .found import Chosen, Plan
 
 __all__ = ["memory", "sentences", "size_words", "unknown"]
@@ -19,12 +20,7 @@ WORTH = 0.02  # of the time of a token: a policy that saves less is not advised
 
 def size_words(size: int, sized: bool) -> str:
     """Return a budget in words: "2.5 GiB", "48 slots"."""
-    if not sized:
-        return counted(size, "slot")
-    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if size >= unit:
-            return f"{size / unit:,.2f} {name}"
-    return f"{size:,} bytes"
+    return in_units(size) if sized else counted(size, "slot")
 
 
 def sentences(trace: Trace, found: Plan, engine: str | None) -> list[str]:
@@ -233,6 +229,11 @@ def _short(trace: Trace, found: Plan) -> list[str]:
     ]
 
 
+def _near(name: str, engine: str) -> str:
+    """Return how near a policy here is to that of an engine."""
+    return f"How near {name} here is to that of {engine}: {ENGINES[engine].policies[name].faithful}."
+
+
 def unknown(trace: Trace, found: Plan, options: dict[str, Any], engine: str | None = None) -> list[str]:
     """Return what the figures do not say."""
     out = []
@@ -240,14 +241,19 @@ def unknown(trace: Trace, found: Plan, options: dict[str, Any], engine: str | No
         out.append("No budget in use was given (--bytes or --slots): whether policy or memory is at fault is not said.")
     if engine is not None:
         there = ENGINES[engine]
+        if told := not_there(engine, found.using):
+            out.append(f"{told}.")
         if there.pool != options["pool"]:
             out.append(
                 f"{engine} has one pool {_each(there.pool)}, the figures are of one {_each(options['pool'])} (--pool)."
             )
         for name in dict.fromkeys(chosen.policy for chosen in found.chosen):
             if name in there.policies:
-                out.append(f"How near {name} here is to that of {engine}: {there.policies[name].faithful}.")
+                out.append(_near(name, engine))
         out.append(f"What {engine} does beside its policy is not in the counts: {there.beside}.")
+    for chosen in found.chosen if engine is None else ():
+        if chosen.shipped and chosen.policy != chosen.against:
+            out += [_near(chosen.policy, one["engine"]) for one in engines_of(chosen.policy)[:2]]
     out += _short(trace, found)
     if len(trace.sessions) == 1:
         out.append("There is one session: whether another prompt behaves alike is not known.")

@@ -71,6 +71,10 @@ def today(told: dict[str, Any]) -> list[str]:
                 f"Of what engines ship, chosen on every other distinct session: {shipped['policy']}, with {_less(shipped)} than "
                 f"{found['policy']} on the rest ({where})."
             )
+            said += [
+                f"How near {shipped['policy']} here is to that of {one['engine']}: {one['faithful']}."
+                for one in shipped["engines"][:2]
+            ]
     if found["best"] != found["policy"] and not told["ships"].get(found["best"]):
         said.append(f"No engine that is listed ships {found['best']}: {to_write(found['best'])}.")
     return said
