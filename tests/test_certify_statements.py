@@ -166,12 +166,16 @@ def test_states_that_forget_are_refused() -> None:
         one.play(first)
         other.play(second)
     events = [(0,), (1,), (2,)]
+
+    def answers(player: ratio.Player, order: tuple[int, ...], free: bool) -> list[Any]:
+        return ratio._answers(player, order, events, free)
+
     with pytest.raises(CertificateRejected, match="forgets something"):
-        ratio._same(one, (0, 1, 2), other, (0, 1, 2), events, False)
-    ratio._same(one, (0, 1, 2), other, (1, 0, 2), events, True)
+        ratio._same(answers(one, (0, 1, 2), False), answers(other, (0, 1, 2), False))
+    ratio._same(answers(one, (0, 1, 2), True), answers(other, (1, 0, 2), True))
     fresh = ratio.Player(resolve("lru"), instance, "shared")
     with pytest.raises(CertificateRejected, match="forgets something"):  # the misses differ
-        ratio._same(one, (0, 1, 2), fresh, (0, 1, 2), events, True)
+        ratio._same(answers(one, (0, 1, 2), True), answers(fresh, (0, 1, 2), True))
 
 
 def test_states_that_move_apart_without_a_miss() -> None:
@@ -192,9 +196,9 @@ def test_states_that_move_apart_without_a_miss() -> None:
             found += 1
             exchanged += [sorted(x) for x in labels[0]] == [sorted(x) for x in labels[1]]  # pages have changed places
             with pytest.raises(CertificateRejected, match="forgets something"):
-                ratio._same(one, (0, 1, 2), other, (0, 1, 2), events, True)
+                ratio._same(*(ratio._answers(player, (0, 1, 2), events, True) for player in (one, other)))
         elif misses[0] == misses[1]:
-            ratio._same(one, (0, 1, 2), other, (0, 1, 2), events, True)
+            ratio._same(*(ratio._answers(player, (0, 1, 2), events, True) for player in (one, other)))
     assert found > exchanged > 0
 
 

@@ -1,6 +1,7 @@
 """The offline caches of one policy state and their potentials, and all lazy moves from them at once.
 
-numpy is used for 64-bit integers only: masks of pages, sums of potentials that are known to fit, searching in a sorted list.
+numpy is used for 64-bit integers only: masks of pages and how many they have, sums of potentials that are known to fit,
+searching in a sorted list.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def rows(numbers: Any, pages: int) -> Rows:
     return masks, values
 
 
-def _bits(masks: Any, pages: Sequence[int]) -> Any:
-    return sum(((masks >> page & 1) for page in pages), np.zeros_like(masks))
+def _bits(masks: Any) -> Any:
+    return np.bitwise_count(masks).astype(np.int64)
 
 
 def missing_or_failing(
@@ -75,11 +76,10 @@ def missing_or_failing(
     masks, values = here
     if not len(there[0]):
         return "missing", int(masks[0])
-    pages = [page for run in runs for page in run]
     joined = masks | asked
-    paid = _bits(asked & ~masks, pages)
-    over = np.maximum(_bits(joined, pages) - slots, 0)
-    spare = [page for page in pages if not fixed >> page & 1]
+    paid = _bits(asked & ~masks)
+    over = np.maximum(_bits(joined) - slots, 0)
+    spare = [page for run in runs for page in run if not fixed >> page & 1]
     for count in np.unique(over).tolist():
         spend(STATE + ANSWER * comb(len(spare), count), "the moves from every state")
         gone = np.array([sum(1 << page for page in out) for out in combinations(spare, count)], np.int64)
@@ -92,7 +92,7 @@ def missing_or_failing(
             kept = joined[which] & ~gone[out]
             target, place = np.zeros_like(kept), 0
             for run in runs:
-                target |= ((1 << _bits(kept, run)) - 1) << place
+                target |= ((1 << _bits(kept & sum(1 << page for page in run))) - 1) << place
                 place += len(run)
             found = np.searchsorted(there[0], target)
             found[found == len(there[0])] = 0

@@ -10,6 +10,7 @@ Kind ``ratio-lower`` is the lower side alone.
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
@@ -382,6 +383,11 @@ def _upper(start: Any, value: Fraction, additive: Fraction, evidence: Any, optio
     need(int(empty[0]) <= unit * additive, "'potential' at the empty caches exceeds the additive constant")
 
     players: dict[tuple[Any, ...], tuple[Any, tuple[int, ...]]] = {origin: (start, tuple(range(instance.pages)))}
+
+    @functools.cache
+    def told(state: tuple[Any, ...]) -> list[Any]:
+        return _answers(*players[state], events[state[0]], free)
+
     probes = PROBES
     for state in (queue := [origin]):
         player, pages = players[state]  # place -> page of this player
@@ -398,7 +404,7 @@ def _upper(start: Any, value: Fraction, additive: Fraction, evidence: Any, optio
                 queue.append(target)
             elif probes > 0:
                 probes -= 1
-                _same(then, _order(here, pages, instance, free), *players[target], events[after], free)
+                _same(_answers(then, _order(here, pages, instance, free), events[after], free), told(target))
             asked = sum(1 << i for i in places)
             gains = [ceil(unit * misses - price * paid) for paid in range(options["top_k"] + 1)]
             need(
@@ -429,14 +435,16 @@ def _order(labels: Sequence[Any], pages: Sequence[int], instance: Instance, free
     )
 
 
-def _same(
-    one: Any, pages: Sequence[int], other: Any, others: Sequence[int], events: Sequence[Event], free: bool
-) -> None:
-    """Reject unless two players of one state miss and move alike: the policy's state must not forget anything."""
+def _answers(player: Any, order: Sequence[int], events: Sequence[Event], free: bool) -> list[Any]:
+    """Return how a player misses and moves at each event of its places."""
+    answers = []
     for places in events:
-        answers = []
-        for player, order in ((one, pages), (other, others)):
-            then, misses = player.after(tuple(sorted(order[i] for i in places)))
-            raw = then.labels()  # place by place: pages of equal labels must fare alike too
-            answers.append((misses, tuple(raw[page] for page in order) if free else raw))
-        need(answers[0] == answers[1], "the policy's state forgets something that its future depends on")
+        then, misses = player.after(tuple(sorted(order[i] for i in places)))
+        raw = then.labels()  # place by place: pages of equal labels must fare alike too
+        answers.append((misses, tuple(raw[page] for page in order) if free else raw))
+    return answers
+
+
+def _same(answers: list[Any], others: list[Any]) -> None:
+    """Reject unless two players of one state miss and move alike: the policy's state must not forget anything."""
+    need(answers == others, "the policy's state forgets something that its future depends on")
