@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,11 @@ MOST_LINKS = 1 << 25  # users x servers
 
 class NetworkError(LayeredPagingError, ValueError):
     """A network breaks the model; the message names the user, server or layer."""
+
+
+def _kept(array: Ints) -> Ints:
+    array.flags.writeable = False
+    return array
 
 
 @dataclass(frozen=True)
@@ -62,16 +68,34 @@ class Activations:
         """Number of rows."""
         return len(self.count)
 
+    @cached_property
+    def lengths(self) -> Ints:
+        """Members of each row."""
+        return np.diff(self.start)
+
+    @cached_property
+    def owner(self) -> Ints:
+        """Row of each member."""
+        return _kept(np.repeat(np.arange(self.groups), self.lengths))
+
+    @cached_property
+    def users(self) -> Ints:
+        """User of each member."""
+        return _kept(np.repeat(self.user, self.lengths))
+
+    @cached_property
+    def largest(self) -> int:
+        """The most members of any row."""
+        return int(self.lengths.max())
+
     def singles(self) -> Activations:
         """Return the same activations with every member of a group as a group of its own."""
-        lengths = np.diff(self.start)
-        owner = np.repeat(np.arange(self.groups), lengths)
         return Activations(
-            self.user[owner],
-            self.layer[owner],
+            self.user[self.owner],
+            self.layer[self.owner],
             np.arange(len(self.members) + 1, dtype=np.int64),
             self.members,
-            self.count[owner],
+            self.count[self.owner],
         )
 
 
@@ -189,7 +213,7 @@ class Network:
     @property
     def largest_k(self) -> int:
         """The most members of any group."""
-        return int(np.diff(self.activations.start).max())
+        return self.activations.largest
 
     def name_of(self, page: int) -> str:
         """Return ``layer j, expert e``."""
@@ -198,14 +222,14 @@ class Network:
 
     def base(self) -> Ints:
         """Return each member's latency without any server, as long as ``activations.members``."""
-        slot = self.slot_user()
+        slot = self.activations.users
         held = self.local[slot, self.activations.members]
         cloud = self.cloud_ns[slot]
         return np.where(held, np.minimum(self.local_ns[slot], cloud), cloud)
 
     def slot_user(self) -> Ints:
         """Return the user of each entry of ``activations.members``."""
-        return np.repeat(self.activations.user, np.diff(self.activations.start))
+        return self.activations.users
 
     def mean(self, cost: int) -> Fraction:
         """Return the mean latency of a token, in nanoseconds, for a cost."""
@@ -224,7 +248,7 @@ class Network:
         copy = object.__new__(Network)
         copy.__dict__.update(self.__dict__)
         copy.activations = self.activations.singles()
-        copy.weight = self.weight[np.repeat(np.arange(self.activations.groups), np.diff(self.activations.start))]
+        copy.weight = self.weight[self.activations.owner]
         return copy
 
     def digest(self) -> str:
@@ -280,7 +304,7 @@ class Network:
         a = self.activations
         if not a.groups:
             raise NetworkError(f"user {self.users[0]!r}, layer 0: must have activations; got none")
-        lengths = np.diff(a.start)
+        lengths = a.lengths
         key = a.user * self.layers + a.layer
         shape = len(a.user) == len(a.layer) == a.groups == len(a.start) - 1 and a.start[0] == 0
         inside = shape and (a.user >= 0).all() and (a.user < len(self.users)).all()
@@ -294,7 +318,7 @@ class Network:
         empty = np.flatnonzero(lengths < 1)
         if empty.size:
             raise NetworkError(f"{where(int(empty[0]))}: a group must name at least one expert; got none")
-        owner = np.repeat(np.arange(a.groups), lengths)
+        owner = a.owner
         wrong = np.flatnonzero((a.members < self.first[a.layer[owner]]) | (a.members >= self.first[a.layer[owner] + 1]))
         if wrong.size:
             g = int(owner[wrong[0]])
@@ -373,7 +397,7 @@ class Network:
     def frequency(self, users: Any = None) -> Ints:
         """Return the weight with which each page is activated, over all users or those of a bool mask."""
         a = self.activations
-        owner = np.repeat(np.arange(a.groups), np.diff(a.start))
+        owner = a.owner
         counts = np.zeros(self.pages, np.int64)
         weight = self.weight if users is None else self.weight * np.asarray(users)[a.user]
         np.add.at(counts, a.members, weight[owner])

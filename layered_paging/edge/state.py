@@ -46,7 +46,7 @@ class State:
         self.base = network.base()
         self.now = fastest(network, self.held)
         self.late: Ints = np.maximum.reduceat(self.now, a.start[:-1])
-        self.owner = np.repeat(np.arange(a.groups), np.diff(a.start))
+        self.owner = np.array(a.owner)
         self.by_page = np.argsort(a.members, kind="stable")
         self.page_start = np.searchsorted(a.members[self.by_page], np.arange(network.pages + 1)).astype(np.int64)
         self.start = np.ascontiguousarray(a.start, np.int64)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Sequence
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
+from operator import itemgetter
 from types import FunctionType
 from typing import Any
 
@@ -163,17 +164,17 @@ def _chosen(instance: Instance, top_k: int, draw: random.Random, kind: str) -> C
     return chosen
 
 
-class _Moves(dict[tuple[int, Event], tuple[int, int, list[int]]]):
-    """The moves of an automaton as they are met: (state, places of the event) -> next state, misses, places moved."""
+class _Moves(dict[tuple[int, Event], tuple[int, int, Callable[[Any], Any]]]):
+    """The moves of an automaton as they are met: (state, places of the event) -> next state, misses, what moves the pages."""
 
     def __init__(self, automaton: Automaton) -> None:
         self._of = automaton
 
-    def __missing__(self, key: tuple[int, Event]) -> tuple[int, int, list[int]]:
+    def __missing__(self, key: tuple[int, Event]) -> tuple[int, int, Callable[[Any], Any]]:
         state, places = key
         number = self._of.events[int(self._of.layer[state])].index(places)
         at = state, number
-        self[key] = int(self._of.next[at]), int(self._of.misses[at]), self._of.moved[at].tolist()
+        self[key] = int(self._of.next[at]), int(self._of.misses[at]), itemgetter(*self._of.moved[at].tolist())
         return self[key]
 
 
@@ -196,7 +197,8 @@ def _lively(live: Live, instance: Instance, bypass: bool) -> Generator[tuple[Liv
         time = Time(live.clock, *divmod(live.clock, instance.layers))
         at = time.layer if len(pools) > 1 else 0
         missed = len(pools[at].serve(event, time).misses)
-        live.caches[at] = tuple(sorted(pools[at].cache))
+        if missed:
+            live.caches[at] = tuple(sorted(pools[at].cache))
         live.clock += 1
 
 
@@ -219,7 +221,7 @@ def parting(
     player = _player(spec, instance, pool, bypass)
     here, _ = next(player)
     look: Any = labels_of_cloud if spec.randomized else labels_of
-    state, order = 0, list(range(instance.pages))  # the automaton's state; place -> page
+    state, order = 0, tuple(range(instance.pages))  # the automaton's state; place -> page
     requests: list[Event] = []
     for n in range(length):
         event = chosen(n, here)
@@ -227,9 +229,9 @@ def parting(
         places = (order.index(event[0]),) if len(event) == 1 else tuple(sorted([order.index(page) for page in event]))
         here, missed = player.send(event)
         state, expected, moved = moves[state, places]
-        order = [order[i] for i in moved]
+        order = moved(order)
         raw = look(here, instance)
-        labels = raw if spec.randomized else tuple([raw[page] for page in order])
+        labels = raw if spec.randomized else tuple(map(raw.__getitem__, order))
         if missed * automaton.scale != expected or labels != automaton.labels[state]:
             return requests
     return None
