@@ -118,9 +118,9 @@ class Pool:
         if ranked:
             times = {page: time._replace(clock=time.clock + q) for q, page in enumerate(pages)}
         if self.gate is None:
-            if (
-                len(pages) == 1 and times is None and pages[0] in self.cache
-            ):  # the shortest way, as it is the most common
+            hits: tuple[int, ...]
+            misses: tuple[int, ...]
+            if len(pages) == 1 and times is None and pages[0] in self.cache:  # the shortest way is a common one
                 self.policy.hit(pages[0], time)
                 hits, misses = (pages[0],), ()
             else:
