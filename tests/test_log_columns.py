@@ -470,3 +470,25 @@ def test_rows_that_no_column_numbers(tmp_path: Path) -> None:
 def test_json_of_no_known_kind_says_what_it_holds(content: str, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="JSON of no known kind; it holds"):
         lp.load_trace(saved(tmp_path / "t.json", content))
+
+
+@pytest.mark.parametrize("answer", [{"choices": [{"text": "x", "routed_experts": None}]}, {"meta_info": {"id": "a"}}])
+def test_an_answer_without_routed_experts_says_what_adds_them(answer: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(
+        FormatError, match=r"without routed experts; vLLM adds them with --enable-return-routed-experts"
+    ):
+        lp.load_trace(saved(tmp_path / "t.jsonl", json.dumps(answer)))
+
+
+def test_lines_of_lists_without_a_token_are_told_the_remedy(tmp_path: Path) -> None:
+    rows = [{"experts": [[4, 1], [2, t]]} for t in range(2)]
+    with pytest.raises(FormatError, match=r"must number the tokens"):
+        lp.load_trace(jsonl(tmp_path / "t.jsonl", rows))
+    numbered = [{"token": t, **row} for t, row in enumerate(rows)]
+    assert lp.load_trace(jsonl(tmp_path / "u.jsonl", numbered)).rounds == 2
+    assert (
+        lp.load_trace(
+            jsonl(tmp_path / "v.json", [{"experts": [[[4, 1], [2, 0]], [[4, 1], [2, 1]]]}]), layout="tlk"
+        ).rounds
+        == 2
+    )

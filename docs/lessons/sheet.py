@@ -23,7 +23,7 @@ td, th { padding: .1rem .5rem; border-bottom: 1px solid #bbb; }
 details { border-left: 3px solid #555; padding-left: .8rem; margin: 1rem 0; }
 summary { font-weight: bold; list-style: none; }
 img { max-width: 100%; }
-math { overflow-x: auto; max-width: 100%; }
+math[display="block"] { overflow: auto hidden; max-width: 100%; padding: .2em 0; }
 .paragraph { display: block; margin: .6em 0; }
 .notebook { border-top: 1px solid #bbb; font-size: 9pt; }
 .room { border-bottom: 1px dotted #999; height: 5.5rem; }

@@ -48,6 +48,12 @@ class JsonArrays(Format):
 
     def read(self, path: Path, how: Reading) -> Trace:
         """Read the array; its layout is decided as for NumPy's."""
+        start = Start(path)
+        if start.is_lines and not start.is_single:
+            raise FormatError(
+                f"{path}: one line for each token must number the tokens, such as "
+                '{"token": 0, "experts": [[4, 1], [2, 0]]}, or follow a header (layered-paging trace)'
+            )
         value = document(path)
         if isinstance(value, list):
             return trace_of(path, array_in(str(path), value, {}, "the document"), Facts(), how)

@@ -14,6 +14,7 @@ from .base import Format
 from .common import guarded, parse_json
 from .names import has_columns
 from .opening import Start, document
+from .records import is_answer
 from .table import delimiter_of
 
 __all__ = ["FORMATS", "by_suffix", "detect", "formats", "listed"]
@@ -99,6 +100,11 @@ def _json_at_fault(start: Start) -> str:
         except FormatError as error:
             said = str(error).removeprefix(f"{start.path}").removeprefix(": ")
             return f"{where}{said}"
+    if is_answer(start.value):
+        return (
+            "an answer of a server without routed experts; vLLM adds them with --enable-return-routed-experts, "
+            "SGLang with --enable-return-routed-experts and 'return_routed_experts'"
+        )
     shown = list(start.value)[:10] if isinstance(start.value, dict) else type(start.value).__name__
     return f"JSON of no known kind; it holds {str(shown)[:200]}; 'layered-paging formats' lists what is read"
 

@@ -155,6 +155,15 @@ def depth_of(value: Any) -> int:
     return depth if type(value) is int else 0
 
 
+def is_answer(value: Any) -> bool:
+    """Say whether an object is the answer of a server: completions, or what stands beside one."""
+    if not isinstance(value, dict):
+        return False
+    choices = value.get("choices")
+    listed = isinstance(choices, list) and bool(choices) and all(isinstance(choice, dict) for choice in choices)
+    return listed or isinstance(value.get("meta_info"), dict)
+
+
 def is_row(value: Any) -> bool:
     """Say whether an object could be a row: it has entries that mean a layer and experts."""
     if not isinstance(value, dict):
@@ -227,6 +236,8 @@ class JsonRecords(Format):
     def sniff(self, start: Start) -> bool:
         """Look for JSON whose rows name a layer and experts."""
         if not start.data.lstrip().startswith((b"{", b"[")):
+            return False
+        if start.is_lines and is_answer(start.value) and not is_row(start.value):
             return False
         if start.is_lines and start.is_single and isinstance(start.value, dict):  # one line may be either
             inside = [
