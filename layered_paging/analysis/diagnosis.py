@@ -29,6 +29,7 @@ __all__ = ["HELPS", "OF_THE_LOSS", "USUAL", "Diagnosis", "diagnose", "diagnosed"
 USUAL = ("lru", "llru", "similar-rounds", "lfu", "lfu-decay", "slru", "sieve", "s3-fifo", "arc", "least-stale", "fifo")
 HELPS = 0.05  # of the misses: what another policy must save for a verdict
 OF_THE_LOSS = 0.15  # and of what is lost to the optimum
+AGAIN = 3  # replays of the best policy after the race: with prompts merged, a pool for each layer, twice the budget
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,8 @@ def diagnosed(
     runs: dict[str, Run] = {}
     best = ""
     for done, name in enumerate(names, start=1):
-        run = _run(trace, name, room, "shared", reset, record=True)
+        with foreseen(1 + AGAIN):  # nobody knows yet which one is the best
+            run = _run(trace, name, room, "shared", reset, record=True)
         if run is not None:
             runs[name] = run
             before, best = best, best if best and runs[best].misses <= run.misses else name
@@ -250,7 +252,7 @@ def diagnosed(
     known = [asdict(reference) for reference in references(trace, room, reset)]
     reached = min([runs[best].misses, *(reference["misses"] for reference in known)])
     lru = runs["lru"] if "lru" in runs else replay(trace, "lru", **room.given, reset=reset)
-    with foreseen(1 + later, best):
+    with foreseen(AGAIN + later, best):
         prompts = _prompts(trace, room, reset, names[0], best) if prefill == "token" else None
         changes = _changes(trace, room, reset, best)
     asked = shape.demand(trace, room)

@@ -1,7 +1,7 @@
 """What a kernel costs to compile, and the reference loop per request: ``python tests/benchmarks/prices.py [--write]``.
 
 Each policy is measured in a process of its own with an empty cache of compiled code, in seconds of the processor.  The
-reference loop plays the shipped sample at two sizes; the slower one counts.
+reference loop plays the shipped sample at two sizes, with and without a reset at each session; the slowest counts.
 ``--write`` puts the figures into ``layered_paging/engine/prices.json``, from which the engine chooses between both.
 """
 
@@ -30,12 +30,13 @@ def measured(policy: str) -> dict[str, float]:
 
     trace = lp.load_trace(SAMPLE)
 
-    def seconds(slots: int, engine: str) -> float:
+    def seconds(slots: int, engine: str, reset: str = "session") -> float:
         began = time.process_time()
-        lp.replay(trace, policy, slots, engine=engine, reset="session")
+        lp.replay(trace, policy, slots, engine=engine, reset=reset)
         return time.process_time() - began
 
-    request = max(min(seconds(slots, "reference") for _ in range(2)) for slots in SLOTS) / trace.requests
+    ways = [(slots, "reference", reset) for slots in SLOTS for reset in ("never", "session")]
+    request = max(min(seconds(*way) for _ in range(2)) for way in ways) / trace.requests
     began = time.process_time()
     import layered_paging.core.compiled
 
