@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -305,6 +305,74 @@ def test_the_example_prints_what_the_replay_counts(tmp_path: Path) -> None:
         assert [(row[0], int(row[1]), row[4]) for row in rows] == [
             (name, misses, f"{trace.requests},") for name, misses in zip(POLICIES, want, strict=True)
         ]
+
+
+def test_the_example_refuses_what_is_no_trace(tmp_path: Path) -> None:
+    program = compiled(INCLUDE / "misses.c", tmp_path / "misses", "-std=c99", "-O2", *STRICT)
+    good = ("2", "8", "3", "0")
+
+    def said(text: str, given: Sequence[str] = good) -> str:
+        done = subprocess.run([program, *given], input=text.encode(), capture_output=True, check=False)
+        assert (done.returncode == 0) == (done.stderr == b"") == (done.stdout != b"")
+        return done.stderr.decode()
+
+    assert said("-1\n0 1\n1\n") == said("-1\r\n0 1") == said("0\n" + " " * 70_000 + "1 2 3\n") == ""
+    for line in ("hello", "0 x", "0 1.5", "1 2 abc", "-1 3 4", "-5", "0 4294967297", "", "0 1\0 2", " " * (1 << 20)):
+        assert said(f"0 1\n{line}\n") == "misses: line 2 must be a layer and its experts, or -1\n", line[:20]
+    assert said("") == "misses: no line was read\n"
+    assert "experts must be in" in said("0 1 -1\n")
+    assert "an option" in said("0 1\n", ("2", "8x", "3", "0"))
+
+
+def test_slots_may_take_the_place_of_ids(tmp_path: Path) -> None:
+    source = tmp_path / "place.c"
+    source.write_text(
+        '#include "layered_cache.h"\n#include <stdlib.h>\nint main(void) {\nint policy, r, i, n, a, b; unsigned seed = 5;\n'
+        "for (policy = 0; policy < LAYERED_CACHE_POLICIES; policy++) {\n"
+        "layered_cache_options o = {1, 40, 13, 0, 0, 0, NULL}; layered_cache c, d; size_t bytes; layered_cache_fill f[9], g[9];\n"
+        "o.policy = policy; bytes = layered_cache_bytes(&o);\n"
+        "layered_cache_init(&c, &o, malloc(bytes), bytes); layered_cache_init(&d, &o, malloc(bytes), bytes);\n"
+        "for (r = 0; r < 500; r++) { int32_t ids[9], same[9], slots[9];\n"
+        "seed = seed * 1664525u + 1013904223u; n = 1 + (int)(seed >> 8) % 9;\n"
+        "for (i = 0; i < n; i++) same[i] = ids[i] = (int32_t)((seed >> 20) + 11u * (unsigned)i) % 40;\n"
+        "a = layered_cache_serve(&c, 0, ids, n, slots, f); b = layered_cache_serve(&d, 0, same, n, same, g);\n"
+        "if (a < 0 || a != b || memcmp(f, g, (size_t)a * sizeof *f) != 0) return 1;\n"
+        "for (i = 0; i < n; i++) if (same[i] != slots[i] || slots[i] != layered_cache_find(&c, 0, ids[i])) return 2; }\n"
+        "}\nreturn 0; }\n"
+    )
+    program = compiled(source, tmp_path / "place", "-std=c99", *STRICT, *SANE)
+    done = subprocess.run(
+        [program], capture_output=True, check=False, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_more_memory_than_a_machine_can_address_is_refused(tmp_path: Path) -> None:
+    """Where a size has 32 bits, 2^20 layers of one expert need more than 4 GiB for similar-rounds."""
+    source = tmp_path / "sizes.c"
+    source.write_text(
+        "#include <float.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n#include <stdio.h>\n"
+        "#ifdef NARROW\n#define size_t uint32_t\n#endif\n"
+        '#include "layered_cache.h"\nint main(void) {\n'
+        "layered_cache c; int64_t word; int policy, per_layer; static const int32_t sizes[3][3] = {\n"
+        "{24, 32, 192}, {1 << 20, 1, 16}, {1 << 24, 1, 1 << 24}}; size_t i;\n"
+        "for (i = 0; i < 3; i++) for (policy = 0; policy < LAYERED_CACHE_POLICIES; policy++)\n"
+        "for (per_layer = 0; per_layer < 2; per_layer++) { layered_cache_options o = {0, 0, 0, 0, 0, 0, NULL};\n"
+        "o.layers = sizes[i][0]; o.experts = sizes[i][1]; o.slots = sizes[i][2]; o.per_layer = per_layer; o.policy = policy;\n"
+        'printf("%.0f ", (double)layered_cache_bytes(&o));\n'
+        'if (layered_cache_bytes(&o) == 0) printf("%d ", layered_cache_init(&c, &o, &word, 8)); }\nreturn 0; }\n'
+    )
+    wide, narrow = (
+        subprocess.run(
+            [compiled(source, tmp_path / name, "-std=c99", "-O1", *flags)], capture_output=True, text=True, check=True
+        ).stdout.split()
+        for name, flags in (("wide", []), ("narrow", ["-DNARROW"]))
+    )
+    assert all(int(bytes_) > 0 for bytes_ in wide)
+    if max(map(int, wide)) >= 1 << 32:
+        want = [word for bytes_ in wide for word in ([bytes_] if int(bytes_) < 1 << 31 else ["0", "-1"])]
+        assert narrow == want
+        assert "-1" in want
 
 
 def test_export_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

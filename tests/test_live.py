@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -153,6 +154,8 @@ def test_slots_may_be_given_to_layers() -> None:
     assert cache.misses == lp.replay(trace, "llru", 9, pool="per-layer").misses
     assert cache.optimum == lp.optimum(trace, 9, admission="forced", pool="per-layer").misses
     assert Cache.restore(json.loads(json.dumps(cache.snapshot()))).held == cache.held
+    cache.snapshot()["pool"][0] = 9
+    assert cache.snapshot()["pool"] == [0, 5, 4]
     with pytest.raises(BudgetError):
         cache.serve(0, [1])
     for wrong in ([5, 4], [1, 5, 4], [-1, 6, 4], "each", 9):
@@ -210,11 +213,15 @@ def test_mistakes_change_nothing() -> None:
         (ParameterError, 1, [4]),
         (ParameterError, 1, [1, 1]),
         (ParameterError, 1, ["1"]),
+        (ParameterError, 1, None),
+        (ParameterError, 1, 0),
         (BudgetError, 1, [0, 1, 2, 3]),
     ):
         with pytest.raises(error):
             cache.serve(layer, experts)  # type: ignore[arg-type]
         assert cache.snapshot() == before
+    with pytest.raises(ParameterError, match=re.escape("got [3, 3]")):
+        cache.serve(1, iter([3, 3]))  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="future"):
         Cache(layers=2, experts=4, slots=3, policy="belady")
     with pytest.raises(ParameterError, match="window"):

@@ -154,9 +154,13 @@ class Cache:
         layer = integer("layer", layer, 0)
         if layer >= self._instance.layers:
             raise ParameterError(f"must be in 0..{self._instance.layers - 1}; got {layer}", parameter="layer")
-        pages = sorted(self._instance.page(layer, integer(f"expert of layer {layer}", e, 0)) for e in experts)
+        try:
+            asked = list(experts)
+        except TypeError:
+            raise ParameterError(f"must be a sequence of integers; got {experts!r}", parameter="experts") from None
+        pages = sorted(self._instance.page(layer, integer(f"expert of layer {layer}", e, 0)) for e in asked)
         if len(set(pages)) < len(pages):
-            raise ParameterError(f"experts of an event must be distinct; got {list(experts)!r}"[:500])
+            raise ParameterError(f"experts of an event must be distinct; got {asked!r}"[:500])
         key = 0 if self._shared else layer
         pool = self._pools[key]
         if len(pages) > pool.capacity and not self._bypass:
@@ -248,7 +252,8 @@ class Cache:
             raise ParameterError(f"a snapshot names its policy; {self._spec.name!r} is not registered (lp.register)")
         instance = self._instance
         values: tuple[Any, ...] = (instance.layers, list(instance.experts), instance.slots, self._spec.name)
-        values += (self._quotas, "bypass" if self._bypass else "forced", self._seed, self._window)
+        pool = self._quotas if isinstance(self._quotas, str) else [*self._quotas]
+        values += (pool, "bypass" if self._bypass else "forced", self._seed, self._window)
         return {
             **dict(zip(_FIELDS, values, strict=True)),
             "session": self._session,

@@ -153,13 +153,13 @@ static inline int32_t layered_cache_lists_(const layered_cache_options *o) {
     return o->policy == LAYERED_CACHE_LLRU ? o->layers : 0;
 }
 
-static inline char *layered_cache_piece_(char *memory, size_t *at, size_t count, size_t size) {
-    char *piece = memory == NULL || count == 0 ? NULL : memory + *at;
+static inline char *layered_cache_piece_(char *memory, uint64_t *at, uint64_t count, size_t size) {
+    char *piece = memory == NULL || count == 0 ? NULL : memory + (size_t)*at;
     *at += (count * size + 7) / 8 * 8;
     return piece;
 }
 
-/* Share the memory out; return its bytes. */
+/* Share the memory out; return its bytes, or 0 if they are more than a machine can address. */
 static inline size_t layered_cache_carve_(layered_cache *c, char *m) {
     const layered_cache_options *o = &c->options;
     const size_t pages = (size_t)o->layers * (size_t)o->experts, slots = (size_t)o->slots;
@@ -167,7 +167,7 @@ static inline size_t layered_cache_carve_(layered_cache *c, char *m) {
     const size_t wide = ((size_t)o->experts + 63) / 64;
     const int stamp = o->policy == LAYERED_CACHE_STAMP, similar = o->policy == LAYERED_CACHE_SIMILAR_ROUNDS;
     const int classes = o->policy == LAYERED_CACHE_CLASSLRU;
-    size_t at = 0;
+    uint64_t at = 0;
     c->slot_of = (int32_t *)(void *)layered_cache_piece_(m, &at, pages, word);
     c->page_of = (int32_t *)(void *)layered_cache_piece_(m, &at, slots, word);
     c->layer_of = (int32_t *)(void *)layered_cache_piece_(m, &at, lists == 0 ? slots : 0, word);
@@ -184,11 +184,11 @@ static inline size_t layered_cache_carve_(layered_cache *c, char *m) {
     c->fade = (int32_t *)(void *)layered_cache_piece_(m, &at, stamp ? 256 : 0, word);
     c->halving = (uint64_t *)(void *)layered_cache_piece_(m, &at, classes ? 128 : 0, 8);
     c->worth = (int32_t *)(void *)layered_cache_piece_(m, &at, similar ? pages : 0, word);
-    c->ring = (uint64_t *)(void *)layered_cache_piece_(m, &at, similar ? (size_t)o->layers * LAYERED_CACHE_MEMORY * wide : 0, 8);
+    c->ring = (uint64_t *)(void *)layered_cache_piece_(m, &at, similar ? (uint64_t)LAYERED_CACHE_MEMORY * (size_t)o->layers * wide : 0, 8);
     c->round_of = (int64_t *)(void *)layered_cache_piece_(m, &at, similar ? (size_t)o->layers : 0, 8);
     c->like = (layered_cache_likeness *)(void *)layered_cache_piece_(
         m, &at, similar ? (size_t)layered_cache_pools_(o) : 0, sizeof(layered_cache_likeness));
-    return at;
+    return at <= (size_t)-1 / 2 ? (size_t)at : 0;
 }
 
 /* Return 2^(-steps / 32), 0 beyond 1022 halvings: the nearest double of 2^(-i / 32), with another exponent. */
@@ -467,7 +467,7 @@ static inline int layered_cache_sort_(layered_cache *c, const int32_t *ids, int3
 
 /* public */
 
-/* Return the bytes of memory that a cache needs, or 0 if an option is out of its range. */
+/* Return the bytes of memory that a cache needs, or 0 if an option is out of its range or no machine has so much. */
 static inline size_t layered_cache_bytes(const layered_cache_options *options) {
     layered_cache c;
     if (!layered_cache_valid_(options)) return 0;
@@ -505,9 +505,8 @@ static inline int layered_cache_init(
     layered_cache *c, const layered_cache_options *options, void *memory, size_t bytes) {
     int32_t pools, i;
     if (c == NULL) return LAYERED_CACHE_BAD_ARGUMENT;
-    if (!layered_cache_valid_(options)) return LAYERED_CACHE_BAD_OPTIONS;
-    if (memory == NULL || (uintptr_t)memory % 8 != 0 || bytes < layered_cache_bytes(options))
-        return LAYERED_CACHE_BAD_MEMORY;
+    if (layered_cache_bytes(options) == 0) return LAYERED_CACHE_BAD_OPTIONS;
+    if (memory == NULL || (uintptr_t)memory % 8 != 0 || bytes < layered_cache_bytes(options)) return LAYERED_CACHE_BAD_MEMORY;
     memset(c, 0, sizeof *c);
     c->options = *options;
     memset(memory, 0, layered_cache_carve_(c, (char *)memory));
@@ -541,7 +540,7 @@ static inline int32_t layered_cache_find(const layered_cache *c, int32_t layer, 
 
 /* Serve one event: the n distinct experts `ids` that `layer` asks for.
  *
- * Write the slot of ids[i] into slots[i] (slots may be NULL), and what to load into fills, which has room for n,
+ * Write the slot of ids[i] into slots[i] (slots may be NULL, or ids), and what to load into fills, which has room for n,
  * ascending by expert.  Return how many loads there are, or an error, after which nothing has changed. */
 static inline int layered_cache_serve(
     layered_cache *c, int32_t layer, const int32_t *ids, int32_t n, int32_t *slots, layered_cache_fill *fills) {
@@ -587,10 +586,11 @@ static inline int layered_cache_serve(
             c->slot_of[page] = slot;
         }
         if (slots != NULL) slots[c->order[i]] = slot;
+        c->order[i] = slot; /* from here on, as `slots` may be `ids` */
     }
     for (i = 0; i < n && c->first != NULL; i++) /* classlru: hits are older than loads */
-        if (c->halving != NULL && late < loads && fills[late].expert == ids[c->order[i]]) late++;
-        else layered_cache_link_(c, c->slot_of[start + ids[c->order[i]]]);
+        if (c->halving != NULL && late < loads && fills[late].slot == c->order[i]) late++;
+        else layered_cache_link_(c, c->order[i]);
     for (i = 0; i < late; i++) layered_cache_link_(c, fills[i].slot);
     c->requests += (uint64_t)n;
     c->misses += (uint64_t)loads;
