@@ -192,3 +192,16 @@ def test_the_seed_of_a_random_policy_is_said(capsys: pytest.CaptureFixture[str])
     for policy, said in (("marking", True), ("fifo", False)):
         assert main(["evidence", str(SAMPLE), "--policy", policy, "--slots", "24", "60"]) == 0
         assert ("- Random: marking; every figure is of seed 0 alone." in capsys.readouterr().out) == said
+
+
+@pytest.mark.parametrize(("policy", "timed"), [("llru", "compiled replays"), ("plain", "both in the reference loop")])
+def test_the_cost_says_what_was_timed(
+    policy: str, timed: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A policy without a kernel is no reason to set its plain Python beside compiled code."""
+    own = tmp_path / "own.py"
+    own.write_text("from layered_paging.policies.lru import LRU\n\n\nclass Plain(LRU):\n    pass\n")
+    name = policy if policy == "llru" else f"{own}:Plain"
+    assert main(["evidence", str(SAMPLE), "--policy", name, "--against", "lru", "--slots", "15", "48"]) == 0
+    cost = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("- Cost: "))
+    assert f"({timed}" in cost

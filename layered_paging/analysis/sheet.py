@@ -12,11 +12,13 @@ import numpy.typing as npt
 
 from ..core.cutting import first_rounds
 from ..core.instance import Instance
+from ..core.interpreted import compiles
 from ..core.layout import lay_out, merged_prefill
 from ..core.rules import PREFILLS, RESETS, Rules, choice, without_sizes
 from ..core.tables import Tabular
 from ..core.trace import Trace
 from ..engine.run import Run, informed, replay
+from ..engine.twins import twin_of
 from ..errors import ParameterError
 from ..policies.names import resolve
 from ..policies.step import Pool
@@ -95,6 +97,8 @@ class Sheet(Tabular):
         Words of 64 bits that the reference classes keep after ``state_rounds`` rounds at the smallest budget.
     nanoseconds, against_nanoseconds : float
         CPU time of a replay per event at the smallest budget, on this machine.
+    timed : {"kernel", "reference"}
+        What was timed, the same for both: compiled kernels, or the reference loop where one of them has no kernel.
     digest : str
         Of the trace's contents.
     """
@@ -116,6 +120,7 @@ class Sheet(Tabular):
     state_rounds: int
     nanoseconds: float
     against_nanoseconds: float
+    timed: str
     digest: str
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -199,7 +204,8 @@ def evidence_sheet(
     inverted = any(_worse(one, gate) for one in warm) or warm[-1].misses > warm[-1].against
     smallest = Room.of(played, *((None, wanted[0]) if sized else (wanted[0], None)))
     state = [_state(played, spec.name, smallest) for spec in (second, first)]
-    spent = [_nanoseconds(played, spec.name, smallest, reset) for spec in (second, first)]
+    timed = "kernel" if compiles() and twin_of(second) and twin_of(first) else "reference"
+    spent = [_nanoseconds(played, spec.name, smallest, reset, timed) for spec in (second, first)]
     return Sheet(
         policy=second.name,
         against=first.name,
@@ -218,6 +224,7 @@ def evidence_sheet(
         state_rounds=min(STATE_ROUNDS, played.rounds),
         nanoseconds=spent[0],
         against_nanoseconds=spent[1],
+        timed=timed,
         digest=trace.digest(),
     )
 
@@ -385,12 +392,13 @@ def _state(trace: Trace, name: str, room: Room) -> int:
     return state_size(policy)
 
 
-def _nanoseconds(trace: Trace, name: str, room: Room, reset: str) -> float:
-    """Return the CPU time of a replay per event; what is compiled was compiled before."""
+def _nanoseconds(trace: Trace, name: str, room: Room, reset: str, engine: str) -> float:
+    """Return the CPU time of a replay per event; what is compiled is compiled before."""
     events = int((trace.experts >= 0).any(axis=2).sum())
     spent = []
+    replay(trace, name, **room.given, reset=reset, engine=engine)
     for _ in range(TIMED):
         begin = time.process_time_ns()
-        replay(trace, name, **room.given, reset=reset)
+        replay(trace, name, **room.given, reset=reset, engine=engine)
         spent.append(time.process_time_ns() - begin)
     return min(spent) / events

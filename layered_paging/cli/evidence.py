@@ -25,6 +25,8 @@ from .values import positive
 
 __all__ = ["REFUSES", "configure", "markdown", "run", "show"]
 
+TIMED = {"kernel": "compiled replays", "reference": "both in the reference loop, in plain Python"}
+
 EXAMPLES = """examples:
   layered-paging evidence layered_paging/samples/sample.npz \\
       --policy llru --against lru --reset session -o sheet.md
@@ -225,7 +227,7 @@ def _notes(answer: dict[str, Any]) -> list[str]:
         f"State: {policy} keeps {counted(answer['state'], 'word')} of 64 bits, {against} {answer['against_state']:,} (reference classes, after "
         f"{counted(answer['state_rounds'], 'round')} at the smallest budget).",
         f"Cost: {policy} takes {answer['nanoseconds']:,.0f} ns of CPU time per event, {against} {answer['against_nanoseconds']:,.0f} ns "
-        "(compiled replays at the smallest budget, on this machine; an engine has its own).",
+        f"({TIMED[answer['timed']]} at the smallest budget, on this machine; an engine has its own).",
         "The optimum knows the future: no policy loads less. The figures are optimistic if the policy was chosen on this trace.",
     ]
     if answer["random"]:
