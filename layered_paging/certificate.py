@@ -18,6 +18,7 @@ from typing import Any
 
 from .core import strict_json
 from .core.files import check_replaceable, read_limited, write_atomic
+from .core.wide_text import wide_text
 from .errors import FormatError
 
 __all__ = ["Certificate"]
@@ -135,6 +136,8 @@ class Certificate:
                 raise FormatError(
                     f"{path}: a certificate must be below {limit >> 20} MiB uncompressed, or 100 times its file"
                 )
+            if (wide := wide_text(data)) is not None:
+                raise FormatError(f"{path}: {wide}")
             return cls.from_json(data.decode(), str(path))
         except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
             raise FormatError(f"{path}: cannot be read as a certificate; {error}") from None

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import layered_paging as lp
-from layered_paging.errors import FormatError
+from layered_paging.errors import FormatError, LayeredPagingError
 from layered_paging.formats.jsonl import Chunk
 
 
@@ -200,6 +200,21 @@ def test_text_of_wide_characters_is_named(encoding: str, suffix: str, tmp_path: 
     file.write_bytes(file.read_bytes().decode(encoding).encode())
     if suffix != "log":
         assert lp.load_trace(file).rounds == 1
+
+
+def test_every_other_document_in_wide_characters_is_named(tmp_path: Path) -> None:
+    from layered_paging.certificate import Certificate
+    from layered_paging.edge.documents import load_network
+    from layered_paging.profiles.profile import Profile
+    from layered_paging.recording.prompts import read_prompts
+    from layered_paging.sweep import load_spec
+
+    readers = (Certificate.load, Profile.load, load_network, load_spec, read_prompts)
+    for read in readers:
+        file = tmp_path / "document"
+        file.write_bytes('{"format": "layered-paging"}'.encode("utf-16"))
+        with pytest.raises(LayeredPagingError, match=r"document: must be UTF-8 text; it is UTF-16; convert it: 'iconv"):
+            read(file)
 
 
 def test_a_closed_standard_input_is_called_closed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -283,3 +284,32 @@ def test_a_target_beyond_computing_alone_is_told(capsys: pytest.CaptureFixture[s
     assert "The smallest memory for 40 tokens per second" in said and "computing alone" not in said
     assert main([*given, "--overlap", "--target", "51tok/s"]) == 0
     assert "at most 50 tokens per second" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("budget", "found"),
+    [
+        (
+            ["--bytes", "2"],
+            r"--bytes must hold the largest event \(147456 bytes\); got 2 \(use at least 147456 in all\)",
+        ),
+        (["--slots", "1", "--engine", "llama.cpp"], r"--slots must hold the largest event \(2 slots\); got 1 "),
+        (
+            ["--slots", "7", "--pool", "per-layer"],
+            r"--slots must hold the largest event of layer 1 \(2 slots\); got 1 ",
+        ),
+    ],
+)
+def test_nothing_is_planned_below_one_event(budget: list[str], found: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(SAMPLE), "--against", "llru", *budget]) == 2
+    out, said = capsys.readouterr()
+    assert out == "" and said.count("\n") == 1
+    assert re.search(found, said)
+
+
+def test_runs_that_all_load_the_same_are_refused_with_their_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+    trace = lp.load_trace(SAMPLE)
+    same = lp.replay(trace, "lru", budget_bytes=1 << 20)
+    assert main(["plan", str(SAMPLE), "--bytes", "1MiB", "--measured", "1MiB:10 1MiB:11"]) == 2
+    loaded = (same.bytes_read or 0) / trace.rounds
+    assert f"; all load {loaded:,.0f} bytes per token\n" in capsys.readouterr().err

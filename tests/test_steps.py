@@ -158,11 +158,22 @@ def test_what_is_no_run_is_refused_in_one_line(
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"absent\.csv: cannot be read; No such file"):
         read_steps(tmp_path / "absent.csv")
-    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "bytes.csv").write_bytes(b"\x80\xfe\x00")
     with pytest.raises(FormatError, match=r"bytes\.csv: cannot be read"):
         read_steps(tmp_path / "bytes.csv")
     with pytest.raises(ParameterError, match="lanes must be at least 1; got 0"):
         read_steps(saved(RUNS[1], tmp_path / "one.csv"), 0)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_run_in_wide_characters_names_its_encoding(encoding: str, tmp_path: Path) -> None:
+    file = saved(RUNS[1], tmp_path / "wide.csv")
+    file.write_bytes(file.read_text().encode(encoding))
+    name = encoding.upper().replace("-LE", "LE").replace("-BE", "BE")
+    with pytest.raises(
+        FormatError, match=rf"wide\.csv: must be UTF-8 text; it is {name}; convert it: 'iconv -f {name} "
+    ):
+        read_steps(file)
 
 
 def test_a_mark_before_the_first_column_is_passed_over(tmp_path: Path) -> None:

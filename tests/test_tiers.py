@@ -225,12 +225,19 @@ def test_the_command_plays_tiers(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert (ram["moved_down"] is None) == (sharing == "inclusive")
     assert main([*given, "--tiers", "exclusive", "--compute", "1ms", "--certificates", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
-    assert "moved down" in shown
+    assert "moved down" in shown and "least here" not in shown
     assert "tokens per second; with the least loads" in shown
     for n, row in enumerate(answer["tiers"][0]["rows"], start=1):
         kept = lp.Certificate.load(tmp_path / f"boundary-{n}.json.gz")
         lp.certify.check(kept, trace)
         assert kept.statement["cost"] == row["bound"]
+
+
+def test_the_last_column_of_inclusive_tiers_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", SAMPLE, "--tier", "vram=2MiB", "--tier", "ram=4MiB", "--policy", "lru"]) == 0
+    shown = capsys.readouterr().out
+    said = "least here: the fewest loads of this tier alone, for the requests that the tiers above let through."
+    assert "least here\n" in shown and said in shown.splitlines()
 
 
 def test_the_command_plays_devices(capsys: pytest.CaptureFixture[str]) -> None:

@@ -300,6 +300,8 @@ def shown(answer: dict[str, Any], args: argparse.Namespace) -> None:
     unit = answer["tiers" if tiers else "devices"][0]["rows"][0]["unit"]
     head = ["policy", "tier" if tiers else "device", unit, "requests", "misses", "hits %", "least", "MiB read"]
     table(title, head + (["moved down" if args.tiers == "exclusive" else "least here"] if tiers else []), lines, text=2)
+    if tiers and args.tiers == "inclusive":
+        print("least here: the fewest loads of this tier alone, for the requests that the tiers above let through.")
     for one in answer["tiers" if tiers else "devices"]:
         if one["tokens_per_second"] is not None:
             bound = one.get("bound_tokens_per_second")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import FormatError, LayeredPagingError
+from .wide_text import wide_text
 
 __all__ = ["check_replaceable", "read_limited", "read_whole", "replacing", "write_atomic"]
 
@@ -37,12 +38,12 @@ def read_limited(path: str | Path, most: int) -> bytes:
 
 
 def read_whole(path: str | Path, most: int, what: str, kind: type[LayeredPagingError] = FormatError) -> bytes:
-    """Return the contents of a file of at most ``most`` bytes; ``what`` it is, and the ``kind`` of error, are for messages.
+    """Return the contents of a text file of at most ``most`` bytes; ``what`` it is, and the ``kind`` of error, are for messages.
 
     Raises
     ------
     FormatError, or ``kind``
-        It cannot be read, or is larger.
+        It cannot be read, is larger, or is text of wide characters.
     """
     try:
         data = read_limited(path, most)
@@ -50,6 +51,8 @@ def read_whole(path: str | Path, most: int, what: str, kind: type[LayeredPagingE
         raise kind(f"{path}: cannot be read; {getattr(error, 'strerror', None) or error}") from None
     if len(data) > most:
         raise kind(f"{path}: a {what} has at most {most >> 20} MiB")
+    if (wide := wide_text(data)) is not None:
+        raise kind(f"{path}: {wide}")
     return data
 
 

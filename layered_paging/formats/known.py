@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from ..core.registry import entries
+from ..core.wide_text import wide_text
 from ..errors import FormatError
 from .base import Format
 from .common import guarded, parse_json
@@ -75,20 +76,6 @@ def _header_only(start: Start) -> bool:
     return mark is not None and has_columns([name.strip(' "') for name in rows[0].decode(errors="replace").split(mark)])
 
 
-def _wide_text(data: bytes) -> str | None:
-    """Return the encoding of text of two or four bytes per character, by its byte order mark or its zeros; else None."""
-    for mark, name in ((b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16")):
-        if data.startswith(mark):
-            return name
-    if data.startswith(b"\xfe\xff"):
-        return "UTF-16"
-    head = data[:64] if len(data) >= 64 else data[: len(data) // 2 * 2]
-    for zeros, signs, name in ((head[1::2], head[::2], "UTF-16LE"), (head[::2], head[1::2], "UTF-16BE")):
-        if len(head) >= 8 and not any(zeros) and all(32 <= sign < 127 or sign in b"\t\r\n" for sign in signs):
-            return name
-    return None
-
-
 def _json_at_fault(start: Start) -> str:
     """Say what is wrong with JSON that no format takes."""
     if start.value is None:
@@ -127,13 +114,8 @@ def detect(path: str | os.PathLike[str]) -> Format:
         found = next((one for one in formats() if one.rank > _MAGIC and one.sniff(start)), None)
     if found is not None:
         return found
-    if (wide := _wide_text(start.data)) is not None:
-        shell = (
-            "" if wide[6:] else ", or in PowerShell 'Get-Content OLD | Set-Content -Encoding utf8 NEW'"
-        )  # wants the mark
-        raise FormatError(
-            f"{file}: must be UTF-8 text; it is {wide}; convert it: 'iconv -f {wide} -t UTF-8 OLD > NEW'{shell}"
-        )
+    if (wide := wide_text(start.data)) is not None:
+        raise FormatError(f"{file}: {wide}")
     named = by_suffix(file)
     if start.data.lstrip()[:1] in (b"{", b"[") and (named is None or named.name.startswith("jsonl")):
         raise FormatError(f"{file}: {_json_at_fault(start)}")

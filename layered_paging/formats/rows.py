@@ -17,7 +17,7 @@ from .cells import Block
 from .common import WIDEST, afford, build, id_dtype
 from .layout import Facts, widths_of
 from .names import each
-from .token_numbers import refuse_unordered, skipped_tokens
+from .token_numbers import refuse_unordered, skipped_tokens, turned_back
 
 __all__ = ["Names", "Rows", "Table", "phase_of", "place_ids"]
 
@@ -182,6 +182,11 @@ class Table:
         round_of, starts = rounds_of(self.path, session, token)
         rounds = int(round_of.max()) + 1
         refuse_unordered(self.path, round_of, token, starts, rounds)
+        lane = layer if session is None else _small(session.astype(np.int64) * len(order) + layer)
+        back = turned_back(lane, round_of)
+        if back is not None:
+            why = f"rows come in another order: token {token[back]} of row {back + 1} comes after a later one of its layer"
+            self.how.assume("tokens", "in order of their numbers", why)
         skipped = skipped_tokens(round_of, token, starts, rounds)
         if skipped:
             meta["skipped_tokens"] = skipped
@@ -224,6 +229,12 @@ class Table:
             place[order] = np.arange(len(order))
             request = _small(place[request])
             names = [names[n] for n in order]
+            early = np.flatnonzero(np.diff(np.maximum.accumulate(request), prepend=-1) > 1)
+            if early.size:
+                why = (
+                    f"rows come in another order: request {names[request[early[0]]]} comes before one of a lower number"
+                )
+                self.how.assume("sessions", "in order of their numbers", why)
         if names != list(range(len(names))) and len(names) <= KEPT and "items" not in meta:
             meta["items"] = [{"name": name if isinstance(name, int) else str(name)[:80]} for name in names]
         changes = int(np.count_nonzero(np.diff(request)))

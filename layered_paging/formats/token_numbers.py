@@ -1,4 +1,4 @@
-"""What the numbers of tokens in a table say: skipped ones, and ids of words that are no count."""
+"""What the numbers of tokens in a table say: skipped ones, rows out of their order, and ids of words that are no count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..errors import FormatError
 
-__all__ = ["refuse_unordered", "skipped_tokens"]
+__all__ = ["refuse_unordered", "skipped_tokens", "turned_back"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -33,6 +33,24 @@ def refuse_unordered(path: Path, round_of: Ints, token: Ints, starts: Ints, roun
             "the rows: they may be positions of a part of the tokens, or ids of words; sort the rows by token, or name "
             "the column that counts tokens (--columns token=NAME)"
         )
+
+
+def turned_back(lane: Ints, round_of: Ints) -> int | None:
+    """Return the first row whose token comes before that of an earlier row of its lane; None where there is none.
+
+    Parameters
+    ----------
+    lane : int array, one entry per row
+        Session and layer together: a log may hold one layer, or one request, after another.
+    round_of : int array, one entry per row
+        Rounds in the order in which they are taken.
+    """
+    if bool((round_of[1:] >= round_of[:-1]).all()):
+        return None
+    order = np.argsort(lane, kind="stable")
+    same = lane[order][1:] == lane[order][:-1]
+    back = np.flatnonzero(same & (round_of[order][1:] < round_of[order][:-1]))
+    return int(order[back + 1].min()) if back.size else None
 
 
 def skipped_tokens(round_of: Ints, token: Ints, starts: Ints, rounds: int) -> int:

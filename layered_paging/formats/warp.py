@@ -47,10 +47,11 @@ class TokenLines(Format):
         return not names & set(ROLES["layer"]) and bool(names & set(ROLES["token"]))
 
     def read(self, path: Path, how: Reading) -> Trace:
-        """Read one round a line; a count of tokens that goes back begins a session."""
+        """Read one round a line; a count of tokens that goes back to a number that was there begins a session."""
         grids: list[list[list[int]]] = []
         starts, stages, held = [0], [], 0
-        before: int | None = None
+        numbers: list[int] = []
+        back = 0  # the first line whose number goes back
         key = token = phase = ""
         with guarded(path), text(path) as stream:
             for made, lines in parsed_blocks(stream, path, 1, how, lambda n, data: objects_of(path, n, data)):
@@ -65,12 +66,13 @@ class TokenLines(Format):
                         raise FormatError(f"{path} line {at}: '{key}' must hold {need}; got {str(grid)[:60]!r}")
                     if type(number) is not int:
                         raise FormatError(f"{path} line {at}: '{token}' must be an integer; got {str(number)[:40]!r}")
-                    if before is not None and number <= before:
+                    if numbers and number <= numbers[-1]:
                         starts.append(len(grids))
-                    before = number
+                        back = back or at
+                    numbers.append(number)
                     grids.append(grid)  # type: ignore[arg-type]
                     stages.append(row.get(phase, "decode"))
-                    held += 80 * (1 + len(grid))  # type: ignore[arg-type]
+                    held += 80 * (2 + len(grid))  # type: ignore[arg-type]
                 afford(path, "the rounds", 2 * held)
         if not grids:
             raise FormatError(f"{path}: must hold at least one token")
@@ -79,6 +81,11 @@ class TokenLines(Format):
             raise FormatError(f"{path}: '{phase}' must say prefill or decode; got {sorted(known)[:4]}")
         if not phase:
             how.assume("stage", "decode", "no entry says which tokens are prefill")
+        if back and len(set(numbers)) == len(numbers):
+            raise FormatError(
+                f"{path} line {back}: '{token}' goes back and no number stands twice: lines of one session out of order, or a "
+                "session that begins here; sort the lines by token, or give each session a file of its own"
+            )
         if len(starts) > 1:
             how.assume("sessions", len(starts), "the count of tokens starts again")
         top = max(len(row) for grid in grids for row in grid)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..analysis.evidence import distinct_sessions, held_out
 from ..core.rules import Traffic, without_sizes
 from ..core.trace import Trace
+from ..engine.result import Run
 from ..engine.run import replay
 from ..errors import BudgetError, ParameterError
 from ..policies.names import resolve
@@ -79,6 +81,8 @@ def plan(
     ------
     ParameterError
         Bytes without sizes, a target of tokens per second without a clock, an unknown engine, two clocks.
+    BudgetError
+        No policy can run with the budget in use: an event does not fit.
 
     Notes
     -----
@@ -108,6 +112,10 @@ def plan(
     steps = list(sizes) if sizes is not None else _steps(trace, sized)
     given = {*steps, *([size] if size is not None else [])}
     table = table_of(trace, names, sorted(given), sized=sized, clock=clock, options=options, progress=progress)
+    if size is not None and not any(
+        table.at(name, size) for name in names
+    ):  # the error of a replay tells what is needed
+        _played(trace, using, size, sized, options)
     found = Plan(table, using, size, clock, fitted, [], {}, None, None, [], [])
     found = replace(
         found,
@@ -137,11 +145,15 @@ def _fitted(
     for size, rate in measured:
         if not rate > 0:
             raise ParameterError(f"measured runs must have tokens per second above 0; got {rate!r}")
-        budget: dict[str, Any] = {"budget_bytes": size} if sized else {"slots": size}
-        run = replay(trace, using, **budget, **options)
+        run = _played(trace, using, size, sized, options)
         loaded.append((run.bytes_read or 0) / trace.rounds)
         seconds.append(1 / rate)
     return fit(loaded, seconds, overlap=overlap)
+
+
+def _played(trace: Trace, policy: str, size: int, sized: bool, options: dict[str, Any]) -> Run:
+    budget: dict[str, Any] = {"budget_bytes": size} if sized else {"slots": size}
+    return replay(trace, policy, **budget, **options)
 
 
 def _cost(row: Row) -> float:
@@ -158,11 +170,11 @@ def _chosen(
     if found.size is None:
         return []
     groups = distinct_sessions(trace)
-    budget: dict[str, Any] = {"budget_bytes": found.size} if found.table.sized else {"slots": found.size}
+    played = partial(_played, trace, size=found.size, sized=found.table.sized, options=options)
     runs = {}
     for name in [found.using, *shipped(engine)] if engine is not None else names:
         with contextlib.suppress(BudgetError):
-            runs[name] = replay(trace, name, **budget, **options)
+            runs[name] = played(name)
     if found.using not in runs:
         return []
     best = held_out(runs, found.using, groups)
@@ -171,7 +183,7 @@ def _chosen(
         return chosen
     for name in USUAL:
         with contextlib.suppress(BudgetError):
-            runs[name] = runs.get(name) or replay(trace, name, **budget, **options)
+            runs[name] = runs.get(name) or played(name)
     other = held_out({n: run for n, run in runs.items() if n == found.using or engines_of(n)}, found.using, groups)
     return [*chosen, Chosen(other.policy, found.using, other.saved, other.judged, shipped=True)]
 

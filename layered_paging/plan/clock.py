@@ -148,7 +148,7 @@ def fit(loaded: Sequence[float], seconds: Sequence[float], *, overlap: bool = Fa
         raise ParameterError("measured runs must have bytes of at least 0 and seconds above 0, all finite")
     if np.ptp(x) == 0:
         raise ParameterError(
-            f"the runs must load different amounts to tell computing from loading; all load {x[0]:.0f}"
+            f"the runs must load different amounts to tell computing from loading; all load {x[0]:,.0f} bytes per token"
         )
     return _overlapped(x, y) if overlap else _line(x, y)
 

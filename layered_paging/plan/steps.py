@@ -10,6 +10,7 @@ its error is what is printed.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.wide_text import wide_text
 from ..errors import FormatError, ParameterError
 
 __all__ = ["MeasuredRun", "Prediction", "StepClock", "fit_steps", "predict_steps", "read_steps"]
@@ -187,7 +189,9 @@ def read_steps(path: str | os.PathLike[str], lanes: int | None = None) -> Measur
         raise ParameterError(f"{file}: lanes must be at least 1; got {lanes}")
     found: list[list[float]] = []
     try:
-        with file.open(newline="", encoding="utf-8-sig") as text:
+        with file.open("rb") as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+            if (wide := wide_text(raw.peek(64))) is not None:
+                raise FormatError(f"{file}: {wide}")
             numbered = ((n, line) for n, line in enumerate(text, start=1) if line.strip() and not line.startswith("#"))
             header = next(csv.reader([next(numbered, (0, ""))[1]]), [])
             missing = [name for name in COLUMNS if header.count(name) != 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.wide_text import wide_text
 from ..errors import FormatError
 from ..formats.common import guarded, parse_json
 
@@ -52,6 +53,8 @@ def read_prompts(path: str | Path) -> list[Prompt]:
             while line := stream.readline(LONGEST):
                 number += 1
                 where = f"{file} line {number}"
+                if number == 1 and (wide := wide_text(line)) is not None:
+                    raise FormatError(f"{file}: {wide}")
                 if len(line) >= LONGEST:
                     raise FormatError(f"{where}: longer than {LONGEST} bytes")
                 if line.strip():
