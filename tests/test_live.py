@@ -282,6 +282,20 @@ def test_a_snapshot_that_is_none_is_refused() -> None:
         Cache(layers=2, experts=4, slots=3, policy="lru").snapshot()
 
 
+def test_the_gauge_refuses_what_it_cannot_count() -> None:
+    best = PrefixOptimum(2)
+    best.serve([0, 1])
+    for error, pages in ((ParameterError, [2, 2]), (BudgetError, [0, 1, 2])):
+        with pytest.raises(error):
+            best.serve(pages)
+    assert [best.serve([page]) for page in (0, 1, 2, 0)] == [0, 0, 1, 0]
+    assert PrefixOptimum(1, bypass=True).serve([0, 1, 2]) == 3
+    with pytest.raises(BudgetError):
+        PrefixOptimum(1, held=[0, 1])
+    with pytest.raises(ParameterError):
+        PrefixOptimum(-1)
+
+
 def test_a_policy_of_someone_else() -> None:
     class Newest:
         """Evict the page requested last."""

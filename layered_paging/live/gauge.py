@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..core.instance import flag, integer
+from ..errors import BudgetError, ParameterError
+
 __all__ = ["PrefixOptimum"]
 
 
@@ -62,17 +65,31 @@ class PrefixOptimum:
     """
 
     def __init__(self, slots: int, *, bypass: bool = False, held: Iterable[int] = ()) -> None:
-        self.slots, self.bypass, self.misses = slots, bypass, 0
-        self._tokens = [1, slots]  # by place; place 0 ends every search
+        self.slots, self.bypass, self.misses = integer("slots", slots, 0), flag("bypass", bypass), 0
+        self._tokens = [1, self.slots]  # by place; place 0 ends every search
         self._parent = [0, 1]
         self._last = dict.fromkeys(held, 1)  # place of the last use
+        if len(self._last) > self.slots:
+            raise BudgetError(f"held: at most {self.slots} pages fit into the slots; got {len(self._last)}")
 
     def restart(self) -> None:
         """Empty the cache, as at the start of a session; ``misses`` counts on."""
         self._tokens, self._parent, self._last = [1, self.slots], [0, 1], {}
 
     def serve(self, pages: Sequence[int]) -> int:
-        """Serve one event of distinct pages, at most ``slots`` of them unless bypass is allowed; return how many more misses the optimum has."""
+        """Serve one event and return how many more misses the optimum has.
+
+        Raises
+        ------
+        ParameterError
+            A page is there twice.
+        BudgetError
+            More pages than slots, and bypass is not allowed.  After an error nothing has changed.
+        """
+        if len(set(pages)) < len(pages):
+            raise ParameterError(f"pages of an event must be distinct; got {list(pages)!r}"[:500])
+        if len(pages) > self.slots and not self.bypass:
+            raise BudgetError(f"an event of {len(pages)} pages needs as many slots; there are {self.slots}")
         last = self._last
         begins = sorted((last[page] for page in pages if page in last), reverse=True)
         kept = sum(self._take(begin) for begin in begins)
