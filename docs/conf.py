@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
@@ -88,7 +87,7 @@ def commands() -> str:
     pages = ""
     for name, summary in cli.COMMANDS.items():
         _, parser, _ = parsing.parser_of(cli.COMMANDS, lambda word, name=name: word == name)
-        parser.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=80)
+        parser.formatter_class = lambda prog: parsing.Help(prog, width=80)
         pages += f"\n## {name}\n\n{summary[0].upper()}{summary[1:]}.\n\n```text\n{parser.format_help()}```\n"
         for action in parsing.actions(parser):
             for flag in action.option_strings:

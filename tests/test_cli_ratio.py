@@ -235,6 +235,19 @@ def test_a_shortest_cycle_is_printed_and_certified(capsys, tmp_path):
     assert run(capsys, "ratio", "--optimal", *SIZE, "--shortest")[0] == 2
 
 
+def test_what_has_no_shortest_cycle_leaves_no_certificate_and_says_so(capsys, tmp_path):
+    path = tmp_path / "none.json"
+    size = ["--layers", "2", "--experts", "3", "--slots", "4"]
+    for more, said in ((["-o", str(path)], True), ([], False)):
+        status, out, err = run(capsys, "ratio", "lifo", *size, "--shortest", *more)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert "found ratio unbounded" in err
+        assert err.endswith(f"; {path} was not written (leave --shortest out)\n") == said
+        assert "the ratio and its certificate can still be had" in err
+    assert not path.exists()
+    assert run(capsys, "ratio", "lifo", *size, "-o", str(path))[0] == 0 and path.exists()
+
+
 def test_progress_ends_with_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     before = set(threading.enumerate())
     assert main(["ratio", "belady", "--layers", "2", "--experts", "2", "--slots", "3"]) == 2

@@ -249,6 +249,22 @@ def test_every_command_and_action_has_the_manners(name: str, capsys: pytest.Capt
         assert all(option in said for option in ("--json", "--format", "-v, --verbose", "-q, --quiet"))
 
 
+@pytest.mark.parametrize("name", ["ratio", "plan", "replay", "check"])
+@pytest.mark.parametrize("wide", [50, 100])
+def test_help_is_as_wide_as_the_terminal(
+    name: str, wide: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(wide))
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    said = capsys.readouterr().out.splitlines()
+    words = f"{COMMANDS[name][0].upper()}{COMMANDS[name][1:]}.".split()
+    assert words == " ".join(said).split()[said[0].count(" ") + 1 :][: len(words)]
+    commands = ("  layered-paging ", "      -")  # to be copied as they are
+    assert [line for line in said if len(line) > wide and not line.startswith(commands)] == []
+    assert max(len(line) for line in said) > min(wide, 78) - 20
+
+
 # tables
 
 

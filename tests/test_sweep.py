@@ -373,3 +373,31 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     )
     assert main(["sweep", str(tmp_path / "absent.toml"), "-o", str(tmp_path / "three")]) == 2
     assert capsys.readouterr().err.count("\n") == 3
+
+
+def test_the_command_tells_in_a_pipe_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from layered_paging.cli import sweep as command
+
+    monkeypatch.setattr("layered_paging.cli.progress.LINES", 0.01)
+    spec = tmp_path / "s.toml"
+    spec.write_text('[[runs]]\nfunction = "coupon"\nset = {samples = 3}\ngrid = {experts = [2, 3]}\n')
+    seen: list[str] = []
+
+    def slow(spec: Any, folder: str, progress: Any, **options: Any) -> Any:
+        progress(1, 2, 1)
+        for _ in range(1000):
+            seen.append(capsys.readouterr().err)
+            if "done 1 of 2, failed 1\n" in "".join(seen):
+                break
+            time.sleep(0.01)
+        return running.run(spec, folder, progress=progress, **options)
+
+    monkeypatch.setattr(command, "run_spec", slow)
+    assert main(["sweep", str(spec), "-o", str(tmp_path / "out"), "--workers", "1"]) == 0
+    assert "jobs for 0 s, done 1 of 2, failed 1\n" in "".join(seen)
+    capsys.readouterr()
+    monkeypatch.setattr(command, "run_spec", running.run)
+    assert main(["sweep", str(spec), "-o", str(tmp_path / "two"), "--workers", "1", "--json"]) == 0
+    assert capsys.readouterr().err == ""

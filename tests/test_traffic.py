@@ -251,6 +251,13 @@ def test_the_command_prints_the_price_of_each_rule(capsys: pytest.CaptureFixture
         (["--keep-event", "1", "--optimum", "forced"], "--optimum forced is no bound under rules of traffic"),
         (["--admission", "bypass", "--optimum", "forced"], "--optimum forced is no bound under --admission bypass"),
         (["--bypass-above", "32tokens"], "--bypass-above needs events whose tokens are known"),
+        (
+            ["--bypass-above", "0"],
+            "--bypass-above must be at least 1; 0 could keep no load, so that every request misses",
+        ),
+        (["--bypass-above", "0tokens"], "--bypass-above must be at least 1; 0 could keep no load"),
+        (["--keep-event", "0"], "--keep-event must be at least 1; 0 could keep no load"),
+        (["--keep-round", "0"], "or be no limit: for that leave the option out"),
         (["--keep-round", "-2"], "--keep-round must be an integer of at least 0; got -2"),
         (["--keep-event", "1", "--stream", "--sample", "2"], "rules of traffic go without --workers and --sample"),
     ],

@@ -177,20 +177,22 @@ def _cell(value: Any) -> str:
 
 @contextmanager
 def progress(label: str, total: int, quiet: bool = False) -> Iterator[Any]:
-    """Yield a function to call with the number of steps done, and with another total and label where they change.
+    """Yield a function to call with the number of steps done, and with another total and label, or failures, where they change.
 
     On a terminal a bar is drawn; elsewhere a line says every ten seconds how far it is.
     """
     if quiet or sys.stderr is None:
-        yield lambda done, total=total, label=label: None
+        yield lambda done, total=total, label=label, failed=0: None
         return
     if not sys.stderr.isatty():
         said = Progress(quiet)
         said("phase", label)
 
-        def tell(done: int, total: int = total, label: str = label) -> None:
+        def tell(done: int, total: int = total, label: str = label, failed: int = 0) -> None:
             said("phase", label)
             said("done", f"{done:,} of {total:,}" if total else done)
+            if failed:
+                said("failed", failed)
 
         try:
             yield tell
@@ -202,7 +204,12 @@ def progress(label: str, total: int, quiet: bool = False) -> Iterator[Any]:
 
     with rich.progress.Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
-        yield lambda done, total=total, label=label: bar.update(task, description=label, completed=done, total=total)
+
+        def draw(done: int, total: int = total, label: str = label, failed: int = 0) -> None:
+            shown = f"{label}, {failed:,} failed" if failed else label
+            bar.update(task, description=shown, completed=done, total=total)
+
+        yield draw
 
 
 def one_of(name: str, values: Sequence[Any]) -> None:

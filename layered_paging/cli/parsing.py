@@ -16,6 +16,7 @@ from ..core.registry import close_to, nearest
 from ..errors import NotRegistered, ParameterError
 
 __all__ = [
+    "Help",
     "actions",
     "add_manners",
     "check_needs",
@@ -39,6 +40,21 @@ def complain(prog: str, message: str) -> None:
         line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
     if sys.stderr is not None:
         print(f"{prog}: {line}", file=sys.stderr)
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal, 78 columns at most: prose and headings are folded, commands stay as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = text.splitlines()
+        return "\n".join(line if line[:1].isspace() else textwrap.fill(line, min(width, 78)) for line in lines)
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+    def start_section(self, heading: str | None) -> None:
+        """Begin a group of options."""
+        super().start_section(None if heading is None else textwrap.fill(heading, self._width - 1))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -76,8 +92,8 @@ def add_manners(parser: argparse.ArgumentParser, *, below: bool = False) -> None
 
 
 def sentence(summary: str) -> str:
-    """Return a line of help as a sentence, folded as help is."""
-    return textwrap.fill(summary[0].upper() + summary[1:] + ".", 78)
+    """Return a line of help as a sentence."""
+    return summary[0].upper() + summary[1:] + "."
 
 
 def parser_of(
@@ -111,7 +127,7 @@ def parser_of(
             name,
             help=summary,
             description=sentence(summary),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=Help,
             add_help=False,
         )
         if wanted(name):

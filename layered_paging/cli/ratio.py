@@ -155,7 +155,11 @@ def _of_policy(args: argparse.Namespace, size: dict[str, Any], said: Progress) -
     answer["complete"] = complete
     certificate = found.certificate if args.output or args.shortest else None
     if args.shortest and complete:
-        short = shortest(found, seconds=args.time_limit or 20, tick=said)
+        try:
+            short = shortest(found, seconds=args.time_limit or 20, tick=said)
+        except ParameterError as error:
+            none = f"; {args.output} was not written (leave --shortest out)" if args.output else ""
+            raise ParameterError(f"{error}{none}") from None
         certificate = short.certificate
         answer["witness"] = {
             "prefix": [[page] for page in short.prefix],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from ..core.words import counted
@@ -13,7 +11,7 @@ from ..sweep import load_spec
 from ..sweep import run as run_spec
 from ..sweep.running import FORMATS
 from . import options as opt
-from .common import table
+from .common import progress, table
 from .options import Group, Option, add
 
 SHOWN = 20  # failures printed
@@ -49,12 +47,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Run the spec."""
     spec = load_spec(args.spec)
     kept = 0
-    with _live(args.json) as draw:
+    with progress("jobs", len(spec.jobs), args.json) as tell:
 
-        def progress(done: int, total: int, failures: int) -> None:
+        def draw(done: int, total: int, failures: int) -> None:
             nonlocal kept
             kept = done
-            draw(done, total, failures)
+            tell(done, total=total, failed=failures)
 
         try:
             report = run_spec(
@@ -65,7 +63,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 resume=args.resume,
                 retry=args.retry,
                 form=args.form,
-                progress=progress,
+                progress=draw,
             )
         except KeyboardInterrupt:
             print(f"kept: {kept} of {counted(len(spec.jobs), 'job')}; go on with --resume", file=sys.stderr)
@@ -77,33 +75,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "played": report.played,
         "failures": [{"job": n, "error": error} for n, error in report.failures],
     }
-
-
-@contextmanager
-def _live(quiet: bool) -> Iterator[Callable[[int, int, int], None]]:
-    """Yield a function that draws a bar with rate, time left and failures, on a terminal only."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda done, total, failures: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[failures]} failed"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("sweep", total=None, rate="", failures=0)
-
-        def draw(done: int, total: int, failures: int) -> None:
-            speed = bar.tasks[0].speed
-            rate = f"{speed:.1f} jobs/s" if speed else ""
-            bar.update(task, completed=done, total=total, rate=rate, failures=failures)
-
-        yield draw
 
 
 def show(answer: dict[str, Any], args: argparse.Namespace) -> None:

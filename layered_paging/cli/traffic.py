@@ -62,9 +62,23 @@ def _numbers(text: str) -> int | list[int]:
 
 
 def rules_of(args: argparse.Namespace) -> Traffic:
-    """Return the rules of traffic that the options say."""
+    """Return the rules of traffic that the options say.
+
+    Raises
+    ------
+    ParameterError
+        A limit of 0, which could be none at all, or one that keeps nothing.
+    """
     names = ("keep_event", "keep_round", "admit_after", "evict_after", "prefill_cache")
     above = {} if args.bypass_above is None else dict([args.bypass_above])
+    limits = {"--bypass-above": 0 in above.values(), "--keep-event": args.keep_event == 0}
+    limits["--keep-round"] = args.keep_round == 0
+    for flag, nothing in limits.items():
+        if nothing:
+            raise ParameterError(
+                f"{flag} must be at least 1; 0 could keep no load, so that every request misses, or be no limit: for that "
+                "leave the option out"
+            )
     return Traffic(**{name: getattr(args, name) for name in names}, **above)
 
 
