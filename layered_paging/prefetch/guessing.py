@@ -148,16 +148,21 @@ def _cut(model: Imported, width: int, least: float) -> Guesses:
 
 def _watch(model: Any, experts: Any, begins: Any, least: float, out: Guesses | None) -> None:
     """Run a predictor over events in order, writing its guesses before each; what the kernels must equal."""
-    for r in range(len(experts)):
+    for r, row in enumerate(experts.tolist()):
         if begins[r]:
             model.restart()
-        for layer in range(experts.shape[1]):
+        for layer, members in enumerate(row):
             if out is not None:
-                scores = model.scores(layer)
-                order = np.argsort(-scores, kind="stable")[: out.shape[2]]
-                order = order[(scores[order] > 0) & (scores[order] >= least)]
-                out[r, layer, : len(order)] = order
-            model.observe(layer, sorted(int(e) for e in experts[r, layer] if e >= 0))
+                sure = _surest(model.scores(layer), out.shape[2], least)
+                out[r, layer, : len(sure)] = sure
+            model.observe(layer, sorted([e for e in members if e >= 0]))
+
+
+def _surest(scores: Any, width: int, least: float) -> Any:
+    """Return the experts of largest positive score, at least ``least``; ties to the lower number."""
+    order = (-scores).argsort(kind="stable")[:width]
+    found = scores[order]
+    return order[(found > 0) & (found >= least)]
 
 
 def _compiled(model: Any, trace: Trace, train: Trace | None) -> Callable[..., None]:
@@ -212,7 +217,5 @@ def _compiled(model: Any, trace: Trace, train: Trace | None) -> Callable[..., No
 def _fixed(model: Ranked, experts: Any, begins: Any, least: float, out: Any) -> None:
     """Write the same guesses before every event."""
     for layer in range(out.shape[1] if out.size else 0):
-        scores = model.scores(layer)
-        order = np.argsort(-scores, kind="stable")[: out.shape[2]]
-        order = order[(scores[order] > 0) & (scores[order] >= least)]
-        out[:, layer, : len(order)] = order
+        sure = _surest(model.scores(layer), out.shape[2], least)
+        out[:, layer, : len(sure)] = sure
