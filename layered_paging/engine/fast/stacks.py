@@ -120,7 +120,7 @@ def opt_depths(grid: Grid, *, resets: bool, forced: bool) -> Ints:
     rounds, columns, _ = grid.shape
     ahead = np.empty(grid.shape, np.int32 if rounds * columns < 1 << 31 else np.int64)
     stack = _stack(grid)
-    _opt(grid.arrays(), resets, stack, _keys(grid.pages), forced, ahead)
+    _opt(grid.arrays(), resets, stack, _keys(grid.pages), forced, ahead, np.zeros(grid.pages, np.int64))
     histogram: Ints = stack.histogram
     return histogram
 
@@ -240,7 +240,7 @@ def _compact(bits: Any, tree: Any, last: Any, owner: Any, place: int) -> int:
     return to
 
 
-@kernel
+@bare_kernel
 def _sweep(stack: Stack, order: Any, now: Now, m: int, forced: bool) -> None:
     """Serve one event, whose ``m`` pages are in ``stack.members``, on the stack.
 
@@ -292,7 +292,7 @@ def _sweep(stack: Stack, order: Any, now: Now, m: int, forced: bool) -> None:
     stack.size[0] = alive + size
 
 
-@kernel
+@bare_kernel
 def _members(experts: Any, first: Any, r: int, c: int, members: Any) -> int:
     """Fill ``members`` with the pages of an event; return their number."""
     m = 0
@@ -304,7 +304,7 @@ def _members(experts: Any, first: Any, r: int, c: int, members: Any) -> int:
     return m
 
 
-@kernel
+@bare_kernel
 def _llru(grid: Arrays, resets: bool, stack: Stack, keys: Keys, layer: Any, far: bool, visit: bool) -> None:
     """LLRU: R and D of a page are its key, -(round of last request) * (layers + 1), shifted by layer."""
     experts, first, starts = grid.experts, grid.first, grid.starts
@@ -333,13 +333,13 @@ def _llru(grid: Arrays, resets: bool, stack: Stack, keys: Keys, layer: Any, far:
             _sweep(stack, keys, _at(r * columns + c), m, True)
 
 
-@kernel
+@bare_kernel
 def _at(event: int) -> Now:
     """Return the time of an event of which only the number matters."""
     return Now(event, 0, 0, event, event, event, event, 0)
 
 
-@kernel
+@bare_kernel
 def _lfu(grid: Arrays, resets: bool, stack: Stack, keys: Keys, forget: bool) -> None:
     """LFU with perfect history: more uses, then the later event, then the higher page."""
     experts, first, starts = grid.experts, grid.first, grid.starts
@@ -361,15 +361,15 @@ def _lfu(grid: Arrays, resets: bool, stack: Stack, keys: Keys, forget: bool) -> 
             _sweep(stack, keys, _at(r * columns + c), m, True)
 
 
-@kernel
-def _opt(grid: Arrays, resets: bool, stack: Stack, keys: Keys, forced: bool, ahead: Any) -> None:
-    """Furthest next use: the nearer next use, then the higher page; ``ahead`` takes the next uses."""
+@bare_kernel
+def _opt(grid: Arrays, resets: bool, stack: Stack, keys: Keys, forced: bool, ahead: Any, coming: Any) -> None:
+    """Furthest next use: the nearer next use, then the higher page; ``ahead`` takes the next uses, by ``coming`` of each page."""
     experts, first, starts = grid.experts, grid.first, grid.starts
     key, members = keys.key, stack.members
     rounds, columns, width = experts.shape
     # backwards: the next use of each request
     never = rounds * columns
-    coming = np.full(key.shape[0], never, np.int64)
+    coming[:] = never
     session = starts.shape[0] - 1
     for r in range(rounds - 1, -1, -1):
         for c in range(columns - 1, -1, -1):
