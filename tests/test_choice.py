@@ -92,7 +92,7 @@ def test_rent_ends_at_the_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     played: list[str] = []
     mark = tmp_path / "compiled" / "x"
     rented = Lease(mark)
-    monkeypatch.setattr(choice, "lease", lambda home: rented)
+    monkeypatch.setattr(choice, "lease", lambda *kernel: rented)
     monkeypatch.setattr(choice.reference, "play", lambda task: played.append("reference"))
     fast = resolve("lru")
     play = choice.chosen(fast, lambda: lambda task: played.append("kernel"), "some.module")
@@ -147,7 +147,7 @@ def test_a_kernel_is_foreseen_for_one_policy_alone() -> None:
 
     task = SimpleNamespace(grid=grid, carry=None, instance=SimpleNamespace(slots=24))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(choice, "lease", lambda home: Never(None))
+        patch.setattr(choice, "lease", lambda *kernel: Never(None))
         patch.setattr(choice.reference, "play", lambda task: played.append("reference"))
         with choice.foreseen(10**6, "lfu"):
             for name in ("lru", "lfu"):
@@ -189,7 +189,7 @@ def test_a_kernel_that_pays_over_what_is_foreseen_is_compiled_at_once() -> None:
 
     task = SimpleNamespace(grid=grid, carry=None, instance=SimpleNamespace(slots=24))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(choice, "lease", lambda home: Never(None))
+        patch.setattr(choice, "lease", lambda *kernel: Never(None))
         patch.setattr(choice.reference, "play", lambda task: played.append("reference"))
         play = choice.chosen(resolve("lru"), lambda: lambda task: played.append("kernel"), "some.module")
         play(task)
@@ -208,10 +208,20 @@ def test_diagnose_foresees_that_the_best_policy_is_replayed_again(monkeypatch: p
             asked.append(expected)
             return False
 
-    monkeypatch.setattr(choice, "lease", lambda home: Asked(None))
+    monkeypatch.setattr(choice, "lease", lambda *kernel: Asked(None))
     once = {name: trace.requests * choice.price_of(name).request for name in ("lru", "similar-rounds")}
     for later in (0, 20):
         asked.clear()
         diagnosed(trace, 24, None, "lru", ["lru", "similar-rounds"], "never", "token", None, later=later)
         assert asked[:2] == [2 * (1 + AGAIN) * each for each in once.values()]  # nobody knows yet which one is the best
         assert 2 * (AGAIN + later) * once["similar-rounds"] in asked
+
+
+def test_a_kernel_under_rules_of_traffic_is_bought_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(choice, "lease", lambda *kernel: asked.append(kernel) or Never(None))
+    trace = lp.workloads.zipf(2, 8, 50, top_k=2, seed=1)
+    for traffic in (None, {"admit_after": 2}):
+        lp.replay(trace, "lfu", 8, admission="bypass", traffic=traffic)
+    (plain, form), (home, gated) = asked
+    assert plain == home and (form, gated) == ("", "gated")

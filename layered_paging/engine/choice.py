@@ -76,7 +76,7 @@ def price_of(policy: str) -> Price:
 
 
 def chosen(
-    spec: PolicySpec, twin: Callable[[], Callable[[Task], Counts] | None], home: str
+    spec: PolicySpec, twin: Callable[[], Callable[[Task], Counts] | None], home: str, form: str = ""
 ) -> Callable[[Task], Counts]:
     """Return what replays pools of a policy: for each the cheaper of both.
 
@@ -87,10 +87,12 @@ def chosen(
         Returns the compiled twin, or None; only called when it is used.
     home : str
         The module of the twin; empty where there is none.
+    form : str
+        Names what is compiled apart from the usual.
     """
 
     def play(task: Task) -> Counts:
-        kernel, price = lease(home), price_of(spec.base)
+        kernel, price = lease(home, form), price_of(spec.base)
         expected = task.grid.requests * price.request
         replays, only = _to_come.get()
         # several that are foreseen are a command, and who calls it once will call it again

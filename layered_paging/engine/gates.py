@@ -26,7 +26,6 @@ class Gate(NamedTuple):
     event as the policy sees it.
     """
 
-    on: bool
     bypass_above: int
     keep_event: int
     keep_round: int
@@ -49,7 +48,6 @@ def begin_gate(task: Task, before: Gate | None = None) -> Gate:
     admit = limit(rules.admit_after)
     draft = np.full((1, 1, grid.shape[2]), -1, grid.experts.dtype)
     return Gate(
-        not rules.plain,
         limit(rules.bypass_above),
         limit(rules.keep_event),
         limit(rules.keep_round),

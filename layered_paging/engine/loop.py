@@ -90,7 +90,7 @@ def play_with(play: Callable[..., int], task: Task, carry: dict[str, Any]) -> Co
     else:
         none = np.zeros(grid.pages, np.bool_), np.full(grid.pages, -1, np.int64)
         carry.update(resident=none[0], guard=none[1], numbers=np.array([grid.origin, 0, 0]))
-    carry["gate"] = gate = begin_gate(task, carry.get("gate"))
+    carry["gate"] = gate = None if rules.traffic.plain else begin_gate(task, carry.get("gate"))
     limits = Limits(
         task.capacity,
         locked(task.sizes if task.in_bytes and task.sizes is not None else ones),
@@ -103,9 +103,9 @@ def play_with(play: Callable[..., int], task: Task, carry: dict[str, Any]) -> Co
     tally = Tally(counts.misses, counts.layer_misses, flags)
     places = np.empty(width, np.int64), np.empty(width, np.int64)
     cache = Cache(carry["resident"], carry["guard"], *places, carry["numbers"])
-    dropped = int(gate.numbers[DROPPED])
+    dropped = 0 if gate is None else int(gate.numbers[DROPPED])
     outcome = play(carry["state"], grid.arrays(), limits, tally, cache, gate, opens)
-    counts.dropped = int(gate.numbers[DROPPED]) - dropped
+    counts.dropped = 0 if gate is None else int(gate.numbers[DROPPED]) - dropped
     if outcome < 0:
         raise BudgetError(f"round {-1 - outcome}: an event does not fit into {task.capacity}")
     counts.missed_bytes = int(outcome)
@@ -113,8 +113,11 @@ def play_with(play: Callable[..., int], task: Task, carry: dict[str, Any]) -> Co
 
 
 @bare_kernel
-def _replay(state: Any, grid: Arrays, limits: Limits, tally: Tally, cache: Cache, gate: Gate, opens: int) -> int:
-    """Return the bytes loaded, or -1 - round where an event does not fit; modify ``state``, ``tally``, ``cache``, ``gate``."""
+def _replay(state: Any, grid: Arrays, limits: Limits, tally: Tally, cache: Cache, gate: Gate | None, opens: int) -> int:
+    """Return the bytes loaded, or -1 - round where an event does not fit; modify ``state``, ``tally``, ``cache``, ``gate``.
+
+    Without a gate, what is about it is not compiled.
+    """
     experts, first, layer, offset, starts = grid.experts, grid.first, grid.layer, grid.offset, grid.starts
     capacity, weight, sizes, bypass = limits.capacity, limits.weight, limits.sizes, limits.bypass
     resident, guard, absent, place, numbers = cache.resident, cache.guard, cache.absent, cache.place, cache.numbers
@@ -139,7 +142,8 @@ def _replay(state: Any, grid: Arrays, limits: Limits, tally: Tally, cache: Cache
             if limits.reset == 1:
                 begin = r
                 on_reset(state, grid.number + session)
-                reset_gate(gate)
+                if gate is not None:
+                    reset_gate(gate)
             else:
                 event = r * grid.stride + offset[0]
                 clock = event * width if grid.ranked else event
@@ -150,7 +154,9 @@ def _replay(state: Any, grid: Arrays, limits: Limits, tally: Tally, cache: Cache
             start = event * width
             clock = start if grid.ranked else event
             of_layer = layer[c]
-            alone = gate.on and passes(gate, experts, row, c)  # the event leaves the cache alone
+            alone = False  # whether the event leaves the cache alone
+            if gate is not None:
+                alone = passes(gate, experts, row, c)
             # the members that are there, in the order of presentation; the absent ones are noted
             members = 0
             missing = 0
@@ -179,7 +185,7 @@ def _replay(state: Any, grid: Arrays, limits: Limits, tally: Tally, cache: Cache
                 for i in range(missing):
                     loaded += sizes[absent[i]]
             loads = missing
-            if gate.on:
+            if gate is not None:
                 loads = 0 if alone else sift(gate, absent, place, missing, r, capacity - held, weight)
                 gate.numbers[DROPPED] += missing - loads
                 members -= missing - loads
@@ -196,7 +202,7 @@ def _replay(state: Any, grid: Arrays, limits: Limits, tally: Tally, cache: Cache
                 if waits(state):
                     guard[page] = event
             now = Now(clock, r, of_layer, start, start, event, event, 0)
-            if gate.on:  # the policy sees those that are there
+            if gate is not None:  # the policy sees those that are there
                 show(gate, experts, row, c, first[c], resident)
                 on_served(state, now, gate.shown, 0, 0, guard)
             else:

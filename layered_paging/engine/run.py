@@ -424,7 +424,8 @@ def player_of(spec: PolicySpec, engine: str, rules: Rules = PLAIN) -> Callable[[
     from .twins import home_of, player, twin_of
 
     if engine == "auto":
-        return chosen(spec, lambda: player(spec, rules), home_of(spec))
+        form = "" if rules.traffic.plain else "gated"
+        return chosen(spec, lambda: player(spec, rules), home_of(spec), form)
     fast = player(spec, rules)
     if fast is None:
         under = "" if twin_of(spec) is None else " under rules of traffic"
