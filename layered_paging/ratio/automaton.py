@@ -7,6 +7,8 @@ policy is symmetric, the pages of each layer are renamed so that the tuple is th
 from __future__ import annotations
 
 import copy
+import copyreg
+import functools
 import gc
 import resource
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -218,17 +220,19 @@ def step_cloud(cloud: Cloud, event: Sequence[int], instance: Instance, bypass: b
     merged: dict[tuple[int, ...], tuple[Live, Fraction]] = {}
     for form, chance in cloud.forms:
         script: list[int] | None = []
+        missed = 0
         while script is not None:
             dice.script, dice.sides = script, []
             live, missed = step(form, event, instance, bypass)
-            share = chance / prod(dice.sides)
-            expected += share * missed
+            share = chance / prod(dice.sides) if dice.sides else chance
             key = labels_of(live, instance)
-            merged[key] = (live, share + (merged[key][1] if key in merged else 0))
+            merged[key] = (live, share + merged[key][1] if key in merged else share)
             script = dice.script
             while script and script[-1] + 1 == dice.sides[len(script) - 1]:
                 script.pop()
             script = [*script[:-1], script[-1] + 1] if script else None
+        if missed:  # what is absent does not depend on chance, and the shares sum to that of the form
+            expected += chance * missed
     return Cloud(dice, list(merged.values())), expected
 
 
@@ -363,6 +367,7 @@ def build(
 
 
 _BOXES = (dict, list, set)
+_ATOMS = frozenset((type(None), int, str, bool, float, Fraction, Instance, _Dice))  # the dice are shared
 
 
 def _clone(policy: Any) -> Any:
@@ -377,7 +382,7 @@ def _clone(policy: Any) -> Any:
     if fields is None:
         return copy.deepcopy(policy)
     for name, value in fields.items():
-        cells = value.__closure__ or () if isinstance(value, FunctionType) else ()
+        cells = (value.__closure__ or ()) if isinstance(value, FunctionType) else ()
         if any(cell.cell_contents is policy or type(cell.cell_contents) in _BOXES for cell in cells):
             raise PolicyError(
                 f"{type(policy).__name__}.{name} is a function that holds on to one policy, and exact ratios play copies; "
@@ -386,20 +391,39 @@ def _clone(policy: Any) -> Any:
     boxes = [id(value) for value in fields.values() if type(value) in _BOXES]
     if len(set(boxes)) < len(boxes):  # two names of one thing stay two names of one thing
         return copy.deepcopy(policy)
-    twin = copy.copy(policy)
+    cls: Any = type(policy)
+    if _ordinary(cls):
+        twin = object.__new__(cls)
+        twin.__dict__.update(fields)
+    else:
+        twin = copy.copy(policy)
     for name, value in fields.items():
-        if _plain(value):
+        kind = type(value)
+        if kind in _ATOMS or _plain(value):
             continue
-        if (type(value) is dict and all(map(_plain, value.values()))) or (
-            type(value) in (list, set) and all(map(_plain, value))
-        ):
+        if kind in _BOXES and _all_plain(value.values() if kind is dict else value):
             setattr(twin, name, value.copy())
         else:
             return copy.deepcopy(policy)
     return twin
 
 
+@functools.cache
+def _ordinary(cls: Any) -> bool:
+    """Whether ``copy.copy`` takes over the fields of an object of this class, and does nothing else."""
+    changed = [name for name in ("__reduce_ex__", "__reduce__", "__getstate__", "__new__", "__setattr__")
+               if getattr(cls, name) is not getattr(object, name)]  # fmt: skip
+    more = [name for name in ("__copy__", "__setstate__", "__getnewargs__", "__getnewargs_ex__") if hasattr(cls, name)]
+    slots = [base for base in cls.__mro__ if vars(base).get("__slots__")]
+    return not (changed or more or slots or cls in copyreg.dispatch_table)
+
+
+def _all_plain(values: Iterable[Any]) -> bool:
+    kinds = {*map(type, values)}
+    return kinds <= _ATOMS or all(map(_plain, values))
+
+
 def _plain(value: Any) -> bool:
     if isinstance(value, tuple):
         return all(map(_plain, value))
-    return value is None or type(value) in (int, str, bool, float, Fraction, Instance, _Dice)  # the dice are shared
+    return type(value) in _ATOMS
