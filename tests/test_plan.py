@@ -313,3 +313,13 @@ def test_runs_that_all_load_the_same_are_refused_with_their_bytes(capsys: pytest
     assert main(["plan", str(SAMPLE), "--bytes", "1MiB", "--measured", "1MiB:10 1MiB:11"]) == 2
     loaded = (same.bytes_read or 0) / trace.rounds
     assert f"; all load {loaded:,.0f} bytes per token\n" in capsys.readouterr().err
+
+
+def test_plan_and_diagnosis_ask_for_the_same_saving_where_there_is_no_clock() -> None:
+    trace = lp.load_trace(SAMPLE)
+    lru, llru = (lp.replay(trace, name, 48, **RESET).misses for name in ("lru", "llru"))
+    assert 0.95 * lru < llru < 0.98 * lru  # between what a token's time and what loads must save
+    said = " ".join(plan(trace, size=48, sized=False, policies=["lru", "llru"], sizes=[48, 96], **RESET).sentences)
+    assert "llru misses less on" in said and "saves no 5 % here: stay with lru" in said
+    told = lp.diagnose(trace, slots=48, policies=["lru", "llru"], **RESET)
+    assert told.recommendation.startswith("Recommendation: stay with lru")

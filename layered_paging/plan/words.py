@@ -15,7 +15,7 @@ from .found import Chosen, Plan
 
 __all__ = ["memory", "sentences", "size_words", "unknown"]
 
-WORTH = 0.02  # of the time of a token: a policy that saves less is not advised
+WORTH = {"time": 0.02, "loads": 0.05}  # a policy that saves less of it is not advised; of loads as in a diagnosis
 
 
 def size_words(size: int, sized: bool) -> str:
@@ -59,7 +59,7 @@ def _policy_or_memory(trace: Trace, found: Plan, engine: str | None) -> str:
     if here is None:
         return f"{found.using} cannot run with {size_words(found.size, table.sized)}: an event does not fit."
     best, what = _cost(here)
-    best_name = found.using
+    best_name, least = found.using, WORTH[what]
     for name in dict.fromkeys(row.policy for row in table.rows):
         other = table.at(name, found.size)
         if engine is not None and not knob_of(engine, name):
@@ -70,17 +70,17 @@ def _policy_or_memory(trace: Trace, found: Plan, engine: str | None) -> str:
     by_policy = 1 - best / _cost(here)[0] if _cost(here)[0] else 0.0
     by_memory = 1 - _cost(full)[0] / _cost(here)[0] if _cost(here)[0] else 0.0
     unit = "a token's time" if what == "time" else "the loads"
-    if by_policy < WORTH and by_memory < WORTH:
+    if by_policy < least and by_memory < least:
         everything = _everything(trace, table.sized)
         enough = f" All experts together are {size_words(everything, table.sized)}: the budget is enough."
         said = enough if found.size >= everything and here.misses == full.misses else ""
-        return f"Neither: no policy tried and no more memory saves {100 * WORTH:.0f} % of {unit}.{said}"
+        return f"Neither: no policy tried and no more memory saves {100 * least:.0f} % of {unit}.{said}"
     here_words = size_words(found.size, table.sized)
     text = f"another policy ({best_name}) saves {100 * by_policy:.1f} % of {unit} at {here_words}"
     largest = size_words(full.size(table.sized), table.sized)
     more = f"{largest}, the largest budget tried, would save {100 * by_memory:.1f} %"
-    if by_policy < WORTH:
-        return f"The memory: no policy tried saves {100 * WORTH:.0f} % of {unit} at {here_words}; {more}."
+    if by_policy < least:
+        return f"The memory: no policy tried saves {100 * least:.0f} % of {unit} at {here_words}; {more}."
     same = found.same_as.get(best_name)
     worth = (
         ""
@@ -128,11 +128,12 @@ def _advice(found: Plan, chosen: Chosen, engine: str | None, among: str, knob: s
         return f"{of} with {chosen.against}: what misses less on half of the sessions does not on the others."
     sessions = f"{chosen.sessions} other session" + "s" * (chosen.sessions != 1)
     here, there = (found.table.at(n, found.size or 0) for n in (chosen.against, chosen.policy))
-    worth = chosen.saved >= WORTH
+    least = WORTH["loads" if here is None else _cost(here)[1]]
+    worth = chosen.saved >= least
     if not chosen.shipped or there is not None:  # what is not in the table is judged by its misses alone
-        worth = here is not None and there is not None and _cost(there)[0] <= (1 - WORTH) * _cost(here)[0]
+        worth = here is not None and there is not None and _cost(there)[0] <= (1 - least) * _cost(here)[0]
     if not worth:
-        return f"{chosen.policy} misses less on {sessions}, but saves no {100 * WORTH:.0f} % here: stay with {chosen.against}."
+        return f"{chosen.policy} misses less on {sessions}, but saves no {100 * least:.0f} % here: stay with {chosen.against}."
     return (
         f"Of {among}, switch on {chosen.policy}: {100 * chosen.saved:.1f} % fewer misses than {chosen.against} "
         f"on {sessions}, which did not choose it{knob}."
