@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .core.arguments import real
 from .core.instance import Instance, integer
 from .core.trace import Trace
 from .errors import ParameterError
 
 __all__ = ["drift", "markov", "phases", "uniform", "zipf"]
 
+MOST = 1 << 40  # rounds, and what counts them
 _CHUNK = 1 << 21  # random numbers held together
 _Ids = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
@@ -159,7 +161,7 @@ def markov(
     1
     """
     powers = _exponents(exponent, integer("layers", layers, 1))
-    keep = _number("stickiness", stickiness, 0, 1)
+    keep = real("stickiness", stickiness, 0, 1)
     shared = _Shared("markov", layers, experts, rounds, top_k, seed, sessions, {"stickiness": keep, "exponent": powers})
 
     def layer(j: int, n: int, source: np.random.SeedSequence) -> _Ids:
@@ -213,7 +215,7 @@ def drift(
     'layered_paging.workloads.drift'
     """
     powers = _exponents(exponent, integer("layers", layers, 1))
-    every, times = integer("period", period, 1), integer("swaps", swaps, 0)
+    every, times = integer("period", period, 1, MOST), integer("swaps", swaps, 0, MOST)
     given = {"exponent": powers, "period": every, "swaps": times}
     shared = _Shared("drift", layers, experts, rounds, top_k, seed, sessions, given)
 
@@ -270,7 +272,7 @@ def phases(
     >>> len(set(trace.experts.ravel().tolist()))
     3
     """
-    size, span = integer("working_set", working_set, 1), integer("length", length, 1)
+    size, span = integer("working_set", working_set, 1), integer("length", length, 1, MOST)
     shared = _Shared("phases", layers, experts, rounds, top_k, seed, sessions, {"working_set": size, "length": span})
     if not shared.top_k <= size <= min(shared.widths):
         raise ParameterError(
@@ -305,7 +307,7 @@ class _Shared:
             experts = experts.tolist()
         self.widths = Instance(layers, experts, 1).experts
         self.layers = len(self.widths)
-        self.rounds, self.top_k = integer("rounds", rounds, 1), integer("top_k", top_k, 1)
+        self.rounds, self.top_k = integer("rounds", rounds, 1, MOST), integer("top_k", top_k, 1)
         self.seed, count = integer("seed", seed, 0), integer("sessions", sessions, 1)
         if self.top_k > min(self.widths):
             raise ParameterError(
@@ -339,23 +341,17 @@ class _Shared:
         return Trace(ids, self.widths, self.starts, meta=self.meta)
 
 
-def _number(name: str, value: object, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise ParameterError(f"must be a number in {least}..{most}; got {value!r}", parameter=name)
-    if not least <= value <= most:
-        raise ParameterError(f"must be in {least}..{most}; got {value!r}", parameter=name)
-    return float(value)
-
-
 def _exponents(exponent: float | Sequence[float], layers: int) -> float | list[float]:
-    if isinstance(exponent, (Sequence, np.ndarray)) and not isinstance(exponent, str):
-        each = [_number(f"exponent of layer {j}", value, 0, 100) for j, value in enumerate(exponent)]
+    if isinstance(exponent, np.ndarray):
+        exponent = exponent.tolist()
+    if isinstance(exponent, Sequence) and not isinstance(exponent, (str, bytes)):
+        each = [real(f"exponent of layer {j}", value, 0, 100) for j, value in enumerate(exponent)]
         if len(each) != layers:
             raise ParameterError(
                 f"must be one number, or one for each of the {layers} layers; got {len(each)}", parameter="exponent"
             )
         return each
-    return _number("exponent", exponent, 0, 100)
+    return real("exponent", exponent, 0, 100)
 
 
 def _of(exponent: float | list[float], layer: int) -> float:

@@ -9,33 +9,50 @@ from numbers import Real
 
 from ..errors import ParameterError
 
-__all__ = ["Instance", "flag", "integer", "seconds_above_0"]
+__all__ = ["Instance", "flag", "integer", "seconds_above_0", "shown"]
 
 MOST_LAYERS = 1 << 20  # a width is kept for each layer
 
 
-def integer(name: str, value: object, least: int) -> int:
-    """Return ``value`` as an int of at least ``least``, or raise ``ParameterError``."""
+def shown(value: object) -> str:
+    """Return a value as Python writes it, cut where it is long; a value that cannot be written is told by its class."""
+    try:
+        text = repr(value)
+    except Exception:  # repr is the caller's code; an int of many digits has none
+        text = f"a value of class {type(value).__name__}"
+    return text if len(text) <= 200 else f"{text[:150]}... ({len(text)} characters)"
+
+
+def integer(name: str, value: object, least: int, most: int | None = None, why: str = "") -> int:
+    """Return ``value`` as an int of ``least`` to ``most``, or raise ``ParameterError``, which says ``why`` not more.
+
+    Whatever Python takes as an index is an integer, NumPy's integers and its arrays of one whole number without axes
+    included.  Truth values, floats such as 2.0 and texts are none.
+    """
     try:
         number = value.__index__()  # type: ignore[attr-defined]
     except (AttributeError, TypeError):
-        raise ParameterError(f"must be an integer of at least {least}; got {value!r}", parameter=name) from None
+        raise ParameterError(f"must be an integer of at least {least}; got {shown(value)}", parameter=name) from None
     if isinstance(value, bool) or number < least:
-        raise ParameterError(f"must be an integer of at least {least}; got {value!r}", parameter=name)
+        raise ParameterError(f"must be an integer of at least {least}; got {shown(value)}", parameter=name)
+    if number.bit_length() > 4096:  # Python writes no int of many more digits
+        raise ParameterError(f"must be below 2^4096; got one of {number.bit_length()} bits", parameter=name)
+    if most is not None and number > most:
+        raise ParameterError(f"must be at most {most}{why and ': '}{why}; got {shown(value)}", parameter=name)
     return int(number)
 
 
 def flag(name: str, value: object) -> bool:
     """Return a bool of Python or NumPy as one of Python; a word such as "no", which counts as true, is refused."""
     if type(value).__name__ not in ("bool", "bool_"):
-        raise ParameterError(f"must be True or False; got {value!r}", parameter=name)
+        raise ParameterError(f"must be True or False; got {shown(value)}", parameter=name)
     return bool(value)
 
 
 def seconds_above_0(name: str, value: float | None) -> None:
     """Raise ``ParameterError`` unless ``value`` is a number of seconds above 0, or None."""
     if value is not None and (not isinstance(value, Real) or isinstance(value, bool) or not value > 0):
-        raise ParameterError(f"must be above 0 seconds; got {value!r}", parameter=name)
+        raise ParameterError(f"must be above 0 seconds; got {shown(value)}", parameter=name)
 
 
 @dataclass(frozen=True, init=False)

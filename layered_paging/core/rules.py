@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BudgetError, ParameterError
-from .instance import integer
+from .instance import integer, shown
 
 __all__ = [
     "ADMISSIONS",
@@ -55,7 +55,7 @@ def choice(name: str, value: str, known: tuple[str, ...]) -> str:
 
         near = close_to(value, known) if isinstance(value, str) else None
         meant = "" if near is None else f"; did you mean {near!r}?"
-        raise ParameterError(f"must be one of {', '.join(map(repr, known))}; got {value!r}{meant}", parameter=name)
+        raise ParameterError(f"must be one of {', '.join(map(repr, known))}; got {shown(value)}{meant}", parameter=name)
     return value
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.registry import find
 from ..core.trace import Trace
@@ -21,6 +22,8 @@ from ..policies.stream import Stream
 from .sampling import normal_quantile
 
 __all__ = ["RatioEstimate", "phase_ratio", "phase_starts"]
+
+MOST, MOST_RUNS = 1 << 28, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def phase_starts(requests: list[int], slots: int) -> list[int]:
     return starts
 
 
+@kinds()
 def phase_ratio(
     policy: str | type,
     *,
@@ -102,13 +106,13 @@ def phase_ratio(
     The first phase, in which the cache fills, and the last, which is cut off, are left out.  The interval
     is that of a ratio of means over independent runs (delta method).
     """
-    count, n = integer("layers", layers, 1), integer("experts", experts, 1)
+    count, n = integer("layers", layers, 1, MOST), integer("experts", experts, 1, MOST)
     k = layers * experts - 1 if slots is None else integer("slots", slots, 1)
     spec = resolve(policy)
-    total = count * integer("rounds", rounds, 1)
+    total = count * integer("rounds", rounds, 1, MOST // count, "its requests are held at once")
     first = np.arange(count) * n
     costs, optima, phases = [], [], 0
-    for run in range(integer("runs", runs, 2)):
+    for run in range(integer("runs", runs, 2, MOST_RUNS, "they are played one after another")):
         stream = Stream(integer("seed", seed, 0), run)
         if callable(source):
             pages = list(islice(source(stream), total))

@@ -8,9 +8,10 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from ..core.instance import integer
+from ..core.arguments import kinds
+from ..core.instance import integer, shown
 from ..errors import ParameterError
-from .law import Law, laws, product, total
+from .law import Law, affordable, laws, product, total
 
 __all__ = [
     "best_split",
@@ -24,12 +25,19 @@ __all__ = [
     "yao_bound",
 ]
 
+MOST_HARMONIC = 1 << 23  # bits of a harmonic number: about a minute
 
+
+@kinds(power=0)
 def harmonic(n: int, power: int = 1) -> Fraction:
     """Return ``1 + 1/2^power + ... + 1/n^power`` exactly; 0 for n = 0."""
-    return total([(1, i**power) for i in range(1, integer("n", n, 0) + 1)])
+    count = integer("n", n, 0)
+    affordable("n", n, count * count.bit_length(), MOST_HARMONIC)
+    affordable("power", power, count * count.bit_length() * power if count > 1 else 0, MOST_HARMONIC)
+    return total([(1, i**power) for i in range(1, count + 1)])
 
 
+@kinds()
 def expected_rounds(
     experts: int,
     collectors: int = 1,
@@ -75,6 +83,7 @@ def expected_rounds(
     return -law.series()
 
 
+@kinds()
 def variance(
     experts: int,
     collectors: int = 1,
@@ -94,6 +103,7 @@ def variance(
     return -law.series(moment=1) - law.series() ** 2
 
 
+@kinds()
 def cdf(
     t: int,
     experts: int,
@@ -113,16 +123,22 @@ def cdf(
     t = integer("t", t, 0)
     value = Fraction(1)
     for law, count in laws(experts, collectors, draws=draws, replacement=replacement, probabilities=probabilities):
-        value *= law.at(t) ** count
+        once = law.at(t)
+        affordable("collectors", collectors, count * (once.denominator - 1).bit_length())
+        value *= once**count
     return value
 
 
+@kinds()
 def distribution(experts: int, collectors: int = 1, *, rounds: int, **options: Any) -> list[Fraction]:
     """Return ``P(T = t)`` for t = 0 .. rounds; options as for ``cdf``."""
-    values = [cdf(t, experts, collectors, **options) for t in range(integer("rounds", rounds, 0) + 1)]
+    last = integer("rounds", rounds, 0)
+    affordable("rounds", rounds, last * last * 8)
+    values = [cdf(t, experts, collectors, **options) for t in range(last + 1)]
     return [values[0], *(b - a for a, b in pairwise(values))]
 
 
+@kinds()
 def yao_bound(layers: int, experts: int, slots: int | None = None) -> Fraction:
     """Return a lower bound on the ratio of every randomized policy, by Yao's principle.
 
@@ -178,19 +194,23 @@ def yao_bound(layers: int, experts: int, slots: int | None = None) -> Fraction:
 def slots_of(layers: int, experts: int, slots: int | None) -> int:
     """Return the slots, default all pages but one, after checking the hypotheses of the bound."""
     if experts < 2:
-        raise ParameterError(f"the bound needs n >= 2 experts in each layer; got n = {experts}")
+        raise ParameterError(f"must hold n >= 2 for the bound; got n = {experts}", parameter="experts")
     if slots is None:
         return layers * experts - 1
     k = integer("slots", slots, 1)
     if k < layers:
-        raise ParameterError(f"the bound needs k >= l (a slot for each layer); got k = {k}, l = {layers}")
+        raise ParameterError(
+            f"must hold k >= l (a slot for each layer); got k = {shown(k)}, l = {shown(layers)}", parameter="slots"
+        )
     if k + 1 > layers * experts:
         raise ParameterError(
-            f"the bound needs k + 1 <= l * n (more pages than slots); got k = {k}, l = {layers}, n = {experts}"
+            f"must hold k + 1 <= l * n (more pages than slots); got k = {shown(k)}, l = {layers}, n = {experts}",
+            parameter="slots",
         )
     return k
 
 
+@kinds()
 def split_bound(widths: Sequence[int]) -> Fraction:
     """Return the Yao bound of a source that is uniform over ``widths[j]`` pages of layer j, with one slot less.
 
@@ -230,6 +250,7 @@ def split_bound(widths: Sequence[int]) -> Fraction:
     return steps / (count * max(sizes))
 
 
+@kinds()
 def best_split(layers: int, experts: int, slots: int) -> tuple[Fraction, list[int]]:
     """Return the largest ``split_bound`` over all splits of ``slots + 1`` pages, and its widths.
 
@@ -238,7 +259,7 @@ def best_split(layers: int, experts: int, slots: int) -> tuple[Fraction, list[in
     >>> best_split(3, 5, 6)
     (Fraction(25, 12), [5, 1, 1])
     """
-    k = slots_of(integer("layers", layers, 1), integer("experts", experts, 1), slots)
+    k = slots_of(integer("layers", layers, 1), integer("experts", experts, 1), integer("slots", slots, 1))
     found = [(split_bound(widths), widths) for widths in splits(k + 1, layers, experts)]
     return max(found, key=lambda item: (item[0], item[1]))
 

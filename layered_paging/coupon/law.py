@@ -12,12 +12,23 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from ..core.instance import integer
+from ..core.instance import integer, shown
 from ..errors import ParameterError
 
-__all__ = ["TERMS", "Law", "checked", "laws", "product", "total"]
+__all__ = ["BITS", "TERMS", "Law", "affordable", "checked", "laws", "product", "total"]
 
 TERMS = 6000  # distinct terms of a law at the most: beyond this use the enclosures
+BITS = 1 << 33  # bits of all integers of an exact answer at the most: 1 GiB
+
+
+def affordable(parameter: str, value: int, bits: int, most: int = BITS) -> None:
+    """Raise ``ParameterError`` where the integers of an exact answer would take more than ``most`` bits."""
+    if bits > most:
+        raise ParameterError(
+            f"is too large for an exact answer: its integers would take about 2^{bits.bit_length() - 1} bits, "
+            f"and at most 2^{most.bit_length() - 1} are tried; got {shown(value)}",
+            parameter=parameter,
+        )
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,7 @@ class Law:
 
     def at(self, t: int) -> Fraction:
         """Return F(t)."""
+        affordable("t", t, len(self.terms) * t * (self.base - 1).bit_length())
         return Fraction(sum(c * a**t for a, c in self.terms.items()), self.base**t)
 
     def later(self) -> Law:
@@ -106,9 +118,12 @@ def laws(
     if rows is not None:
         found: dict[tuple[Fraction, ...], int] = {}
         for row in rows:
+            affordable("draws", m, n * m * n.bit_length())
             key = tuple(sorted(row))
             found[key] = found.get(key, 0) + (size if len(rows) == 1 else 1)
         return [(_power(_unequal(key), m), count) for key, count in found.items()]
+    affordable("experts", n, n * n)
+    affordable("draws", m, n * m * n.bit_length() if replacement else 0)
     if replacement or m == 1:
         return [(_power(Law(n, {n - i: (-1) ** i * math.comb(n, i) for i in range(n + 1)}), m), size)]
     terms: dict[int, int] = {}
@@ -126,10 +141,15 @@ def checked(
     m, size = integer("draws", draws, 1), integer("collectors", collectors, 1)
     if probabilities is None:
         if m > n and not replacement:
-            raise ParameterError(f"draws without replacement must be at most the {n} experts; got {m}")
+            raise ParameterError(
+                f"without replacement must be at most the {n} experts; got {shown(m)}", parameter="draws"
+            )
         return None
     if m > 1 and not replacement:
-        raise ParameterError("draws without replacement are uniform; unequal probabilities need replacement=True")
+        raise ParameterError(
+            "must be None for draws without replacement, which are uniform; unequal ones need replacement=True",
+            parameter="probabilities",
+        )
     nested = bool(len(probabilities)) and isinstance(probabilities[0], (list, tuple))
     if nested and len(probabilities) != size:
         raise ParameterError(
@@ -142,6 +162,12 @@ def product(parts: Iterable[tuple[Law, int]]) -> Law:
     """Return the law of the last of independent collectors."""
     law = Law(1, {1: 1})
     for part, count in parts:
+        for name, size in (("experts", len(part.terms) - 1), ("collectors", count)):
+            if size > TERMS:
+                raise ParameterError(
+                    f"must be at most {TERMS}: the exact value has as many terms; got {shown(size)} (use coupon.enclose_rounds)",
+                    parameter=name,
+                )
         for _ in range(count):
             law = law.times(part)
     return law
@@ -155,8 +181,10 @@ def _power(law: Law, draws: int) -> Law:
 def _probabilities(items: Sequence[Any], n: int) -> list[Fraction]:
     try:
         values = [Fraction(item) for item in items]
-    except (TypeError, ValueError, ZeroDivisionError):
-        raise ParameterError(f"must be fractions such as '1/3'; got {items!r}", parameter="probabilities") from None
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        raise ParameterError(
+            f"must be fractions such as '1/3'; got {shown(items)}", parameter="probabilities"
+        ) from None
     if len(values) != n or min(values) <= 0:
         raise ParameterError(
             f"must be {n} positive numbers, one an expert; got {list(map(str, values))}", parameter="probabilities"

@@ -16,14 +16,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.instance import integer
+from ..core.arguments import is_real, kinds
+from ..core.instance import integer, shown
 from ..errors import ParameterError
 from .exact import slots_of
-from .law import checked
+from .law import affordable, checked
 
 __all__ = ["Comparison", "Enclosure", "compare", "enclose_rounds", "enclose_yao", "occupancy_rounds"]
 
 MOST_DIGITS = 2000
+MOST_EXPERTS, MOST_COLLECTORS = 1 << 17, 10**300
+WHY = "the steps grow with it, and each holds as many numbers"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class _Window(NamedTuple):
     decay: Fraction  # by which the first term shrinks at each step
 
 
+@kinds()
 def enclose_rounds(
     experts: int, collectors: int = 1, *, draws: int = 1, replacement: bool = False, digits: int = 30
 ) -> Enclosure:
@@ -86,7 +90,7 @@ def enclose_rounds(
     >>> found.digits()
     '3.6666666666666666666...'
     """
-    n, size = integer("experts", experts, 1), integer("collectors", collectors, 1)
+    n, size = integer("experts", experts, 1, MOST_EXPERTS, WHY), integer("collectors", collectors, 1, MOST_COLLECTORS)
     steps = _multipliers(n, integer("draws", draws, 1), replacement)
     window = _window(n, steps, size, integer("digits", digits, 1), per_step=1)
     one = 1 << window.bits
@@ -106,6 +110,7 @@ def enclose_rounds(
     return Enclosure(Fraction(low, one), Fraction(high, one) + tail)
 
 
+@kinds()
 def enclose_yao(layers: int, experts: int, *, digits: int = 30) -> Enclosure:
     """Enclose ``yao_bound(layers, experts)``, slots being all pages but one.
 
@@ -114,7 +119,7 @@ def enclose_yao(layers: int, experts: int, *, digits: int = 30) -> Enclosure:
     >>> Fraction(3, 2) in enclose_yao(2, 2, digits=12)
     True
     """
-    count, n = integer("layers", layers, 1), integer("experts", experts, 1)
+    count, n = integer("layers", layers, 1, MOST_COLLECTORS), integer("experts", experts, 1, MOST_EXPERTS, WHY)
     slots_of(count, n, None)
     window = _window(n, _multipliers(n, 1, False), count, integer("digits", digits, 1), per_step=count)
     one = 1 << window.bits
@@ -160,6 +165,7 @@ def compare(layers: int, experts: int, *, digits: int = 15) -> Comparison:
     """
     import mpmath
 
+    layers, experts = integer("layers", layers, 1, MOST_COLLECTORS), integer("experts", experts, 1, MOST_EXPERTS, WHY)
     yao = enclose_yao(layers, experts, digits=digits)
     reported = math.log(layers) / (6 * experts)
     of_experts, of_slots = (float(mpmath.harmonic(m)) for m in (experts, layers * experts - 1))
@@ -181,9 +187,11 @@ def occupancy_rounds(experts: int, collectors: int = 1, *, tolerance: float = 1e
     >>> abs(value - 11 / 3) < error < 1e-10
     True
     """
-    n, size = integer("experts", experts, 1), integer("collectors", collectors, 1)
-    if not 1e-15 <= tolerance < 1:
-        raise ParameterError(f"must be in 1e-15..1, what doubles can reach; got {tolerance!r}", parameter="tolerance")
+    n, size = integer("experts", experts, 1, MOST_EXPERTS, WHY), integer("collectors", collectors, 1, MOST_COLLECTORS)
+    if not is_real(tolerance) or not 1e-15 <= tolerance < 1:
+        raise ParameterError(
+            f"must be in 1e-15..1, what doubles can reach; got {shown(tolerance)}", parameter="tolerance"
+        )
     stay = np.arange(n + 1) / n
     come = np.arange(n + 1, 0, -1) / n
     law = np.zeros(n + 1)
@@ -212,6 +220,7 @@ def occupancy_rounds(experts: int, collectors: int = 1, *, tolerance: float = 1e
 
 def _multipliers(n: int, draws: int, replacement: bool) -> list[tuple[int, int]]:
     """Return by what the i-th Bonferroni term is multiplied at each round, as (numerator, denominator)."""
+    affordable("draws", draws, n * draws * n.bit_length() if replacement else 0)
     if replacement or draws == 1:
         return [((n - i) ** draws, n**draws) for i in range(n + 1)]
     checked(n, 1, draws=draws, replacement=False, probabilities=None)

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.instance import integer
+from ..core.arguments import is_real, kinds
+from ..core.instance import integer, shown
 from ..errors import ParameterError
 from .law import checked
 
 __all__ = ["Sample", "normal_quantile", "simulate"]
 
 CELLS = 1 << 21  # coupons held at once by one block
+MOST_CELLS, MOST_SAMPLES, MOST_WORKERS = 1 << 30, 1 << 30, 1 << 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +50,12 @@ def normal_quantile(confidence: float) -> float:
     """Return z with P(|Z| <= z) = confidence for a standard normal Z."""
     from statistics import NormalDist
 
-    if not 0 < confidence < 1:
-        raise ParameterError(f"must be between 0 and 1; got {confidence!r}", parameter="confidence")
+    if not is_real(confidence) or not 0 < confidence < 1:
+        raise ParameterError(f"must be between 0 and 1; got {shown(confidence)}", parameter="confidence")
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
+@kinds()
 def simulate(
     experts: int,
     collectors: int = 1,
@@ -89,14 +92,18 @@ def simulate(
     >>> low < expected_rounds(4, 3) < high
     True
     """
-    n, size = integer("experts", experts, 1), integer("collectors", collectors, 1)
-    count, m = integer("samples", samples, 2), integer("draws", draws, 1)
+    n = integer("experts", experts, 1, MOST_CELLS, "every coupon is marked")
+    size = integer("collectors", collectors, 1, MOST_CELLS // n, f"{n} coupons are marked for each")
+    count, m = (
+        integer("samples", samples, 2, MOST_SAMPLES, "one number is kept for each"),
+        integer("draws", draws, 1, MOST_CELLS // (n * size), "all draws of a round are held"),
+    )
     rows = checked(n, size, draws=m, replacement=replacement, probabilities=probabilities)
     weights = None if rows is None else np.array(rows, dtype=float)
     if method not in ("draws", "waits"):
         raise ParameterError(f"must be 'draws' or 'waits'; got {method!r}", parameter="method")
     if method == "waits" and (probabilities is not None or m > 1):
-        raise ParameterError("method 'waits' needs equal probabilities and one draw a round")
+        raise ParameterError("'waits' needs equal probabilities and one draw a round")
     block = max(1, min(count, CELLS // (n * size)))
     starts = range(0, count, block)
     seeds = np.random.SeedSequence(integer("seed", seed, 0)).spawn(len(starts))
@@ -109,7 +116,7 @@ def simulate(
             return np.asarray(waits.sum(axis=2).max(axis=1), np.int64)
         return _by_draws(rng, here, size, n, m, replacement, weights)
 
-    if integer("workers", workers, 1) == 1:
+    if integer("workers", workers, 1, MOST_WORKERS, "each is a thread") == 1:
         parts = [run(at) for at in range(len(starts))]
     else:
         from concurrent.futures import ThreadPoolExecutor

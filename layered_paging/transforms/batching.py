@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.layout import locked
 from ..core.trace import DECODE, PREFILL, Trace
@@ -21,6 +22,7 @@ MOST = 1 << 33  # bytes of ids
 _Ids = npt.NDArray[np.int64]
 
 
+@kinds()
 def batch(traces: Trace | Sequence[Trace], size: int, *, chunk: int | None = None) -> Trace:
     """Run several requests at once, as an engine with continuous batching does; a round becomes a step.
 
@@ -68,7 +70,7 @@ def batch(traces: Trace | Sequence[Trace], size: int, *, chunk: int | None = Non
         raise ParameterError(
             f"must be at most {count}, the number of requests (a session is one); got {places}", parameter="size"
         )
-    most = None if chunk is None else integer("chunk", chunk, 1)
+    most = None if chunk is None else integer("chunk", chunk, 1, 1 << 40)
     stage = np.concatenate([trace.stage for trace in given])
     offsets = np.cumsum([0, *(trace.rounds for trace in given[:-1])])
     starts = np.concatenate([trace.sessions + at for trace, at in zip(given, offsets, strict=True)])

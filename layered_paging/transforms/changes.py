@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.layout import merged_prefill
 from ..core.trace import Trace
@@ -29,6 +30,7 @@ __all__ = [
 _Ids = npt.NDArray[np.int64]
 
 
+@kinds()
 def top_one(trace: Trace) -> Trace:
     """Keep the first expert of each event: layered paging as the theory states it, one request a layer.
 
@@ -52,6 +54,7 @@ def top_one(trace: Trace) -> Trace:
     return _changed(trace, np.take_along_axis(trace.experts, first, 2), "top_one", weights=weights)
 
 
+@kinds()
 def skip_layers(trace: Trace, probability: float, *, seed: int = 0) -> Trace:
     """Drop each event independently: layers that a token does not run through.
 
@@ -72,9 +75,12 @@ def skip_layers(trace: Trace, probability: float, *, seed: int = 0) -> Trace:
     """
     chance = _probability(probability)
     gone = _random(seed).random(trace.experts.shape[:2]) < chance
-    return _changed(trace, np.where(gone[:, :, None], -1, trace.experts), "skip_layers", probability=chance, seed=seed)
+    return _changed(
+        trace, np.where(gone[:, :, None], -1, trace.experts), "skip_layers", probability=chance, seed=int(seed)
+    )
 
 
+@kinds()
 def leave_early(trace: Trace, probability: float, *, seed: int = 0) -> Trace:
     """End some rounds early, after one of the layers but the last, each equally likely.
 
@@ -96,9 +102,12 @@ def leave_early(trace: Trace, probability: float, *, seed: int = 0) -> Trace:
     early = random.random(trace.rounds) < chance
     last = (random.random(trace.rounds) * max(1, trace.layers - 1)).astype(np.int64)
     gone = early[:, None] & (np.arange(trace.layers) > last[:, None])
-    return _changed(trace, np.where(gone[:, :, None], -1, trace.experts), "leave_early", probability=chance, seed=seed)
+    return _changed(
+        trace, np.where(gone[:, :, None], -1, trace.experts), "leave_early", probability=chance, seed=int(seed)
+    )
 
 
+@kinds()
 def interleave(trace: Trace, streams: int) -> Trace:
     """Serve several streams in turn, a token of each at a time, from one cache.
 
@@ -137,6 +146,7 @@ def interleave(trace: Trace, streams: int) -> Trace:
     return _changed(trace, trace.experts, "interleave", rows=np.lexsort((stream, turn)), sessions=[0], streams=count)
 
 
+@kinds()
 def permute_layers(trace: Trace, probability: float = 1.0, *, seed: int = 0) -> Trace:
     """Let some rounds visit their layers in a random order.
 
@@ -183,6 +193,7 @@ def permute_layers(trace: Trace, probability: float = 1.0, *, seed: int = 0) -> 
     return Trace(experts, trace.n_experts, starts, stage, trace.expert_bytes, meta, weights)
 
 
+@kinds()
 def shuffle_tokens(trace: Trace, *, seed: int = 0) -> Trace:
     """Put the rounds of each session into a random order, prefill and decode rounds each among themselves.
 
@@ -200,9 +211,10 @@ def shuffle_tokens(trace: Trace, *, seed: int = 0) -> Trace:
         for stage in (0, 1):
             members = part[trace.stage[part] == stage]
             rows[members] = members[np.argsort(key[members], kind="stable")]
-    return _changed(trace, trace.experts, "shuffle_tokens", rows=rows, seed=seed)
+    return _changed(trace, trace.experts, "shuffle_tokens", rows=rows, seed=int(seed))
 
 
+@kinds()
 def redraw(trace: Trace, within: str = "session", *, seed: int = 0) -> Trace:
     """Draw every event anew, with replacement, from the events of its layer.
 
@@ -229,9 +241,10 @@ def redraw(trace: Trace, within: str = "session", *, seed: int = 0) -> Trace:
         source[part] = part[0] + (share[part] * len(part)).astype(np.int64)
     columns = np.arange(trace.layers)
     weights = None if trace.weights is None else trace.weights[source, columns]
-    return _changed(trace, trace.experts[source, columns], "redraw", weights=weights, within=within, seed=seed)
+    return _changed(trace, trace.experts[source, columns], "redraw", weights=weights, within=within, seed=int(seed))
 
 
+@kinds()
 def merge_prefill(trace: Trace) -> Trace:
     """Serve every prompt layer by layer at once: its prefill rounds become one round of unions.
 
@@ -255,6 +268,7 @@ def merge_prefill(trace: Trace) -> Trace:
     return Trace(merged.experts, merged.n_experts, merged.sessions, merged.stage, merged.expert_bytes, meta)
 
 
+@kinds(layers=0)
 def without_layers(trace: Trace, layers: Sequence[int]) -> Trace:
     """Take the requests of some layers away: dense layers that were logged as if they routed.
 

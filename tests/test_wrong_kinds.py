@@ -1,0 +1,164 @@
+"""Every argument of the public functions, replaced by values of other kinds: refused in one line, never a raw traceback."""
+
+from __future__ import annotations
+
+import inspect
+import signal
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import layered_paging as lp
+from layered_paging import coupon, transforms, workloads
+from layered_paging.core.arguments import kinds, real
+from layered_paging.errors import LayeredPagingError, ParameterError
+
+TRACE = lp.Trace([[[0, 1], [2, 3]], [[0, 2], [1, 3]], [[1, 2], [0, 3]]], n_experts=4, sessions=[0, 2])
+COLLECT: dict[str, Any] = {"experts": 3, "collectors": 2}
+DRAWS: dict[str, Any] = {**COLLECT, "draws": 1, "replacement": False, "probabilities": None}
+SHAPE: dict[str, Any] = {"layers": 2, "experts": 3}
+WORK: dict[str, Any] = {"layers": 2, "experts": 4, "rounds": 5, "top_k": 1, "seed": 0, "sessions": 1}
+SOURCE: dict[str, Any] = {"policy": "lru", "layers": 2, "experts": 2, "slots": 2, "rounds": 40, "runs": 2, "seed": 0}
+CALLS: dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]] = {
+    "coupon": [
+        (coupon.expected_rounds, DRAWS),
+        (coupon.variance, DRAWS),
+        (coupon.cdf, {"t": 2, **DRAWS}),
+        (coupon.distribution, {"rounds": 3, **COLLECT}),
+        (coupon.harmonic, {"n": 3, "power": 1}),
+        (coupon.best_split, {**SHAPE, "slots": 3}),
+        (coupon.yao_bound, {**SHAPE, "slots": 3}),
+        (coupon.split_bound, {"widths": [2, 2]}),
+        (coupon.enclose_rounds, {**COLLECT, "draws": 1, "replacement": False, "digits": 5}),
+        (coupon.enclose_yao, {**SHAPE, "digits": 5}),
+        (coupon.compare, {**SHAPE, "digits": 5}),
+        (coupon.gumbel_cdf, {"t": 3.0, **COLLECT}),
+        (coupon.gumbel_mean, COLLECT),
+        (coupon.many_collectors, COLLECT),
+        (coupon.occupancy_rounds, {**COLLECT, "tolerance": 1e-9}),
+        (coupon.poissonised, {**COLLECT, "probabilities": None}),
+        (coupon.simulate, {**DRAWS, "samples": 5, "seed": 1, "method": "draws", "workers": 1}),
+        (coupon.phase_ratio, {**SOURCE, "confidence": 0.9, "engine": "reference"}),
+        (coupon.simulate(3, 2, samples=5, seed=1).interval, {"confidence": 0.9}),
+    ],
+    "workloads": [
+        (workloads.uniform, WORK),
+        (workloads.zipf, {**WORK, "exponent": 1.0}),
+        (workloads.markov, {**WORK, "stickiness": 0.5, "exponent": 0.0}),
+        (workloads.drift, {**WORK, "exponent": 1.0, "period": 2, "swaps": 1}),
+        (workloads.phases, {**WORK, "working_set": 2, "length": 2}),
+    ],
+    "transforms": [
+        (transforms.batch, {"traces": TRACE, "size": 2, "chunk": None}),
+        (transforms.interleave, {"trace": TRACE, "streams": 2}),
+        (transforms.leave_early, {"trace": TRACE, "probability": 0.5, "seed": 0}),
+        (transforms.permute_layers, {"trace": TRACE, "probability": 0.5, "seed": 0}),
+        (transforms.skip_layers, {"trace": TRACE, "probability": 0.1, "seed": 0}),
+        (transforms.shuffle_tokens, {"trace": TRACE, "seed": 0}),
+        (transforms.redraw, {"trace": TRACE, "within": "session", "seed": 0}),
+        (transforms.merge_prefill, {"trace": TRACE}),
+        (transforms.top_one, {"trace": TRACE}),
+        (transforms.without_layers, {"trace": TRACE, "layers": [1]}),
+    ],
+}
+WRONG: list[Any] = [
+    *("nonsense", "", "3", "2.0", "a\nb", b"x", True, False, None, object(), np.True_),
+    *(0.5, 2.0, -0.0, -1, 0, -1.5, float("nan"), float("inf"), -float("inf"), 1e308, 1 + 2j),
+    *([], [None], [0.5], ["a"], [True], (), {}, {"a": 1}, set(), range(0)),
+    *(np.array([]), np.array([1.5]), np.array(2), np.array(2.0), np.float64(2), np.float32("nan")),
+    *(10**30, 10**400, 10**5000, 1 << 63, -(10**30), Decimal(2), Decimal("nan"), Fraction(1, 2)),
+]
+IS_OF: dict[str, Callable[[Any], bool]] = {
+    "int": lambda value: hasattr(value, "__index__") and not isinstance(value, bool),
+    "float": lambda value: isinstance(value, (int, float, Fraction, np.floating)) and not isinstance(value, bool),
+    "bool": lambda value: isinstance(value, (bool, np.bool_)),
+    "str": lambda value: isinstance(value, str),
+    "None": lambda value: value is None,
+    "Sequence": lambda value: isinstance(value, (list, tuple, range, np.ndarray)),
+    "Callable": callable,
+}
+
+
+@pytest.fixture
+def ends() -> Iterator[None]:
+    """Turn a call that does not end into a failure instead of a test that hangs."""
+
+    def late(number: int, frame: FrameType | None) -> None:
+        raise AssertionError("the calls did not end")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(100)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def permitted(annotation: str, value: Any) -> bool:
+    return any(IS_OF.get(part.partition("[")[0], lambda _: False)(value) for part in annotation.split(" | "))
+
+
+@pytest.mark.usefixtures("ends")
+@pytest.mark.parametrize(
+    ("function", "given"),
+    [pytest.param(f, given, id=f"{room}.{f.__name__}") for room, rows in CALLS.items() for f, given in rows],
+)
+def test_other_kinds_are_refused_by_name(function: Callable[..., Any], given: dict[str, Any]) -> None:
+    function(**given)
+    annotations = inspect.signature(function).parameters
+    for name in given:
+        annotation = str(annotations[name].annotation) if name in annotations else "int"
+        for wrong in WRONG:
+            try:
+                function(**{**given, name: wrong})
+            except LayeredPagingError as error:
+                assert len(str(error).splitlines()) == 1 and len(str(error)) < 2000
+                named = name in str(error) or name in error.parameter
+                assert named or permitted(annotation, wrong), f"{name}: {error}"
+            else:
+                assert permitted(annotation, wrong), f"{name}={wrong!r} was taken"
+
+
+@pytest.mark.parametrize("room", CALLS)
+def test_every_function_of_a_room_is_tried(room: str) -> None:
+    home = getattr(lp, room)
+    listed = {name for name in home.__all__ if inspect.isfunction(getattr(home, name))} - {"identities"}
+    assert listed <= {function.__name__ for function, _ in CALLS[room]}
+
+
+def test_sizes_that_never_end_say_the_limit() -> None:
+    for call in (
+        lambda: coupon.harmonic(10**30),
+        lambda: coupon.cdf(10**30, 3),
+        lambda: coupon.expected_rounds(10**30),
+        lambda: coupon.expected_rounds(1, 10**30),
+        lambda: coupon.distribution(2, 10**30, rounds=3),
+        lambda: coupon.enclose_rounds(10**30),
+        lambda: coupon.simulate(3, samples=10**30, seed=0),
+        lambda: coupon.phase_ratio("lru", layers=2, experts=2, runs=10**30),
+    ):
+        with pytest.raises(ParameterError, match=r"at most .*; got 1000000"):
+            call()
+
+
+def test_what_the_annotations_say() -> None:
+    @kinds(times=1)
+    def said(text: str | None, times: int = 1, *, few: list[float] | None = None, free: Any = None) -> int:
+        return times
+
+    assert said("a") == 1 and said(None, times=np.int64(2), few=[1, 0.5], free=object()) == 2
+    with pytest.raises(ParameterError, match=r"^text must be a text or None; got 3$"):
+        said(3)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match=r"^times must be an integer of at least 1; got 2.0$"):
+        said("a", 2.0)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match=r"^few\[1\] must be a number; got nan$"):
+        said("a", few=[1, float("nan")])
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        said("a", other=1)  # type: ignore[call-arg]
+    assert real("x", Fraction(1, 2), 0, 1) == 0.5
+    with pytest.raises(ParameterError, match=r"^x must be a number in 0..1; got '1'$"):
+        real("x", "1", 0, 1)
