@@ -5,13 +5,16 @@ from __future__ import annotations
 import html
 import inspect
 import json
+import os
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import layered_paging as lp
 from layered_paging import catalog
-from layered_paging.core.registry import Entry
+from layered_paging.core.registry import Entry, find
 from layered_paging.errors import LayeredPagingError
 from layered_paging.report import figure
 from layered_paging.samples import SAMPLE
@@ -80,6 +83,11 @@ def facts_of(entry: Entry, trace: lp.Trace) -> Facts:
         why = str(error)
     kept = "" if entry.properties.get("predictions") else figure(short_trace(), [entry.name, "opt"], SHOWN_SLOTS)
     return Facts(entry, curve, kept, worst_of(entry), why)
+
+
+def facts_named(name: str) -> Facts:
+    """Return the facts of a registered policy, in whichever process this is."""
+    return facts_of(find("policy", name), lp.load_trace(SAMPLE))
 
 
 def exact_rows() -> dict[str, list[dict[str, Any]]]:
@@ -214,7 +222,8 @@ def pages() -> dict[str, str]:
     trace = lp.load_trace(SAMPLE)
     optimum = lp.optimum_curve(trace, admission="forced")
     entries = [entry for entry in catalog.collect() if entry.kind == "policy"]
-    every = [facts_of(entry, trace) for entry in entries]
+    with ProcessPoolExecutor(min(2, os.cpu_count() or 1), get_context("spawn")) as pool:
+        every = list(pool.map(facts_named, [entry.name for entry in entries]))
     lru = next(facts.curve for facts in every if facts.entry.name == "lru")
     shared = {"optimum": {slots: int(optimum[slots]) for slots in CAPACITIES}, "lru": lru}
     table = exact_rows()
