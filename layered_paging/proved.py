@@ -82,7 +82,7 @@ def build(cache: Path | None = None) -> Path:
     Raises
     ------
     LayeredPagingError
-        A program that builds it is missing.
+        A program that builds it is missing, or the folder cannot be written.
     SolverError
         A file does not compile; the message is that of the compiler.
     """
@@ -95,21 +95,37 @@ def build(cache: Path | None = None) -> Path:
     missing = available()
     if missing:
         raise LayeredPagingError(missing)
-    top.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=top) as scratch:
-        made = Path(scratch) / "made"
-        for name, text in sources.items():
-            (made / name).parent.mkdir(parents=True, exist_ok=True)
-            (made / name).write_bytes(text)
-        for name in sources:
-            if name.endswith(".v"):
-                _run(made, "coqc", "-w", "none", "-R", ".", "LP", name)
-        for name in ("verified.mli", "verified.ml"):
-            (made / name).rename(made / "checker" / name)
-        words = ("ocamlfind", "ocamlopt", "-O3", "-w", "-a", "verified.mli", "verified.ml", "main.ml", "-o", "program")
-        _run(made / "checker", *words)
-        with contextlib.suppress(OSError):  # another process has made it meanwhile
-            made.rename(program.parent.parent)
+    try:
+        top.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=top) as scratch:
+            made = Path(scratch) / "made"
+            for name, text in sources.items():
+                (made / name).parent.mkdir(parents=True, exist_ok=True)
+                (made / name).write_bytes(text)
+            for name in sources:
+                if name.endswith(".v"):
+                    _run(made, "coqc", "-w", "none", "-R", ".", "LP", name)
+            for name in ("verified.mli", "verified.ml"):
+                (made / name).rename(made / "checker" / name)
+            words = (
+                "ocamlfind",
+                "ocamlopt",
+                "-O3",
+                "-w",
+                "-a",
+                "verified.mli",
+                "verified.ml",
+                "main.ml",
+                "-o",
+                "program",
+            )
+            _run(made / "checker", *words)
+            with contextlib.suppress(OSError):  # another process has made it meanwhile
+                made.rename(program.parent.parent)
+    except OSError as error:
+        raise LayeredPagingError(
+            f"{top}: the proved checker cannot be kept there; {error.strerror or error} (XDG_CACHE_HOME names another folder)"
+        ) from None
     return program
 
 

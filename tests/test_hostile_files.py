@@ -276,3 +276,26 @@ def test_small_files_need_no_large_memory(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("would take") == len(paths), done.stdout
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_full_temporary_folder_is_named(packed: bool, tmp_path: Path) -> None:
+    trace = lp.workloads.uniform(layers=2, experts=50, rounds=20_000, top_k=2)
+    lp.save_trace(trace, tmp_path / "t.npz")
+    whole = (tmp_path / "t.npz").read_bytes()
+    (tmp_path / "t.npz.gz").write_bytes(gzip.compress(whole))
+    (tmp_path / "tmp").mkdir()
+    words = ["inspect", str(tmp_path / "t.npz.gz") if packed else "-"]
+    done = subprocess.run(
+        [sys.executable, "-m", "layered_paging", *words],
+        input=None if packed else whole,
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 12, 1 << 12)),
+        capture_output=True,
+        check=False,
+    )
+    said = done.stderr.decode()
+    what = "t.npz.gz: cannot be unpacked into" if packed else "standard input: cannot be kept in"
+    assert (done.returncode, done.stdout, said.count("\n")) == (2, b"", 1)
+    assert f"{what} {tmp_path}/tmp/" in said and said.endswith("; File too large (TMPDIR names another folder)\n")
+    assert list((tmp_path / "tmp").iterdir()) == []

@@ -66,3 +66,23 @@ def test_tokens_that_may_be_out_of_order_or_sessions_are_refused(tmp_path: Path)
         lp.load_trace(lines(5, 6, 7, 0, 1))
     assert lp.load_trace(lines(0, 1, 2, 0, 1)).sessions.tolist() == [0, 3]
     assert lp.load_trace(lines(0, 1, 2)).sessions.tolist() == [0]
+
+
+def test_columns_that_may_be_exchanged_are_said(tmp_path: Path) -> None:
+    rows = [{"token": t, "layer": j, "experts": [(t + j) % 4, (t + j + 1) % 4]} for t in range(9) for j in range(2)]
+    names = {"token": "layer", "layer": "token", "experts": "experts"}
+    exchanged = lp.load_trace(jsonl(tmp_path / "t", [{names[k]: v for k, v in row.items()} for row in rows]))
+    why = [one["why"] for one in exchanged.meta["assumed"] if one["about"] == "layers"]
+    assert why == ["there are more of them (9) than tokens (2): are 'token' and 'layer' exchanged?"]
+    for right in (rows, sorted(rows, key=lambda row: row["layer"])):
+        assert "layers" not in assumed(lp.load_trace(jsonl(tmp_path / "t", right)))
+
+
+def test_a_largest_id_far_beyond_the_others_is_said(tmp_path: Path) -> None:
+    def why(*more: int) -> list[str]:
+        rows = [{"token": t, "layer": 0, "experts": [e]} for t, e in enumerate([*range(64), *more])]
+        made = lp.load_trace(jsonl(tmp_path / "t", rows))
+        return [one["why"] for one in made.meta["assumed"] if one["about"] == "n_experts"]
+
+    assert why(1_000_000) == ["the largest id + 1, though only 65 ids occur"]
+    assert why(300) == why() == ["the largest id + 1"]

@@ -237,6 +237,28 @@ def test_quiet_still_says_errors(folder: Path, capfd: pytest.CaptureFixture[str]
     assert capfd.readouterr().err.count("\n") == 1
 
 
+def test_a_home_that_cannot_be_written_is_no_matter_to_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "layered_paging",
+            "curve",
+            str(SAMPLE),
+            "--policy",
+            "lru",
+            "-o",
+            str(tmp_path / "t.svg"),
+        ],
+        env={**os.environ, "MPLCONFIGDIR": str(tmp_path / "file" / "in"), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "") and (tmp_path / "t.svg").exists()
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_and_action_has_the_manners(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     actions = [[name]]

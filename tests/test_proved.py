@@ -50,6 +50,18 @@ def test_a_checker_that_was_killed_says_nothing_of_the_certificate(tmp_path: Pat
 
 
 @built
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("layered_paging.proved.available", lambda: None)
+    assert main(["check", "--verified", str(SHIPPED[0])]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "file/layered-paging: the proved checker cannot be kept there; Not a directory (XDG_CACHE_HOME names" in said
+
+
 def test_both_accept_every_shipped_certificate_of_a_policy(proved_checker: Path) -> None:
     assert len(GIVEN) >= 80
     for path in GIVEN:

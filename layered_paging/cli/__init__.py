@@ -96,8 +96,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.filename is not None:
-            raise
+        if error.filename is not None:  # a place that a file was to be in, such as the user's cache
+            complain(prog, f"{error.filename}: cannot be used; {error.strerror or error}")
+            return 2
         complain(prog, f"cannot write the answer; {error.strerror or error}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2

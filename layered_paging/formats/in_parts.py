@@ -14,8 +14,9 @@ from ..core.trace import DECODE, Trace
 from ..errors import FormatError
 from .base import Reading
 from .common import afford, check_part, id_dtype
+from .counting import counted_from, from_zero
 from .layout import Facts, widths_of
-from .rows import Rows, Table, counted_from, from_zero, layer_order, phase_of, place_ids
+from .rows import Rows, Table, layer_order, phase_of, place_ids
 
 __all__ = ["RowSource", "in_parts"]
 

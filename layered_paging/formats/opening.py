@@ -21,6 +21,7 @@ __all__ = ["Start", "check_file", "packing", "plain", "spooled", "text"]
 
 HEAD = 1 << 16  # bytes by which a file is recognised
 SPARE = 24  # bytes of memory that a byte of JSON can take when it is parsed
+ELSEWHERE = " (TMPDIR names another folder)"
 _MAGIC = {"gz": b"\x1f\x8b", "zst": b"\x28\xb5\x2f\xfd", "xz": b"\xfd7zXZ\x00", "bz2": b"BZh"}
 
 
@@ -192,7 +193,12 @@ def plain(path: Path) -> Iterator[Path]:
             while new := stream.read(1 << 20):
                 size += len(new)
                 afford(path, "the unpacked file", size)
-                out.write(new)
+                try:
+                    out.write(new)
+                    out.flush()
+                except OSError as error:
+                    said = f"{error.strerror or error}{ELSEWHERE}"
+                    raise FormatError(f"{path}: cannot be unpacked into {folder}; {said}") from None
         try:
             yield whole
         except LayeredPagingError as error:
@@ -212,7 +218,9 @@ def spooled() -> Iterator[Path]:
             with whole.open("wb") as out:
                 shutil.copyfileobj(stream, out, 1 << 20)
         except OSError as error:
-            raise FormatError(f"standard input: cannot be kept; {error.strerror or error}") from None
+            raise FormatError(
+                f"standard input: cannot be kept in {folder}; {error.strerror or error}{ELSEWHERE}"
+            ) from None
         try:
             yield whole
         except LayeredPagingError as error:

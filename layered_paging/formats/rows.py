@@ -14,7 +14,8 @@ from ..core.trace import DECODE, PREFILL, Trace
 from ..errors import FormatError
 from .base import Reading
 from .cells import Block
-from .common import WIDEST, afford, build, id_dtype
+from .common import afford, build, id_dtype
+from .counting import counted_from
 from .layout import Facts, widths_of
 from .names import each
 from .token_numbers import refuse_unordered, skipped_tokens, turned_back
@@ -193,6 +194,10 @@ class Table:
             self.how.assume("tokens", "one after the other", f"{skipped} of their numbers have no row")
         stage = self._stage(phase, round_of, rounds)
         widths = widths_of(self.path, Facts(meta), self.how)
+        if rounds > 1 and len(order) > rounds and bool((layer[1:] >= layer[:-1]).all()):
+            token_name, layer_name = (self.columns.get(role, "no column") for role in ("token", "layer"))
+            why = f"there are more of them ({len(order)}) than tokens ({rounds}): are {token_name!r} and {layer_name!r} exchanged?"
+            self.how.assume("layers", "one after the other", why)
         ids, widths = self._ids(ids, widths)
         top_k, place = place_ids(
             self.path, round_of, layer, len(order), counts, rank if single else None, single, self.how
@@ -328,41 +333,9 @@ class Table:
             raise FormatError(f"{self.path}: a trace must hold at least one request; got none but -1")
         low, high = int(present.min()), int(present.max())
         dense = low == 1 and high <= 8 * len(present) and bool((np.bincount(present, minlength=high + 1)[1:] > 0).all())
-        from_one, widths = counted_from(low, high, dense and len(present) >= 32 * high, widths, self.how)
+        used = len(np.unique(present)) if widths is None and high >= 256 else None
+        from_one, widths = counted_from(low, high, dense and len(present) >= 32 * high, widths, self.how, used)
         return (np.where(ids > 0, ids - 1, -1) if from_one else ids), widths
-
-
-def counted_from(low: int, high: int, dense: bool, widths: Any, how: Reading) -> tuple[bool, Any]:
-    """Say whether ids count from 1, and return the number of experts; what tells is noted.
-
-    ``low`` and ``high`` are the least and the largest id; ``dense`` says that all of 1..high occur, and often.
-    """
-    from_one, why = False, ""
-    if isinstance(widths, int):
-        from_one = low >= 1 and high == widths
-        why = f"the largest is {high}, the number of experts, and none is 0"
-    elif low >= 1:
-        from_one = dense and high % 4 == 0
-        why = f"all of 1..{high} are used, none is 0, and {high} is a common number of experts"
-        if not from_one:
-            how.assume("ids", "from 0", f"the least is {low}, and nothing says how many experts there are")
-    if from_one:
-        how.assume("ids", "from 1", why)
-        high -= 1
-    if widths is None:
-        widths = high + 1
-        how.assume("n_experts", widths, "the largest id + 1")
-    return from_one, widths
-
-
-def from_zero(path: Path, rank: Ints, least: int, how: Reading) -> Ints:
-    """Return ranks counted from 0, where the least of all is known."""
-    if least == 1:
-        how.assume("rank", "from 1", "the least is 1")
-    most = int(rank.max(initial=0))
-    if least < 0 or most >= WIDEST:
-        raise FormatError(f"{path}: ranks must be in 0..{WIDEST}; got {least}..{most}")
-    return rank.astype(np.int64) - (1 if least == 1 else 0)
 
 
 def layer_order(values: list[Any], meta: dict[str, Any], how: Reading) -> list[int]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import html
 import io
+import logging
 from pathlib import Path
 from typing import Any
 
 from ..core.files import write_atomic
 from ..errors import ParameterError
 
-__all__ = ["COLOURS", "STYLES", "check_picture", "embedded", "figure_bytes", "new_figure", "save_figure"]
+__all__ = ["COLOURS", "STYLES", "check_picture", "embedded", "figure_bytes", "new_figure", "quiet", "save_figure"]
 
 FORMATS = (".svg", ".png", ".pdf")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # okabe-ito-2008
@@ -26,9 +27,17 @@ def check_picture(path: str | Path) -> None:
 
 def new_figure(width: float = 7, height: float = 4.2) -> Any:
     """Return an empty matplotlib figure that no screen is needed for."""
+    quiet()
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def quiet() -> None:
+    """Let matplotlib not speak of where it keeps its list of fonts: a home that cannot be written changes no picture."""
+    log = logging.getLogger("matplotlib")
+    if log.level == logging.NOTSET:
+        log.setLevel(logging.ERROR)
 
 
 def save_figure(figure: Any, path: str | Path) -> None:

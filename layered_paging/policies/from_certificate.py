@@ -154,15 +154,8 @@ class RandomStrategy:
 
     Parameters
     ----------
-    instance : Instance
-        Must be the size that the certificate states.
-    certificate : Certificate
-        Its truth is not checked here (``layered-paging check`` does that).
-
-    Raises
-    ------
-    ParameterError
-        The certificate is for another size.
+    instance, certificate
+        As for ``Strategy``, with the same error.
 
     Notes
     -----

@@ -15,7 +15,7 @@ from ..core.rules import choice
 from ..errors import ParameterError
 from .bracket import Bracket
 from .game import Game, Side, solve, solve_events
-from .given import problem, stated
+from .given import at_most, problem, stated
 from .journal import Journal
 
 __all__ = ["Bracket", "optimal_ratio"]
@@ -83,7 +83,7 @@ def optimal_ratio(
     """
     choice("admission", admission, ("forced", "bypass"))
     events = integer("top_k", top_k, 1) > 1 or admission == "bypass"
-    memory = min(integer("memory", memory, 1), 1 << 62)
+    memory = at_most(memory)
     seconds_above_0("seconds", seconds)
     if not isinstance(resume, (str, Path, type(None))):
         raise ParameterError(f"must be a path of a file; got {resume!r}", parameter="resume")

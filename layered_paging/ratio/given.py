@@ -297,6 +297,11 @@ def problem(layers: int, experts: int | Sequence[int], slots: int, *, general: b
     return Instance(1, instance.pages, slots) if general else instance
 
 
+def at_most(memory: int) -> int:
+    """Return bytes of memory as a kernel counts them: below 2^63, and at least 1."""
+    return min(integer("memory", memory, 1), 1 << 62)
+
+
 def competitive_ratio(
     policy: str | type | PolicySpec,
     *,
@@ -367,7 +372,7 @@ def competitive_ratio(
     choice("pool", pool, POOLS)
     bypass = choice("admission", admission, ("forced", "bypass")) == "bypass"
     integer("top_k", top_k, 1)
-    memory = min(integer("memory", memory, 1), 1 << 62)
+    memory = at_most(memory)
     instance = problem(layers, experts, slots, general=flag("general", general))
     if general and pool != "shared":
         raise ParameterError(
