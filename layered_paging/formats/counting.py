@@ -28,8 +28,8 @@ def counted_from(
 ) -> tuple[bool, Any]:
     """Say whether ids count from 1, and return the number of experts; what tells is noted.
 
-    ``low`` and ``high`` are the least and the largest id; ``dense`` says that all of 1..high occur, and often; ``used`` is the
-    number of ids that occur, where it is known.
+    ``low`` and ``high`` are the least and the largest id, and ``dense`` says that all of 1..high occur, and often.
+    ``used`` is the number of ids that occur, where it is known.
     """
     from_one, why = False, ""
     if isinstance(widths, int):
