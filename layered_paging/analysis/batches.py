@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.tables import Tabular
 from ..core.trace import Trace
@@ -75,6 +76,7 @@ class Batches(Tabular):
         return asdict(self)
 
 
+@kinds()
 def batches(
     traces: Trace | Sequence[Trace],
     slots: int,

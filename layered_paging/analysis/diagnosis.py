@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import kinds
 from ..core.layout import lay_out, merged_prefill
 from ..core.rules import choice
 from ..core.tables import Tabular
@@ -165,6 +166,7 @@ class Diagnosis(Tabular):
         return asdict(self)
 
 
+@kinds()
 def diagnose(
     trace: Trace,
     slots: int | None = None,

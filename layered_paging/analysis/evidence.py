@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import kinds
 from ..core.stats import half_width
 from ..core.trace import Trace
 from ..engine.run import Run
@@ -89,6 +90,7 @@ class HeldOut:
         return 1 - self.misses / self.in_use if self.in_use else 0.0
 
 
+@kinds()
 def held_out(runs: Mapping[str, Run], using: str, groups: list[list[int]]) -> HeldOut:
     """Choose a policy on every other distinct session and judge it on the rest; all sessions stand as they were replayed.
 
@@ -108,6 +110,7 @@ def held_out(runs: Mapping[str, Run], using: str, groups: list[list[int]]) -> He
     return HeldOut(chosen, rest[chosen], rest[using], min(rest.values()), len(first) // 2)
 
 
+@kinds()
 def distinct_sessions(trace: Trace) -> list[list[int]]:
     """Return the sessions that have a request, in groups of copies, by the order in which they first come.
 
@@ -175,6 +178,7 @@ def _equal(first: Ids, later: Ids) -> int:
     return int(((first == later).all(axis=2) & (later >= 0).any(axis=2)).sum())
 
 
+@kinds()
 def weigh(trace: Trace, first: Run, second: Run, groups: list[list[int]]) -> Evidence:
     """Compare two runs of a trace over its distinct sessions.
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import kinds
+from ..core.instance import shown
 from ..core.layout import lay_out, merged_prefill, quotas
 from ..core.rules import ADMISSIONS, POOLS, PREFILLS, RESETS, Traffic, choice
 from ..core.stats import half_width
@@ -125,6 +127,7 @@ class Gaps(Tabular):
 _Ints = npt.NDArray[np.int64]
 
 
+@kinds("tokens")
 def gap_table(
     traces: Mapping[str, Trace],
     policies: Sequence[str | type] = ("similar-rounds",),
@@ -203,6 +206,12 @@ def gap_table(
         )
     first = resolve(base)
     specs = [resolve(policy) for policy in policies]
+    if (
+        isinstance(tokens, (str, bytes))
+        or not isinstance(tokens, (Sequence, np.ndarray))
+        or getattr(tokens, "ndim", 1) == 0
+    ):
+        raise ParameterError(f"must be a sequence of numbers above 0; got {shown(tokens)}", parameter="tokens")
     sizes = [_number(number) for number in tokens]
     for what, names in (
         ("traces", list(traces)),
@@ -261,7 +270,7 @@ def _number(value: float | Fraction) -> Fraction:
     except (TypeError, ValueError, OverflowError):
         number = Fraction(0)
     if not 0 < number <= 10**6:
-        raise ParameterError(f"must be numbers above 0, at most a million; got {value!r}", parameter="tokens")
+        raise ParameterError(f"must be numbers above 0, at most a million; got {shown(value)}", parameter="tokens")
     return number
 
 

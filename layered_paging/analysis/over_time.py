@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.tables import Tabular
 from ..core.trace import Trace
@@ -101,6 +102,7 @@ class OverTime(Tabular):
         return said
 
 
+@kinds()
 def over_time(trace: Trace, run: Run, window: int | None = None) -> OverTime:
     """Return the hits of a run by window of rounds, and how long it takes to the steady state.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import kinds
 from ..core.tables import Tabular
 from ..core.trace import DECODE, Trace
 from . import shape
@@ -73,6 +74,7 @@ class Inspection(Tabular):
         return {**found, "warnings": [one for one in found["checks"] if one["outcome"] == "warning"]}
 
 
+@kinds()
 def inspect(trace: Trace) -> Inspection:
     """Inspect a trace: what it holds, and whether it looks like a log that went wrong.
 

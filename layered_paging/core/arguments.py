@@ -46,11 +46,13 @@ def real(name: str, value: object, least: float, most: float) -> float:
     return float(value)  # type: ignore[arg-type]
 
 
-def kinds(**least: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def kinds(*own: str, **least: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Refuse arguments of another kind than the annotations of a function say, in one line that names the parameter.
 
     Parameters
     ----------
+    *own : str
+        Parameters that the function checks itself.
     **least : int
         Parameters that are whole numbers, each with the least it may be.  An ``int`` that is not named here is left
         to the function, which knows its range.
@@ -80,7 +82,7 @@ def kinds(**least: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
             for name, one in inspect.signature(function).parameters.items():
                 if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD):
                     order.append(name)
-                if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL):
+                if name not in own and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL):
                     found = _test(str(one.annotation), _names(function), least.get(name))
                     if found is not None:
                         tests[name] = found

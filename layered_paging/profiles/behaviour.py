@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.trace import Trace
 from ..errors import ParameterError
@@ -63,6 +64,7 @@ class Behaviour:
     information: Floats
 
 
+@kinds()
 def behaviour(trace: Trace) -> Behaviour:
     """Describe the router of a trace; time and memory O(requests * top_k + layers * experts^2).
 
@@ -122,6 +124,7 @@ def gini(values: npt.ArrayLike) -> float:
     return float((2 * np.arange(1, n + 1) - n - 1) @ x / (n * total))
 
 
+@kinds(layer=0)
 def reuse_ages(trace: Trace, layer: int) -> tuple[npt.NDArray[np.int64], int]:
     """Return the tokens since each request's previous use in its session, and the number of first uses."""
     ids = trace.experts[:, layer]
@@ -134,6 +137,7 @@ def reuse_ages(trace: Trace, layer: int) -> tuple[npt.NDArray[np.int64], int]:
     return ages.astype(np.int64), int(len(row) - len(ages))
 
 
+@kinds(layer=0)
 def transition_counts(trace: Trace, layer: int) -> Floats:
     """Return how often each expert of the layer before occurs with each of this one, shape (before, experts).
 
@@ -217,6 +221,7 @@ def gates(trace: Trace) -> Gates:
     return Gates(np.array([a for a, _ in found]), np.array([b for _, b in found]))
 
 
+@kinds()
 def pruned(chosen_from: Trace, trace: Trace, removed: int) -> tuple[float, float | None]:
     """Return what is lost if each layer's least used experts are removed.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.trace import Trace
 from .profile import Profile, jensen_shannon
@@ -42,6 +43,7 @@ class Block:
     drifted: bool
 
 
+@kinds()
 def drift(trace: Trace, profile: Profile, *, window: int = 64, top: int = 8) -> list[Block]:
     """Compare blocks of a trace with a profile, and with what an adaptive counter would know instead.
 

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import strict_json
+from ..core.arguments import kinds
 from ..core.files import check_replaceable, read_whole, write_atomic
 from ..core.instance import integer
 from ..core.trace import Trace
@@ -294,6 +295,7 @@ def _shape(n_experts: Sequence[int]) -> str:
     return f"{len(n_experts)} layers x {widths[0] if len(widths) == 1 else list(n_experts)} experts"
 
 
+@kinds()
 def merge(profiles: Sequence[Profile], weights: Sequence[float] | None = None) -> Profile:
     """Return the sum of profiles of one model shape.
 
@@ -355,6 +357,7 @@ class Comparison:
     top: int
 
 
+@kinds()
 def compare(one: Profile, other: Profile, *, top: int = 8) -> Comparison:
     """Compare two profiles of one model shape.
 

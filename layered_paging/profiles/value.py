@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import kinds
 from ..core.cutting import sessions_where
 from ..core.instance import integer
 from ..core.layout import quotas
@@ -43,6 +44,7 @@ METHODS: dict[str, tuple[str, frozenset[str]]] = {
 }
 
 
+@kinds()
 def hot_pages(profile: Profile, slots: int, pool: str = "shared") -> list[int]:
     """Return the pages that a cache would hold at the start by a profile, the coldest first.
 
@@ -166,6 +168,7 @@ class Worth:
         raise ParameterError(f"no outcome of {method!r} trained on {trained_on!r}")
 
 
+@kinds()
 def worth(
     trace: Trace,
     slots: int,
@@ -324,6 +327,7 @@ class Transfer:
     own: Floats
 
 
+@kinds()
 def transfer(trace: Trace, *, key: str = "dataset", top: int = 8) -> Transfer:
     """Compare profiles of kinds of session with the sessions of other kinds.
 
