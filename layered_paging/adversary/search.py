@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from ..core.arguments import kinds
 from ..core.files import write_atomic
-from ..core.instance import integer
+from ..core.instance import Instance, integer
 from ..errors import ParameterError
 from ..policies.names import resolve
 from ..policies.spec import PolicySpec
@@ -18,6 +19,7 @@ from .table import Table
 __all__ = ["Nemesis", "cyclic_optimum", "nemesis"]
 
 Cycle = list[list[int]]  # rounds of experts, one per layer
+_MOST_CELLS = 1 << 20
 _COINS = 0x5EED
 
 
@@ -67,6 +69,7 @@ class Nemesis:
         write_atomic(path, json.dumps(fields).encode() + b"\n")
 
 
+@kinds()
 def nemesis(
     policy: str | type | PolicySpec,
     *,
@@ -111,9 +114,11 @@ def nemesis(
     size, n, k = integer("layers", layers, 1), integer("experts", experts, 1), integer("slots", slots, 1)
     if k >= size * n:
         raise ParameterError(f"nemesis: the search needs k + 1 <= l * n; got l = {size}, n = {n}, k = {k}")
-    length, total = integer("rounds", rounds, 1), integer("budget", budget, 1)
-    starts = integer("restarts", restarts, 1)
-    rng = Stream(integer("seed", seed, 0), _COINS)
+    Instance(size, n, integer("slots", k, 1, _MOST_CELLS))
+    length = integer("rounds", rounds, 1, _MOST_CELLS // size, f"{_MOST_CELLS} requests of a cycle")
+    total, starts = integer("budget", budget, 1, 10**9), integer("restarts", restarts, 1, 10**6)
+    seed = integer("seed", seed, 0)
+    rng = Stream(seed, _COINS)
     done = 0
 
     def score(cycle: Cycle) -> tuple[Fraction, Fraction]:

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..core.instance import Instance, integer
+from ..core.arguments import kinds
+from ..core.instance import MOST_LAYERS, Instance, integer
 from ..core.layout import Event, Grid, quotas
 from ..core.registry import Entry, entries, find
 from ..core.rules import POOLS, choice
@@ -25,6 +26,8 @@ from ..policies.stream import Stream
 __all__ = ["Adversary", "Play", "Table", "bound_of", "play", "require", "spread", "targets"]
 
 Adversary = Generator[int, frozenset[int], None]
+_MOST_REQUESTS = 10**8  # of one game
+_MOST_PAGES = 1 << 24  # that are chosen
 _COINS = 0xAD  # key of the adversary's own random stream
 
 
@@ -44,6 +47,7 @@ def require(name: str, condition: bool, hypothesis: str, *, layers: int, experts
         )
 
 
+@kinds()
 def spread(layers: int, experts: int, pages: int) -> list[list[int]]:
     """Choose pages, the lowest of each layer, as evenly as possible; lower layers get one more.
 
@@ -52,7 +56,9 @@ def spread(layers: int, experts: int, pages: int) -> list[list[int]]:
     >>> spread(2, 3, 5)
     [[0, 1, 2], [3, 4]]
     """
-    widths = quotas(pages, layers)
+    count, experts = integer("layers", layers, 1, MOST_LAYERS), integer("experts", experts, 1)
+    most = min(count * experts, _MOST_PAGES)
+    widths = quotas(integer("pages", pages, 0, most, "pages of all layers"), count)
     return [list(range(j * experts, j * experts + width)) for j, width in enumerate(widths)]
 
 
@@ -216,6 +222,7 @@ class Play:
         return Trace(ids, self.experts, meta={"adversary": self.adversary, "policy": self.policy, "seed": self.seed})
 
 
+@kinds()
 def play(
     adversary: str | Callable[..., Adversary],
     policy: str | type | PolicySpec,
@@ -264,7 +271,9 @@ def play(
             "randomized: play a random source, such as uniform-source or markov-source"
         )
     count, n, k = integer("layers", layers, 1), integer("experts", experts, 1), integer("slots", slots, 1)
-    turns = integer("rounds", rounds, 1) * count
+    Instance(count, n, k)
+    turns = integer("rounds", rounds, 1, _MOST_REQUESTS // count, f"{_MOST_REQUESTS} requests") * count
+    seed = integer("seed", seed, 0)
     where = pool or (entry.properties.get("pool", "shared") if entry else "shared")
     known = inspect.signature(make).parameters
     extra: dict[str, Any] = dict(parameters)
@@ -275,7 +284,7 @@ def play(
                 f"adversary {_name(adversary)!r} has no parameter {name!r}; available: {', '.join(own) or 'none'}"
             )
     if "rng" in known:
-        extra["rng"] = Stream(integer("seed", seed, 0), _COINS)
+        extra["rng"] = Stream(seed, _COINS)
     if "policy" in known:
         extra["policy"] = spec
     given = {"layers", "experts", "slots", *extra}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from numbers import Rational
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import kinds
+from ..core.arguments import is_real, kinds
 from ..core.instance import shown
 from ..core.layout import lay_out, merged_prefill, quotas
 from ..core.rules import ADMISSIONS, POOLS, PREFILLS, RESETS, Traffic, choice
@@ -264,11 +265,8 @@ def gap_table(
 
 
 def _number(value: float | Fraction) -> Fraction:
-    try:
-        plain = str(value) if isinstance(value, float) else value  # 1.1 is 11/10
-        number = Fraction(plain) if not isinstance(value, bool) else Fraction(0)
-    except (TypeError, ValueError, OverflowError):
-        number = Fraction(0)
+    plain = value if isinstance(value, Rational) else str(value)  # 1.1 is 11/10
+    number = Fraction(plain) if is_real(value) else Fraction(0)
     if not 0 < number <= 10**6:
         raise ParameterError(f"must be numbers above 0, at most a million; got {shown(value)}", parameter="tokens")
     return number

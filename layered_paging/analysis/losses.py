@@ -29,6 +29,7 @@ __all__ = [
 WEIGHTED = 100_000  # requests up to which loads of unequal bytes are minimised in slots; beyond, they are bounded
 MARKOV = 2_000_000  # requests times slots up to which the Markov reference is replayed
 FOLDS = 4
+LARGEST = 1 << 62  # slots or bytes
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,11 @@ class Room:
             raise BudgetError("give slots or budget_bytes, one of them")
         size = one_size(trace)
         if slots is not None:
-            room = cls(integer("slots", slots, 1), None, size)
+            room = cls(integer("slots", slots, 1, LARGEST), None, size)
         elif trace.page_bytes is None:
             raise without_sizes()
         else:
-            room = cls(None, integer("budget_bytes", budget_bytes, 1), size)
+            room = cls(None, integer("budget_bytes", budget_bytes, 1, LARGEST), size)
         need, unit = (
             int(event_weights(trace, room.weight(trace)).max()),
             "slots" if slots is not None else "budget_bytes",

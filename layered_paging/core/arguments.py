@@ -154,7 +154,7 @@ def _kind(part: str, names: Mapping[str, Any], least: int | None) -> tuple[Test,
     if head == "Callable":
         return (lambda _, value: callable(value)), _WORDS[head]
     if head == "Mapping":
-        return (lambda _, value: isinstance(value, Mapping)), _WORDS[head]
+        return _values(_test(inner[:-1].partition(", ")[2], names, least)), _WORDS[head]
     if head in ("Sequence", "Iterable", "list", "tuple"):
         one = None if head == "tuple" else _test(inner[:-1], names, least)
         return _members(head, one), _WORDS[head]
@@ -172,6 +172,19 @@ def _kind(part: str, names: Mapping[str, Any], least: int | None) -> tuple[Test,
     if part == "Any" or not isinstance(cls, type) or getattr(cls, "_is_protocol", False):
         return None
     return (lambda _, value: isinstance(value, cls)), f"a {part}"
+
+
+def _values(one: tuple[Test, str] | None) -> Test:
+    """Return the test of a mapping and of its values."""
+
+    def test(name: str, value: object) -> bool:
+        if not isinstance(value, Mapping):
+            return False
+        for key, member in value.items() if one is not None else ():
+            _hold(f"{name}[{shown(key)}]", member, *one)  # type: ignore[misc]
+        return True
+
+    return test
 
 
 def _members(head: str, one: tuple[Test, str] | None) -> Test:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.trace import Trace
 from ..errors import ParameterError
 from .generate import complete, trace_activations, users_of
-from .network import Network
+from .network import LONGEST, Network
 from .placing import place
 
 __all__ = ["Served", "online_against_static", "server_network"]
@@ -57,7 +58,7 @@ def server_network(
         experts=trace.n_experts,
         expert_bytes=1,
         storage=[integer("slots", slots, 0)],
-        edge_ns=np.full((len(names), 1), edge_ns, np.int64),
+        edge_ns=np.full((len(names), 1), integer("edge_ns", edge_ns, 1, LONGEST), np.int64),
         cloud_ns=cloud_ns,
         activations=activations,
         totals=totals,
@@ -65,6 +66,7 @@ def server_network(
     )
 
 
+@kinds()
 def online_against_static(
     trace: Trace,
     slots: int,
@@ -103,6 +105,7 @@ def online_against_static(
     """
     from ..engine.run import replay
 
+    edge_ns, cloud_ns = integer("edge_ns", edge_ns, 1, LONGEST), integer("cloud_ns", cloud_ns, 1, LONGEST)
     if len(trace.sessions) < 2:
         raise ParameterError("static against online needs a trace of at least two sessions: to learn, and to serve")
     learnt = server_network(

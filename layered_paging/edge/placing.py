@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -11,14 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..certificate import Certificate
-from ..core.instance import integer
+from ..core.arguments import is_real, kinds
+from ..core.instance import flag, integer, shown
 from ..core.registry import nearest
+from ..core.rules import choice
 from ..errors import ParameterError
 from . import baselines
 from . import bound as bounds
 from .documents import to_document
 from .exact import exhaustive, integer_program
 from .greedy import continuous, enumeration, greedy
+from .knapsack import METHODS
 from .latency import Hits, cost, empty, feasible, hits
 from .network import Network
 from .successive import improve, successive
@@ -110,11 +113,12 @@ class Placement:
         return Certificate("placement", statement, {} if self.bound is None else {"prices": self.prices.tolist()})
 
 
+@kinds()
 def place(
     network: Network,
     algorithm: str = "best",
     *,
-    storage: Any = None,
+    storage: int | Sequence[int] | None = None,
     bound: str = "none",
     seed: int = 0,
     progress: Callable[[int], object] | None = None,
@@ -164,9 +168,15 @@ def place(
         if name in parameters and integer(name, parameters[name], low) > high:
             raise ParameterError(f"must be at most {high}; got {parameters[name]}", parameter=name)
     limit = parameters.get("time_limit")
-    if limit is not None and not 0 < limit < float("inf"):
-        raise ParameterError(f"must be a number of seconds above 0; got {limit}", parameter="time_limit")
-    integer("seed", seed, 0)
+    if limit is not None and not (is_real(limit) and limit > 0):
+        raise ParameterError(f"must be a number of seconds above 0; got {shown(limit)}", parameter="time_limit")
+    if limit is not None:
+        parameters["time_limit"] = float(limit)
+    if "lazy" in parameters:
+        flag("lazy", parameters["lazy"])
+    if "method" in parameters:
+        choice("method", parameters["method"], METHODS)
+    seed = integer("seed", seed, 0)
     if storage is not None:
         network = network.with_storage(storage)
     held, optimal = _run(network, algorithm, seed, progress, parameters)

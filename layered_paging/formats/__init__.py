@@ -11,8 +11,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..core.arguments import kinds
 from ..core.files import replacing
-from ..core.instance import integer
+from ..core.instance import integer, shown
 from ..core.parts import LongTrace
 from ..core.rules import choice
 from ..core.trace import Trace
@@ -127,6 +128,7 @@ def open_trace(path: AnyPath, how: Reading | None = None) -> LongTrace:
     return loading.open_long(path, how or Reading())
 
 
+@kinds()
 def save_trace(trace: Trace | LongTrace, path: AnyPath) -> None:
     """Write a trace in the format that the suffix names, all of it or nothing.
 
@@ -145,6 +147,8 @@ def save_trace(trace: Trace | LongTrace, path: AnyPath) -> None:
     LayeredPagingError
         The file cannot be written; what was there is untouched.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ParameterError(f"must be a path; got {shown(path)}", parameter="path")
     file = Path(path)
     known = by_suffix(file)
     if "\0" in str(file):

@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any
 
 from ..analysis.evidence import distinct_sessions, held_out
+from ..core.arguments import is_real, kinds
+from ..core.instance import integer, shown
 from ..core.rules import Traffic, without_sizes
 from ..core.trace import Trace
 from ..engine.result import Run
@@ -29,6 +31,7 @@ POLICIES = ("lru", "llru", "lfu-decay", "slru", "similar-rounds")
 KNEE = 0.8  # of what memory can save, from the smallest budget tried to all experts
 
 
+@kinds()
 def plan(
     trace: Trace,
     *,
@@ -89,6 +92,9 @@ def plan(
     Counts are exact; seconds are the clock's, an estimate.  A policy is chosen on every second session and judged on
     the others, so the figure is not of the sessions that chose it.
     """
+    size = None if size is None else integer("size", size, 1)
+    steps = None if sizes is None else [integer(f"sizes[{at}]", one, 1) for at, one in enumerate(sizes)]
+    target = None if target is None else _wanted(target)
     sized = trace.page_bytes is not None if sized is None else sized
     if sized and trace.page_bytes is None:
         raise without_sizes()
@@ -101,16 +107,15 @@ def plan(
             raise ParameterError(
                 f"policy {name!r} knows the future: it cannot be switched on (the table has the optimum)"
             )
-    if clock is not None and measured:
+    if clock is not None and len(measured):
         raise ParameterError("give a clock or measured runs, one of them")
-    fitted = _fitted(trace, using, measured, sized, overlap, options) if measured else None
+    fitted = _fitted(trace, using, measured, sized, overlap, options) if len(measured) else None
     clock = fitted.clock if fitted is not None else clock
     if target is not None and target[0] == "rate" and clock is None:
         raise ParameterError("a target of tokens per second needs a clock", ways=[("measured", None), ("clock", None)])
     if clock is not None and trace.page_bytes is None:
         raise ParameterError("a clock needs the bytes that are loaded; the trace has no sizes", ways=_SIZE)
-    steps = list(sizes) if sizes is not None else _steps(trace, sized)
-    given = {*steps, *([size] if size is not None else [])}
+    given = {*(_steps(trace, sized) if steps is None else steps), *([size] if size is not None else [])}
     table = table_of(trace, names, sorted(given), sized=sized, clock=clock, options=options, progress=progress)
     if size is not None and not any(
         table.at(name, size) for name in names
@@ -142,9 +147,11 @@ def _fitted(
     if trace.page_bytes is None:
         raise ParameterError("a clock is fitted to bytes per token; the trace has no sizes", ways=_SIZE)
     loaded, seconds = [], []
-    for size, rate in measured:
-        if not rate > 0:
-            raise ParameterError(f"measured runs must have tokens per second above 0; got {rate!r}")
+    for at, pair in enumerate(measured):
+        if len(pair) != 2 or not is_real(pair[1]) or not pair[1] > 0:
+            found = f"must be a budget and tokens per second above 0; got {shown(pair)}"
+            raise ParameterError(found, parameter=f"measured[{at}]")
+        size, rate = integer(f"measured[{at}][0]", pair[0], 1), float(pair[1])
         run = _played(trace, using, size, sized, options)
         loaded.append((run.bytes_read or 0) / trace.rounds)
         seconds.append(1 / rate)
@@ -208,12 +215,17 @@ def _knee(rows: Sequence[Row], sized: bool) -> int | None:
     return next(row.size(sized) for row in rows if _cost(row) <= wanted)
 
 
+def _wanted(target: tuple[str, float]) -> tuple[str, float]:
+    kind, value = target if len(target) == 2 else ("", 0.0)
+    if kind not in ("rate", "hits") or not is_real(value) or not value > 0 or (kind == "hits" and value > 1):
+        raise ParameterError(
+            f"a target is ('rate', tokens per second above 0) or ('hits', share above 0, at most 1); got {shown(target)}"
+        )
+    return kind, value
+
+
 def _reached(found: Plan, target: tuple[str, float], names: Sequence[str]) -> dict[str, Any]:
     kind, value = target
-    if kind not in ("rate", "hits") or not value > 0 or (kind == "hits" and value > 1):
-        raise ParameterError(
-            f"a target is ('rate', tokens per second above 0) or ('hits', share above 0, at most 1); got {target!r}"
-        )
     reached: dict[str, int | None] = {}
     for name in [*names, *(name for name in AHEAD if found.table.of(name))]:
         good = [

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import kinds, kinds_of_fields
 from ..core.stats import t_quantile
 from ..errors import ParameterError
 
@@ -21,6 +22,7 @@ __all__ = ["Clock", "Fit", "fit"]
 LEVEL = 0.95  # of the intervals
 
 
+@kinds_of_fields()
 @dataclass(frozen=True)
 class Clock:
     """What a token takes.
@@ -109,6 +111,7 @@ class Fit:
         return {**vars(self.clock), **{key: value for key, value in vars(self).items() if key != "clock"}}
 
 
+@kinds()
 def fit(loaded: Sequence[float], seconds: Sequence[float], *, overlap: bool = False) -> Fit:
     """Fit compute and bandwidth to runs: seconds per token against bytes loaded per token.
 

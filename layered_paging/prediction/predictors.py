@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..core.instance import integer
+from ..core.arguments import is_real
+from ..core.instance import integer, shown
 from ..core.registry import nearest
 from ..core.trace import Trace
 from ..errors import ParameterError
@@ -225,6 +226,9 @@ class Ranked:
     """
 
     def __init__(self, n_experts: Sequence[int], *, rates: Sequence[Any]) -> None:
+        for layer, row in enumerate(rates):
+            if not isinstance(row, (Sequence, np.ndarray)) or not all(is_real(rate) for rate in row):
+                raise ParameterError(f"must be numbers in 0..1; got {shown(row)}", parameter=f"rates[{layer}]")
         self._rates = [np.array(row, np.float64) for row in rates]
         if [len(row) for row in self._rates] != list(n_experts):
             raise ParameterError(

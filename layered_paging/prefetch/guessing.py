@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.renting import lease
 from ..core.rules import ENGINES, choice
@@ -22,6 +23,7 @@ Guesses = npt.NDArray[np.signedinteger[Any]]
 PRICE, EVENT = 0.8, 1.5e-5  # seconds of loading a compiler and compiling, and of a predictor itself per event
 
 
+@kinds()
 def guesses(
     trace: Trace,
     predictor_name: str,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.layout import lay_out, pools_of
 from ..core.rules import ENGINES, Budget, Rules, choice
@@ -102,6 +103,7 @@ class Prefetched:
         )
 
 
+@kinds()
 def prefetch(
     trace: Trace,
     guesses: npt.ArrayLike | None,
@@ -186,7 +188,7 @@ def prefetch(
     ahead = _guesses(trace, guesses)
     most = ahead.shape[2]
     limit = most if budget is None else min(most, integer("budget", budget, 0))
-    staging, seed = integer("staging", staging, 0), integer("seed", seed, 0)
+    staging, seed = integer("staging", staging, 0, 1 << 40), integer("seed", seed, 0)
     sizes = _sizes(trace, page_bytes)
     load, compute = time.load_times(sizes), time.compute_times(trace.layers)
     grid = lay_out(trace)

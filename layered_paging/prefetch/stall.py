@@ -16,6 +16,7 @@ from math import ceil, gcd
 import numpy as np
 
 from ..certificate import Certificate
+from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.program import Program
 from ..core.trace import Trace
@@ -25,6 +26,7 @@ from .timing import TimeModel
 __all__ = ["Stall", "least_stall"]
 
 MOST = 400_000  # variables of the program
+LARGEST = 1 << 40  # slots, and bytes of a page
 DENOMINATOR = 1000  # multipliers are rounded to fractions of at most this denominator
 
 
@@ -48,6 +50,7 @@ class Stall:
     certificate: Certificate
 
 
+@kinds()
 def least_stall(
     trace: Trace,
     slots: int,
@@ -100,7 +103,8 @@ def least_stall(
     >>> best.lower, best.upper
     (6, 6)
     """
-    sizes = trace.page_bytes if page_bytes is None else np.array([integer("page_bytes", page_bytes, 1)])
+    slots = integer("slots", slots, 1, LARGEST)
+    sizes = trace.page_bytes if page_bytes is None else np.array([integer("page_bytes", page_bytes, 1, LARGEST)])
     if sizes is None or len(set(sizes.tolist())) != 1:
         raise ParameterError("the least stall needs one size of all pages", ways=[("page_bytes", None)])
     if time.channels != 1 or not time.overlap or time.hit:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..core.arguments import kinds
+from ..core.instance import integer
 from .known import Bounds, bounds
 from .stated import BEST, RANDOMIZED, Size
 
 __all__ = ["SUBJECTS", "Compared", "compared"]
 
+MOST_PAGES = 1000  # each number of slots below is compared
 SUBJECTS = ("lru", "llru", BEST, RANDOMIZED)
 
 
@@ -29,6 +32,7 @@ class Compared:
         return not low or not high or max(low) <= min(high)
 
 
+@kinds()
 def compared(layers: int, experts: int) -> list[Compared]:
     """Return every subject at every number of slots of a model, by slots.
 
@@ -37,6 +41,8 @@ def compared(layers: int, experts: int) -> list[Compared]:
     >>> [(str(c.theorem), str(c.computed)) for c in compared(2, 2) if c.subject == "lru"]
     [('1', '1'), ('3/2', '3/2'), ('3', '3')]
     """
+    layers = integer("layers", layers, 1, MOST_PAGES)
+    experts = integer("experts", experts, 1, MOST_PAGES // layers, f"{MOST_PAGES} pages")
     rows = []
     for slots in range(1, layers * experts):
         size = Size(layers, experts, slots)

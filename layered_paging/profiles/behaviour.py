@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.arguments import kinds
-from ..core.instance import integer
+from ..core.instance import integer, shown
 from ..core.trace import Trace
 from ..errors import ParameterError
 from .profile import Profile
@@ -124,9 +124,16 @@ def gini(values: npt.ArrayLike) -> float:
     return float((2 * np.arange(1, n + 1) - n - 1) @ x / (n * total))
 
 
+def _of(trace: Trace, layer: int) -> int:
+    if integer("layer", layer, 0) >= trace.layers:
+        raise ParameterError(f"must be in 0..{trace.layers - 1}; got {shown(layer)}", parameter="layer")
+    return int(layer)
+
+
 @kinds(layer=0)
 def reuse_ages(trace: Trace, layer: int) -> tuple[npt.NDArray[np.int64], int]:
     """Return the tokens since each request's previous use in its session, and the number of first uses."""
+    layer = _of(trace, layer)
     ids = trace.experts[:, layer]
     row, q = np.nonzero(ids >= 0)
     session = np.searchsorted(trace.sessions, row, side="right") - 1
@@ -143,9 +150,7 @@ def transition_counts(trace: Trace, layer: int) -> Floats:
 
     The layer before is that of the same token; for layer 0 the last layer of the session's token before.
     """
-    integer("layer", layer, 0)
-    if layer >= trace.layers:
-        raise ParameterError(f"must be in 0..{trace.layers - 1}; got {layer}", parameter="layer")
+    layer = _of(trace, layer)
     here, there = trace.experts[:, layer], trace.experts[:, layer - 1]
     if layer == 0:
         begins = np.zeros(trace.rounds, bool)

@@ -311,8 +311,8 @@ def merge(profiles: Sequence[Profile], weights: Sequence[float] | None = None) -
     ParameterError
         Different shapes, or weights out of range.
     """
-    if not profiles:
-        raise ParameterError("merge needs at least one profile")
+    if len(profiles) == 0:
+        raise ParameterError("merge needs at least one profile: profiles are empty")
     factors = [1.0] * len(profiles) if weights is None else [float(w) for w in weights]
     if len(factors) != len(profiles) or not all(0 < w < 1e9 for w in factors):
         raise ParameterError(f"a weight above 0 is needed for each of {len(profiles)} profiles; got {weights}")

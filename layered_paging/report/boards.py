@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.trace import Trace
 from ..engine.run import history
@@ -21,6 +22,7 @@ _NEW = _CELL + "background:#e69f00;color:#000;font-weight:bold;"
 _HELD = _CELL + "background:transparent;"
 
 
+@kinds()
 def board(
     trace: Trace,
     policies: str | type | Sequence[str | type],
@@ -63,7 +65,8 @@ def board(
     3
     """
     names = [policies] if isinstance(policies, str | type) else list(policies)
-    size = trace.rounds * trace.layers * (integer("slots", slots, 1) + 2) * len(names)
+    slots = integer("slots", slots, 1)
+    size = trace.rounds * trace.layers * (slots + 2) * len(names)
     if size > _MOST:
         raise ParameterError(f"a board must have at most {_MOST} cells, slots times events; got {size}: cut the trace")
     return "".join(_table(trace, name, slots, blank, reset, admission) for name in names)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.trace import Trace
 from ..core.words import counted
@@ -19,6 +20,7 @@ from .replaying import shown_as
 __all__ = ["figure"]
 
 _MOST = 200  # steps that fit on any slide
+_MOST_SLOTS = 1000
 _LABEL, _HEIGHT, _GAP = 74, 24, 10
 _COLOURS = {
     "ink": "#1b1b1b",
@@ -52,6 +54,7 @@ class _Frame:
     slots: tuple[int, ...]  # -1 where nothing is
 
 
+@kinds()
 def figure(
     trace: Trace, policies: Sequence[str], slots: int, *, form: str = "svg", reset: str = "never", title: str = ""
 ) -> str:
@@ -64,7 +67,7 @@ def figure(
     policies : sequence of str
         Names as for ``replay``; ``opt`` stands for ``belady``.
     slots : int
-        At least the size of the largest event.
+        At least the size of the largest event, at most 1000.
     form : {"svg", "tikz"}
     reset : str
         As for ``replay``.
@@ -93,8 +96,11 @@ def figure(
         raise ParameterError(
             f"a figure must have at most {_MOST} steps; got {trace.rounds * trace.layers}: cut the trace"
         )
+    if len(policies) == 0:
+        raise ParameterError("must be one or more; got none", parameter="policies")
+    slots = integer("slots", slots, 1, _MOST_SLOTS, "each is drawn")
     label = labels(trace)
-    played = {name: _frames(trace, name, integer("slots", slots, 1), reset) for name in policies}
+    played = {name: _frames(trace, name, slots, reset) for name in policies}
     shapes, width, height = _shapes(trace, label, [(shown_as(name), frames) for name, frames in played.items()])
     steps = [[e for e in event if e >= 0] for row in trace.experts.tolist() for event in row]
     said = ["+".join(map(str, sorted(event))) or "-" for event in steps]

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..core.arguments import kinds
 from ..core.cutting import window
+from ..core.instance import integer
 from ..core.layout import Event, lay_out
 from ..core.trace import Trace
 from ..core.words import counted
@@ -63,6 +65,7 @@ def parse_sequence(text: str, experts: int | Sequence[int] | None = None) -> Tra
     return Trace(padded, experts)
 
 
+@kinds()
 def replay_page(
     trace: Trace,
     policies: Sequence[str | PolicySpec],
@@ -101,6 +104,7 @@ def replay_page(
     The page holds the sequence, and for each policy which members missed and what was evicted. Everything
     else (contents, totals, R and D, next uses) is computed from these in the browser.
     """
+    slots = integer("slots", slots, 1)
     names = list(dict.fromkeys(policies))
     if not 1 <= len(names) <= MOST_POLICIES:
         raise ParameterError(f"a replay page shows 1 to {MOST_POLICIES} policies; got {len(names)}")
