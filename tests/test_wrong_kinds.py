@@ -21,6 +21,7 @@ from layered_paging.analysis.over_time import over_time
 from layered_paging.core.arguments import kinds, real
 from layered_paging.errors import LayeredPagingError, ParameterError
 from layered_paging.plan import Clock, fit, plan
+from layered_paging.policies.names import resolve
 from layered_paging.prefetch.guessing import guesses
 from layered_paging.prefetch.replay import prefetch
 from layered_paging.prefetch.stall import least_stall
@@ -305,3 +306,16 @@ def test_members_of_the_wrong_kind_are_refused_where_they_stand() -> None:
             call()
         assert str(caught.value).startswith(said)
     assert lp.gap_table({"t": TRACE}, tokens=[np.float32(1.1)]).cells == lp.gap_table({"t": TRACE}, tokens=[1.1]).cells
+
+
+def test_policies_of_ones_own_are_shown_too() -> None:
+    spec = resolve("lru")
+    by_name = edge.online_against_static(ABOUT, 4, policies=["lru"], algorithms=[])
+    for policy in (spec, spec.cls):
+        assert report.replay_page(TRACE, [policy, policy], 4) == report.replay_page(TRACE, [policy], 4)
+        assert report.figure(TRACE, [policy, "fifo"], 4).count(" missed</text>") == 2
+        served = edge.online_against_static(ABOUT, 4, policies=[policy], algorithms=[])
+        assert [row.hit_rate for row in served] == [row.hit_rate for row in by_name]
+        first, second = (lp.gap_table({"t": TRACE}, ["fifo"], base=base, tokens=[1.5]) for base in (policy, "lru"))
+        assert [cell.base for cell in first.cells] == [cell.base for cell in second.cells]
+    assert report.board(TRACE, spec, 4) == report.board(TRACE, "lru", 4)

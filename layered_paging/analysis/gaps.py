@@ -23,6 +23,7 @@ from ..engine.run import replay
 from ..errors import ParameterError
 from ..offline import optimum
 from ..policies.names import resolve
+from ..policies.spec import PolicySpec
 from .losses import one_size
 
 __all__ = ["TOKENS", "Cell", "Gap", "Gaps", "gap_table"]
@@ -131,9 +132,9 @@ _Ints = npt.NDArray[np.int64]
 @kinds("tokens")
 def gap_table(
     traces: Mapping[str, Trace],
-    policies: Sequence[str | type] = ("similar-rounds",),
+    policies: Sequence[str | type | PolicySpec] = ("similar-rounds",),
     *,
-    base: str | type = "llru",
+    base: str | type | PolicySpec = "llru",
     tokens: Sequence[float | Fraction] = TOKENS,
     admission: str = "forced",
     pool: str = "shared",
@@ -148,8 +149,8 @@ def gap_table(
     ----------
     traces : mapping
         Name to trace, at least one.
-    policies : sequence of str or class
-    base : str or class
+    policies : sequence of str, class or PolicySpec
+    base : str, class or PolicySpec
         The policy that closes nothing; with ``"lru"`` the table is of the gap LRU-to-optimum.
     tokens : sequence of numbers
         Capacities in units of one token's demand (layers with requests times ``top_k``), rounded half up. Those of

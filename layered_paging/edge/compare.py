@@ -14,6 +14,7 @@ from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.trace import Trace
 from ..errors import ParameterError
+from ..policies.spec import PolicySpec
 from .generate import complete, trace_activations, users_of
 from .network import LONGEST, Network
 from .placing import place
@@ -71,7 +72,7 @@ def online_against_static(
     trace: Trace,
     slots: int,
     *,
-    policies: Sequence[str] = ("lru", "lfu", "llru"),
+    policies: Sequence[str | type | PolicySpec] = ("lru", "lfu", "llru"),
     algorithms: Sequence[str] = ("popularity", "best"),
     by: str = "category",
     edge_ns: int = EDGE_NS,
@@ -87,7 +88,7 @@ def online_against_static(
         learnt from the even ones, and, as ``in hindsight``, from the served ones themselves.
     slots : int
         Experts that the server holds, at least 1.
-    policies : sequence of str
+    policies : sequence of str, class or PolicySpec
         Replayed on the served sessions from an empty server (shared pool, forced, never reset).
     algorithms : sequence of str
         Static placements (see ``ALGORITHMS``).

@@ -13,6 +13,7 @@ from ..core.trace import Trace
 from ..engine.run import history
 from ..errors import ParameterError
 from ..policies.names import resolve
+from ..policies.spec import PolicySpec
 
 __all__ = ["board", "labels"]
 
@@ -25,7 +26,7 @@ _HELD = _CELL + "background:transparent;"
 @kinds()
 def board(
     trace: Trace,
-    policies: str | type | Sequence[str | type],
+    policies: str | type | PolicySpec | Sequence[str | type | PolicySpec],
     slots: int,
     *,
     blank: bool = False,
@@ -39,7 +40,7 @@ def board(
     trace : Trace
         Short: one column an event.  Pages are written as on the replay page: layer a, b, ..., then the expert; by the
         expert alone where there is one layer.
-    policies : str, class, or sequence of them
+    policies : str, class, PolicySpec, or sequence of them
         As for ``replay``, a class of your own too; ``opt`` stands for ``belady``.
     slots : int
         At least 1.
@@ -64,7 +65,7 @@ def board(
     >>> print(lp.report.board(lp.Trace([[0], [1], [0]], n_experts=2), "lru", 1).count("✕"))
     3
     """
-    names = [policies] if isinstance(policies, str | type) else list(policies)
+    names = [policies] if isinstance(policies, str | type | PolicySpec) else list(policies)
     slots = integer("slots", slots, 1)
     size = trace.rounds * trace.layers * (slots + 2) * len(names)
     if size > _MOST:
@@ -86,7 +87,7 @@ def labels(trace: Trace) -> Callable[[int], str]:
     return label
 
 
-def _table(trace: Trace, policy: str | type, slots: int, blank: bool, reset: str, admission: str) -> str:
+def _table(trace: Trace, policy: str | type | PolicySpec, slots: int, blank: bool, reset: str, admission: str) -> str:
     called = labels(trace)
     spec = resolve("belady" if policy == "opt" else policy)
     name = policy if isinstance(policy, str) else spec.name

@@ -14,8 +14,9 @@ from ..core.words import counted
 from ..engine.run import history
 from ..errors import ParameterError
 from ..policies.names import resolve
+from ..policies.spec import PolicySpec
 from .boards import labels
-from .replaying import shown_as
+from .replaying import each_once, shown_as
 
 __all__ = ["figure"]
 
@@ -56,7 +57,13 @@ class _Frame:
 
 @kinds()
 def figure(
-    trace: Trace, policies: Sequence[str], slots: int, *, form: str = "svg", reset: str = "never", title: str = ""
+    trace: Trace,
+    policies: Sequence[str | type | PolicySpec],
+    slots: int,
+    *,
+    form: str = "svg",
+    reset: str = "never",
+    title: str = "",
 ) -> str:
     """Return a picture of a short replay: a column a step, the requests above, each policy's slots below.
 
@@ -64,7 +71,7 @@ def figure(
     ----------
     trace : Trace
         At most 200 events.
-    policies : sequence of str
+    policies : sequence of str, class or PolicySpec
         Names as for ``replay``; ``opt`` stands for ``belady``.
     slots : int
         At least the size of the largest event, at most 1000.
@@ -100,8 +107,8 @@ def figure(
         raise ParameterError("must be one or more; got none", parameter="policies")
     slots = integer("slots", slots, 1, _MOST_SLOTS, "each is drawn")
     label = labels(trace)
-    played = {name: _frames(trace, name, slots, reset) for name in policies}
-    shapes, width, height = _shapes(trace, label, [(shown_as(name), frames) for name, frames in played.items()])
+    played = [(shown_as(name), _frames(trace, name, slots, reset)) for name in each_once(policies)]
+    shapes, width, height = _shapes(trace, label, played)
     steps = [[e for e in event if e >= 0] for row in trace.experts.tolist() for event in row]
     said = ["+".join(map(str, sorted(event))) or "-" for event in steps]
     rounds = [",".join(said[t : t + trace.layers]) for t in range(0, len(said), trace.layers)]
@@ -110,7 +117,7 @@ def figure(
     return _svg(shapes, width, height, title) if form == "svg" else _tikz(shapes, title)
 
 
-def _frames(trace: Trace, name: str, slots: int, reset: str) -> list[_Frame]:
+def _frames(trace: Trace, name: str | type | PolicySpec, slots: int, reset: str) -> list[_Frame]:
     """Replay, and give every page the first slot that is free when it is loaded."""
     held, frames = [-1] * slots, []
     for step in history(trace, resolve("belady" if name == "opt" else name), slots, reset=reset):

@@ -68,7 +68,7 @@ def parse_sequence(text: str, experts: int | Sequence[int] | None = None) -> Tra
 @kinds()
 def replay_page(
     trace: Trace,
-    policies: Sequence[str | PolicySpec],
+    policies: Sequence[str | type | PolicySpec],
     slots: int,
     *,
     pool: str = "shared",
@@ -85,7 +85,7 @@ def replay_page(
     ----------
     trace : Trace
         At most ``MOST_STEPS`` events with members and ``MOST_PAGES`` pages: cut a long one by ``window``.
-    policies : sequence of str
+    policies : sequence of str, class or PolicySpec
         Names as for ``replay``; ``opt`` stands for ``belady``, the optimum where pages weigh the same.
     slots, pool, reset, admission, seed
         As for ``replay``.
@@ -105,7 +105,7 @@ def replay_page(
     else (contents, totals, R and D, next uses) is computed from these in the browser.
     """
     slots = integer("slots", slots, 1)
-    names = list(dict.fromkeys(policies))
+    names = each_once(policies)
     if not 1 <= len(names) <= MOST_POLICIES:
         raise ParameterError(f"a replay page shows 1 to {MOST_POLICIES} policies; got {len(names)}")
     options = {"pool": pool, "reset": reset, "admission": admission}
@@ -117,6 +117,15 @@ def replay_page(
             progress(done)
     title = title or headline(names, slots, admission=admission)
     return assemble(trace, events, shown, {"slots": slots, **options, "note": note}, title)
+
+
+def each_once(policies: Sequence[str | type | PolicySpec]) -> list[str | type | PolicySpec]:
+    """Return the policies in their order, each once; specs are equal but have no hash."""
+    found: list[str | type | PolicySpec] = []
+    for policy in policies:
+        if policy not in found:
+            found.append(policy)
+    return found
 
 
 def events_of(trace: Trace) -> list[Event]:
@@ -150,7 +159,7 @@ def assemble(
     return fill("replay.html", title=title, data=data)
 
 
-def shown_as(policy: str | PolicySpec, admission: str = "forced") -> str:
+def shown_as(policy: str | type | PolicySpec, admission: str = "forced") -> str:
     """Return how pages write a policy: its name in capitals, its parameters as they are, and OPT for the optimum."""
     spec = resolve(_ALIASES.get(policy, policy) if isinstance(policy, str) else policy)
     if spec.base == "belady" and admission == "forced":
@@ -160,7 +169,9 @@ def shown_as(policy: str | PolicySpec, admission: str = "forced") -> str:
     return spec.base.upper() + spec.name.removeprefix(spec.base) if spec.name.startswith(spec.base) else spec.name
 
 
-def headline(policies: Sequence[str | PolicySpec], slots: int, source: str = "", admission: str = "forced") -> str:
+def headline(
+    policies: Sequence[str | type | PolicySpec], slots: int, source: str = "", admission: str = "forced"
+) -> str:
     """Return what a page shows, in one line.
 
     Examples
@@ -173,7 +184,7 @@ def headline(policies: Sequence[str | PolicySpec], slots: int, source: str = "",
     return f"{listed} with {counted(slots, 'slot')}" + (f" on {source}" if source else "")
 
 
-def played(trace: Trace, name: str | PolicySpec, slots: int, **options: Any) -> dict[str, Any]:
+def played(trace: Trace, name: str | type | PolicySpec, slots: int, **options: Any) -> dict[str, Any]:
     """Return what the page needs of one policy: what it is, and what each step misses and evicts."""
     spec = resolve(_ALIASES.get(name, name) if isinstance(name, str) else name)
     missed, evicted = [], []
