@@ -19,6 +19,7 @@ from layered_paging import adversary, coupon, edge, report, transforms, workload
 from layered_paging.analysis.evidence import distinct_sessions, weigh
 from layered_paging.analysis.over_time import over_time
 from layered_paging.core.arguments import kinds, real
+from layered_paging.core.registry import find
 from layered_paging.errors import LayeredPagingError, ParameterError
 from layered_paging.plan import Clock, fit, plan
 from layered_paging.policies.names import resolve
@@ -48,6 +49,9 @@ SOURCE: dict[str, Any] = {"policy": "lru", "layers": 2, "experts": 2, "slots": 2
 GAME: dict[str, Any] = {"policy": "lru", "layers": 2, "experts": 2, "slots": 3, "seed": 0}
 HOW: dict[str, Any] = {"reset": "never", "prefill": "token"}
 SHOWN: dict[str, Any] = {"trace": TRACE, "policies": ["lru"], "slots": 4, "reset": "never"}
+CROWD: dict[str, Any] = {"servers": 2, "topics": 2, "tokens": 3, "top_k": 1, "seed": 0}
+METRES: dict[str, Any] = {"token_bytes": 4, "side_m": 100.0, "reach_m": 50.0}
+LINK: dict[str, Any] = {"compute": 10, "bandwidth": 10**9, "hit": 0}
 NONE: dict[str, Any] = {"progress": None}
 
 
@@ -115,6 +119,8 @@ CALLS: dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]] = {
             {**SHOWN, "pool": "shared", "admission": "forced", "seed": 0, "title": "", "note": "", **NONE},
         ),
         (report.figure, {**SHOWN, "form": "svg", "title": ""}),
+        (report.facts, {"trace": TRACE, "slots": 4, "policy": "lru", "policies": ["lfu"], "clock": None, **HOW}),
+        (report.play_page, {"title": ""}),
         (report.board, {**SHOWN, "blank": False, "admission": "forced"}),
     ],
     "prefetch": [
@@ -132,6 +138,8 @@ CALLS: dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]] = {
         (guesses, {"trace": TRACE, "predictor_name": "previous", "width": 2, "train": None, "imported": None}),
         (guesses, {"trace": TRACE, "predictor_name": "profile", "width": 2, "rates": [[0.5] * 4] * 2}),
         (guesses, {"trace": TRACE, "predictor_name": "markov", "width": 2, "engine": "reference"}),
+        (TimeModel, {**LINK, "latency": 0, "channels": 1, "overlap": True, "chunk": 100}),
+        (TimeModel.page_cache, {**LINK, "fault": 3, "readahead": 100}),
         (least_stall, {"trace": TRACE, "slots": 4, "time": DISK, "page_bytes": 10, "time_limit": 5.0}),
     ],
     "edge": [
@@ -146,6 +154,20 @@ CALLS: dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]] = {
         ),
         (edge.place, {"network": NETWORK, "algorithm": "rounds", "method": "auto", "exact": 2, "rounds": 2}),
         (edge.place, {"network": NETWORK, "algorithm": "enumeration", "triple": 1}),
+        (
+            edge.storage_curve,
+            {"network": NETWORK, "storages": [4 << 20], "algorithm": "local", "bound": "none", **NONE},
+        ),
+        (edge.generate, {**CROWD, "users": 2, "layers": 2, "experts": 3, "skew": 1.0, "trace": None, "radio": None}),
+        (
+            edge.generate,
+            {**CROWD, **METRES, "expert_bytes": 10, "storage": 30, "user_storage": 10, "nonexpert_bytes": 0},
+        ),
+        (edge.generate, {**CROWD, "local_ns": 10, "server_ns": 10, "cloud_extra_ns": 20, "backhaul_ns": 5}),
+        (edge.generate, {"trace": ABOUT, "by": "category", "top_k": 1, "tokens": 1}),
+        (edge.generate, {"profiles": [PROFILE], "top_k": 1, "tokens": 2}),
+        (edge.Radio, {"bandwidth_hz": 2e7, "up_dbm": 23.0, "down_dbm": 43.0, "noise_dbm_hz": -174.0}),
+        (edge.Radio, {"loss_db": 30.0, "exponent": 3.5}),
         (by_program, {"time_limit": 5.0}),
         (by_greed, {"lazy": True}),
     ],
@@ -153,6 +175,8 @@ CALLS: dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]] = {
         (adversary.play, {"adversary": "layered-cruel", **GAME, "rounds": 4, "pool": None}),
         (adversary.play, {"adversary": "uniform-source", **GAME, "rounds": 4}),
         (adversary.nemesis, {**GAME, "rounds": 3, "budget": 6, "restarts": 2, "progress": None}),
+        (adversary.Table, {**GAME, "pool": "shared"}),
+        (adversary.bound_of, {"entry": find("adversary", "layered-cruel"), **SHAPE, "slots": 3}),
         (adversary.spread, {**SHAPE, "pages": 5}),
     ],
     "others": [

@@ -113,6 +113,7 @@ class Table:
         shares = quotas(slots, layers) if choice("pool", pool, POOLS) == "per-layer" else [slots]
         if min(shares) < 1:
             raise BudgetError(f"a per-layer pool needs a slot for each of {layers} layers; got {slots}")
+        seed = integer("seed", seed, 0)
         self._clock = 0
         self._feeds: list[_Live] = []
         self._replays: list[Iterator[Step]] = []
@@ -313,6 +314,7 @@ def play(
     )
 
 
+@kinds(layers=1, experts=1, slots=1)
 def bound_of(entry: Entry, *, layers: int, experts: int, slots: int) -> tuple[Fraction | None, bool]:
     """Return (the ratio that an adversary forces, whether it is unbounded); (None, False) where it states none."""
     stated = entry.properties.get("bound")

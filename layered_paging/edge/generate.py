@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import kinds
 from ..core.instance import integer
 from ..core.trace import Trace
 from ..errors import ParameterError
 from ..profiles.profile import Profile
 from .links import Radio
-from .network import FAR, MOST_CELLS, MOST_LINKS, Activations, Network
+from .network import FAR, LONGEST, MOST_CELLS, MOST_LINKS, Activations, Network
 
 __all__ = ["BY", "draw_activations", "generate", "group", "network_of", "profile_activations", "trace_activations"]
 
@@ -22,6 +23,7 @@ BY = ("session", "category", "dataset", "all")
 DRAWS = 1 << 30
 
 
+@kinds()
 def generate(
     *,
     users: int = 12,
@@ -94,6 +96,11 @@ def generate(
         integer(name, value, 1)
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(integer("seed", seed, 0)).spawn(2)]
     sizes: Any = integer("expert_bytes", expert_bytes, 1)
+    token_bytes = integer("token_bytes", token_bytes, 1, 1 << 40)
+    local_ns, server_ns = integer("local_ns", local_ns, 0, LONGEST), integer("server_ns", server_ns, 0, LONGEST)
+    side_m, top_k = float(side_m), integer("top_k", top_k, 0)
+    cloud_extra_ns = integer("cloud_extra_ns", cloud_extra_ns, 0, LONGEST)
+    backhaul_ns = None if backhaul_ns is None else integer("backhaul_ns", backhaul_ns, 0, LONGEST)
     if not (0 <= side_m <= 1e7 and 0 <= reach_m <= 1e9):
         raise ParameterError(
             f"must be in 0..1e7 and reach_m in 0..1e9 metres; got {side_m} and {reach_m}", parameter="side_m"
@@ -135,12 +142,12 @@ def generate(
     for m in range(users):
         home = int(distance[m].argmin())
         first = radio.trip_ns(token_bytes, float(distance[m, home]), server_ns)
-        cloud[m] = first + integer("cloud_extra_ns", cloud_extra_ns, 0)
+        cloud[m] = first + cloud_extra_ns
         for n in range(servers):
             if n == home or distance[m, n] <= reach_m:
                 near[m, n] = radio.trip_ns(token_bytes, float(distance[m, n]), server_ns)
             if n != home and backhaul_ns is not None:
-                near[m, n] = min(near[m, n], first + integer("backhaul_ns", backhaul_ns, 0))
+                near[m, n] = min(near[m, n], first + backhaul_ns)
     return Network(
         experts=widths,
         expert_bytes=sizes,
@@ -285,8 +292,9 @@ def profile_activations(
     ParameterError
         No profile, different shapes, or a layer of which fewer than ``top_k`` experts were ever used.
     """
-    if not profiles:
-        raise ParameterError("there must be at least one profile")
+    top_k = integer("top_k", top_k, 1)
+    if len(profiles) == 0:
+        raise ParameterError("must be at least one profile; got none", parameter="profiles")
     if len(profiles) * len(profiles[0].counts) * tokens > DRAWS // 1000:
         raise ParameterError(f"profiles x layers x tokens must be at most {DRAWS // 1000}")
     widths = profiles[0].n_experts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ..core.arguments import kinds_of_fields
 from ..errors import ParameterError
 
 __all__ = ["Radio", "trip_ns"]
@@ -39,6 +40,7 @@ def trip_ns(size: int, up_bps: int, down_bps: int, extra_ns: int = 0) -> int:
     return -(-bits // up_bps) - (-bits // down_bps) + extra_ns
 
 
+@kinds_of_fields()
 @dataclass(frozen=True)
 class Radio:
     """A wireless link: rate = bandwidth * log2(1 + signal / noise), rounded down to whole bits per second.

@@ -249,9 +249,10 @@ def _run(
     return held, None
 
 
+@kinds()
 def storage_curve(
     network: Network,
-    storages: Any,
+    storages: Sequence[int],
     algorithm: str = "best",
     *,
     bound: str = "auto",
@@ -261,7 +262,8 @@ def storage_curve(
     """Return a placement for each storage (bytes of every server), with bounds: what each unit of storage buys."""
     found = []
     for n, size in enumerate(storages):
-        found.append(place(network, algorithm, storage=size, bound=bound, **parameters))
+        one = integer(f"storages[{n}]", size, 0)
+        found.append(place(network, algorithm, storage=one, bound=bound, **parameters))
         if progress is not None:
             progress(n + 1)
     return found

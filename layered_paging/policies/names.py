@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core import registry
+from ..core.instance import shown
 from ..errors import ParameterError, PolicyError
 from .spec import PolicySpec
 
@@ -48,12 +49,12 @@ def resolve(policy: str | type | PolicySpec) -> PolicySpec:
         return strategy(policy)
     base, params = parsed("policy", policy)
     entry = find_policy(base)
-    shown = ", ".join(f"{key}={value!r}" for key, value in params.items())
+    written = ", ".join(f"{key}={value!r}" for key, value in params.items())
     predictions = params.pop("predictions", None) if entry.properties.get("predictions", False) else None
     if predictions is not None and not isinstance(predictions, str):
         raise ParameterError(f"{base}: predictions must be a name such as 'perfect' or 'markov'; got {predictions!r}")
     check_parameters("policy", base, entry.obj, params)
-    return PolicySpec(f"{base}({shown})" if shown else base, base, entry.obj, params, entry.properties, predictions)
+    return PolicySpec(f"{base}({written})" if written else base, base, entry.obj, params, entry.properties, predictions)
 
 
 def find_policy(name: str) -> registry.Entry:
@@ -96,7 +97,7 @@ def _of_class(cls: Any) -> PolicySpec:
     missing = [name for name in ("hit", "miss", "victim") if not callable(getattr(cls, name, None))]
     if missing:
         raise PolicyError(
-            f"a policy needs the methods hit, miss and victim; {getattr(cls, '__name__', cls)!r} lacks {', '.join(missing)}"
+            f"a policy needs the methods hit, miss and victim; {shown(getattr(cls, '__name__', cls))} lacks {', '.join(missing)}"
         )
     for entry in registry.entries("policy"):
         if entry.obj is cls:

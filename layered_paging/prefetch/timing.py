@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import kinds, kinds_of_fields
 from ..core.instance import integer
 from ..errors import ParameterError
 
@@ -17,6 +18,7 @@ __all__ = ["TimeModel"]
 LONGEST = 10**15  # ns of one event or load: some eleven days
 
 
+@kinds_of_fields()
 @dataclass(frozen=True)
 class TimeModel:
     """Compute time of each layer, and how experts reach memory.
@@ -69,12 +71,14 @@ class TimeModel:
         chunk: int | None = None,
         hit: int = 0,
     ) -> None:
-        many = isinstance(compute, Sequence)
-        times = [integer("compute", c, 0) for c in (compute if isinstance(compute, Sequence) else [compute])]
+        many = isinstance(compute, Sequence) and not isinstance(compute, (str, bytes))
+        times = [integer("compute", c, 0) for c in (compute if many else [compute])]  # type: ignore[union-attr]
+        if not times:
+            raise ParameterError("must be one number, or one for each layer; got none", parameter="compute")
         latency, hit = integer("latency", latency, 0), integer("hit", hit, 0)
-        if not times or max(*times, latency, hit, 0) > LONGEST:
+        if max(*times, latency, hit, 0) > LONGEST:
             raise ParameterError(
-                f"must be at most {LONGEST} ns; got {max(*times, latency, hit, 0) if times else times}",
+                f"must be at most {LONGEST} ns; got {max(*times, latency, hit, 0)}",
                 parameter="times",
             )
         for name, value in {
@@ -91,6 +95,7 @@ class TimeModel:
             raise ParameterError(f"must be at most 1024; got {channels}", parameter="channels")
 
     @classmethod
+    @kinds(fault=0, readahead=1, hit=0)
     def page_cache(
         cls, *, compute: int | Sequence[int], bandwidth: int, fault: int, readahead: int, hit: int
     ) -> TimeModel:

@@ -12,6 +12,7 @@ from ..analysis.diagnosis import USUAL, diagnosed
 from ..analysis.evidence import distinct_sessions, held_out
 from ..analysis.losses import Room
 from ..analysis.over_time import over_time
+from ..core.arguments import kinds
 from ..core.layout import lay_out, merged_prefill
 from ..core.trace import Trace, layer_names
 from ..core.version import __version__
@@ -31,6 +32,7 @@ __all__ = ["facts"]
 PREDICTORS = ("previous", "popularity", "markov")
 
 
+@kinds()
 def facts(
     trace: Trace,
     slots: int | None = None,

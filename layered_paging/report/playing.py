@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.arguments import kinds
 from .html import fill
 
 __all__ = ["EXAMPLES", "play_page"]
@@ -35,6 +36,7 @@ EXAMPLES = (
 )
 
 
+@kinds()
 def play_page(title: str = "Layered paging: watch it, guess it, play it") -> str:
     """Return the playground, a self-contained HTML page.
 
