@@ -29,7 +29,7 @@ __all__ = [
 WEIGHTED = 100_000  # requests up to which loads of unequal bytes are minimised in slots; beyond, they are bounded
 MARKOV = 2_000_000  # requests times slots up to which the Markov reference is replayed
 FOLDS = 4
-LARGEST = 1 << 62  # slots or bytes
+LARGEST = (1 << 63) - 1  # slots or bytes
 
 
 @dataclass(frozen=True)
