@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import wraps
 from numbers import Real
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeGuard, TypeVar
 
 from ..errors import ParameterError
 from .instance import integer, shown
@@ -41,9 +41,9 @@ def real(name: str, value: object, least: float, most: float) -> float:
 
     Ints, Fractions, floats and NumPy's numbers are numbers.  Truth values, texts, ``nan`` and arrays are none.
     """
-    if not is_real(value) or not least <= value <= most:  # type: ignore[operator]
+    if not is_real(value) or not least <= value <= most:
         raise ParameterError(f"must be a number in {least}..{most}; got {shown(value)}", parameter=name)
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def kinds(*own: str, **least: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -180,8 +180,9 @@ def _values(one: tuple[Test, str] | None) -> Test:
     def test(name: str, value: object) -> bool:
         if not isinstance(value, Mapping):
             return False
-        for key, member in value.items() if one is not None else ():
-            _hold(f"{name}[{shown(key)}]", member, *one)  # type: ignore[misc]
+        if one is not None:
+            for key, member in value.items():
+                _hold(f"{name}[{shown(key)}]", member, *one)
         return True
 
     return test
@@ -206,7 +207,7 @@ def _members(head: str, one: tuple[Test, str] | None) -> Test:
     return test
 
 
-def is_real(value: object) -> bool:
+def is_real(value: object) -> TypeGuard[float]:
     """Return whether a value is a finite number that is no truth value."""
     if not isinstance(value, Real) or isinstance(value, bool):
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..core.registry import register
 from ..core.trace import Trace
@@ -19,7 +19,7 @@ from .records import objects_of
 __all__ = ["Megatron", "is_grid"]
 
 
-def is_grid(value: Any) -> bool:
+def is_grid(value: Any) -> TypeGuard[list[list[int]]]:
     """Say whether a value is a list of lists of ids."""
     return isinstance(value, list) and all(
         isinstance(row, list) and all(type(one) is int and -1 <= one <= WIDEST for one in row) for row in value

@@ -61,7 +61,7 @@ class TokenLines(Format):
                         token = next((n for n in row if normal(n) in ROLES["token"]), "")
                         phase = next((n for n in row if normal(n) in ROLES["phase"]), "")
                     grid, number = row.get(key), row.get(token)
-                    if not is_grid(grid) or (grids and len(grid) != len(grids[0])):  # type: ignore[arg-type]
+                    if not is_grid(grid) or (grids and len(grid) != len(grids[0])):
                         need = f"lists of ids for {len(grids[0])} layers" if grids else "a list of ids for each layer"
                         raise FormatError(f"{path} line {at}: '{key}' must hold {need}; got {str(grid)[:60]!r}")
                     if type(number) is not int:
@@ -70,9 +70,9 @@ class TokenLines(Format):
                         starts.append(len(grids))
                         back = back or at
                     numbers.append(number)
-                    grids.append(grid)  # type: ignore[arg-type]
+                    grids.append(grid)
                     stages.append(row.get(phase, "decode"))
-                    held += 80 * (2 + len(grid))  # type: ignore[arg-type]
+                    held += 80 * (2 + len(grid))
                 afford(path, "the rounds", 2 * held)
         if not grids:
             raise FormatError(f"{path}: must hold at least one token")

@@ -72,7 +72,8 @@ class TimeModel:
         hit: int = 0,
     ) -> None:
         many = isinstance(compute, Sequence) and not isinstance(compute, (str, bytes))
-        times = [integer("compute", c, 0) for c in (compute if many else [compute])]  # type: ignore[union-attr]
+        given: Any = compute if many else [compute]
+        times = [integer("compute", c, 0) for c in given]
         if not times:
             raise ParameterError("must be one number, or one for each layer; got none", parameter="compute")
         latency, hit = integer("latency", latency, 0), integer("hit", hit, 0)
